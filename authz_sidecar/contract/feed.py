@@ -1,0 +1,142 @@
+"""The revocation feed: the ordered log of changes that every sidecar follows.
+
+Compatibility rule: append-only. A reader ignores members it does not know; a member never changes its meaning.
+A page that is cut off or makes no sense is refused whole: half a page applied would be a revocation lost.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from authz_sidecar.contract.strict_json import JsonRefused, parse_object
+
+MAX_PAGE_CHANGES = 10_000
+MAX_WAIT_SECONDS = 30
+
+
+class Kind(StrEnum):
+    """What a revocation is about."""
+
+    CODE = "code"
+    EVENT = "event"
+    SESSION = "session"
+
+
+class FeedPageRefused(Exception):
+    """The page is not one that a control plane writes; nothing of it may be applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry. Times are seconds since 1970; `not_before` is whole seconds, as a token's `iat`.
+
+    `revoked` refuses everything about the subject; once lifted, `not_before` still refuses every token issued
+    earlier. The entry may be forgotten after `expires_at`, when no token it concerns can be alive.
+    """
+
+    kind: Kind
+    id: str
+    revoked: bool
+    not_before: int | None
+    at: float
+    expires_at: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind.value,
+            "id": self.id,
+            "revoked": self.revoked,
+            "notBefore": None if self.not_before is None else _iso(self.not_before),
+            "at": _iso(self.at),
+            "expiresAt": _iso(self.expires_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer of the feed: changes in commit order, and the cursor that acknowledges them.
+
+    With `snapshot` the pages from this one to the first without `more` are the whole state; `next` is what to ask
+    with for the page after this one and is no receipt.
+    """
+
+    cursor: str
+    changes: tuple[Change, ...]
+    snapshot: bool = False
+    more: bool = False
+    next: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"cursor": self.cursor, "snapshot": self.snapshot, "more": self.more}
+        if self.next is not None:
+            body["next"] = self.next
+        body["changes"] = [change.to_json() for change in self.changes]
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the log: `<epoch>.<n>`; inside a snapshot `<epoch>.<n>.snapshot`."""
+
+    epoch: str
+    n: int
+    in_snapshot: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.n}" + (".snapshot" if self.in_snapshot else "")
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """Return None for a text that is no cursor: its owner then starts with a snapshot."""
+        parts = text.split(".")
+        known = len(parts) == 2 or (len(parts) == 3 and parts[2] == "snapshot")  # noqa: PLR2004
+        if not known or not parts[0].isalnum() or not (parts[1].isascii() and parts[1].isdigit()):
+            return None
+        return cls(parts[0], int(parts[1]), in_snapshot=len(parts) == 3)  # noqa: PLR2004
+
+
+def parse_page(data: bytes) -> Page:
+    """Read a page as it came over the wire or from a state file. Raise FeedPageRefused."""
+    try:
+        body = parse_object(data)
+        changes = tuple(_change(item) for item in body["changes"])
+        page = Page(body["cursor"], changes, body["snapshot"], body["more"], body.get("next"))
+    except (JsonRefused, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FeedPageRefused(f"{type(error).__name__}: {error}") from None
+    if not _makes_sense(page):
+        raise FeedPageRefused("a page without a usable cursor")
+    return page
+
+
+def _makes_sense(page: Page) -> bool:
+    texts = [page.cursor] + ([page.next] if page.more and page.snapshot else [])
+    cursors_parse = all(isinstance(text, str) and Cursor.parse(text) for text in texts)
+    return cursors_parse and isinstance(page.snapshot, bool) and isinstance(page.more, bool)
+
+
+def _change(item: Mapping[str, Any]) -> Change:
+    if not isinstance(item["id"], str) or not item["id"] or not isinstance(item["revoked"], bool):
+        raise ValueError("id or revoked has the wrong type")
+    not_before = item["notBefore"]
+    return Change(
+        kind=Kind(item["kind"]),
+        id=item["id"],
+        revoked=item["revoked"],
+        not_before=None if not_before is None else math.ceil(_seconds(not_before)),
+        at=_seconds(item["at"]),
+        expires_at=_seconds(item["expiresAt"]),
+    )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _seconds(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return moment.timestamp()

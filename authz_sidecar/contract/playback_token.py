@@ -1,0 +1,157 @@
+"""The playback token: what the control plane signs and the sidecar believes.
+
+Compatibility rule: append-only. A sidecar refuses claims it does not know, so a new claim reaches every sidecar
+before the first token carries it, and no claim ever changes its meaning.
+"""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from authz_sidecar.contract.keys import KeyRing
+from authz_sidecar.contract.strict_json import JsonRefused, parse_object
+
+MAX_TOKEN_LENGTH = 4096
+LEEWAY_SECONDS = 5
+LATEST_TIME = 253_402_300_799  # the last second of the year 9999
+
+EVENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+CODE = re.compile(r"[0-9A-Za-z]{8,64}", re.ASCII)
+SESSION_ID = re.compile(r"[0-9A-Za-z_-]{16,64}", re.ASCII)
+_TOKEN = re.compile(r"[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+", re.ASCII)
+_HEADER_NAMES = {"alg", "typ", "kid"}
+_ALGORITHMS = ["HS256", "EdDSA"]
+_JWS = jwt.PyJWS(algorithms=_ALGORITHMS)
+
+
+class TokenRefused(Exception):
+    """The text is not a playback token of ours. The message is for the operator's log, never for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says. Times are whole seconds since 1970 (RFC 7519 NumericDate, integers only).
+
+    A probe token (`probe` is True) has neither `sub` nor `sid`; every other token has both.
+    """
+
+    eid: str
+    iat: int
+    exp: int
+    sub: str | None = None
+    sid: str | None = None
+    probe: bool = False
+
+    @property
+    def sp(self) -> str:
+        """The only path prefix that the token is good for."""
+        return stream_prefix(self.eid)
+
+    def is_expired(self, now: float) -> bool:
+        return now >= self.exp + LEEWAY_SECONDS
+
+
+def stream_prefix(event_id: str) -> str:
+    return f"/streams/{event_id}/"
+
+
+def mint(claims: Claims, ring: KeyRing) -> str:
+    """Sign the claims with the ring's first key. Raise ValueError when that key can only verify."""
+    key = ring.signing_key
+    if key.signing is None:
+        raise ValueError("This key ring can verify playback tokens, not mint them.")
+    payload: dict[str, Any] = {"eid": claims.eid, "sp": claims.sp, "iat": claims.iat, "exp": claims.exp}
+    payload |= {"probe": True} if claims.probe else {"sub": claims.sub, "sid": claims.sid}
+    headers = {"kid": key.kid} if key.kid else None
+    return jwt.encode(payload, key.signing, algorithm=key.algorithm, headers=headers)
+
+
+def verify(token: str, ring: KeyRing, now: float) -> Claims:
+    """Return the claims of a well-formed token with a good signature; raise TokenRefused otherwise.
+
+    Expiry is the caller's next question, not this one's: what is returned here stays true for as long as the key
+    ring does, and may be cached. Stricter than PyJWT on purpose (RFC 8725): see `tests/unit/test_playback_token.py`.
+    """
+    if len(token) > MAX_TOKEN_LENGTH or not _TOKEN.fullmatch(token):
+        raise TokenRefused("not three parts of the JWT alphabet within 4,096 characters")
+    header, _, signature = token.split(".")
+    key = ring.find(_key_id(_parse_part(header)))
+    if key is None:
+        raise TokenRefused("unknown key")
+    _check_canonical(signature)
+    try:
+        verified = _JWS.decode_complete(token, key.verifying, algorithms=[key.algorithm])
+    except jwt.InvalidTokenError as error:
+        raise TokenRefused(str(error)) from None
+    return _claims(_parse(verified["payload"]), now)
+
+
+def _parse_part(part: str) -> dict[str, Any]:
+    try:
+        return _parse(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError as error:
+        raise TokenRefused(str(error)) from None
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        return parse_object(data)
+    except JsonRefused as error:
+        raise TokenRefused(str(error)) from None
+
+
+def _key_id(header: Mapping[str, Any]) -> str | None:
+    if not header.keys() <= _HEADER_NAMES or header.get("typ", "JWT") != "JWT":
+        raise TokenRefused("a header that no playback token has")
+    kid = header.get("kid")
+    if "kid" in header and not isinstance(kid, str):
+        raise TokenRefused("a kid that is no string")
+    return kid
+
+
+def _check_canonical(signature: str) -> None:
+    """Refuse a second spelling of a good signature (RFC 4648 section 3.5: unused bits that are not zero)."""
+    try:
+        canonical = urlsafe_b64encode(urlsafe_b64decode(signature + "=" * (-len(signature) % 4)))
+    except ValueError:
+        raise TokenRefused("a signature that is not base64url") from None
+    if canonical.rstrip(b"=") != signature.encode():
+        raise TokenRefused("a signature in a second spelling")
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LATEST_TIME
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+_COMMON: dict[str, Callable[[Any], bool]] = {
+    "eid": _matches(EVENT_ID),
+    "sp": lambda value: isinstance(value, str),
+    "iat": _is_time,
+    "exp": _is_time,
+}
+_SESSION_CLAIMS = _COMMON | {"sub": _matches(CODE), "sid": _matches(SESSION_ID)}
+_PROBE_CLAIMS = _COMMON | {"probe": lambda value: value is True}
+
+
+def _claims(payload: dict[str, Any], now: float) -> Claims:
+    expected = _PROBE_CLAIMS if "probe" in payload else _SESSION_CLAIMS
+    if payload.keys() != expected.keys():
+        raise TokenRefused("not exactly the claims of a playback token")
+    wrong = [name for name, is_right in expected.items() if not is_right(payload[name])]
+    if wrong:
+        raise TokenRefused(f"{wrong[0]} has the wrong type or range")
+    prefix = payload.pop("sp")
+    claims = Claims(**payload)
+    if prefix != claims.sp:
+        raise TokenRefused("sp is not the event's stream prefix")
+    if claims.iat >= claims.exp or claims.iat > now + LEEWAY_SECONDS:
+        raise TokenRefused("iat is not before exp, or lies in the future")
+    return claims

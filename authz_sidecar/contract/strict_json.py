@@ -1,0 +1,30 @@
+"""JSON as a security boundary reads it: what two parsers could understand differently is refused."""
+
+import json
+from typing import Any, NoReturn
+
+
+class JsonRefused(ValueError):
+    """The text is not JSON in strict UTF-8, names a key twice, or holds NaN or Infinity."""
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Parse one JSON object; raise JsonRefused for anything ambiguous (RFC 8259 section 4, RFC 7515 section 4)."""
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise JsonRefused(str(error)) from None
+    if not isinstance(value, dict):
+        raise JsonRefused("not an object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise JsonRefused("a key stands twice")
+    return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise JsonRefused(f"{name} is not JSON")

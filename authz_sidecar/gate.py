@@ -1,0 +1,81 @@
+"""The gate: one pure decision for each media request. It knows no HTTP, no clock and no files.
+
+The order of the questions is the ladder of the README; the first failure wins. The reason is precise in the log
+and uniform to the client.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from authz_sidecar.contract.feed import Kind
+from authz_sidecar.contract.playback_token import Claims, TokenRefused
+from authz_sidecar.revocations import Revocations
+
+
+class Reason(StrEnum):
+    """Why a request is refused."""
+
+    NOT_READY = "not-ready"
+    MISSING = "missing"
+    INVALID = "invalid"
+    EXPIRED = "expired"
+    PATH = "path"
+    PROBE = "probe"
+    EVENT = "event"
+    REVOKED = "revoked"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRequest:
+    """What nginx asks about: the token of its first carrier, the path that it will serve, and the method."""
+
+    token: str | None
+    path: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Allow when `refusal` is None. `claims` are those of a token with a good signature, for the log."""
+
+    refusal: Reason | None
+    claims: Claims | None = None
+
+
+NOT_READY: Final = Verdict(Reason.NOT_READY)
+_MISSING: Final = Verdict(Reason.MISSING)
+_INVALID: Final = Verdict(Reason.INVALID)
+
+
+def decide(
+    request: MediaRequest, verify: Callable[[str], Claims], revocations: Revocations | None, now: float
+) -> Verdict:
+    """Judge one request. `verify` raises TokenRefused; `revocations` is None until they are known."""
+    if revocations is None:
+        return NOT_READY
+    if request.token is None:
+        return _MISSING
+    try:
+        claims = verify(request.token)
+    except TokenRefused:
+        return _INVALID
+    return Verdict(_refusal(request, claims, revocations, now), claims)
+
+
+def _refusal(request: MediaRequest, claims: Claims, revocations: Revocations, now: float) -> Reason | None:
+    if claims.is_expired(now):
+        return Reason.EXPIRED
+    if not request.path.startswith(claims.sp):
+        return Reason.PATH
+    if claims.probe and request.method != "HEAD":
+        return Reason.PROBE
+    if revocations.refuses(Kind.EVENT, claims.eid, claims.iat):
+        return Reason.EVENT
+    if claims.sub and revocations.refuses(Kind.CODE, claims.sub, claims.iat):
+        return Reason.REVOKED
+    if claims.sid and revocations.refuses(Kind.SESSION, claims.sid, claims.iat):
+        return Reason.SESSION
+    return None

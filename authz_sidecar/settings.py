@@ -1,0 +1,30 @@
+"""Settings of the sidecar: read once from the environment into a frozen object; nonsense stops the start."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH
+
+
+class SidecarSettings(BaseSettings):
+    """Each field is the environment variable of the same name in capitals; the README describes them."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    playback_signing_secret: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
+    internal_api_key: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
+    control_plane_url: str = "http://127.0.0.1:8081"
+    edge_name: Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{1,64}$")] = "local"
+    sidecar_state_file: Path | None = None
+    revocation_poll_interval_ms: Annotated[int, Field(ge=100, le=30_000)] = 30_000
+    revocation_max_stale_seconds: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("control_plane_url")
+    @classmethod
+    def _has_a_known_scheme(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://", "unix:/")):
+            raise ValueError("must start with http://, https:// or unix:/")
+        return value.rstrip("/")

@@ -1,0 +1,1 @@
+"""The control plane: codes, viewing sessions, the viewer portal and the admin console."""

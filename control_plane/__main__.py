@@ -1,0 +1,68 @@
+"""Runs the control plane: `python -m control_plane --uds /run/streamgate/control.sock`. Settings: the environment."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+import uvicorn
+from pydantic import ValidationError
+
+from authz_sidecar.contract.settings_errors import sentences
+from control_plane.app import create_app
+from control_plane.database import upgrade_schema
+from control_plane.settings import Settings
+
+KEEP_ALIVE_SECONDS = 75  # longer than nginx keeps its idle connections (60 s), so that nginx is the one to close
+
+
+class Server(uvicorn.Server):
+    """Ends the long polls when it is told to stop, so that stopping takes no longer than the answers under way."""
+
+    def __init__(self, config: uvicorn.Config, let_waiters_go: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._let_waiters_go = let_waiters_go
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._let_waiters_go()
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m control_plane", description=__doc__)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--uds", help="unix socket to listen on")
+    where.add_argument("--port", type=int, help="loopback port to listen on")
+    arguments = parser.parse_args()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.exit("\n".join(sentences(error.errors())))
+    upgrade_schema(settings.database_url)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        uds=arguments.uds,
+        host="127.0.0.1",
+        port=arguments.port or 0,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=2,
+    )
+    Server(config, app.state.let_waiters_go).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Tells those who wait that a transaction was committed: never before, and never when it was rolled back."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+import anyio
+from sqlalchemy.ext.asyncio import AsyncSession
+
+ANNOUNCED: Final = "announced"
+
+
+class Announcements:
+    """One wake-up call a topic. Take the event first, look at the database then, wait last: nothing is missed."""
+
+    def __init__(self) -> None:
+        self._events: defaultdict[str, anyio.Event] = defaultdict(anyio.Event)
+        self.is_closed = False
+
+    def next(self, topic: str) -> anyio.Event:
+        return self._events[topic]
+
+    def close(self) -> None:
+        """Let everybody go who waits: the process is about to stop."""
+        self.is_closed = True
+        self.wake(list(self._events))
+
+    def wake(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            self._events.pop(topic, anyio.Event()).set()
+
+
+def announce(db: AsyncSession, topic: str) -> None:
+    """Wake the topic's waiters once this transaction is committed."""
+    db.info[ANNOUNCED].add(topic)

@@ -1,0 +1,86 @@
+"""The control plane's ASGI application: its routes, readable from top to bottom."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+
+from control_plane import accounts
+from control_plane.assets import FOLDER, Assets
+from control_plane.schemas import utc_now
+from control_plane.security import SameOriginOnly, SecurityHeaders
+from control_plane.settings import Settings
+from control_plane.state import Services, State, make_services
+from control_plane.views import admin_api, admin_pages, errors, internal_api, portal, viewer_api
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+VIEWER_API: Final = [
+    Route("/tokens/validate", viewer_api.validate, methods=["POST"]),
+    Route("/playback/resume", viewer_api.resume, methods=["POST"]),
+    Route("/playback/refresh", viewer_api.refresh, methods=["POST"]),
+    Route("/playback/heartbeat", viewer_api.heartbeat, methods=["POST"]),
+    Route("/playback/release", viewer_api.release, methods=["POST"]),
+    Route("/events/{event_id:uuid}/status", viewer_api.event_status),
+]
+
+ADMIN_API: Final = [
+    Route("/login", admin_api.login, methods=["POST"]),
+    Route("/logout", admin_api.logout, methods=["POST"]),
+    Route("/session", admin_api.show_session),
+    Route("/session", admin_api.logout, methods=["DELETE"]),
+    Route("/events", admin_api.list_events),
+    Route("/events", admin_api.create_event, methods=["POST"]),
+    Route("/events/{event_id:uuid}", admin_api.show_event),
+    Route("/events/{event_id:uuid}/deactivate", admin_api.deactivate_event, methods=["PATCH"]),
+    Route("/events/{event_id:uuid}/reactivate", admin_api.reactivate_event, methods=["PATCH"]),
+    Route("/events/{event_id:uuid}/tokens/generate", admin_api.generate_tickets, methods=["POST"]),
+    Route("/events/{event_id:uuid}/tokens", admin_api.list_tickets),
+    Route("/tokens", admin_api.list_tickets),
+    Route("/tokens/{ticket_id:uuid}/revoke", admin_api.revoke_ticket, methods=["PATCH"]),
+    Route("/tokens/{ticket_id:uuid}/unrevoke", admin_api.unrevoke_ticket, methods=["PATCH"]),
+]
+
+ROUTES: Final[list[BaseRoute]] = [
+    Route("/", portal.portal),
+    Route("/logo", portal.logo),
+    Mount("/api/admin", routes=ADMIN_API),
+    Mount("/api", routes=VIEWER_API),
+    Mount("/admin", routes=admin_pages.ROUTES),
+    Mount("/static", Assets(directory=FOLDER)),
+    Route("/internal/feed", internal_api.feed),
+    Route("/internal/health", internal_api.health),
+]
+
+
+def create_app(settings: Settings) -> Starlette:
+    services = make_services(settings, utc_now())
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        await _prepare(services)
+        yield {"services": services}
+        await services.database.close()
+
+    app = Starlette(
+        routes=ROUTES,
+        exception_handlers=errors.HANDLERS,
+        middleware=[
+            Middleware(SecurityHeaders),  # outermost: refusals and crashes carry the headers, too
+            Middleware(SameOriginOnly, public_origin=settings.platform_app_url),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.let_waiters_go = services.database.announcements.close
+    return app
+
+
+async def _prepare(services: Services) -> None:
+    """Make the first owner, where the settings name a password and there is no account yet."""
+    if services.settings.admin_password_hash:
+        password_hash = services.settings.admin_password_hash.get_secret_value()
+        async with services.database.write() as db:
+            await accounts.ensure_owner(db, password_hash, utc_now())

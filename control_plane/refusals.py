@@ -1,0 +1,123 @@
+"""Every way in which a viewer or an admin is told no. Each has a word for programs and a sentence for people.
+
+Only views turn them into HTTP; nothing in them may say more about somebody else than the sentence does.
+"""
+
+from datetime import datetime
+
+
+class Refusal(Exception):
+    """The common base; `reason` is the word of the API, `str(refusal)` the sentence."""
+
+    reason = "refused"
+    sentence = ""
+
+    def __init__(self, sentence: str | None = None) -> None:
+        super().__init__(sentence or self.sentence)
+
+
+class MalformedRequest(Refusal):
+    reason = "malformed"
+    sentence = "Please enter your access code."
+
+
+class UnknownCode(Refusal):
+    reason = "unknown"
+    sentence = "Invalid code. Please check your ticket and try again."
+
+
+class TicketRevoked(Refusal):
+    reason = "revoked"
+    sentence = "This code has been revoked. Please contact the event organizer."
+
+
+class EventUnavailable(Refusal):
+    reason = "event"
+    sentence = "This event is no longer available."
+
+
+class TicketExpired(Refusal):
+    reason = "expired"
+
+    def __init__(self, expires_at: datetime) -> None:
+        self.expires_at = expires_at
+        super().__init__(f"This code has expired. Access was available until {expires_at:%-d %B %Y, %H:%M} UTC.")
+
+
+class TicketInUse(Refusal):
+    reason = "in-use"
+    sentence = "This access code is currently in use on another device."
+
+    def __init__(self, *, can_take_over: bool) -> None:
+        self.can_take_over = can_take_over
+        super().__init__()
+
+
+class SessionTakenOver(Refusal):
+    reason = "taken-over"
+    sentence = "Your session has been started on another device."
+
+
+class SessionOver(Refusal):
+    """The session ended for `reason`: released, timeout, kicked, revoked, event, expired or replaced."""
+
+    sentence = "Your session has expired due to inactivity. Please re-enter your access code."
+
+    def __init__(self, reason: str, sentence: str | None = None) -> None:
+        self.reason = reason
+        super().__init__(sentence)
+
+
+class SessionKicked(SessionOver):
+    def __init__(self) -> None:
+        super().__init__("kicked", "Your session was ended by the event organizer.")
+
+
+class NoSession(Refusal):
+    reason = "no-session"
+    sentence = "There is no session to resume. Please enter your access code."
+
+
+class TokenUnusable(Refusal):
+    reason = "invalid"
+    sentence = "Authorization required"
+
+
+class TokenFinal(Refusal):
+    """Not an end: the token in hand already lasts as long as the ticket does."""
+
+    reason = "final"
+    sentence = "This playback token lasts until the ticket ends and is not renewed."
+
+
+class TooManyAttempts(Refusal):
+    reason = "rate-limited"
+    sentence = "Too many attempts. Please wait a moment and try again."
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__()
+
+
+class NotFound(Refusal):
+    reason = "not-found"
+    sentence = "Not found"
+
+
+class Conflict(Refusal):
+    reason = "conflict"
+
+
+class SignInFailed(Refusal):
+    reason = "sign-in-failed"
+    sentence = "User name or password is wrong."
+
+
+class SignInRequired(Refusal):
+    reason = "sign-in-required"
+    sentence = "Please sign in."
+
+
+class CrossOrigin(Refusal):
+    reason = "cross-origin"
+    sentence = "This request came from another site and was refused."

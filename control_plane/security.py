@@ -1,0 +1,74 @@
+"""Two pure ASGI middlewares: headers on every answer, and no state changed from another site.
+
+A cross-site form or script can send our cookies along but cannot hide where it comes from: browsers send
+Sec-Fetch-Site, older ones and plain http Origin (https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site).
+A client that sends neither is no browser and carries no cookie of ours by accident.
+"""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from control_plane.refusals import CrossOrigin
+
+_SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
+_STRICT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _STRICT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_HTTPS_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000"}
+
+
+class SecurityHeaders:
+    """Adds what an answer does not set itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_https = Headers(scope=scope).get("x-forwarded-proto") == "https"
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in (_HEADERS | _HTTPS_HEADERS if is_https else _HEADERS).items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class SameOriginOnly:
+    """Refuses requests that change something and come from another site."""
+
+    def __init__(self, app: ASGIApp, public_origin: str = "") -> None:
+        self._app = app
+        self._public_host = urlsplit(public_origin).netloc
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or self._is_ours(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        body = {"error": CrossOrigin.sentence, "reason": CrossOrigin.reason}
+        await JSONResponse(body, 403)(scope, receive, send)
+
+    def _is_ours(self, headers: Headers) -> bool:
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            return site in {"same-origin", "none"}
+        origin = headers.get("origin")
+        return origin is None or urlsplit(origin).netloc in {headers.get("host"), self._public_host or None}

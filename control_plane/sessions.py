@@ -1,0 +1,249 @@
+"""Viewing sessions: one device on one seat of one ticket, from redeeming to its end.
+
+That a seat has one live session is held by a unique index, not by these rules: of a hundred simultaneous
+redemptions exactly one wins on any database. Ending a session writes to the revocation feed in the same
+transaction, so that its token stops at every edge.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.playback_token import Claims
+from control_plane import revocation_feed, tickets
+from control_plane.models import Event, Ticket, ViewingSession
+from control_plane.refusals import (
+    NoSession,
+    SessionKicked,
+    SessionOver,
+    SessionTakenOver,
+    TicketInUse,
+    TokenFinal,
+    TokenUnusable,
+)
+
+TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
+_SHOWN_USER_AGENT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRules:
+    """What the settings say about seats.
+
+    Silence is counted from the control plane's own start at the earliest: while it was down nobody could give a
+    sign of life.
+    """
+
+    token_seconds: int
+    silence: timedelta
+    counting_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Who asks: the address as nginx saw it, what it calls itself, and the resume secret that its browser holds."""
+
+    address: str
+    user_agent: str
+    resume_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A session that may play: what its token shall say, and the secret with which its browser resumes it."""
+
+    event: Event
+    ticket: Ticket
+    claims: Claims
+    resume_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A device that was admitted and asks for a seat."""
+
+    ticket: Ticket
+    event: Event
+    device: Device
+    rules: SeatRules
+    now: datetime
+    takeover: bool
+
+
+async def redeem(
+    db: AsyncSession, code: str, device: Device, rules: SeatRules, now: datetime, *, takeover: bool = False
+) -> Grant:
+    """Begin a session with a code. Raise UnknownCode, an admission refusal or TicketInUse."""
+    ticket, event = await tickets.find_by_code(db, code, for_update=True)
+    tickets.check_admission(ticket, event, now)
+    return await _begin(db, _Attempt(ticket, event, device, rules, now, takeover))
+
+
+async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: datetime) -> Grant:
+    """Go on after a reload: end the browser's old session and begin a new one.
+
+    Raise NoSession, SessionTakenOver, SessionKicked, an admission refusal or TicketInUse.
+    """
+    last = await _last_session(db, device.resume_secret)
+    if last is None:
+        raise NoSession
+    ticket = await tickets.find(db, last.ticket_id, for_update=True)
+    event = await tickets.event_of(db, ticket, for_update=True)
+    tickets.check_admission(ticket, event, now)
+    if last.end_reason in {"taken-over", "kicked"}:
+        raise _over(last)
+    return await _begin(db, _Attempt(ticket, event, device, rules, now, takeover=False))
+
+
+async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime) -> Claims:
+    """Return the claims of the session's next token.
+
+    Raise an admission refusal, SessionOver, SessionTakenOver, TokenUnusable, or TokenFinal when the last token
+    already lasts to the ticket's end.
+    """
+    if now.timestamp() >= claims.exp + TOKEN_GRACE_SECONDS:
+        raise TokenUnusable
+    session, ticket, event = await _locked(db, claims)
+    tickets.check_admission(ticket, event, now)
+    if session.ended_at:
+        raise _over(session)
+    if session.token_expires_at >= _latest_expiry(ticket):
+        raise TokenFinal
+    session.last_seen_at = max(session.last_seen_at, now)
+    return _next_claims(session, ticket, event, rules, now)
+
+
+async def heartbeat(db: AsyncSession, claims: Claims, now: datetime) -> None:
+    """Note a sign of life. Raise SessionOver or SessionTakenOver."""
+    if now.timestamp() >= claims.exp + TOKEN_GRACE_SECONDS:
+        raise TokenUnusable
+    session = await _session(db, claims)
+    if session.ended_at:
+        raise _over(session)
+    session.last_seen_at = max(session.last_seen_at, now)
+
+
+async def release(db: AsyncSession, claims: Claims, now: datetime) -> None:
+    """End a session on its own wish. Does nothing to one that is over."""
+    session = await db.get(ViewingSession, claims.sid, with_for_update=True)
+    if session and session.ended_at is None:
+        await end(db, session, "released", now)
+
+
+async def end(db: AsyncSession, session: ViewingSession, reason: str, now: datetime) -> None:
+    """End one live session and tell the edges."""
+    session.ended_at, session.end_reason = now, reason
+    await db.flush()
+    change = Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
+    await revocation_feed.append(db, change)
+
+
+async def _begin(db: AsyncSession, attempt: _Attempt) -> Grant:
+    """Begin the session that an admitted device asks for. Raise TicketInUse."""
+    ticket, event, device = attempt.ticket, attempt.event, attempt.device
+    live = await _live(db, ticket.id)
+    own = _own(live, device.resume_secret)
+    session = ViewingSession(
+        sid=secrets.token_urlsafe(16),
+        ticket_id=ticket.id,
+        seat=await _free_a_seat(db, attempt, live, own),
+        started_at=attempt.now,
+        last_seen_at=attempt.now,
+        client_ip=device.address,
+        user_agent=device.user_agent[:_SHOWN_USER_AGENT],
+    )
+    secret = device.resume_secret if own and device.resume_secret else secrets.token_urlsafe(24)
+    session.resume_hash = _digest(secret)
+    claims = _next_claims(session, ticket, event, attempt.rules, attempt.now)
+    db.add(session)
+    if ticket.redeemed_at is None:
+        ticket.redeemed_at, ticket.redeemed_ip = attempt.now, device.address
+    try:
+        await db.flush()
+    except IntegrityError:  # somebody took the seat between our look and now
+        raise TicketInUse(can_take_over=_may_take_over(event)) from None
+    return Grant(event, ticket, claims, secret)
+
+
+async def _free_a_seat(
+    db: AsyncSession, attempt: _Attempt, live: Sequence[ViewingSession], own: ViewingSession | None
+) -> int:
+    """Return a seat without a live session, ending one for it where the rules allow. Raise TicketInUse."""
+    if own:
+        await end(db, own, "replaced", attempt.now)
+        return own.seat
+    free = set(range(attempt.event.max_devices)) - {session.seat for session in live}
+    if free:
+        return min(free)
+    quietest = min(live, key=lambda session: session.last_seen_at)
+    silent_since = max(quietest.last_seen_at, attempt.rules.counting_since)
+    if attempt.now - silent_since > attempt.rules.silence:
+        await end(db, quietest, "timeout", attempt.now)
+    elif attempt.takeover and _may_take_over(attempt.event):
+        await end(db, quietest, "taken-over", attempt.now)
+    else:
+        raise TicketInUse(can_take_over=_may_take_over(attempt.event))
+    return quietest.seat
+
+
+def _may_take_over(event: Event) -> bool:
+    return event.session_policy == "takeover"
+
+
+def _next_claims(session: ViewingSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Claims:
+    """Say what the next token says: never older than a lifted revocation demands, nor good beyond the ticket."""
+    issued_at = max(int(now.timestamp()), ticket.tokens_not_before, event.tokens_not_before)
+    expires_at = min(issued_at + rules.token_seconds, _latest_expiry(ticket))
+    session.token_issued_at, session.token_expires_at = issued_at, expires_at
+    return Claims(eid=event.id, iat=issued_at, exp=expires_at, sub=ticket.code, sid=session.sid)
+
+
+def _latest_expiry(ticket: Ticket) -> int:
+    return int(ticket.expires_at.timestamp()) + TOKEN_GRACE_SECONDS
+
+
+async def _live(db: AsyncSession, ticket_id: str) -> Sequence[ViewingSession]:
+    query = select(ViewingSession).where(ViewingSession.ticket_id == ticket_id, ViewingSession.ended_at.is_(None))
+    return (await db.scalars(query)).all()
+
+
+def _own(live: Sequence[ViewingSession], secret: str | None) -> ViewingSession | None:
+    return next((session for session in live if secret and session.resume_hash == _digest(secret)), None)
+
+
+async def _last_session(db: AsyncSession, secret: str | None) -> ViewingSession | None:
+    if not secret:
+        return None
+    query = select(ViewingSession).where(ViewingSession.resume_hash == _digest(secret))
+    return await db.scalar(query.order_by(ViewingSession.started_at.desc()).limit(1))
+
+
+async def _session(db: AsyncSession, claims: Claims) -> ViewingSession:
+    session = await db.get(ViewingSession, claims.sid)
+    if session is None:
+        raise SessionOver("session")
+    return session
+
+
+async def _locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
+    session = await _session(db, claims)
+    ticket = await tickets.find(db, session.ticket_id, for_update=True)
+    await db.refresh(session)
+    return session, ticket, await tickets.event_of(db, ticket, for_update=True)
+
+
+def _over(session: ViewingSession) -> SessionOver | SessionTakenOver:
+    if session.end_reason == "taken-over":
+        return SessionTakenOver()
+    return SessionKicked() if session.end_reason == "kicked" else SessionOver(session.end_reason or "session")
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

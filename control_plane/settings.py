@@ -1,0 +1,55 @@
+"""Settings of the control plane: read once from the environment into a frozen object; nonsense stops the start."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of the same name in capitals; the README describes them."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    playback_signing_secret: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
+    playback_token_seconds: Annotated[int, Field(ge=30, le=3600)] = 3600
+    internal_api_key: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
+    admin_password_hash: SecretStr | None = None
+    database_url: str = "sqlite+aiosqlite:///streamgate.db"
+    session_timeout_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    app_name: Annotated[str, Field(min_length=1, max_length=60)] = "StreamGate"
+    app_accent: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#3B82F6"
+    app_logo_file: Path | None = None
+    hls_server_base_url: str = ""
+    platform_app_url: str = ""
+
+    @field_validator("database_url")
+    @classmethod
+    def _has_a_known_driver(cls, value: str) -> str:
+        if not value.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must start with sqlite+aiosqlite:/// or postgresql+psycopg://")
+        return value
+
+    @field_validator("admin_password_hash")
+    @classmethod
+    def _is_argon2id(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith("$argon2id$"):
+            raise ValueError("must be an argon2id hash, as `streamgate hash-password` prints it")
+        return value
+
+    @field_validator("app_logo_file")
+    @classmethod
+    def _exists(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError("names a file that does not exist")
+        return value
+
+    @field_validator("hls_server_base_url", "platform_app_url")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://, or be empty")
+        return value.rstrip("/")

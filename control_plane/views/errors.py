@@ -1,0 +1,81 @@
+"""How a refusal becomes an HTTP answer: `{"error": sentence, "reason": word}`, and nothing more than that."""
+
+from typing import Any, Final
+
+import structlog
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from control_plane import refusals
+from control_plane.state import Request
+
+_STATUS: Final[dict[type[Exception], int]] = {
+    refusals.MalformedRequest: 400,
+    refusals.UnknownCode: 401,
+    refusals.NoSession: 401,
+    refusals.TokenUnusable: 401,
+    refusals.SignInFailed: 401,
+    refusals.SignInRequired: 401,
+    refusals.TicketRevoked: 403,
+    refusals.EventUnavailable: 403,
+    refusals.TokenFinal: 403,
+    refusals.CrossOrigin: 403,
+    refusals.SessionOver: 404,
+    refusals.SessionKicked: 404,
+    refusals.NotFound: 404,
+    refusals.TicketInUse: 409,
+    refusals.SessionTakenOver: 409,
+    refusals.Conflict: 409,
+    refusals.TicketExpired: 410,
+    refusals.TooManyAttempts: 429,
+}
+log = structlog.get_logger()
+
+
+async def refused(_request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, refusals.Refusal)  # noqa: S101 - registered for this class only
+    body: dict[str, Any] = {"error": str(refusal), "reason": refusal.reason}
+    headers = {}
+    if isinstance(refusal, refusals.TicketExpired):
+        body["expiresAt"] = refusal.expires_at.isoformat()
+    if isinstance(refusal, refusals.TicketInUse):
+        body |= {"inUse": True, "canTakeOver": refusal.can_take_over}
+    if isinstance(refusal, refusals.TooManyAttempts):
+        headers["Retry-After"] = str(refusal.retry_after)
+    return JSONResponse(body, _STATUS[type(refusal)], headers)
+
+
+async def invalid(_request: Request, error: Exception) -> Response:
+    """Answer 422 with one message a field (`""` for the whole)."""
+    assert isinstance(error, ValidationError)  # noqa: S101 - registered for this class only
+    fields = {".".join(map(str, item["loc"])): _message(item["msg"]) for item in error.errors()}
+    return JSONResponse({"error": "Some values are not right.", "reason": "invalid", "fields": fields}, 422)
+
+
+async def http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    body = {"error": error.detail, "reason": error.detail.lower().replace(" ", "-")}
+    return JSONResponse(body, error.status_code, error.headers)
+
+
+async def crashed(request: Request, error: Exception) -> Response:
+    log.error(
+        "unhandled_error",
+        path=request.scope["route"].path if "route" in request.scope else None,
+        error=type(error).__name__,
+        exc_info=error,
+    )
+    return JSONResponse({"error": "Something went wrong on our side.", "reason": "internal"}, 500)
+
+
+def _message(text: str) -> str:
+    return text.removeprefix("Value error, ")
+
+
+HANDLERS: Final[Any] = {
+    refusals.Refusal: refused,
+    ValidationError: invalid,
+    HTTPException: http_error,
+    Exception: crashed,
+}

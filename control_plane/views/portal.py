@@ -1,0 +1,80 @@
+"""The viewer portal: one page, from code entry to the end of the stream."""
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.templating import Jinja2Templates
+
+from control_plane import locales
+from control_plane.assets import asset
+from control_plane.refusals import NotFound
+from control_plane.state import Request, Services
+from control_plane.views.requests import services
+
+LANGUAGE_COOKIE: Final = "sg_lang"
+HEARTBEAT_SECONDS: Final = 30
+STATUS_SECONDS: Final = 30
+TEMPLATES: Final = Jinja2Templates(Path(__file__).parent.parent / "templates")
+TEMPLATES.env.globals["asset"] = asset
+_YEAR_SECONDS: Final = 31_536_000
+
+
+async def portal(request: Request) -> Response:
+    app, wish = services(request), request.query_params.get("lang")
+    language = locales.choose(request.headers.get("accept-language", ""), wish, request.cookies.get(LANGUAGE_COOKIE))
+    response = HTMLResponse(TEMPLATES.get_template("portal.html").render(_context(app, language)))
+    response.headers["Content-Security-Policy"] = _content_security_policy(app)
+    response.headers["Vary"] = "Accept-Language, Cookie"
+    if wish in locales.LANGUAGES:
+        response.set_cookie(LANGUAGE_COOKIE, wish, max_age=_YEAR_SECONDS, samesite="lax")
+    return response
+
+
+async def logo(request: Request) -> Response:
+    file = services(request).settings.app_logo_file
+    if file is None:
+        raise NotFound
+    return FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+
+def brand(app: Services) -> dict[str, str]:
+    """Return what the organiser may call his own: name, accent and logo."""
+    settings = app.settings
+    logo_url = "/logo" if settings.app_logo_file else asset("brand/logo.svg")
+    return {"app_name": settings.app_name, "accent": settings.app_accent, "logo_url": logo_url}
+
+
+def _context(app: Services, language: str) -> dict[str, object]:
+    strings = locales.strings(language)
+    page_data = {
+        "lang": language,
+        "strings": strings,
+        "appName": app.settings.app_name,
+        "heartbeatSeconds": HEARTBEAT_SECONDS,
+        "statusSeconds": STATUS_SECONDS,
+    }
+    languages = [{"code": code, "name": name} for code, name in locales.LANGUAGES.items()]
+    return brand(app) | {"lang": language, "languages": languages, "strings": strings, "page_data": page_data}
+
+
+def _content_security_policy(app: Services) -> str:
+    """Allow what the player needs: media-chrome styles its shadow roots inline, MSE plays from blob: URLs."""
+    parts = urlsplit(app.settings.hls_server_base_url)
+    streams = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self' 'unsafe-inline'",
+            f"img-src 'self' data: https:{streams}",
+            "font-src 'self'",
+            f"connect-src 'self'{streams}",
+            f"media-src 'self' blob:{streams}",
+            "worker-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        ]
+    )
