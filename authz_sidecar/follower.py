@@ -5,13 +5,14 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 import anyio
 import httpx2
 import structlog
 
-from authz_sidecar.contract.feed import FeedPageRefused, Page, parse_page
+from authz_sidecar.contract.feed import Cursor, FeedPageRefused, Page, parse_page
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.settings import SidecarSettings
 from authz_sidecar.state_file import StateFile
@@ -131,13 +132,14 @@ class Follower:
     def _take_changes(self, page: Page) -> None:
         if self._revocations is None:
             raise FeedPageRefused("changes without a snapshot to begin with")
-        self._snapshot.clear()
+        if self._snapshot or _epoch(page.cursor) != _epoch(self._cursor):
+            raise FeedPageRefused("changes that do not go on from where we are")
         self._revocations.apply(page.changes)
         self._cursor = page.cursor
 
     def _take_snapshot_page(self, page: Page) -> None:
         """Collect the pages of a snapshot and swap the new set in whole with the last one."""
-        if self._snapshot and self._snapshot[-1].cursor.split(".")[0] != page.cursor.split(".")[0]:
+        if self._snapshot and _epoch(self._snapshot[-1].cursor) != _epoch(page.cursor):
             self._snapshot.clear()
         self._snapshot.append(page)
         if not page.more:
@@ -167,15 +169,24 @@ class Follower:
             await anyio.sleep(_SAVE_PAUSE_FACTOR * (anyio.current_time() - began))
 
     async def _save(self, file: StateFile) -> None:
+        """Write the state, or note that the one written is still complete. After an OSError it is written anew."""
+        save: Callable[[], None] = file.touch
         if self._changed_since_save and self._revocations is not None:
-            self._changed_since_save = False
-            page = Page(self._cursor, self._revocations.changes(), snapshot=True)
-            await anyio.to_thread.run_sync(file.save, page)
-        else:
-            await anyio.to_thread.run_sync(file.touch)
+            save = partial(file.save, Page(self._cursor, self._revocations.changes(), snapshot=True))
+        self._changed_since_save = False
+        try:
+            await anyio.to_thread.run_sync(save)
+        except OSError:
+            self._changed_since_save = True
+            raise
 
     def _note_failure(self, error: Exception) -> None:
         self._snapshot.clear()
         if self.control_plane_reachable or self.last_sync is None:
             log.warning("feed_lost", error=f"{type(error).__name__}: {error}")
         self.control_plane_reachable = False
+
+
+def _epoch(cursor: str) -> str | None:
+    parsed = Cursor.parse(cursor)
+    return parsed.epoch if parsed else None

@@ -40,5 +40,5 @@ class StateFile:
                 raise
 
     def touch(self) -> None:
-        """Note that the saved state was complete just now. Raise OSError."""
-        self._path.touch(mode=0o600)
+        """Note that the saved state was complete just now. Raise OSError, also when there is no file any more."""
+        os.utime(self._path)

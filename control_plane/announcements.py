@@ -27,7 +27,8 @@ class Announcements:
 
     def wake(self, topics: Iterable[str]) -> None:
         for topic in topics:
-            self._events.pop(topic, anyio.Event()).set()
+            if event := self._events.pop(topic, None):
+                event.set()
 
 
 def announce(db: AsyncSession, topic: str) -> None:

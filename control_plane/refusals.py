@@ -59,18 +59,20 @@ class SessionTakenOver(Refusal):
 
 
 class SessionOver(Refusal):
-    """The session ended for `reason`: released, timeout, kicked, revoked, event, expired or replaced."""
+    """The session ended for `reason`: released, replaced, timeout, kicked, revoked or event."""
 
     sentence = "Your session has expired due to inactivity. Please re-enter your access code."
 
-    def __init__(self, reason: str, sentence: str | None = None) -> None:
+    def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(sentence)
+        super().__init__(_ENDINGS.get(reason))
 
 
-class SessionKicked(SessionOver):
-    def __init__(self) -> None:
-        super().__init__("kicked", "Your session was ended by the event organizer.")
+_ENDINGS = {
+    "kicked": "Your session was ended by the event organizer.",
+    TicketRevoked.reason: TicketRevoked.sentence,
+    EventUnavailable.reason: EventUnavailable.sentence,
+}
 
 
 class NoSession(Refusal):

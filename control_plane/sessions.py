@@ -21,7 +21,6 @@ from control_plane import revocation_feed, tickets
 from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.refusals import (
     NoSession,
-    SessionKicked,
     SessionOver,
     SessionTakenOver,
     TicketInUse,
@@ -89,7 +88,7 @@ async def redeem(
 async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: datetime) -> Grant:
     """Go on after a reload: end the browser's old session and begin a new one.
 
-    Raise NoSession, SessionTakenOver, SessionKicked, an admission refusal or TicketInUse.
+    Raise NoSession, SessionTakenOver, SessionOver (kicked), an admission refusal or TicketInUse.
     """
     last = await _last_session(db, device.resume_secret)
     if last is None:
@@ -242,7 +241,7 @@ async def _locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Tic
 def _over(session: ViewingSession) -> SessionOver | SessionTakenOver:
     if session.end_reason == "taken-over":
         return SessionTakenOver()
-    return SessionKicked() if session.end_reason == "kicked" else SessionOver(session.end_reason or "session")
+    return SessionOver(session.end_reason or "session")
 
 
 def _digest(secret: str) -> str:

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from authz_sidecar.contract.playback_token import LATEST_TIME
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 
 MAX_PAGE_CHANGES = 10_000
 MAX_WAIT_SECONDS = 30
+_LARGEST_N_DIGITS: Final = 18  # a database's 64-bit integer
 
 
 class Kind(StrEnum):
@@ -93,7 +95,7 @@ class Cursor:
         """Return None for a text that is no cursor: its owner then starts with a snapshot."""
         parts = text.split(".")
         known = len(parts) == 2 or (len(parts) == 3 and parts[2] == "snapshot")  # noqa: PLR2004
-        if not known or not parts[0].isalnum() or not (parts[1].isascii() and parts[1].isdigit()):
+        if not known or not parts[0].isalnum() or not _is_place(parts[1]):
             return None
         return cls(parts[0], int(parts[1]), in_snapshot=len(parts) == 3)  # noqa: PLR2004
 
@@ -102,7 +104,7 @@ def parse_page(data: bytes) -> Page:
     """Read a page as it came over the wire or from a state file. Raise FeedPageRefused."""
     try:
         body = parse_object(data)
-        changes = tuple(_change(item) for item in body["changes"])
+        changes = tuple(_change(item) for item in _list(body["changes"]))
         page = Page(body["cursor"], changes, body["snapshot"], body["more"], body.get("next"))
     except (JsonRefused, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FeedPageRefused(f"{type(error).__name__}: {error}") from None
@@ -111,10 +113,20 @@ def parse_page(data: bytes) -> Page:
     return page
 
 
+def _is_place(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LARGEST_N_DIGITS
+
+
 def _makes_sense(page: Page) -> bool:
     texts = [page.cursor] + ([page.next] if page.more and page.snapshot else [])
     cursors_parse = all(isinstance(text, str) and Cursor.parse(text) for text in texts)
     return cursors_parse and isinstance(page.snapshot, bool) and isinstance(page.more, bool)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("changes are no list")
+    return value
 
 
 def _change(item: Mapping[str, Any]) -> Change:
@@ -139,4 +151,7 @@ def _seconds(text: str) -> float:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time without its zone")
-    return moment.timestamp()
+    seconds = moment.timestamp()
+    if not 0 <= seconds <= LATEST_TIME:
+        raise ValueError("a time out of range")
+    return seconds

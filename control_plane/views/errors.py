@@ -22,7 +22,6 @@ _STATUS: Final[dict[type[Exception], int]] = {
     refusals.TokenFinal: 403,
     refusals.CrossOrigin: 403,
     refusals.SessionOver: 404,
-    refusals.SessionKicked: 404,
     refusals.NotFound: 404,
     refusals.TicketInUse: 409,
     refusals.SessionTakenOver: 409,
@@ -31,6 +30,10 @@ _STATUS: Final[dict[type[Exception], int]] = {
     refusals.TooManyAttempts: 429,
 }
 log = structlog.get_logger()
+
+
+def status_of(refusal: refusals.Refusal) -> int:
+    return _STATUS[type(refusal)]
 
 
 async def refused(_request: Request, refusal: Exception) -> Response:
@@ -43,7 +46,7 @@ async def refused(_request: Request, refusal: Exception) -> Response:
         body |= {"inUse": True, "canTakeOver": refusal.can_take_over}
     if isinstance(refusal, refusals.TooManyAttempts):
         headers["Retry-After"] = str(refusal.retry_after)
-    return JSONResponse(body, _STATUS[type(refusal)], headers)
+    return JSONResponse(body, status_of(refusal), headers)
 
 
 async def invalid(_request: Request, error: Exception) -> Response:

@@ -1,0 +1,100 @@
+"""Where a token may travel, which carrier decides, and what a client cannot forge."""
+
+import httpx2
+import pytest
+
+from tests.support.raw_http import raw_request
+from tests.support.stack import StackUnderTest
+from tests.support.streams import Folder, make_folder
+from tests.support.tokens import Minter
+
+
+@pytest.fixture(scope="module")
+def folder(gate: StackUnderTest) -> Folder:
+    return make_folder(gate.streams)
+
+
+@pytest.fixture(scope="module")
+def good(gate: StackUnderTest, folder: Folder) -> str:
+    return Minter(gate.home).token(folder.event_id)
+
+
+def status(gate: StackUnderTest, target: str, *headers: str, method: str = "GET") -> int:
+    return raw_request(gate.url, target, method, headers).status
+
+
+@pytest.mark.parametrize("name", ["stream.m3u8", "1.ts", "low/stream.m3u8", "low/1.ts", "init.mp4", "1.m4s", "en.vtt"])
+def test_each_carrier_opens_playlists_and_segments(gate: StackUnderTest, folder: Folder, good: str, name: str) -> None:
+    target = f"{folder.url}/{name}"
+    assert status(gate, target, f"Authorization: Bearer {good}") == 200
+    assert status(gate, f"{target}?__token={good}") == 200
+    assert status(gate, target, f"Cookie: a=b; sg_playback={good}; c=d") == 200
+    assert status(gate, f"/t/{good}{target}") == 200
+    assert status(gate, f"/t/{good}{target}", method="HEAD") == 200
+
+
+def test_the_scheme_is_read_without_regard_to_case(gate: StackUnderTest, folder: Folder, good: str) -> None:
+    assert status(gate, f"{folder.url}/1.ts", f"authorization: bEARER {good}") == 200
+
+
+def test_the_first_carrier_decides_and_is_not_rescued_by_a_later_one(
+    gate: StackUnderTest, folder: Folder, good: str
+) -> None:
+    target, bad = f"{folder.url}/1.ts", "not.a.token"
+    assert status(gate, f"{target}?__token={good}", f"Authorization: Bearer {bad}") == 401
+    assert status(gate, f"{target}?__token={bad}", f"Cookie: sg_playback={good}") == 401
+    assert status(gate, f"/t/{good}{target}", f"Cookie: sg_playback={bad}") == 401
+    assert status(gate, f"/t/{bad}{target}", f"Authorization: Bearer {good}") == 200
+
+
+def test_a_carrier_that_is_present_but_empty_decides_too(gate: StackUnderTest, folder: Folder, good: str) -> None:
+    assert status(gate, f"{folder.url}/1.ts?__token=", f"Cookie: sg_playback={good}") == 401
+    assert status(gate, f"{folder.url}/1.ts", "Authorization: Bearer", f"Cookie: sg_playback={good}") == 401
+
+
+def test_another_scheme_leaves_the_word_to_the_next_carrier(gate: StackUnderTest, folder: Folder, good: str) -> None:
+    assert status(gate, f"{folder.url}/1.ts?__token={good}", "Authorization: Basic dTpw") == 200
+
+
+def test_a_query_token_given_twice_is_refused(gate: StackUnderTest, folder: Folder, good: str) -> None:
+    assert status(gate, f"{folder.url}/1.ts?__token={good}&__token={good}") == 401
+    assert status(gate, f"{folder.url}/1.ts?a=1&__token={good}&b=2&__token=x") == 401
+
+
+def test_other_query_parameters_do_no_harm(gate: StackUnderTest, folder: Folder, good: str) -> None:
+    assert status(gate, f"{folder.url}/stream.m3u8?_HLS_msn=3&__token={good}&_HLS_part=0") == 200
+    assert status(gate, f"{folder.url}/1.ts?x__token={good}") == 401
+    assert status(gate, f"{folder.url}/1.ts?__TOKEN={good}") == 401
+
+
+def test_the_sidecars_own_headers_cannot_be_sent_by_a_client(gate: StackUnderTest, folder: Folder, good: str) -> None:
+    other = make_folder(gate.streams)
+    forged = (f"X-Gate-Path: {folder.url}/1.ts", f"X-Gate-Query-Token: {good}", f"X-Gate-Path-Token: {good}")
+    underscored = (f"X_Gate_Path: {folder.url}/1.ts", f"X_Gate_Query_Token: {good}")
+    original = (f"X-Original-URI: {folder.url}/1.ts", f"X-Forwarded-Uri: {folder.url}/1.ts", "X-Gate-Method: HEAD")
+    for headers in (forged, underscored, original):
+        assert status(gate, f"{folder.url}/1.ts", *headers) == 401
+        assert status(gate, f"{other.url}/1.ts", *headers, f"Authorization: Bearer {good}") == 403
+
+
+def test_hop_by_hop_tricks_do_not_strip_the_question(gate: StackUnderTest, good: str) -> None:
+    other = make_folder(gate.streams)
+    headers = ("Connection: close, X-Gate-Path, X-Gate-Method, Authorization", f"Authorization: Bearer {good}")
+    assert status(gate, f"{other.url}/1.ts", *headers) == 403
+
+
+def test_a_path_token_works_for_every_file_that_a_playlist_names_relatively(
+    gate: StackUnderTest, folder: Folder, good: str
+) -> None:
+    answer = httpx2.get(f"{gate.url}/t/{good}{folder.url}/stream.m3u8")
+    assert folder.mark in answer.text
+    assert httpx2.get(f"{gate.url}/t/{good}{folder.url}/low/1.ts").text == folder.mark * 50
+
+
+def test_playlists_are_the_same_bytes_for_every_viewer_and_set_no_cookie(
+    gate: StackUnderTest, folder: Folder, good: str
+) -> None:
+    another = Minter(gate.home).token(folder.event_id, sub="AnotherCode1", sid="b" * 22)
+    answers = [httpx2.get(f"{gate.url}/t/{token}{folder.url}/stream.m3u8") for token in (good, another)]
+    assert answers[0].content == answers[1].content
+    assert not any("set-cookie" in answer.headers for answer in answers)

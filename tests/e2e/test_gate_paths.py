@@ -1,0 +1,118 @@
+"""Tricks with paths: whatever the spelling, no byte of another event's stream and nothing beside the streams."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.raw_http import RawAnswer, raw_request
+from tests.support.stack import StackUnderTest
+from tests.support.streams import Folder, make_folder
+from tests.support.tokens import Minter
+
+TRICKS = [
+    "/streams/{mine}/../{other}/1.ts",
+    "/streams/{mine}/./../{other}/1.ts",
+    "/streams/{mine}/low/../../{other}/1.ts",
+    "/streams/{mine}/%2e%2e/{other}/1.ts",
+    "/streams/{mine}/.%2e/{other}/1.ts",
+    "/streams/{mine}/%2E%2E%2f{other}/1.ts",
+    "/streams/{mine}%2f..%2f{other}/1.ts",
+    "/streams/{mine}/..%5c{other}/1.ts",
+    "/streams/{mine}/..\\{other}\\1.ts",
+    "/streams/{mine}\\..\\{other}/1.ts",
+    "/streams/{mine}/%252e%252e/{other}/1.ts",
+    "/streams/{mine}/..;/{other}/1.ts",
+    "/streams/{mine};/../{other}/1.ts",
+    "/streams/{mine}/1.ts/../../{other}/1.ts",
+    "/streams/{mine}//../{other}/1.ts",
+    "//streams/{other}/1.ts",
+    "/streams//{other}/1.ts",
+    "/streams/{other}//1.ts",
+    "/./streams/{other}/1.ts",
+    "/x/../streams/{other}/1.ts",
+    "/%73treams/{other}/1.ts",
+    "/streams/{mine}/1.ts#/../../{other}/1.ts",
+    "/streams/{other}/1.ts#/streams/{mine}/1.ts",
+    "/streams/{mine}#/../{other}/1.ts",
+    "/streams/{mine}/%00/../{other}/1.ts",
+    "/streams/{mine}/1.ts%00",
+    "/streams/{mine}/1.ts%00.m3u8",
+    "/streams/{mine}/%0d%0aX-Gate-Path:%20/streams/{other}/1.ts",
+    "/streams/{mine}%0d%0aX-Gate-Path:%20x/../{other}/1.ts",
+    "/streams/{other}/1.ts%0d%0aX-Gate-Path: /streams/{mine}/1.ts",
+    "/STREAMS/{mine}/1.ts",
+    "/Streams/{other}/1.ts",
+    "/streams/{mine}/1.TS",
+    "/streams/{mine}/1.ts.",
+    "/streams/{mine}/1.ts..",
+    "/streams/{mine}/1.ts/",
+    "/streams/{mine}/1.ts%20",
+    "/streams/{mine}/1.ts::$DATA",
+    "/streams/{mine}/.hidden.ts",
+    "/streams/{mine}/low/.hidden.ts",
+    "/streams/{mine}/secret.txt",
+    "/streams/{mine}/",
+    "/streams/{mine}",
+    "/streams/",
+    "/streams",
+    "/streams/../.env",
+    "/streams/{mine}/../../.env",
+    "/streams/{mine}/../../streamgate.db",
+    "/t/{token}/streams/{mine}/../{other}/1.ts",
+    "/t/{token}/../streams/{other}/1.ts",
+    "/t/{token}/t/{token}/streams/{mine}/1.ts",
+    "/t/{token}//streams/{other}/1.ts",
+    "/t//streams/{other}/1.ts",
+    "/t/../streams/{other}/1.ts",
+    "/t/{token}/internal/feed.ts",
+    "/t/{token}/api/admin/events",
+    "/streams/{mine}/" + "a" * 3000 + "/../../{other}/1.ts",
+    "http://other.example/streams/{other}/1.ts",
+    "*",
+]
+
+
+@pytest.fixture(scope="module")
+def folders(gate: StackUnderTest) -> Iterator[tuple[Folder, Folder]]:
+    mine, other = make_folder(gate.streams), make_folder(gate.streams)
+    return mine, other
+
+
+def ask(gate: StackUnderTest, mine: Folder, target: str) -> RawAnswer:
+    token = Minter(gate.home).token(mine.event_id)
+    return raw_request(gate.url, target.replace("{token}", token), headers=(f"Authorization: Bearer {token}",))
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_a_trick_never_shows_another_events_bytes_nor_any_other_file(
+    gate: StackUnderTest, folders: tuple[Folder, Folder], trick: str
+) -> None:
+    mine, other = folders
+    target = trick.replace("{mine}", mine.event_id).replace("{other}", other.event_id)
+    answer = ask(gate, mine, target)
+    assert answer.status in {400, 403, 404, 414}, target
+    assert b"mark-of" not in answer.body
+    assert b"SECRET" not in answer.body
+
+
+def test_a_very_long_path_is_refused_and_the_next_request_served(
+    gate: StackUnderTest, folders: tuple[Folder, Folder]
+) -> None:
+    mine, _ = folders
+    assert ask(gate, mine, f"{mine.url}/{'a' * 60_000}.ts").status in {404, 414}
+    assert ask(gate, mine, f"{mine.url}/1.ts").status == 200
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_mixture_of_path_parts_shows_another_events_bytes(
+    gate: StackUnderTest, folders: tuple[Folder, Folder], data: st.DataObject
+) -> None:
+    mine, other = folders
+    words = [mine.event_id, other.event_id, "streams", "t", "..", ".", "", "1.ts", "low", "stream.m3u8", "%2e%2e"]
+    glue = ["/", "/", "/", "//", "%2f", "\\", ";", "#", "?", "%00", "%0d%0a", "%5c", "/./"]
+    parts = data.draw(st.lists(st.tuples(st.sampled_from(glue), st.sampled_from(words)), min_size=1, max_size=9))
+    answer = ask(gate, mine, "/" + "".join(separator + word for separator, word in parts).lstrip("/"))
+    assert other.mark.encode() not in answer.body

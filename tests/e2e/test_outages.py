@@ -1,0 +1,136 @@
+"""Neighbours that die, hang or stay away: always closed, never longer than needed, and nobody playing notices."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.people import Organiser, Viewer
+from tests.support.stack import StackUnderTest
+from tests.support.streams import make_folder
+from tests.support.tokens import Minter
+from tests.support.waiting import eventually, stays
+
+
+@pytest.fixture
+def own_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A stack for one test alone: it will be hurt."""
+    running = StackUnderTest(tmp_path_factory.mktemp("hurt"))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def own_organiser(own_gate: StackUnderTest) -> Iterator[Organiser]:
+    person = Organiser(own_gate.url)
+    yield person
+    person.close()
+
+
+@pytest.fixture
+def viewer(own_gate: StackUnderTest, own_organiser: Organiser) -> Iterator[Viewer]:
+    event_id = own_organiser.create_event()
+    make_folder(own_gate.streams, event_id)
+    person = Viewer(own_gate.url)
+    [ticket] = own_organiser.tickets(event_id)
+    person.redeem(ticket.code).raise_for_status()
+    assert person.watch("1.ts").status_code == 200
+    yield person
+    person.close()
+
+
+def test_a_killed_sidecar_means_503_never_a_segment_and_service_within_two_seconds_of_its_restart(
+    own_gate: StackUnderTest, viewer: Viewer
+) -> None:
+    [sidecar] = own_gate.sidecars
+    sidecar.kill()
+    for name in ("1.ts", "stream.m3u8", "nothing.ts"):
+        answer = viewer.watch(name)
+        assert (answer.status_code, answer.json()) == (503, {"error": "Authorization unavailable"})
+        assert answer.headers["retry-after"] == "1"
+        assert answer.headers["cache-control"] == "no-store"
+    sidecar.start()
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=2)
+
+
+def test_a_hung_sidecar_means_503_after_a_second(own_gate: StackUnderTest, viewer: Viewer) -> None:
+    [sidecar] = own_gate.sidecars
+    sidecar.freeze()
+    began = time.monotonic()
+    answer = viewer.watch("1.ts")
+    took = time.monotonic() - began
+    sidecar.thaw()
+    assert answer.status_code == 503
+    assert took < 3
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=2)
+
+
+def test_while_the_control_plane_is_away_streams_play_on_and_the_api_says_so(
+    own_gate: StackUnderTest, viewer: Viewer
+) -> None:
+    own_gate.control_plane.kill()
+    stays(lambda: viewer.watch("1.ts").status_code == 200, during=3, what="playing")
+    answer = viewer.post("/api/playback/heartbeat")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+    eventually(lambda: viewer.http.get("/health").json()["controlPlane"] == "unreachable")
+    own_gate.control_plane.start()
+    own_gate.control_plane.wait_ready()
+    assert viewer.post("/api/playback/heartbeat").json() == {"ok": True}
+    assert viewer.post("/api/playback/refresh").status_code == 200
+    eventually(lambda: viewer.http.get("/health").json()["controlPlane"] == "ok", within=15)
+
+
+def test_without_the_control_plane_a_restarted_sidecar_serves_from_its_state_file(
+    own_gate: StackUnderTest, own_organiser: Organiser, viewer: Viewer
+) -> None:
+    [sidecar] = own_gate.sidecars
+    event_id = own_organiser.create_event()
+    folder = make_folder(own_gate.streams, event_id)
+    [ticket] = own_organiser.tickets(event_id)
+    own_organiser.revoke(ticket)
+    state = own_gate.home / "state" / "sidecar-1.json"
+    eventually(lambda: ticket.code in state.read_text(), what="the revocation stands in the state file")
+    own_gate.control_plane.kill()
+    sidecar.kill()
+    sidecar.start()
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=5)
+    cut = Minter(own_gate.home).token(event_id, sub=ticket.code)
+    answer = viewer.http.get(f"{folder.url}/1.ts", headers={"Authorization": f"Bearer {cut}"})
+    assert answer.status_code == 403
+
+
+def test_without_control_plane_and_state_file_a_sidecar_refuses_with_503(
+    own_gate: StackUnderTest, viewer: Viewer
+) -> None:
+    [sidecar] = own_gate.sidecars
+    own_gate.control_plane.kill()
+    sidecar.kill()
+    (own_gate.home / "state" / "sidecar-1.json").unlink()
+    sidecar.start()
+    eventually(lambda: "feed_lost" in sidecar.printed(), what="the sidecar has tried")
+    assert viewer.watch("1.ts").status_code == 503
+    assert viewer.http.get("/health").status_code == 503
+    own_gate.control_plane.start()
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=15)
+
+
+def test_a_revocation_made_while_the_sidecar_was_away_is_in_force_when_it_is_back(
+    own_gate: StackUnderTest, own_organiser: Organiser, viewer: Viewer
+) -> None:
+    [sidecar] = own_gate.sidecars
+    event_id = viewer.stream.split("/")[2]
+    sidecar.kill()
+    own_organiser.deactivate(event_id)
+    sidecar.start()
+    eventually(lambda: viewer.watch("1.ts").status_code != 503, within=5)
+    eventually(lambda: viewer.watch("1.ts").status_code == 403, within=1)
+
+
+def test_a_seat_is_not_claimable_because_the_control_plane_was_away(own_gate: StackUnderTest, viewer: Viewer) -> None:
+    own_gate.control_plane.kill()
+    own_gate.control_plane.start(SESSION_TIMEOUT_SECONDS="5")
+    own_gate.control_plane.wait_ready()
+    assert viewer.post("/api/playback/heartbeat").json() == {"ok": True}

@@ -1,0 +1,129 @@
+"""`streamgate up` as an operator meets it: one command in the foreground, everything behind it real."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from control_plane.home import create_home, public_port, read_environment
+from tests.support.stack import free_port
+from tests.support.waiting import eventually
+
+STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    create_home(tmp_path / "home", "secret", free_port())
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Start]:
+    started: list[subprocess.Popen[str]] = []
+
+    def up(*options: str) -> subprocess.Popen[str]:
+        with (home / "up.log").open("w") as log:
+            running = subprocess.Popen([*STREAMGATE, "up", "--home", str(home), *options], stdout=log, stderr=log)
+        started.append(running)  # type: ignore[arg-type]
+        return running  # type: ignore[return-value]
+
+    yield up
+    for running in started:
+        running.kill()
+        running.wait()
+
+
+def health(home: Path) -> int:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/health").status_code
+    except httpx2.TransportError:
+        return 0
+
+
+def is_up(home: Path) -> bool:
+    return "StreamGate is up at" in (home / "up.log").read_text()
+
+
+def pids(home: Path) -> dict[str, int]:
+    return {file.stem: int(file.read_text()) for file in (home / "run").glob("*.pid")}
+
+
+def still_alive(known: dict[str, int]) -> set[str]:
+    return {name for name, pid in known.items() if Path(f"/proc/{pid}/cmdline").exists() and not _is_zombie(pid)}
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def failure(home: Path, *options: str) -> str:
+    """Run `up`, which must fail in one sentence; give it."""
+    done = subprocess.run(
+        [*STREAMGATE, "up", "--home", str(home), *options], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    return done.stderr.strip()
+
+
+def test_all_comes_up_a_killed_sidecar_comes_back_and_sigterm_ends_it_well(home: Path, start: Start) -> None:
+    running = start("--sidecars", "2")
+    eventually(lambda: is_up(home), within=60)
+    assert health(home) == 200
+    before = pids(home)
+    assert set(before) == {"control", "sidecar-1", "sidecar-2", "nginx"}
+
+    httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/")
+    subprocess.run(["kill", "-KILL", str(before["sidecar-1"])], check=True)
+    eventually(lambda: pids(home).get("sidecar-1", before["sidecar-1"]) != before["sidecar-1"], within=2)
+    eventually(lambda: health(home) == 200, within=10)
+
+    everybody = pids(home)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=20) == 0
+    assert not still_alive(everybody)
+    assert not pids(home)
+
+
+def test_nobody_outlives_a_killed_up_and_the_next_one_starts(home: Path, start: Start) -> None:
+    first = start()
+    eventually(lambda: is_up(home), within=60)
+    everybody = pids(home)
+    first.kill()
+    first.wait()
+    eventually(lambda: not still_alive(everybody), within=10, what="the end of all children")
+    start()
+    eventually(lambda: is_up(home), within=60)
+    assert health(home) == 200
+
+
+def test_a_second_up_of_the_same_home_is_refused(home: Path, start: Start) -> None:
+    start()
+    eventually(lambda: is_up(home), within=60)
+    assert re.search("home is up already", failure(home))
+    assert health(home) == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("PLAYBACK_SIGNING_SECRET=short", "PLAYBACK_SIGNING_SECRET"),
+        ("EDGE_NAME='no spaces'", "EDGE_NAME"),
+        ("TRUSTED_PROXIES=everybody", "TRUSTED_PROXIES"),
+        ("PORT=none", "PORT must be a number"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_at_once(home: Path, setting: str, sentence: str) -> None:
+    with (home / ".env").open("a") as file:
+        file.write(f"{setting}\n")
+    assert sentence in failure(home)

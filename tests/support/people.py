@@ -1,0 +1,83 @@
+"""The people of the tests: an organiser at the admin API and viewers at the portal's API, over real HTTP."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+
+from tests.support.stack import ADMIN_PASSWORD
+
+
+@dataclass(frozen=True)
+class Ticket:
+    id: str
+    code: str
+
+
+class Organiser:
+    """Signed in as the owner."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx2.Client(base_url=f"{url}/api/admin", timeout=30)
+        self._http.post("/login", json={"password": ADMIN_PASSWORD}).raise_for_status()
+
+    def create_event(self, **values: Any) -> str:
+        now = datetime.now(UTC)
+        draft = {
+            "title": "Concert",
+            "startsAt": (now - timedelta(hours=1)).isoformat(),
+            "endsAt": (now + timedelta(hours=5)).isoformat(),
+        }
+        answer = self._http.post("/events", json=draft | values)
+        return str(self._data(answer)["id"])
+
+    def tickets(self, event_id: str, count: int = 1) -> list[Ticket]:
+        answer = self._http.post(f"/events/{event_id}/tokens/generate", json={"count": count})
+        return [Ticket(row["id"], row["code"]) for row in self._data(answer)]
+
+    def revoke(self, ticket: Ticket) -> None:
+        self._data(self._http.patch(f"/tokens/{ticket.id}/revoke"))
+
+    def unrevoke(self, ticket: Ticket) -> None:
+        self._data(self._http.patch(f"/tokens/{ticket.id}/unrevoke"))
+
+    def deactivate(self, event_id: str) -> None:
+        self._data(self._http.patch(f"/events/{event_id}/deactivate"))
+
+    def reactivate(self, event_id: str) -> None:
+        self._data(self._http.patch(f"/events/{event_id}/reactivate"))
+
+    def close(self) -> None:
+        self._http.close()
+
+    @staticmethod
+    def _data(answer: httpx2.Response) -> Any:
+        assert answer.is_success, answer.text
+        return answer.json()["data"]
+
+
+class Viewer:
+    """One device with its own cookies."""
+
+    def __init__(self, url: str) -> None:
+        self.http = httpx2.Client(base_url=url, timeout=30)
+        self.token = ""
+        self.stream = ""
+
+    def redeem(self, code: str) -> httpx2.Response:
+        answer = self.http.post("/api/tokens/validate", json={"code": code})
+        if answer.is_success:
+            self.token, self.stream = answer.json()["playbackToken"], answer.json()["streamPath"]
+        return answer
+
+    def watch(self, name: str = "stream.m3u8", token: str | None = None) -> httpx2.Response:
+        """Ask for a file of the stream with the token in the header."""
+        path = self.stream.removesuffix("stream.m3u8") + name
+        return self.http.get(path, headers={"Authorization": f"Bearer {token or self.token}"})
+
+    def post(self, path: str) -> httpx2.Response:
+        return self.http.post(path, headers={"Authorization": f"Bearer {self.token}"})
+
+    def close(self) -> None:
+        self.http.close()

@@ -1,0 +1,126 @@
+"""A whole StreamGate under test: the processes that `up` runs, each of which a test can kill and start again."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from control_plane.home import create_home
+from control_plane.processes import ProcessSpec, Stack, stack
+from tests.support.waiting import eventually
+
+ADMIN_PASSWORD = "correct horse battery staple"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Service:
+    """One process. What it prints goes to a file, shown when it does not start."""
+
+    def __init__(self, spec: ProcessSpec, log: Path) -> None:
+        self.spec = spec
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **env: str) -> None:
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.spec.argv,
+                env={**self.spec.env, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def wait_ready(self, within: float = 30.0) -> None:
+        eventually(self._is_ready, within, what=f"{self.spec.name} is ready; it printed: {self.printed()}")
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"{self.spec.name} died: {self.printed()}"
+        return asyncio.run(self._ask())
+
+    async def _ask(self) -> bool:
+        return await self.spec.is_ready()
+
+    def printed(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def kill(self) -> None:
+        """End it as a power cut would, its workers too."""
+        self._signal_group(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._signal_group(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._send(signal.SIGCONT)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def _send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, number)
+        self._process.wait(timeout=20)
+        self._process = None
+
+
+class StackUnderTest:
+    """Control plane, sidecars and nginx of one home, on a free port."""
+
+    def __init__(
+        self, home: Path, sidecars: int = 1, settings: Mapping[str, str] | None = None, nginx_workers: str = "1"
+    ) -> None:
+        self.home = home
+        create_home(home, ADMIN_PASSWORD, free_port())
+        with (home / ".env").open("a") as file:
+            file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())
+        self.described: Stack = stack(home, sidecars, worker_processes=nginx_workers)
+        (home / "log").mkdir(exist_ok=True)
+        self.control_plane = self._service(self.described.control_plane)
+        self.sidecars = [self._service(spec) for spec in self.described.sidecars]
+        self.nginx = self._service(self.described.nginx)
+
+    def _service(self, spec: ProcessSpec) -> Service:
+        return Service(spec, self.home / "log" / f"{spec.name}.log")
+
+    @property
+    def url(self) -> str:
+        return self.described.url
+
+    @property
+    def streams(self) -> Path:
+        return self.home / "streams"
+
+    @property
+    def services(self) -> list[Service]:
+        return [self.control_plane, *self.sidecars, self.nginx]
+
+    def start(self) -> None:
+        for service in self.services:
+            service.start()
+            service.wait_ready()
+
+    def stop(self) -> None:
+        for service in reversed(self.services):
+            service.stop()

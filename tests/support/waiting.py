@@ -1,0 +1,29 @@
+"""Waiting for something to become true: polling with a deadline, never a bare sleep."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+_never = threading.Event()
+
+
+def eventually(look: Callable[[], T], within: float = 10.0, every: float = 0.02, what: str = "") -> T:
+    """Return the first truthy result of `look`; fail with what was seen last after `within` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what or 'it'} did not happen within {within} s; seen last: {seen!r}")
+        _never.wait(every)
+
+
+def stays(look: Callable[[], bool], during: float, every: float = 0.05, what: str = "") -> None:
+    """Fail as soon as `look` is false within `during` seconds."""
+    deadline = time.monotonic() + during
+    while time.monotonic() < deadline:
+        assert look(), f"{what or 'it'} did not stay so"
+        _never.wait(every)
