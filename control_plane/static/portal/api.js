@@ -1,0 +1,53 @@
+// The control plane's viewer API. Every call either answers, is refused, or does not get through: three different things.
+import { noteServerTime } from "./clock.js";
+
+/** The server said no, and why: `reason` is a word, `message` its sentence in English. */
+export class Refusal extends Error {
+  constructor(status, body, retryAfter) {
+    super(body.error);
+    Object.assign(this, { status, body, reason: body.reason, retryAfter });
+  }
+}
+
+/** No answer, a proxy's answer or a broken server: says nothing about the ticket. */
+export class Unreachable extends Error {}
+
+const PATIENCE_MS = 15_000;
+
+async function reach(path, init) {
+  try {
+    const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS), ...init });
+    noteServerTime(response);
+    return { response, body: await response.json() };
+  } catch (error) {
+    throw new Unreachable(error.message);
+  }
+}
+
+async function call(path, init) {
+  const { response, body } = await reach(path, init);
+  if (response.ok) return body;
+  if (response.status >= 500) throw new Unreachable(body.error);
+  throw new Refusal(response.status, body, Number(response.headers.get("Retry-After")) || undefined);
+}
+
+const bearer = (token) => ({ Authorization: `Bearer ${token}` });
+const post = (path, init) => call(path, { method: "POST", ...init });
+
+export function validate(code, takeover = false) {
+  const body = JSON.stringify(takeover ? { code, takeover } : { code });
+  return post("/api/tokens/validate", { body, headers: { "Content-Type": "application/json" } });
+}
+
+export const resume = () => post("/api/playback/resume");
+export const refresh = (token) => post("/api/playback/refresh", { headers: bearer(token) });
+export const heartbeat = (token) => post("/api/playback/heartbeat", { headers: bearer(token) });
+
+/** Gives the seat back; must outlive the page, and nobody waits for the answer. */
+export function release(token) {
+  fetch("/api/playback/release", { method: "POST", headers: bearer(token), keepalive: true }).catch(() => {});
+}
+
+export function eventStatus(eventId, code) {
+  return call(`/api/events/${encodeURIComponent(eventId)}/status?code=${encodeURIComponent(code)}`);
+}

@@ -1,0 +1,55 @@
+// The keyboard: works wherever the focus is on the page, but leaves alone what a focused control needs for itself.
+const SEEK_SECONDS = 10;
+const VOLUME_STEP = 0.05;
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** Seconds forward (or back) within what can be reached. */
+export function seekBy({ video, view }, seconds) {
+  const { seekable } = video;
+  const fixed = view.section.dataset.kind === "live" && view.section.dataset.dvr !== "true";
+  if (!seekable.length || fixed) return false;
+  video.currentTime = clamp(video.currentTime + seconds, seekable.start(0), seekable.end(seekable.length - 1));
+  return true;
+}
+
+const press = (view, selector) => view.part(selector)?.click();
+
+/** Asked of the controls, not set on the element, so that they remember it. */
+function changeVolume({ video, view }, step) {
+  const detail = clamp(video.volume + step, 0, 1);
+  view.controller.dispatchEvent(new CustomEvent("mediavolumerequest", { detail }));
+}
+
+function actions(context) {
+  const { view, video } = context;
+  const toggle = () => (video.paused ? video.play().catch(() => {}) : video.pause());
+  const help = () => (view.help.open ? view.help.close() : view.help.showModal());
+  return {
+    " ": toggle, k: toggle, f: () => press(view, "media-fullscreen-button"), m: () => press(view, "media-mute-button"),
+    c: () => press(view, "media-captions-button"), "?": help,
+    ArrowUp: () => changeVolume(context, VOLUME_STEP), ArrowDown: () => changeVolume(context, -VOLUME_STEP),
+  };
+}
+
+/** Buttons take Space, sliders and menus the arrows, an open dialog everything but its own "?". */
+function ownUse(target, key, view) {
+  if (view.help.open) return key !== "?";
+  if (key === " ") return target.closest?.("button, [role=button], [role^=menuitem], a, input");
+  return key.startsWith("Arrow") && target.closest?.("media-time-range, media-volume-range, [role=menu], [role^=menuitem]");
+}
+
+export function watchKeys(context) {
+  const { view, signal } = context;
+  const does = actions(context);
+  does.ArrowLeft = () => context.skip(-SEEK_SECONDS);
+  does.ArrowRight = () => context.skip(SEEK_SECONDS);
+  document.addEventListener("keydown", (event) => {
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.ctrlKey || event.metaKey || event.altKey || !(key in does) || ownUse(event.target, key, view)) return;
+    event.preventDefault();
+    if (event.repeat && !key.startsWith("Arrow")) return;
+    does[key]();
+  }, { signal });
+  view.part("[data-help]").addEventListener("click", does["?"]);
+}

@@ -1,0 +1,69 @@
+// Where the page begins: asks to resume if this tab was watching, otherwise for a code, and brings in the rest once one is accepted.
+import { Refusal, release, resume } from "./api.js";
+import { showCodeEntry, startCodeEntry } from "./code-entry.js";
+import { loadIcons } from "./icons.js";
+import { byId, loadStyle } from "./page.js";
+import { show } from "./stage.js";
+import { backoff, sleep } from "./time.js";
+import { forgetWatching, wasWatching } from "./watching.js";
+
+const { title } = document;
+let leave = () => {};
+
+function toEntry(code) {
+  leave();
+  leave = () => {};
+  forgetWatching();
+  document.title = title;
+  showCodeEntry(code);
+}
+
+/** The rest of the page (session, waiting, player, endings) is only fetched by somebody with a ticket. */
+async function loadWatch() {
+  import("./player.js").catch(() => {}); // asked for again, and waited for, where it is needed
+  const [watch] = await Promise.all([import("./watch.js"), loadStyle("watch.css"), loadStyle("controls.css")]);
+  return watch;
+}
+
+async function admit(grant, code) {
+  const { watch } = await loadWatch();
+  leave = await watch(grant, code);
+}
+
+async function tellWhyNot(refusal) {
+  forgetWatching();
+  if (refusal.reason === "no-session" || refusal.status === 401) return showCodeEntry();
+  const { end } = await loadWatch();
+  end(refusal);
+}
+
+/** A server that is away for a moment must not cost a reloading viewer the seat. */
+function admitDelay() {
+  byId("resuming-trouble").hidden = false;
+  byId("resuming").querySelector("[data-to-entry]").hidden = false;
+}
+
+async function comeBack() {
+  loadIcons();
+  show("resuming");
+  const quit = new AbortController();
+  leave = () => quit.abort();
+  for (let failures = 0; !quit.signal.aborted; failures += 1) {
+    try {
+      const grant = await resume();
+      return quit.signal.aborted ? release(grant.playbackToken) : await admit(grant);
+    } catch (error) {
+      if (error instanceof Refusal && error.status !== 429) return tellWhyNot(error);
+      admitDelay();
+      await sleep(backoff(failures), quit.signal);
+    }
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-to-entry]");
+  if (button) toEntry(button.dataset.code);
+});
+const carried = startCodeEntry(admit, loadIcons);
+if (wasWatching() && !carried) comeBack();
+else if (matchMedia("(pointer: fine)").matches) byId("code").focus();

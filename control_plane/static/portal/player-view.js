@@ -1,0 +1,29 @@
+// The player's markup out of its template, and the names of its parts.
+import { byId } from "./page.js";
+
+/** Fills #player and returns its parts. */
+export function buildView() {
+  const section = byId("player");
+  section.replaceChildren(byId("player-template").content.cloneNode(true));
+  const part = (selector) => section.querySelector(selector);
+  const view = {
+    section, part,
+    controller: part("media-controller"), video: part("hls-video"), title: part(".title"), badge: part("#badge"),
+    accessEnds: part(".access-ends"), buffering: part(".buffering"), trouble: part(".trouble"), toast: part(".toast"),
+    soundOffer: part(".sound-offer"), playOffer: part(".play-offer"), help: part(".help"), skip: part(".skip"),
+  };
+  view.controller.fullscreenElement = section;
+  return view;
+}
+
+/** Shows the controls as if the mouse had moved; they hide again by themselves. */
+export function showControls({ controller }) {
+  controller.dispatchEvent(new PointerEvent("pointermove", { pointerType: "mouse" }));
+}
+
+/** Leaves full screen and picture-in-picture: what follows must be seen. */
+export function leaveSpecialModes(section) {
+  const failed = () => {};
+  if (document.fullscreenElement === section) document.exitFullscreen().catch(failed);
+  if (document.pictureInPictureElement) document.exitPictureInPicture().catch(failed);
+}

@@ -1,0 +1,81 @@
+// One showing of the stream: puts the player on, wires its parts, and takes it off again so that nothing buffered can be played.
+import { Hls } from "../vendor/player.js";
+import { watchAccess } from "./access-end.js";
+import { watchAudioOnly } from "./audio-only.js";
+import { watchBuffering } from "./buffering.js";
+import { mendRoles } from "./control-roles.js";
+import { watchGate } from "./gate-watch.js";
+import { watchGestures } from "./gestures.js";
+import { watchKeys } from "./keys.js";
+import { watchKind } from "./kind.js";
+import { page } from "./page.js";
+import { Patience } from "./patience.js";
+import { buildView, leaveSpecialModes, showControls } from "./player-view.js";
+import { keepPosition } from "./position.js";
+import { keepAutomatic } from "./quality.js";
+import { startPlaying } from "./sound.js";
+import { show } from "./stage.js";
+import { loadSettings } from "./stream-loading.js";
+import { makeToast } from "./toast.js";
+import { watchTrouble } from "./trouble.js";
+
+const PARTS = [
+  keepPosition, keepAutomatic, watchKind, watchBuffering, watchTrouble, watchAccess, watchGate, watchAudioOnly, watchKeys, watchGestures,
+];
+
+/** The system's own media controls (lock screen, headset) show the title instead of an address. */
+function nameForSystem({ title, posterUrl }) {
+  if (!("mediaSession" in navigator)) return;
+  const artwork = posterUrl ? [{ src: new URL(posterUrl, location.href).href }] : [];
+  navigator.mediaSession.metadata = new MediaMetadata({ title, artist: page.appName, artwork });
+}
+
+/** hls-video makes its Hls object in a microtask after `src`; where there is none, the browser plays by itself with the cookie. */
+async function load({ video, session, patience }) {
+  if (Hls.isSupported()) video.config = loadSettings(session, patience);
+  video.src = session.streamUrl;
+  await Promise.resolve();
+  await Promise.resolve();
+  return video.api ?? undefined;
+}
+
+/** Pauses and throws away what is buffered: a revoked viewer must not see another second. */
+function unload(video) {
+  video.pause();
+  video.removeAttribute("src");
+  video.nativeEl?.removeAttribute("src");
+  video.nativeEl?.load();
+}
+
+async function wire(context) {
+  const { view, video } = context;
+  context.hls = await load(context);
+  if (context.signal.aborted) return unload(video);
+  for (const part of PARTS) part(context);
+  await startPlaying(video, view);
+}
+
+/** `finished` resolves to "no-stream" (nothing there yet: wait) or "closed". */
+export function openPlayer(session) {
+  const view = buildView();
+  const closed = new AbortController();
+  const { video, section } = view;
+  const context = { Hls, session, view, video, signal: closed.signal, patience: new Patience(), toast: makeToast(view.toast) };
+  const finished = new Promise((resolve) => {
+    context.finish = resolve;
+    closed.signal.addEventListener("abort", () => resolve("closed"));
+  });
+  mendRoles(view);
+  view.title.textContent = session.event.title;
+  show("player", view.title);
+  nameForSystem(session.event);
+  video.addEventListener("playing", () => showControls(view), { once: true });
+  wire(context);
+  const close = () => {
+    if (closed.signal.aborted) return;
+    leaveSpecialModes(section);
+    closed.abort();
+    unload(video);
+  };
+  return { finished, close };
+}

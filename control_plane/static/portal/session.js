@@ -1,0 +1,157 @@
+// One device watching on one ticket: the token, the signs of life, and what to do when the control plane says it is over.
+// Lives in memory only. It ends once, with the control plane's reason, and tells `onOver`.
+import { Refusal, heartbeat, release, resume, validate } from "./api.js";
+import { serverNow, skew } from "./clock.js";
+import { page } from "./page.js";
+import { jittered, repeat } from "./time.js";
+import { TokenKeeper } from "./token.js";
+import { forgetWatching, rememberWatching } from "./watching.js";
+
+/** After the ticket's end the gate lets tokens live for this long, so that nobody is cut off in mid-sentence. */
+export const GRACE_MS = 60_000;
+/** Two tabs of one browser that took the seat from each other in turn would never stop. */
+const COME_BACK_AT_MOST_EVERY_MS = 120_000;
+/** These settle it: asking for another session would be refused, or would take the seat from somebody. */
+const FINAL = new Set(["revoked", "event", "kicked", "taken-over"]);
+
+/** The code is the token's subject. The page itself forgets it on a reload, and the event's status is asked with it. */
+function codeOf(token) {
+  try {
+    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub;
+  } catch {
+    return undefined;
+  }
+}
+
+export class Session {
+  #over = new AbortController();
+  #comingBack;
+  #cameBackAt = -Infinity;
+  #lastBeat = Date.now();
+  onOver = () => {};
+
+  constructor(grant, code) {
+    this.keeper = new TokenKeeper((refusal) => this.refused(refusal));
+    this.#adopt(grant, code);
+    rememberWatching();
+    this.#listen();
+    repeat(() => jittered(page.heartbeatSeconds * 1000 * 0.9), () => this.#beat(), this.signal);
+  }
+
+  /** Aborted when the session is over; timers and loops hang on it. */
+  get signal() {
+    return this.#over.signal;
+  }
+
+  get over() {
+    return this.signal.aborted;
+  }
+
+  #adopt(grant, code) {
+    this.code = code ?? codeOf(grant.playbackToken);
+    this.event = grant.event;
+    this.expiresAt = Date.parse(grant.expiresAt);
+    this.streamUrl = new URL(grant.playbackBaseUrl + grant.streamPath, location.href).href;
+    this.streamBase = new URL(".", this.streamUrl).href;
+    this.keeper.accept(grant.playbackToken, grant.tokenExpiresIn, this.expiresAt - skew() + GRACE_MS);
+  }
+
+  #listen() {
+    const on = (target, name, work) => target.addEventListener(name, work, { signal: this.signal });
+    on(document, "visibilitychange", () => document.visibilityState === "visible" && this.#wake());
+    on(window, "online", () => this.#wake());
+    on(window, "pagehide", (event) => event.persisted || release(this.keeper.token));
+    on(window, "pageshow", (event) => event.persisted && this.#thaw());
+  }
+
+  #wake() {
+    this.keeper.wake();
+    if (Date.now() - this.#lastBeat > page.heartbeatSeconds * 1000) this.#beat();
+  }
+
+  /** Back from the back-forward cache: whatever was running there stood still. */
+  #thaw() {
+    this.#cameBackAt = -Infinity;
+    this.#comeBack({ reason: "timeout" });
+  }
+
+  async #beat() {
+    this.#lastBeat = Date.now();
+    try {
+      await heartbeat(await this.keeper.fresh());
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status === 429) return;
+      if (error.status === 401) await this.keeper.refresh();
+      else await this.refused(error);
+    }
+  }
+
+  /** The control plane refused a refresh or a heartbeat. */
+  async refused(refusal) {
+    if (this.over) return;
+    if (FINAL.has(refusal.reason)) return this.end(refusal);
+    if (refusal.status === 409) return this.end({ ...refusal, reason: "taken-over" });
+    if (refusal.status === 410 && this.keeper.alive && !this.keeper.suspected) return;
+    await this.#comeBack(refusal);
+  }
+
+  /** One silent attempt to get a session again: by the cookie, or by the code that this page still knows. */
+  #comeBack(refusal) {
+    this.#comingBack ??= this.#tryAgain(refusal).finally(() => { this.#comingBack = undefined; });
+    return this.#comingBack;
+  }
+
+  async #tryAgain(refusal) {
+    if (Date.now() - this.#cameBackAt < COME_BACK_AT_MOST_EVERY_MS) return this.#endAfter(refusal);
+    try {
+      const grant = await this.#newGrant();
+      if (this.over) return release(grant.playbackToken);
+      this.#cameBackAt = Date.now();
+      this.#adopt(grant, this.code);
+    } catch (error) {
+      if (error instanceof Refusal && error.status !== 429) this.#endAfter(error);
+    }
+  }
+
+  async #newGrant() {
+    try {
+      return await resume();
+    } catch (error) {
+      const forgotten = error instanceof Refusal && error.status === 401;
+      if (!forgotten || !this.code) throw error;
+      return validate(this.code);
+    }
+  }
+
+  /** What the refused attempt to come back says: its own reason where it has one, otherwise that this device was silent too long. */
+  #endAfter(refusal) {
+    const telling = FINAL.has(refusal.reason) || refusal.reason === "expired";
+    this.end(telling ? refusal : { ...refusal, reason: "timeout" });
+  }
+
+  /** Has the ticket's last minute passed? It may have been prolonged meanwhile: only the control plane knows. */
+  async checkTicketEnd() {
+    if (serverNow() < this.expiresAt + GRACE_MS) return;
+    await this.#comeBack({ reason: "expired" });
+    if (serverNow() >= this.expiresAt + GRACE_MS) this.end({ reason: "expired" });
+  }
+
+  /** The viewer leaves: the seat is free at once. */
+  leave() {
+    if (this.over) return;
+    release(this.keeper.token);
+    this.#stop();
+  }
+
+  end(ending) {
+    if (this.over) return;
+    this.#stop();
+    this.onOver(ending);
+  }
+
+  #stop() {
+    forgetWatching();
+    this.keeper.stop();
+    this.#over.abort();
+  }
+}

@@ -1,0 +1,50 @@
+// How hls.js asks for playlists and segments: with a token that is fresh, and with patience that ends.
+import { POLICY } from "./patience.js";
+
+const REFUSED = new Set([401, 403, 410]);
+
+/** A refusal is answered by one refresh (the next try waits for it); silence and broken servers by patience; a missing file by neither. */
+function makeRetryRule(keeper, sentWith, patience) {
+  return (_policy, count, isTimeout, response, usual) => {
+    const status = response?.code;
+    if (keeper.stopped) return false;
+    if (REFUSED.has(status)) keeper.refusedBy(sentWith.get(response.url) ?? keeper.token);
+    else if (status && status < 500) return usual;
+    else if (!response && !isTimeout) return usual;
+    return patience.left(count);
+  };
+}
+
+function policy(shouldRetry, firstByteMs, wholeMs) {
+  const retry = { ...POLICY, shouldRetry };
+  return { default: { maxTimeToFirstByteMs: firstByteMs, maxLoadTimeMs: wholeMs, timeoutRetry: retry, errorRetry: retry } };
+}
+
+/** hls.js leaves opening the request to an asynchronous xhrSetup. Only the stream's own server gets the token. */
+function makeRequestSetup({ keeper, streamBase }, sentWith) {
+  return async (request, url) => {
+    const ours = url.startsWith(streamBase);
+    const token = ours && await keeper.fresh();
+    if (keeper.stopped) throw new Error("The session is over.");
+    request.open("GET", url, true);
+    if (!ours) return;
+    request.setRequestHeader("Authorization", `Bearer ${token}`);
+    if (sentWith.size > 500) sentWith.clear();
+    sentWith.set(url, token);
+  };
+}
+
+/** Never more than 30 s ahead, so that a refusal is met within a segment's duration and little is left to throw away. */
+export function loadSettings(session, patience) {
+  const sentWith = new Map();
+  const retry = makeRetryRule(session.keeper, sentWith, patience);
+  return {
+    xhrSetup: makeRequestSetup(session, sentWith),
+    workerPath: new URL("../vendor/hls.worker.js", import.meta.url).href,
+    maxBufferLength: 20, maxMaxBufferLength: 30, backBufferLength: 60, capLevelToPlayerSize: true,
+    manifestLoadPolicy: policy(retry, 10_000, 20_000),
+    playlistLoadPolicy: policy(retry, 10_000, 20_000),
+    fragLoadPolicy: policy(retry, 10_000, 60_000),
+    keyLoadPolicy: policy(retry, 8000, 20_000),
+  };
+}

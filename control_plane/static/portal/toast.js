@@ -1,0 +1,14 @@
+// One short message over the picture at a time; it can be closed and goes by itself.
+const SHOWN_MS = 8000;
+
+export function makeToast(box) {
+  let timer;
+  const close = () => { box.hidden = true; clearTimeout(timer); };
+  box.querySelector("button").addEventListener("click", close);
+  return (sentence, milliseconds = SHOWN_MS) => {
+    close();
+    box.hidden = false;
+    box.querySelector(".toast-text").textContent = sentence;
+    timer = setTimeout(close, milliseconds);
+  };
+}
