@@ -49,6 +49,7 @@ ROUTES: Final[list[BaseRoute]] = [
     Route("/logo", portal.logo),
     Mount("/api/admin", routes=ADMIN_API),
     Mount("/api", routes=VIEWER_API),
+    Route("/admin", admin_pages.list_events),
     Mount("/admin", routes=admin_pages.ROUTES),
     Mount("/static", Assets(directory=FOLDER)),
     Route("/internal/feed", internal_api.feed),

@@ -36,4 +36,4 @@ def _ranked(part: str) -> tuple[float, str]:
         weight = float(parameter.strip().removeprefix("q=") or 1)
     except ValueError:
         weight = 0.0
-    return weight, tag.split("-")[0].lower()
+    return weight, tag.split("-")[0].strip().lower()

@@ -12,6 +12,8 @@ from authz_sidecar.contract.playback_token import EVENT_ID
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 Title = Annotated[Text, Field(min_length=1, max_length=200)]
 Label = Annotated[Text, Field(max_length=200)]
+# Ticket and token times are reckoned from these; within the range no such sum leaves what a datetime can hold.
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 2, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
 HttpUrl = Annotated[Text, Field(max_length=2000, pattern=re.compile(r"^https?://[^\s]+$"))]
 
 
@@ -24,12 +26,12 @@ class Schema(BaseModel):
 class EventDraft(Schema):
     """A new event. `id` names its stream folder and is drawn when it is not given."""
 
-    id: Annotated[str, Field(pattern=re.compile(f"^{EVENT_ID.pattern}$"))] | None = None
+    id: Annotated[str, Field(pattern=re.compile(rf"^{EVENT_ID.pattern}\Z"))] | None = None
     title: Title
     description: Annotated[Text, Field(max_length=4000)] | None = None
     poster_url: HttpUrl | None = None
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: Moment
+    ends_at: Moment
     access_window_hours: Annotated[int, Field(ge=1, le=168)] = 48
     session_policy: Literal["refuse", "takeover"] = "refuse"
     max_devices: Annotated[int, Field(ge=1, le=10)] = 1

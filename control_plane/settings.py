@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     app_logo_file: Path | None = None
     hls_server_base_url: str = ""
     platform_app_url: str = ""
+    stream_root: Path | None = None
 
     @field_validator("database_url")
     @classmethod

@@ -20,11 +20,12 @@ STATUSES: Final[tuple[Status, ...]] = ("revoked", "expired", "redeemed", "unused
 
 @dataclass(frozen=True, slots=True)
 class TicketFilter:
-    """What a list of tickets is narrowed to; `search` is part of a code or label."""
+    """What a list of tickets is narrowed to; `search` is part of a code or label, `created_at` names one batch."""
 
     event_id: str | None = None
     status: Status | None = None
     search: str | None = None
+    created_at: datetime | None = None
 
 
 async def generate(db: AsyncSession, event: Event, count: int, label: str | None = None) -> list[Ticket]:
@@ -112,6 +113,8 @@ def _conditions(wanted: TicketFilter, now: datetime) -> Iterable[ColumnElement[A
         yield Ticket.event_id == wanted.event_id
     if wanted.status:
         yield _has_status(wanted.status, now)
+    if wanted.created_at:
+        yield Ticket.created_at == wanted.created_at
     if wanted.search:
         yield Ticket.code.icontains(wanted.search, autoescape=True) | Ticket.label.icontains(
             wanted.search, autoescape=True

@@ -1,7 +1,220 @@
-"""The admin pages."""
+"""The admin pages: sign in, make an event, generate codes, revoke one. Plain forms; JavaScript only adds comfort.
 
-from typing import Final
+They call what the JSON API calls and never have rules of their own. A POST ends in a redirect or says what is wrong.
+"""
 
-from starlette.routing import BaseRoute
+from datetime import UTC, datetime
+from typing import Any, Final
 
-ROUTES: Final[list[BaseRoute]] = []
+from pydantic import ValidationError
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from control_plane import accounts, events, tickets
+from control_plane.models import Event
+from control_plane.refusals import Refusal, SignInFailed, SignInRequired, TooManyAttempts
+from control_plane.schemas import Credentials, Paging, TicketView, utc_now
+from control_plane.state import Request
+from control_plane.tickets import STATUSES, TicketFilter
+from control_plane.views import admin_api, admin_forms
+from control_plane.views import admin_questions as ask
+from control_plane.views.admin_console import (
+    HOME,
+    SIGN_IN,
+    console_page,
+    local_path,
+    no_such_page,
+    redirect,
+    render,
+)
+from control_plane.views.admin_forms import Form
+from control_plane.views.errors import status_of
+from control_plane.views.requests import own_origin, services
+
+_BATCH: Final = "%Y%m%dT%H%M%S.%fZ"  # in a URL: the moment that the tickets of one batch share
+_LARGEST_BATCH: Final = 1000
+
+
+async def show_sign_in(request: Request) -> Response:
+    onward = local_path(request.query_params.get("next"))
+    try:
+        await admin_api.signed_in(request)
+    except SignInRequired:
+        return render(request, "login.html", onward=onward, username="admin")
+    return redirect(onward)
+
+
+async def sign_in(request: Request) -> Response:
+    typed = await admin_forms.typed(request)
+    onward = local_path(typed.get("next"))
+    try:
+        credentials = Credentials(username=typed.get("username", ""), password=typed.get("password", ""))
+        secret = await admin_api.sign_in(request, credentials)
+    except ValidationError:
+        return _sign_in_again(request, typed, SignInFailed())
+    except (SignInFailed, TooManyAttempts) as refusal:
+        return _sign_in_again(request, typed, refusal)
+    response = redirect(onward)
+    admin_api.set_admin_cookie(request, response, secret)
+    return response
+
+
+async def sign_out(request: Request) -> Response:
+    async with services(request).database.write() as db:
+        await accounts.end_session(db, request.cookies.get(admin_api.ADMIN_COOKIE, ""))
+    response = redirect(SIGN_IN, done="signed-out")
+    response.delete_cookie(admin_api.ADMIN_COOKIE)
+    return response
+
+
+@console_page
+async def list_events(request: Request) -> Response:
+    paging = _paging(request)
+    async with services(request).database.read() as db:
+        found, total = await events.page(db, (paging.page - 1) * paging.limit, paging.limit)
+        figures = await events.figures(db, [event.id for event in found])
+    rows = [_row(event, figures.get(event.id)) for event in found]
+    return render(request, "events.html", rows=rows, pages=_pages(paging, total))
+
+
+@console_page
+async def new_event(request: Request) -> Response:
+    return _event_form(request, Form(admin_forms.EVENT_START))
+
+
+@console_page
+async def create_event(request: Request) -> Response:
+    typed = await admin_forms.typed(request)
+    try:
+        draft = admin_forms.event_draft(typed)
+    except ValidationError as error:
+        return _event_form(request, Form(typed, admin_forms.messages(error)), 422)
+    async with services(request).database.write() as db:
+        event = await events.create(db, draft)
+    return redirect(_address(event), done="created")
+
+
+@console_page
+async def show_event(request: Request) -> Response:
+    return await _event_page(request, Form(admin_forms.ORDER_START))
+
+
+@console_page
+async def generate_codes(request: Request) -> Response:
+    typed = await admin_forms.typed(request)
+    try:
+        order = admin_forms.ticket_order(typed)
+    except ValidationError as error:
+        return await _event_page(request, Form(typed, admin_forms.messages(error)), 422)
+    async with services(request).database.write() as db:
+        event = await events.find(db, _event_id(request))
+        made = await tickets.generate(db, event, order.count, order.label)
+    return redirect(f"{_address(event)}/codes", batch=f"{made[0].created_at:{_BATCH}}")
+
+
+@console_page
+async def show_codes(request: Request) -> Response:
+    """Show the codes of one batch, to be handed out. They stand in the page, never in its address."""
+    batch = _batch(request)
+    async with services(request).database.read() as db:
+        event = await events.find(db, _event_id(request))
+        wanted = TicketFilter(event.id, created_at=batch)
+        made, _ = await tickets.page(db, wanted, utc_now(), 0, _LARGEST_BATCH) if batch else ([], 0)
+    if not made:
+        return redirect(_address(event))
+    origin = own_origin(request)
+    return render(request, "codes.html", event=event, codes=[ticket.code for ticket in made], origin=origin, made=made)
+
+
+async def _event_page(request: Request, order: Form, status: int = 200) -> Response:
+    wanted, paging, now = _filter(request), _paging(request), utc_now()
+    async with services(request).database.read() as db:
+        event = await events.find(db, _event_id(request))
+        figures = await events.figures(db, [event.id])
+        found, total = await tickets.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
+        watching = await tickets.live_sessions(db, [ticket.id for ticket in found])
+    shown = [admin_api.ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found]
+    values = _row(event, figures.get(event.id)) | _ticket_list(wanted, shown, _pages(paging, total))
+    values |= {"expires_at": events.ticket_expiry(event), "stream_folder": _stream_folder(request, event)}
+    return render(request, "event.html", status, order=order, **values)
+
+
+def _ticket_list(wanted: TicketFilter, shown: list[TicketView], pages: dict[str, int]) -> dict[str, Any]:
+    return {"wanted": wanted, "statuses": STATUSES, "tickets": shown, "pages": pages}
+
+
+def _event_form(request: Request, form: Form, status: int = 200) -> Response:
+    return render(request, "event_form.html", status, form=form, labels=admin_forms.EVENT_LABELS)
+
+
+def _sign_in_again(request: Request, typed: dict[str, str], refusal: Refusal) -> Response:
+    values = {"onward": local_path(typed.get("next")), "username": typed.get("username", ""), "trouble": str(refusal)}
+    response = render(request, "login.html", status_of(refusal), **values)
+    if isinstance(refusal, TooManyAttempts):
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def _row(event: Event, figures: events.EventFigures | None) -> dict[str, Any]:
+    status = events.status_by_clock(event, utc_now()) if event.is_active else "deactivated"
+    return {"event": admin_api.event_view(event, figures), "status": status}
+
+
+def _stream_folder(request: Request, event: Event) -> str:
+    root = services(request).settings.stream_root
+    return f"{root or 'STREAM_ROOT'}/{event.id}/"
+
+
+def _filter(request: Request) -> TicketFilter:
+    """Narrow the list as asked; a status that does not exist narrows nothing."""
+    query = request.query_params
+    status = next((known for known in STATUSES if known == query.get("status")), None)
+    return TicketFilter(_event_id(request), status, query.get("search", "").strip() or None)
+
+
+def _paging(request: Request) -> Paging:
+    try:
+        return Paging.model_validate({"page": request.query_params.get("page", "1")})
+    except ValidationError:
+        return Paging()
+
+
+def _pages(paging: Paging, total: int) -> dict[str, int]:
+    return {"page": paging.page, "total": total, "last": max(1, -(-total // paging.limit))}
+
+
+def _batch(request: Request) -> datetime | None:
+    try:
+        return datetime.strptime(request.query_params.get("batch", ""), _BATCH).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _event_id(request: Request) -> str:
+    return str(request.path_params["event_id"])
+
+
+def _address(event: Event) -> str:
+    return f"{HOME}/events/{event.id}"
+
+
+_EVENT: Final = "/events/{event_id:uuid}"
+_TICKET: Final = "/tickets/{ticket_id:uuid}"
+_ASK: Final = ["GET", "POST"]
+ROUTES: Final[list[BaseRoute]] = [
+    Route("/", list_events),
+    Route("/login", show_sign_in),
+    Route("/login", sign_in, methods=["POST"]),
+    Route("/logout", sign_out, methods=["POST"]),
+    Route("/events", list_events),
+    Route("/events/new", new_event),
+    Route("/events/new", create_event, methods=["POST"]),
+    Route(_EVENT, show_event),
+    Route(f"{_EVENT}/codes", show_codes),
+    Route(f"{_EVENT}/codes", generate_codes, methods=["POST"]),
+    Route(f"{_EVENT}/deactivate", ask.about_event(ask.DEACTIVATE), methods=_ASK),
+    Route(f"{_EVENT}/reactivate", ask.about_event(ask.REACTIVATE), methods=_ASK),
+    Route(f"{_TICKET}/revoke", ask.about_ticket(ask.REVOKE), methods=_ASK),
+    Route(f"{_TICKET}/unrevoke", ask.about_ticket(ask.UNREVOKE), methods=_ASK),
+    Route("/{path:path}", no_such_page, methods=["GET", "POST"]),
+]

@@ -1,0 +1,108 @@
+"""Steps that ask first: GET shows what would happen, POST does it. No dialog and no JavaScript is needed."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from control_plane import events, revocation, tickets
+from control_plane.refusals import Conflict
+from control_plane.schemas import utc_now
+from control_plane.state import Request
+from control_plane.views import admin_api, admin_forms
+from control_plane.views.admin_console import HOME, Page, console_page, local_path, redirect, render
+from control_plane.views.errors import status_of
+from control_plane.views.requests import services
+
+Rule = Callable[[AsyncSession, str, datetime], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, what follows from a yes, the rule that does it and the message (admin_console.DONE) after it."""
+
+    title: str
+    consequences: str
+    button: str
+    rule: Rule
+    done: str
+    is_harmful: bool = False
+
+
+DEACTIVATE: Final = Question(
+    "Deactivate this event?",
+    "Nobody can watch it any more, with no code, and everybody who is watching is cut off at once. "
+    "You can reactivate it later.",
+    "Deactivate event",
+    revocation.deactivate,
+    "deactivated",
+    is_harmful=True,
+)
+REACTIVATE: Final = Question(
+    "Reactivate this event?",
+    "Its codes work again, except revoked and expired ones. Viewers who were cut off enter their code once more.",
+    "Reactivate event",
+    revocation.reactivate,
+    "reactivated",
+)
+REVOKE: Final = Question(
+    "Revoke this ticket?",
+    "Its code works no longer, and whoever is watching with it is cut off at once. You can un-revoke it later.",
+    "Revoke ticket",
+    revocation.revoke,
+    "revoked",
+    is_harmful=True,
+)
+UNREVOKE: Final = Question(
+    "Un-revoke this ticket?",
+    "Its code works again. A viewer who was cut off enters it once more.",
+    "Un-revoke ticket",
+    revocation.unrevoke,
+    "unrevoked",
+)
+
+
+def about_event(question: Question) -> Page:
+    @console_page
+    async def page(request: Request) -> Response:
+        async with services(request).database.read() as db:
+            event = await events.find(db, str(request.path_params["event_id"]))
+            figures = await events.figures(db, [event.id])
+        subject = {"event": admin_api.event_view(event, figures.get(event.id)), "ticket": None}
+        return await _ask_or_do(request, question, event.id, f"{HOME}/events/{event.id}", subject)
+
+    return page
+
+
+def about_ticket(question: Question) -> Page:
+    @console_page
+    async def page(request: Request) -> Response:
+        async with services(request).database.read() as db:
+            ticket = await tickets.find(db, str(request.path_params["ticket_id"]))
+            event = await tickets.event_of(db, ticket)
+            watching = await tickets.live_sessions(db, [ticket.id])
+        view = admin_api.ticket_view(ticket, watching.get(ticket.id, 0))
+        subject = {"event": admin_api.event_view(event), "ticket": view}
+        return await _ask_or_do(request, question, ticket.id, f"{HOME}/events/{event.id}", subject)
+
+    return page
+
+
+async def _ask_or_do(
+    request: Request, question: Question, subject_id: str, parent: str, subject: dict[str, Any]
+) -> Response:
+    """Do it when the answer is yes and go back to where the question was raised; say so when a rule forbids it."""
+    if request.method != "POST":
+        back = local_path(request.query_params.get("back"), parent)
+        return render(request, "confirm.html", question=question, back=back, **subject)
+    back = local_path((await admin_forms.typed(request)).get("back"), parent)
+    try:
+        async with services(request).database.write() as db:
+            await question.rule(db, subject_id, utc_now())
+    except Conflict as refusal:
+        values = subject | {"question": question, "back": back, "trouble": str(refusal)}
+        return render(request, "confirm.html", status_of(refusal), **values)
+    return redirect(back, done=question.done)
