@@ -1,11 +1,16 @@
 """A whole StreamGate for the tests of a module, with an organiser who is signed in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from shutil import which
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.people import Organiser
+from tests.support.screen import Device, new_device
 from tests.support.stack import StackUnderTest
+from tests.support.video import live, make_recording
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +28,44 @@ def organiser(gate: StackUnderTest) -> Iterator[Organiser]:
     person = Organiser(gate.url)
     yield person
     person.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, driven by Playwright."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox", "--disable-quic"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_device(browser: Browser, gate: StackUnderTest) -> Iterator[Callable[..., Device]]:
+    """Give new devices at this gate; afterwards none of them may have complained."""
+    devices: list[Device] = []
+
+    def open_one(**options: Any) -> Device:
+        devices.append(new_device(browser, gate.url, **options))
+        return devices[-1]
+
+    yield open_one
+    complaints = [complaint for device in devices for complaint in device.complaints]
+    for device in devices:
+        device.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def recording(gate: StackUnderTest, organiser: Organiser) -> str:
+    """The id of an event with a recording."""
+    event_id = organiser.create_event(title="The recording")
+    make_recording(gate.streams / event_id)
+    return event_id
+
+
+@pytest.fixture(scope="module")
+def live_event(gate: StackUnderTest, organiser: Organiser) -> Iterator[str]:
+    """The id of an event with a live stream."""
+    event_id = organiser.create_event(title="The concert")
+    with live(gate.streams / event_id):
+        yield event_id

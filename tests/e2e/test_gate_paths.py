@@ -1,7 +1,5 @@
 """Tricks with paths: whatever the spelling, no byte of another event's stream and nothing beside the streams."""
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -75,7 +73,7 @@ TRICKS = [
 
 
 @pytest.fixture(scope="module")
-def folders(gate: StackUnderTest) -> Iterator[tuple[Folder, Folder]]:
+def folders(gate: StackUnderTest) -> tuple[Folder, Folder]:
     mine, other = make_folder(gate.streams), make_folder(gate.streams)
     return mine, other
 

@@ -39,7 +39,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     home, port = tmp_path / "home", free_port()
     create_home(home, ADMIN_PASSWORD, port)
     running = Up(home, f"http://127.0.0.1:{port}", tmp_path / "output.log")
-    command = [Path(sys.executable).with_name("streamgate"), "up", "--home", home]
+    command: list[str | Path] = [Path(sys.executable).with_name("streamgate"), "up", "--home", home]
     with running.output.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:

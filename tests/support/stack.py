@@ -5,13 +5,16 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from control_plane.home import create_home
 from control_plane.processes import ProcessSpec, Stack, stack
 from tests.support.waiting import eventually
 
+T = TypeVar("T")
 ADMIN_PASSWORD = "correct horse battery staple"
 
 
@@ -20,6 +23,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def apart(work: Callable[[], T]) -> T:
+    """Run in a thread of its own: Playwright keeps an event loop in the tests' thread, and asyncio wants none there."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
 
 
 class Service:
@@ -47,7 +56,7 @@ class Service:
     def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"{self.spec.name} died: {self.printed()}"
-        return asyncio.run(self._ask())
+        return apart(lambda: asyncio.run(self._ask()))
 
     async def _ask(self) -> bool:
         return await self.spec.is_ready()
@@ -92,7 +101,7 @@ class StackUnderTest:
         self, home: Path, sidecars: int = 1, settings: Mapping[str, str] | None = None, nginx_workers: str = "1"
     ) -> None:
         self.home = home
-        create_home(home, ADMIN_PASSWORD, free_port())
+        apart(lambda: create_home(home, ADMIN_PASSWORD, free_port()))
         with (home / ".env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())
         self.described: Stack = stack(home, sidecars, worker_processes=nginx_workers)

@@ -1,0 +1,60 @@
+# One job, one target. Plain `make` lists them; people and CI run the same commands.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PORT ?= 8080
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header pyproject.toml --extra control-plane --extra binaries
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' \
+		| while IFS="$$(printf '\t')" read -r target does; do printf '  make %-8s %s\n' "$$target" "$$does"; done
+
+.PHONY: setup
+setup: ## Make this machine ready to run StreamGate: system packages (as root), .venv, the streamgate command
+	@deploy/setup.sh run
+
+.PHONY: demo
+demo: setup ## See everything at http://127.0.0.1:8080 (PORT=... for another port): a recording, a live stream, codes
+	@PORT=$(PORT) STREAM_ROOT='$(CURDIR)/streams' $(BIN)/streamgate demo --home .demo
+
+.PHONY: test-setup
+test-setup:
+	@deploy/setup.sh test
+
+.PHONY: test
+test: lint ## Lint, then run all tests: units, real neighbours, real nginx, real browser
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: test-setup ## Check style, types and which module may import which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: test-setup ## Format the code and mend what can be mended by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: bench
+bench: test-setup ## Measure: the gate against bare nginx, and revocations on their way
+	$(BIN)/python -m tests.bench
+
+.PHONY: vendor
+vendor: ## Rebuild the vendored browser code from its pinned packages (needs Node.js and npm)
+	control_plane/vendoring/build.sh
+
+.PHONY: lock
+lock: test-setup ## Pin all Python packages anew, with hashes
+	$(LOCK) --group build -o deploy/requirements.lock
+	$(LOCK) --group build --group dev -c deploy/requirements.lock -o deploy/requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove what was built or made here: .venv, caches, the demo and its streams
+	rm -rf .venv .setup .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf streams/5e4de300-0000-4000-8000-* streams/.5e4de300-0000-4000-8000-*
+	find . -name __pycache__ -type d -not -path './*/node_modules/*' -prune -exec rm -rf {} +

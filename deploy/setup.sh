@@ -1,0 +1,99 @@
+#!/bin/sh
+# Makes the machine and .venv ready; does nothing when nothing changed. Called by `make setup` and `make test`.
+#
+#   deploy/setup.sh run     what `streamgate up` and `streamgate demo` need
+#   deploy/setup.sh test    that, and what linting and testing need
+#
+# As root on Debian or Ubuntu, missing system packages are installed; elsewhere nginx and ffmpeg come as Python packages.
+set -eu
+cd "$(dirname "$0")/.."
+
+purpose=${1:-run}
+python=${PYTHON:-python3}
+run_packages="python3-venv nginx ffmpeg"
+test_packages="$run_packages chromium fonts-dejavu-core wrk git"
+
+say() { printf '%s\n' "$*" >&2; }
+
+is_there() {
+    case $1 in
+        nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null ;;
+        ffmpeg | chromium | wrk | git) command -v "$1" >/dev/null ;;
+        *) dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed ;;
+    esac
+}
+
+missing_of() {
+    for package in $1; do
+        is_there "$package" || printf '%s ' "$package"
+    done
+}
+
+# Install without starting anything: nginx's package would otherwise take port 80.
+install_packages() {
+    say "Installing: $*"
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT INT TERM
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -qq -y --no-install-recommends "$@" >/dev/null 2>&1 || {
+        apt-get update -qq
+        apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+    }
+}
+
+system_packages() {
+    command -v apt-get >/dev/null || return 0
+    missing=$(missing_of "$1")
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" -eq 0 ]; then
+        # shellcheck disable=SC2086  a list of names
+        install_packages $missing
+    else
+        say "Going on without: $missing(root installs them: apt-get install $missing)"
+    fi
+}
+
+virtual_environment() {
+    # A half-made one, from a machine that lacked python3-venv, has no pip.
+    [ -x .venv/bin/pip ] && return 0
+    "$python" -c 'import ensurepip' 2>/dev/null || {
+        say "Python cannot make virtual environments here; install python3-venv (Debian: apt-get install python3-venv)."
+        exit 1
+    }
+    "$python" -m venv .venv
+}
+
+# Install a lock when it, or what is installed editable, changed since the last time.
+python_packages() {
+    stamp=.setup/$2
+    fingerprint=$(cat "$1" pyproject.toml deploy/setup.sh | cksum)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$fingerprint" ] && [ -x .venv/bin/streamgate ] && return 0
+    say "Installing the Python packages of $1"
+    .venv/bin/pip install -q --disable-pip-version-check --require-hashes -r "$1"
+    .venv/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+    mkdir -p .setup
+    printf '%s\n' "$fingerprint" >"$stamp"
+}
+
+case $purpose in
+    run)
+        system_packages "$run_packages"
+        virtual_environment
+        # The lock of the tests holds everything that is needed to run.
+        [ -e .setup/test ] && python_packages deploy/requirements-dev.lock test && exit 0
+        python_packages deploy/requirements.lock run
+        ;;
+    test)
+        system_packages "$test_packages"
+        virtual_environment
+        python_packages deploy/requirements-dev.lock test
+        ;;
+    *)
+        say "usage: deploy/setup.sh run|test"
+        exit 2
+        ;;
+esac

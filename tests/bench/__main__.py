@@ -1,0 +1,5 @@
+"""Runs every benchmark: `make bench`."""
+
+from tests.bench import gate
+
+gate.main()

@@ -1,0 +1,123 @@
+"""The code page: each refusal in its words, tied to the field, and all of it by keyboard alone."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.people import Organiser, Viewer
+from tests.support.screen import Device
+from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually
+
+OpenDevice = Callable[..., Device]
+
+
+@pytest.fixture(scope="module")
+def event_id(organiser: Organiser) -> str:
+    return organiser.create_event()
+
+
+def is_tied_to_the_field(device: Device) -> bool:
+    described = device.page.get_attribute("#code", "aria-describedby") or ""
+    return "code-message" in described.split() and device.page.get_attribute("#code", "aria-invalid") == "true"
+
+
+def test_a_wrong_code_is_said_and_stays_in_the_field(open_device: OpenDevice) -> None:
+    device = open_device()
+    device.enter("WrongCode123")
+    assert device.message() == "Invalid code. Please check your ticket and try again."
+    assert is_tied_to_the_field(device)
+    assert device.page.input_value("#code") == "WrongCode123"
+
+
+def test_a_revoked_code_is_said(open_device: OpenDevice, organiser: Organiser, event_id: str) -> None:
+    [ticket] = organiser.tickets(event_id)
+    organiser.revoke(ticket)
+    device = open_device()
+    device.enter(ticket.code)
+    assert device.message() == "This code has been revoked. Please contact the event organizer."
+    assert is_tied_to_the_field(device)
+
+
+def test_an_expired_code_says_until_when_it_was_good(open_device: OpenDevice, organiser: Organiser) -> None:
+    past = datetime.now(UTC) - timedelta(days=3)
+    event_id = organiser.create_event(
+        startsAt=past.isoformat(), endsAt=(past + timedelta(hours=1)).isoformat(), accessWindowHours=1
+    )
+    device = open_device()
+    device.enter(organiser.tickets(event_id)[0].code)
+    assert device.message().startswith("This code has expired. Access was available until ")
+    assert str((past + timedelta(hours=2)).year) in device.message()
+
+
+def test_a_deactivated_event_is_said(open_device: OpenDevice, organiser: Organiser) -> None:
+    event_id = organiser.create_event()
+    [ticket] = organiser.tickets(event_id)
+    organiser.deactivate(event_id)
+    device = open_device()
+    device.enter(ticket.code)
+    assert device.message() == "This event is no longer available."
+
+
+def test_a_code_in_use_is_news_and_no_error(
+    open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, event_id: str
+) -> None:
+    [ticket] = organiser.tickets(event_id)
+    somebody = Viewer(gate.url)
+    somebody.redeem(ticket.code).raise_for_status()
+    device = open_device()
+    device.enter(ticket.code)
+    assert device.message().startswith("This access code is currently in use on another device.")
+    assert device.page.get_attribute("#code", "aria-invalid") != "true"
+    somebody.close()
+
+
+def test_too_many_guesses_count_down(open_device: OpenDevice) -> None:
+    device = open_device()
+    device.page.goto(device.url)
+    for attempt in range(8):
+        if "Too many attempts" in device.page.inner_text("#code-message"):
+            break
+        with device.page.expect_response("**/api/tokens/validate"):
+            device.type_code(f"Guess{attempt:07d}")
+        eventually(lambda: device.page.is_enabled("#watch") or "Too many" in device.page.inner_text("#code-message"))
+    assert "Too many attempts." in device.page.inner_text("#code-message")
+    assert any(letter.isdigit() for letter in device.page.inner_text("#watch")), "the button counts down"
+
+
+def test_spaces_and_dashes_of_a_pasted_code_do_not_matter(open_device: OpenDevice) -> None:
+    device = open_device()
+    device.page.goto(device.url)
+    device.page.focus("#code")
+    device.page.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.setData('text/plain', '  K7F2-X9M4 B1C3\\n');
+            const paste = new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true});
+            document.querySelector('#code').dispatchEvent(paste);
+        }"""
+    )
+    assert device.page.input_value("#code") == "K7F2X9M4B1C3"
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"), [("de-DE", "Zugangscode"), ("fr-FR", "code"), ("es-ES", "código"), ("en-GB", "access code")]
+)
+def test_the_page_speaks_the_browsers_language(open_device: OpenDevice, locale: str, words: str) -> None:
+    device = open_device(locale=locale)
+    device.page.goto(device.url)
+    assert words.lower() in device.page.inner_text("main").lower()
+    assert device.page.get_attribute("html", "lang") == locale[:2]
+
+
+def test_before_the_start_the_viewer_waits_with_a_countdown(open_device: OpenDevice, organiser: Organiser) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=2)
+    event_id = organiser.create_event(
+        title="Tonight", startsAt=soon.isoformat(), endsAt=(soon + timedelta(hours=1)).isoformat()
+    )
+    device = open_device()
+    device.enter(organiser.tickets(event_id)[0].code)
+    waiting = device.page.wait_for_selector("#waiting", state="visible")
+    assert waiting
+    assert "Tonight" in waiting.inner_text()

@@ -1,0 +1,144 @@
+"""From a code to a moving picture in a real browser, and every way in which it ends."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.people import Organiser, Viewer
+from tests.support.screen import Device
+from tests.support.stack import StackUnderTest
+from tests.support.video import SEGMENT_SECONDS
+from tests.support.waiting import eventually
+
+OpenDevice = Callable[..., Device]
+SHOWN_WITHIN = SEGMENT_SECONDS + 2.0
+
+
+@pytest.fixture(params=["recording", "live"])
+def event_id(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("recording" if request.param == "recording" else "live_event"))
+
+
+def test_a_code_shows_the_picture_and_says_what_it_is(
+    open_device: OpenDevice, organiser: Organiser, recording: str, live_event: str
+) -> None:
+    for event_id, kind in ((recording, "recording"), (live_event, "live")):
+        device = open_device()
+        device.enter(organiser.tickets(event_id)[0].code)
+        device.plays()
+        badge = device.page.wait_for_selector("#badge", state="attached")
+        assert badge
+        eventually(lambda badge=badge: badge.get_attribute("data-kind"), what="the badge")  # type: ignore[misc]
+        assert badge.get_attribute("data-kind") == kind
+        assert device.failed_media == []
+
+
+def test_the_link_on_a_ticket_fills_the_code_in_and_leaves_the_address_bar(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    device, code = open_device(), organiser.tickets(recording)[0].code
+    device.page.goto(f"{device.url}/#{code}")
+    eventually(lambda: device.page.input_value("#code") == code)
+    eventually(lambda: "#" not in device.page.url)
+    device.page.press("#code", "Enter")
+    device.plays()
+
+
+def test_revoking_stops_the_picture_with_its_reason_and_lifting_lets_the_code_in_again(
+    open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, event_id: str
+) -> None:
+    [ticket] = organiser.tickets(event_id)
+    device, onlooker = open_device(), Viewer(gate.url)
+    device.enter(ticket.code)
+    device.plays()
+    onlooker.stream = f"/streams/{event_id}/stream.m3u8"
+
+    organiser.revoke(ticket)
+    eventually(lambda: onlooker.watch(token=device.token).status_code == 403, within=1, what="the gate refuses")
+    refused_at = time.monotonic()
+    reason, words = device.ended()
+    assert time.monotonic() - refused_at < SHOWN_WITHIN
+    assert reason == "revoked"
+    assert "This code has been revoked. Please contact the event organizer." in words
+    seen = device.picture()
+    assert seen is None or (seen.is_paused and seen.buffered == 0)
+
+    organiser.unrevoke(ticket)
+    device.page.get_by_role("button", name="code").or_(device.page.get_by_role("link", name="code")).first.click()
+    device.type_code(ticket.code)
+    device.plays()
+    onlooker.close()
+
+
+def test_deactivating_the_event_stops_the_picture_with_its_reason(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    device = open_device()
+    device.enter(organiser.tickets(recording)[0].code)
+    device.plays()
+    organiser.deactivate(recording)
+    try:
+        reason, words = device.ended()
+    finally:
+        organiser.reactivate(recording)
+    assert reason == "event"
+    assert "This event is no longer available." in words
+
+
+def test_a_second_device_is_refused_and_gets_in_after_release(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    [ticket] = organiser.tickets(recording)
+    first, second = open_device(), open_device()
+    first.enter(ticket.code)
+    first.plays()
+    second.enter(ticket.code)
+    assert "This access code is currently in use on another device." in second.message()
+    first.page.close()
+
+    def gets_in() -> bool:
+        with second.page.expect_response("**/api/tokens/validate") as answer:
+            second.page.click("#watch")
+        return answer.value.status == 200
+
+    eventually(gets_in, within=10, every=0.2)
+    second.plays()
+
+
+def test_the_same_browser_gets_back_in_at_once(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
+    [ticket] = organiser.tickets(recording)
+    device = open_device()
+    device.enter(ticket.code)
+    device.plays()
+    left = device.page
+    device.open_tab()
+    device.enter(ticket.code)
+    device.plays()
+    left.close()
+
+
+def test_a_reload_goes_on_without_the_code(open_device: OpenDevice, organiser: Organiser, event_id: str) -> None:
+    device = open_device()
+    device.enter(organiser.tickets(event_id)[0].code)
+    device.plays()
+    for _ in range(2):
+        device.page.reload()
+        device.plays()
+
+
+def test_a_session_taken_over_says_so_and_never_comes_back_by_itself(
+    open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, recording: str
+) -> None:
+    event_id = organiser.create_event(title="Wanderers", sessionPolicy="takeover")
+    (gate.streams / event_id).symlink_to(gate.streams / recording)
+    [ticket] = organiser.tickets(event_id)
+    first, second = open_device(), open_device()
+    first.enter(ticket.code)
+    first.page.wait_for_selector("hls-video", state="attached")
+    second.enter(ticket.code)
+    second.page.get_by_role("button", name="Watch here instead").click()
+    second.page.wait_for_selector("hls-video", state="attached")
+    reason, words = first.ended(within=45)
+    assert reason == "taken-over"
+    assert "Your session has been started on another device." in words

@@ -1,0 +1,74 @@
+"""Tokens of 30 seconds: they are renewed in play, no media request ever fails, also while the control plane is away."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.people import Organiser
+from tests.support.screen import Device, new_device
+from tests.support.stack import StackUnderTest
+from tests.support.video import live, make_recording
+from tests.support.waiting import eventually, stays
+
+TOKEN_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    home = tmp_path_factory.mktemp("short")
+    running = StackUnderTest(home, settings={"PLAYBACK_TOKEN_SECONDS": str(TOKEN_SECONDS)})
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def watching(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> Iterator[Callable[[], list[Device]]]:
+    """Give one device at a live stream and one at a recording, both playing."""
+    recording, concert = organiser.create_event(), organiser.create_event()
+    make_recording(gate.streams / recording, seconds=150)
+    with live(gate.streams / concert):
+        devices = [new_device(browser, gate.url) for _ in range(2)]
+        for device, event_id in zip(devices, (recording, concert), strict=True):
+            device.enter(organiser.tickets(event_id)[0].code)
+            device.plays()
+        yield lambda: devices
+        for device in devices:
+            device.close()
+
+
+def test_no_media_request_fails_while_tokens_are_renewed_and_the_control_plane_comes_and_goes(
+    gate: StackUnderTest, watching: Callable[[], list[Device]]
+) -> None:
+    devices = watching()
+    tokens = [device.token for device in devices]
+    stays(lambda: all(is_playing(device) for device in devices), during=TOKEN_SECONDS + 5)
+    are_renewed(devices, tokens)
+
+    gate.control_plane.kill()
+    stays(lambda: all(is_playing(device) for device in devices), during=TOKEN_SECONDS / 2)
+    tokens = [device.token for device in devices]
+    gate.control_plane.start()
+    gate.control_plane.wait_ready()
+    are_renewed(devices, tokens)
+    assert [device.failed_media for device in devices] == [[], []]
+    assert [device.complaints for device in devices] == [[], []]
+
+
+def is_playing(device: Device) -> bool:
+    seen = device.picture()
+    return seen is not None and not seen.is_paused
+
+
+def are_renewed(devices: list[Device], tokens: list[str]) -> None:
+    """Wait until media requests carry other tokens than these, and the pictures move on."""
+    for device, token in zip(devices, tokens, strict=True):
+
+        def has_another(device: Device = device, token: str = token) -> bool:
+            return is_playing(device) and device.token != token
+
+        eventually(has_another, within=TOKEN_SECONDS, what="another token")
+        device.plays()

@@ -1,0 +1,39 @@
+"""A control plane for each test, an admin who is signed in, and two devices."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.api import Admin, ControlPlane, Viewer, make_settings, new_database, running
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return new_database(tmp_path)
+
+
+@pytest.fixture
+async def plane(database_url: str) -> AsyncIterator[ControlPlane]:
+    async with running(make_settings(database_url)) as control_plane:
+        yield control_plane
+
+
+@pytest.fixture
+async def admin(plane: ControlPlane) -> AsyncIterator[Admin]:
+    async with plane.browser("198.51.100.1") as http:
+        person = Admin(http)
+        assert (await person.sign_in()).status_code == 200
+        yield person
+
+
+@pytest.fixture
+async def phone(plane: ControlPlane) -> AsyncIterator[Viewer]:
+    async with plane.browser("192.0.2.10") as http:
+        yield Viewer(http)
+
+
+@pytest.fixture
+async def laptop(plane: ControlPlane) -> AsyncIterator[Viewer]:
+    async with plane.browser("192.0.2.20") as http:
+        yield Viewer(http)

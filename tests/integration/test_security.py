@@ -1,0 +1,85 @@
+"""No site but ours changes anything, and every answer carries the headers that keep browsers careful."""
+
+import pytest
+
+from tests.support.api import Admin, ControlPlane, Viewer, make_settings, running
+
+pytestmark = pytest.mark.anyio
+
+FOREIGN = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://tickets.example"},
+    {"Origin": "https://attacker.example"},
+    {"Origin": "http://tickets.example.attacker.example"},
+    {"Origin": "http://tickets.example:8443"},
+    {"Origin": "null"},
+    {"Origin": ""},
+]
+OURS = [
+    {},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://tickets.example"},
+    {"Origin": "https://tickets.example"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://tickets.example"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_another_site_changes_nothing(admin: Admin, phone: Viewer, headers: dict[str, str]) -> None:
+    ticket = await admin.ticket()
+    path = f"/api/admin/tokens/{ticket['id']}/revoke"
+    answers = [
+        await admin.http.patch(path, headers=headers),
+        await admin.http.post("/api/admin/logout", headers=headers),
+        await admin.http.delete("/api/admin/session", headers=headers),
+        await phone.http.post("/api/tokens/validate", json={"code": ticket["code"]}, headers=headers),
+    ]
+    assert [(answer.status_code, answer.json()["reason"]) for answer in answers] == [(403, "cross-origin")] * 4
+    assert (await admin.list("/tokens"))["data"][0]["status"] == "unused"
+
+
+@pytest.mark.parametrize("headers", OURS)
+async def test_our_own_pages_and_programs_without_a_browser_do(admin: Admin, headers: dict[str, str]) -> None:
+    ticket = await admin.ticket()
+    path = f"/api/admin/tokens/{ticket['id']}/revoke"
+    assert (await admin.http.patch(path, headers=headers)).status_code == 200
+
+
+async def test_behind_another_host_name_the_public_origin_is_ours(database_url: str) -> None:
+    settings = make_settings(database_url, platform_app_url="https://public.example")
+    async with running(settings) as plane, plane.browser() as http:
+        own = await http.post("/api/admin/login", json={}, headers={"Origin": "https://public.example"})
+        foreign = await http.post("/api/admin/login", json={}, headers={"Origin": "https://other.example"})
+    assert (own.status_code, foreign.status_code) == (422, 403)
+
+
+async def test_reading_is_open_to_links_from_anywhere(admin: Admin) -> None:
+    answer = await admin.http.get("/api/admin/events", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/api/admin/session", "/api/nothing", "/internal/health", "/static/nothing.js"])
+async def test_every_answer_carries_the_security_headers(plane: ControlPlane, path: str) -> None:
+    async with plane.browser() as http:
+        headers = (await http.get(path)).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "unsafe-eval" not in headers["content-security-policy"]
+    assert "access-control-allow-origin" not in headers
+    assert "strict-transport-security" not in headers
+
+
+async def test_refusals_from_another_site_carry_them_too(plane: ControlPlane) -> None:
+    async with plane.browser() as http:
+        answer = await http.post("/api/admin/logout", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_answers_with_tokens_and_codes_are_kept_in_no_cache(admin: Admin, phone: Viewer) -> None:
+    ticket = await admin.ticket()
+    assert (await phone.validate(ticket["code"])).headers["cache-control"] == "no-store"
+    assert (await admin.http.get("/api/admin/tokens")).headers["cache-control"] == "no-store"

@@ -1,0 +1,204 @@
+"""Seats and time: the rules by themselves, each told what time it is."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from control_plane import events, revocation, sessions, tickets
+from control_plane.database import Database
+from control_plane.models import Event, Ticket, ViewingSession
+from control_plane.refusals import (
+    SessionOver,
+    TicketExpired,
+    TicketInUse,
+    TokenFinal,
+    TokenUnusable,
+)
+from control_plane.schemas import EventDraft
+from control_plane.sessions import Device, Grant, SeatRules
+
+pytestmark = pytest.mark.anyio
+NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
+RULES = SeatRules(token_seconds=3600, silence=timedelta(seconds=60), counting_since=NOON - timedelta(days=1))
+PHONE, LAPTOP = Device("192.0.2.10", "phone"), Device("192.0.2.20", "laptop")
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+class House:
+    """One ticket and the database that it lies in."""
+
+    def __init__(self, database: Database, ticket: Ticket) -> None:
+        self.database = database
+        self.ticket = ticket
+
+    async def redeem(self, device: Device, now: datetime, rules: SeatRules = RULES, *, takeover: bool = False) -> Grant:
+        async with self.database.write() as db:
+            return await sessions.redeem(db, self.ticket.code, device, rules, now, takeover=takeover)
+
+    async def refresh(self, grant: Grant, now: datetime) -> int:
+        async with self.database.write() as db:
+            return (await sessions.refresh(db, grant.claims, RULES, now)).exp
+
+    async def heartbeat(self, grant: Grant, now: datetime) -> None:
+        async with self.database.write() as db:
+            await sessions.heartbeat(db, grant.claims, now)
+
+    async def endings(self) -> list[str | None]:
+        async with self.database.read() as db:
+            query = select(ViewingSession.end_reason).order_by(ViewingSession.started_at)
+            return list(await db.scalars(query))
+
+
+async def new_house(database: Database, **event: object) -> House:
+    draft = {"title": "Concert", "starts_at": NOON, "ends_at": NOON + timedelta(hours=2), "access_window_hours": 1}
+    async with database.write() as db:
+        made: Event = await events.create(db, EventDraft.model_validate(draft | event))
+        return House(database, (await tickets.generate(db, made, 1))[0])
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def house(database: Database) -> House:
+    return await new_house(database)
+
+
+async def test_a_silent_seat_can_be_claimed_once_it_has_been_silent_long_enough(house: House) -> None:
+    await house.redeem(PHONE, NOON)
+    with pytest.raises(TicketInUse):
+        await house.redeem(LAPTOP, after(60))
+    await house.redeem(LAPTOP, after(60.001))
+    assert await house.endings() == ["timeout", None]
+
+
+async def test_each_sign_of_life_begins_the_silence_anew(house: House) -> None:
+    grant = await house.redeem(PHONE, NOON)
+    await house.heartbeat(grant, after(50))
+    with pytest.raises(TicketInUse):
+        await house.redeem(LAPTOP, after(110))
+    await house.refresh(grant, after(110))
+    with pytest.raises(TicketInUse):
+        await house.redeem(LAPTOP, after(170))
+    await house.redeem(LAPTOP, after(171))
+
+
+async def test_silence_alone_ends_nothing(house: House) -> None:
+    grant = await house.redeem(PHONE, NOON)
+    await house.heartbeat(grant, after(3000))
+    await house.refresh(grant, after(3500))
+    assert await house.endings() == [None]
+
+
+async def test_while_the_control_plane_was_away_nobody_was_silent(house: House) -> None:
+    grant = await house.redeem(PHONE, NOON)
+    restarted = SeatRules(3600, timedelta(seconds=60), counting_since=after(1800))
+    with pytest.raises(TicketInUse):
+        await house.redeem(LAPTOP, after(1860), restarted)
+    await house.heartbeat(grant, after(1861))
+    with pytest.raises(TicketInUse):
+        await house.redeem(LAPTOP, after(1900), restarted)
+
+
+async def test_a_seat_that_stays_silent_after_a_restart_can_be_claimed(house: House) -> None:
+    await house.redeem(PHONE, NOON)
+    restarted = SeatRules(3600, timedelta(seconds=60), counting_since=after(1800))
+    await house.redeem(LAPTOP, after(1861), restarted)
+
+
+async def test_last_seen_never_goes_back(house: House) -> None:
+    grant = await house.redeem(PHONE, NOON)
+    await house.heartbeat(grant, after(50))
+    await house.heartbeat(grant, after(10))
+    with pytest.raises(TicketInUse):
+        await house.redeem(LAPTOP, after(100))
+
+
+async def test_the_device_whose_seat_was_claimed_is_told_so(house: House) -> None:
+    grant = await house.redeem(PHONE, NOON)
+    await house.redeem(LAPTOP, after(61))
+    with pytest.raises(SessionOver) as told:
+        await house.heartbeat(grant, after(62))
+    assert told.value.reason == "timeout"
+
+
+async def test_of_several_seats_the_quietest_is_claimed(database: Database) -> None:
+    house = await new_house(database, max_devices=2)
+    first, second = await house.redeem(PHONE, NOON), await house.redeem(LAPTOP, after(1))
+    await house.heartbeat(first, after(100))
+    third = await house.redeem(Device("192.0.2.30", "tv"), after(101))
+    await house.heartbeat(first, after(102))
+    await house.heartbeat(third, after(102))
+    with pytest.raises(SessionOver):
+        await house.heartbeat(second, after(102))
+
+
+async def test_taking_over_puts_out_the_quietest_of_several_devices(database: Database) -> None:
+    house = await new_house(database, max_devices=2, session_policy="takeover")
+    first, second = await house.redeem(PHONE, NOON), await house.redeem(LAPTOP, after(1))
+    await house.heartbeat(first, after(10))
+    await house.redeem(Device("192.0.2.30", "tv"), after(11), takeover=True)
+    assert await house.endings() == [None, "taken-over", None]
+    await house.refresh(first, after(12))
+    assert second.claims.sid != first.claims.sid
+
+
+async def test_a_free_seat_is_taken_before_anybody_is_put_out(database: Database) -> None:
+    house = await new_house(database, max_devices=2, session_policy="takeover")
+    await house.redeem(PHONE, NOON)
+    await house.redeem(LAPTOP, after(1000), takeover=True)
+    assert await house.endings() == [None, None]
+
+
+async def test_a_ticket_is_good_until_its_last_moment(house: House) -> None:
+    last = house.ticket.expires_at
+    assert last == NOON + timedelta(hours=3)
+    await house.redeem(PHONE, last - timedelta(microseconds=1))
+    with pytest.raises(TicketExpired):
+        await house.redeem(PHONE, last)
+
+
+async def test_tokens_end_an_hour_after_their_issue_or_a_minute_after_the_ticket(house: House) -> None:
+    grant = await house.redeem(PHONE, NOON)
+    assert grant.claims.exp - grant.claims.iat == 3600
+    ends = int(house.ticket.expires_at.timestamp())
+    assert await house.refresh(grant, after(3600)) == NOON.timestamp() + 7200
+    late = await house.redeem(Device("192.0.2.10", "phone", grant.resume_secret), after(3 * 3600 - 600))
+    assert late.claims.exp == ends + 60
+    with pytest.raises(TokenFinal):
+        await house.refresh(late, after(3 * 3600 - 300))
+    with pytest.raises(TicketExpired):
+        await house.refresh(late, after(3 * 3600))
+
+
+async def test_a_token_is_refreshed_up_to_a_minute_after_its_end(house: House) -> None:
+    grant = await house.redeem(PHONE, NOON)
+    with pytest.raises(TokenUnusable):
+        await house.refresh(grant, after(3660))
+    assert await house.refresh(grant, after(3659)) > grant.claims.exp
+
+
+@pytest.mark.parametrize("subject", ["ticket", "event"])
+async def test_no_token_is_older_than_a_lifted_revocation_demands(house: House, subject: str) -> None:
+    """All within one second: the cut token stays cut, the fresh one plays."""
+    cut = await house.redeem(PHONE, NOON)
+    async with house.database.write() as db:
+        if subject == "ticket":
+            await revocation.revoke(db, house.ticket.id, after(0.1))
+            await revocation.unrevoke(db, house.ticket.id, after(0.2))
+        else:
+            await revocation.deactivate(db, house.ticket.event_id, after(0.1))
+            await revocation.reactivate(db, house.ticket.event_id, after(0.2))
+    fresh = await house.redeem(PHONE, after(0.3))
+    assert fresh.claims.iat > cut.claims.iat
+    with pytest.raises(SessionOver):
+        await house.heartbeat(cut, after(0.4))

@@ -1,0 +1,238 @@
+"""A playing session: resume, refresh, heartbeat and release."""
+
+from dataclasses import replace
+
+import httpx2
+import pytest
+
+from authz_sidecar.contract.playback_token import mint
+from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, older
+from tests.support.forging import RING
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def ticket(admin: Admin, phone: Viewer) -> dict[str, str]:
+    """Give the ticket on which the phone watches; another device may take over."""
+    ticket = await admin.ticket(sessionPolicy="takeover")
+    assert (await phone.validate(ticket["code"])).status_code == 200
+    return ticket
+
+
+def word(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["reason"]
+
+
+async def sid_is_cut(plane: ControlPlane, sid: str | None) -> bool:
+    return sid in {entry["id"] for entry in (await plane.feed())["changes"] if entry["kind"] == "session"}
+
+
+# --- resume ---
+
+
+async def test_a_reloaded_page_goes_on_without_the_code(
+    plane: ControlPlane, ticket: dict[str, str], phone: Viewer
+) -> None:
+    old = phone.token
+    answer = await phone.resume()
+    assert answer.status_code == 200
+    assert answer.json()["streamPath"] == f"/streams/{ticket['eventId']}/stream.m3u8"
+    assert {"sg_playback", "sg_resume"} == cookies_of(answer).keys()
+    assert claims_of(phone.token).sid != claims_of(old).sid
+    assert await sid_is_cut(plane, claims_of(old).sid)
+    assert (await phone.heartbeat()).status_code == 200
+
+
+async def test_a_page_can_be_reloaded_again_and_again(ticket: dict[str, str], phone: Viewer, laptop: Viewer) -> None:
+    assert [(await phone.resume()).status_code for _ in range(5)] == [200] * 5
+    assert (await laptop.validate(ticket["code"])).status_code == 409
+
+
+@pytest.mark.usefixtures("ticket")
+async def test_a_page_whose_release_came_first_goes_on_as_well(phone: Viewer) -> None:
+    await phone.release()
+    assert (await phone.resume()).status_code == 200
+    assert (await phone.resume()).status_code == 200
+
+
+@pytest.mark.usefixtures("ticket")
+async def test_a_release_of_the_replaced_session_that_arrives_late_does_nothing(phone: Viewer) -> None:
+    old = phone.token
+    await phone.resume()
+    assert (await phone.release(old)).json() == {"released": True}
+    assert (await phone.heartbeat()).status_code == 200
+
+
+async def test_a_browser_without_a_session_has_nothing_to_resume(laptop: Viewer) -> None:
+    assert word(await laptop.resume()) == (401, "no-session")
+    laptop.http.cookies.set("sg_resume", "made up", path="/api/")
+    assert word(await laptop.resume()) == (401, "no-session")
+
+
+async def test_resuming_after_a_revocation_is_refused_and_the_cookie_taken_away(
+    admin: Admin, ticket: dict[str, str], phone: Viewer
+) -> None:
+    await admin.patch("tokens", ticket["id"], "revoke")
+    answer = await phone.resume()
+    assert word(answer) == (403, "revoked")
+    assert cookies_of(answer)["sg_resume"]["max-age"] == "0"
+    assert word(await phone.resume()) == (401, "no-session")
+
+
+async def test_resuming_after_a_deactivation_is_refused(admin: Admin, ticket: dict[str, str], phone: Viewer) -> None:
+    await admin.patch("events", ticket["eventId"], "deactivate")
+    assert word(await phone.resume()) == (403, "event")
+
+
+async def test_resuming_what_another_device_took_over_is_refused_and_does_not_throw_it_out(
+    ticket: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    await laptop.validate(ticket["code"], takeover=True)
+    answer = await phone.resume()
+    assert word(answer) == (409, "taken-over")
+    assert cookies_of(answer)["sg_resume"].value == ""
+    assert (await laptop.heartbeat()).status_code == 200
+
+
+async def test_resuming_a_lifted_ticket_needs_no_code_either(
+    admin: Admin, ticket: dict[str, str], phone: Viewer
+) -> None:
+    await admin.patch("tokens", ticket["id"], "revoke")
+    await admin.patch("tokens", ticket["id"], "unrevoke")
+    assert (await phone.resume()).status_code == 200
+
+
+async def test_a_seat_that_somebody_else_took_in_between_is_not_resumed(
+    ticket: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    await phone.release()
+    await laptop.validate(ticket["code"])
+    assert word(await phone.resume()) == (409, "in-use")
+
+
+# --- refresh ---
+
+
+async def test_a_refreshed_token_is_the_same_sessions_and_the_cookie_follows(
+    ticket: dict[str, str], phone: Viewer
+) -> None:
+    answer = await phone.refresh(older(phone.token, 3000))
+    fresh, before = claims_of(answer.json()["playbackToken"]), claims_of(phone.token)
+    assert answer.json().keys() == {"playbackToken", "tokenExpiresIn"}
+    assert (fresh.sid, fresh.sub, fresh.eid) == (before.sid, ticket["code"], ticket["eventId"])
+    assert 3598 <= answer.json()["tokenExpiresIn"] <= 3600
+    cookie = cookies_of(answer)["sg_playback"]
+    assert cookie["path"] == f"/streams/{ticket['eventId']}/"
+    assert claims_of(cookie.value) == fresh
+
+
+@pytest.mark.usefixtures("ticket")
+async def test_a_token_expired_for_less_than_a_minute_is_refreshed_and_an_older_one_is_not(phone: Viewer) -> None:
+    assert (await phone.refresh(older(phone.token, 3600 + 50))).status_code == 200
+    assert word(await phone.refresh(older(phone.token, 3600 + 61))) == (401, "invalid")
+
+
+@pytest.mark.usefixtures("ticket")
+async def test_a_token_is_refreshed_twelve_times_in_its_life(plane: ControlPlane, phone: Viewer) -> None:
+    answers = [await phone.refresh() for _ in range(13)]
+    assert [answer.status_code for answer in answers] == [200] * 12 + [429]
+    assert 3590 <= int(answers[-1].headers["retry-after"]) <= 3600
+    assert (await phone.heartbeat()).status_code == 200
+    assert plane.services.settings.playback_token_seconds == 3600
+
+
+async def test_a_token_that_lasts_as_long_as_its_ticket_is_final(admin: Admin, phone: Viewer) -> None:
+    ticket = await admin.ticket(starts_in_hours=-2, ends_in_hours=-0.75, accessWindowHours=1)
+    await phone.validate(ticket["code"])
+    assert word(await phone.refresh()) == (403, "final")
+    assert (await phone.heartbeat()).status_code == 200
+
+
+async def test_nothing_is_refreshed_for_a_session_that_is_over(
+    admin: Admin, ticket: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    await laptop.validate(ticket["code"], takeover=True)
+    assert word(await phone.refresh()) == (409, "taken-over")
+    await laptop.release()
+    assert word(await laptop.refresh()) == (404, "released")
+    await admin.patch("tokens", ticket["id"], "revoke")
+    assert word(await laptop.refresh()) == (403, "revoked")
+    await admin.patch("tokens", ticket["id"], "unrevoke")
+    await admin.patch("events", ticket["eventId"], "deactivate")
+    assert word(await laptop.refresh()) == (403, "event")
+
+
+# --- heartbeat ---
+
+
+@pytest.mark.usefixtures("ticket")
+async def test_a_heartbeat_says_that_all_is_well(phone: Viewer) -> None:
+    assert (await phone.heartbeat()).json() == {"ok": True}
+
+
+async def test_a_heartbeat_of_a_session_that_is_over_says_why(
+    admin: Admin, ticket: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    await laptop.validate(ticket["code"], takeover=True)
+    assert word(await phone.heartbeat()) == (409, "taken-over")
+    await admin.patch("tokens", ticket["id"], "revoke")
+    assert word(await laptop.heartbeat()) == (404, "revoked")
+
+
+async def test_a_heartbeat_of_a_session_that_nobody_knows_is_over(ticket: dict[str, str], phone: Viewer) -> None:
+    unknown = mint(replace(claims_of(phone.token), sid="x" * 22, sub=ticket["code"]), RING)
+    assert (await phone.heartbeat(unknown)).status_code == 404
+
+
+# --- release ---
+
+
+async def test_a_released_seat_is_free_at_once_and_its_token_is_cut_at_every_edge(
+    plane: ControlPlane, ticket: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    assert (await phone.release()).json() == {"released": True}
+    assert await sid_is_cut(plane, claims_of(phone.token).sid)
+    assert word(await phone.heartbeat()) == (404, "released")
+    assert (await laptop.validate(ticket["code"])).status_code == 200
+
+
+@pytest.mark.usefixtures("ticket")
+async def test_releasing_twice_is_as_good_as_once(plane: ControlPlane, phone: Viewer) -> None:
+    assert [(await phone.release()).json() for _ in range(3)] == [{"released": True}] * 3
+    assert len((await plane.feed())["changes"]) == 1
+
+
+async def test_a_beacon_releases_with_the_token_as_its_body(
+    ticket: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    answer = await phone.http.post("/api/playback/release", content=phone.token + "\n")
+    assert answer.json() == {"released": True}
+    assert (await laptop.validate(ticket["code"])).status_code == 200
+
+
+async def test_a_token_that_expired_long_ago_still_releases(
+    ticket: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    assert (await phone.release(older(phone.token, 100_000))).status_code == 200
+    assert (await laptop.validate(ticket["code"])).status_code == 200
+
+
+# --- all of them ---
+
+
+@pytest.mark.parametrize("action", ["refresh", "heartbeat", "release"])
+@pytest.mark.parametrize("wrong", ["", "nonsense", "another secret", "probe"])
+async def test_without_a_token_of_ours_nothing_is_done(
+    ticket: dict[str, str], phone: Viewer, action: str, wrong: str
+) -> None:
+    claims = claims_of(phone.token)
+    tokens = {
+        "another secret": phone.token[:-4] + "AAAA",
+        "probe": mint(replace(claims, sub=None, sid=None, probe=True), RING),
+    }
+    token = tokens.get(wrong, wrong)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert word(await phone.http.post(f"/api/playback/{action}", headers=headers)) == (401, "invalid")
+    assert ticket["code"] not in (await phone.http.post(f"/api/playback/{action}")).text
+    assert (await phone.heartbeat()).status_code == 200

@@ -1,0 +1,177 @@
+"""The control plane in this process, on a real SQLite file, with the people who use its API."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from http.cookies import Morsel, SimpleCookie
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+from argon2 import PasswordHasher
+
+from authz_sidecar.contract.playback_token import Claims, mint, verify
+from control_plane.app import create_app
+from control_plane.database import upgrade_schema
+from control_plane.settings import Settings
+from control_plane.state import Services
+from tests.support.forging import RING, SECRET
+
+INTERNAL_KEY: Final = "an internal key of tests, long enough"
+PASSWORD: Final = "correct horse battery staple"
+PASSWORD_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
+
+
+@cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        upgrade_schema(f"sqlite+aiosqlite:///{path}")
+        return path.read_bytes()
+
+
+def new_database(folder: Path) -> str:
+    """Make a migrated database and return its URL."""
+    path = folder / "streamgate.db"
+    path.write_bytes(_empty_database())
+    return f"sqlite+aiosqlite:///{path}"
+
+
+def make_settings(database_url: str, **changes: Any) -> Settings:
+    values = {
+        "playback_signing_secret": SECRET,
+        "internal_api_key": INTERNAL_KEY,
+        "admin_password_hash": PASSWORD_HASH,
+        "database_url": database_url,
+    }
+    return Settings(**(values | changes))
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    services: Services
+    transport: httpx2.ASGITransport
+
+    def browser(self, address: str = "192.0.2.10", **headers: str) -> httpx2.AsyncClient:
+        """Give a browser with its own cookies at an address, as nginx hands it on."""
+        return httpx2.AsyncClient(
+            transport=self.transport, base_url="http://tickets.example", headers={"X-Real-IP": address} | headers
+        )
+
+    async def feed(self, cursor: str = "", wait: float = 0) -> dict[str, Any]:
+        async with self.browser() as sidecar:
+            query = {"cursor": cursor, "wait": str(wait)}
+            answer = await sidecar.get("/internal/feed", params=query, headers={"X-Internal-Api-Key": INTERNAL_KEY})
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[ControlPlane]:
+    """Run the application's lifespan; what a server would do with its state is done here."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app) as state:
+        assert state is not None
+
+        async def with_state(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope | {"state": dict(state)}, receive, send)
+
+        yield ControlPlane(state["services"], httpx2.ASGITransport(with_state))
+
+
+class Admin:
+    """An organiser at the JSON API."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self.http = http
+
+    async def sign_in(self, password: str = PASSWORD, **who: str) -> httpx2.Response:
+        return await self.http.post("/api/admin/login", json={"password": password} | who)
+
+    async def create_event(self, starts_in_hours: float = -1, ends_in_hours: float = 5, **values: Any) -> str:
+        body = event_body(starts_in_hours, ends_in_hours) | values
+        return str((await self._data("POST", "/events", body))["id"])
+
+    async def codes(self, event_id: str, count: int = 1, label: str | None = None) -> list[dict[str, Any]]:
+        order = {"count": count, "label": label}
+        made: list[dict[str, Any]] = await self._data("POST", f"/events/{event_id}/tokens/generate", order)
+        return made
+
+    async def ticket(self, **event: Any) -> dict[str, Any]:
+        """Make an event and give its only ticket."""
+        return (await self.codes(await self.create_event(**event)))[0]
+
+    async def patch(self, kind: str, identifier: str, action: str) -> dict[str, Any]:
+        changed: dict[str, Any] = await self._data("PATCH", f"/{kind}/{identifier}/{action}")
+        return changed
+
+    async def list(self, path: str, **query: Any) -> dict[str, Any]:
+        answer = await self.http.get(f"/api/admin{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def _data(self, method: str, path: str, body: Any = None) -> Any:
+        answer = await self.http.request(method, f"/api/admin{path}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()["data"]
+
+
+class Viewer:
+    """One device with its own cookies."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self.http = http
+        self.token = ""
+
+    async def validate(self, code: object, **more: Any) -> httpx2.Response:
+        return self._keep(await self.http.post("/api/tokens/validate", json={"code": code} | more))
+
+    async def resume(self) -> httpx2.Response:
+        return self._keep(await self.http.post("/api/playback/resume"))
+
+    async def refresh(self, token: str | None = None) -> httpx2.Response:
+        return await self._post("refresh", token)
+
+    async def heartbeat(self, token: str | None = None) -> httpx2.Response:
+        return await self._post("heartbeat", token)
+
+    async def release(self, token: str | None = None) -> httpx2.Response:
+        return await self._post("release", token)
+
+    async def _post(self, action: str, token: str | None) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        return await self.http.post(f"/api/playback/{action}", headers=headers)
+
+    def _keep(self, answer: httpx2.Response) -> httpx2.Response:
+        self.token = answer.json().get("playbackToken", self.token)
+        return answer
+
+
+def event_body(starts_in_hours: float = -1, ends_in_hours: float = 5) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    starts, ends = now + timedelta(hours=starts_in_hours), now + timedelta(hours=ends_in_hours)
+    return {"title": "Concert", "startsAt": starts.isoformat(), "endsAt": ends.isoformat()}
+
+
+def claims_of(token: str) -> Claims:
+    return verify(token, RING, datetime.now(UTC).timestamp())
+
+
+def older(token: str, seconds: int) -> str:
+    """Make the token that the same session would show, had it been issued so much earlier."""
+    claims = claims_of(token)
+    return mint(replace(claims, iat=claims.iat - seconds, exp=claims.exp - seconds), RING)
+
+
+def cookies_of(answer: httpx2.Response) -> dict[str, Morsel[str]]:
+    """Read the cookies that an answer sets, with their attributes."""
+    jar = SimpleCookie()
+    for line in answer.headers.get_list("set-cookie"):
+        jar.load(line)
+    return dict(jar)

@@ -1,0 +1,52 @@
+"""A control plane's feed made of given answers, for the tests of who follows it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from authz_sidecar.contract.feed import Change, Kind, Page
+from tests.support.forging import NOW
+
+Answer = Page | bytes | Exception
+
+
+def cut(code: str) -> Change:
+    return Change(Kind.CODE, code, True, None, NOW, NOW + 10_000)
+
+
+def changes(cursor: str, *codes: str) -> Page:
+    return Page(cursor, tuple(cut(code) for code in codes))
+
+
+def snapshot(cursor: str, *codes: str, more: bool = False) -> Page:
+    return Page(cursor, tuple(cut(code) for code in codes), True, more, f"{cursor}.snapshot" if more else None)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, when it was asked, and how many revocations were in force at that moment."""
+
+    cursor: str
+    wait: bool
+    at: float
+    in_force: object
+
+
+@dataclass
+class GivenFeed:
+    """Gives its answers one after another; then it holds the question back for ever, as a feed without news does."""
+
+    answers: list[Answer]
+    look: Callable[[], object] = lambda: None
+    questions: list[Question] = field(default_factory=list)
+
+    async def ask(self, cursor: str, *, wait: bool) -> bytes:
+        self.questions.append(Question(cursor, wait, anyio.current_time(), self.look()))
+        if not self.answers:
+            await anyio.sleep_forever()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, bytes) else json.dumps(answer.to_json()).encode()

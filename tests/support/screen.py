@@ -1,0 +1,121 @@
+"""A viewer's browser: one device is one context of a real Chromium. It remembers every complaint of the page."""
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
+
+from tests.support.waiting import eventually
+
+_REFUSED_REQUEST = "Failed to load resource"  # Chromium's own line for every refused request
+_AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+_STILL = """() => Promise.allSettled(document.getAnimations()
+    .filter(animation => animation.effect.getComputedTiming().iterations !== Infinity)
+    .map(animation => animation.finished))"""
+_VIDEO = "document.querySelector('hls-video')"
+
+
+@dataclass
+class Picture:
+    """What a player shows, at one moment."""
+
+    time: float
+    frames: int
+    is_paused: bool
+    buffered: int
+
+
+@dataclass
+class Device:
+    """A browser of its own cookies and storage; `complaints` must stay empty."""
+
+    context: BrowserContext
+    url: str
+    page: Page = field(init=False)
+    complaints: list[str] = field(default_factory=list)
+    failed_media: list[str] = field(default_factory=list)
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        self.open_tab()
+
+    def open_tab(self) -> None:
+        self.page = self.context.new_page()
+        self.page.on("console", lambda line: self._note(line.type, line.text))
+        self.page.on("pageerror", lambda error: self._note("error", str(error)))
+        self.page.on("request", self._note_token)
+        self.page.on("response", self._note_refusal)
+        self.page.on("requestfailed", self._note_failure)
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"} and _REFUSED_REQUEST not in text:
+            self.complaints.append(text)
+
+    def _note_token(self, request: Request) -> None:
+        if "/streams/" in request.url and "authorization" in request.headers:
+            self.token = request.headers["authorization"].removeprefix("Bearer ")
+
+    def _note_refusal(self, response: Response) -> None:
+        if "/streams/" in response.url and response.status >= 400:
+            self.failed_media.append(f"{response.status} {response.url}")
+
+    def _note_failure(self, request: Request) -> None:
+        if "/streams/" in request.url and request.failure != "net::ERR_ABORTED":
+            self.failed_media.append(f"{request.failure} {request.url}")
+
+    def enter(self, code: str) -> None:
+        self.page.goto(self.url)
+        self.type_code(code)
+
+    def type_code(self, code: str) -> None:
+        self.page.fill("#code", code)
+        self.page.click("#watch")
+
+    def picture(self) -> Picture | None:
+        script = f"""() => {{
+            const video = {_VIDEO};
+            return video && video.getVideoPlaybackQuality && [video.currentTime,
+                video.getVideoPlaybackQuality().totalVideoFrames, video.paused, video.buffered.length];
+        }}"""
+        seen = self.page.evaluate(script)
+        return Picture(*seen) if seen else None
+
+    def plays(self, within: float = 20) -> None:
+        """Wait until time advances and frames are decoded."""
+
+        start: list[Picture] = []
+
+        def moves() -> bool:
+            seen = self.picture()
+            if seen is None or not seen.frames or seen.is_paused:
+                return False
+            start.append(seen)
+            return seen.time > start[0].time + 1 and seen.frames > start[0].frames + 10
+
+        eventually(moves, within, what=f"the picture moves (complaints: {self.complaints + self.failed_media})")
+
+    def message(self) -> str:
+        """Wait for the sentence under the code field."""
+        return eventually(lambda: self.page.inner_text("#code-message").strip(), what="a message")
+
+    def ended(self, within: float = 10) -> tuple[str, str]:
+        """Wait for the overlay; return its reason and its words."""
+        overlay = self.page.wait_for_selector("#ended", state="visible", timeout=within * 1000)
+        assert overlay
+        return overlay.get_attribute("data-reason") or "", overlay.inner_text()
+
+    def accessibility_faults(self) -> list[str]:
+        """Ask axe-core. It is put in through the DevTools protocol, so the page's own CSP stays in force."""
+        self.page.evaluate(_AXE)
+        self.page.evaluate(_STILL)
+        found: dict[str, Any] = self.page.evaluate("() => axe.run()")
+        return [f"{fault['id']}: {fault['nodes'][0]['html'][:200]}" for fault in found["violations"]]
+
+    def close(self) -> None:
+        self.context.close()
+
+
+def new_device(browser: Browser, url: str, width: int = 1440, height: int = 900, **options: Any) -> Device:
+    options.setdefault("locale", "en-GB")
+    return Device(browser.new_context(viewport={"width": width, "height": height}, **options), url)

@@ -1,0 +1,43 @@
+"""Real streams made by ffmpeg: a recording in two renditions, and a live stream that goes on until it is stopped."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from control_plane.binaries import find_ffmpeg
+from tests.support.waiting import eventually
+
+SEGMENT_SECONDS = 2
+_INPUTS = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25", "-f", "lavfi", "-i", "sine=frequency=440")
+_ENCODING = (
+    *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac"),
+    *("-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_flags"),
+)
+
+
+def make_recording(folder: Path, seconds: int = 60) -> None:
+    """Write a master playlist and two renditions of a recording."""
+    folder.mkdir(parents=True, exist_ok=True)
+    maps = ("-map", "0:v", "-map", "1:a", "-map", "0:v", "-map", "1:a")
+    sizes = ("-s:v:0", "640x360", "-b:v:0", "300k", "-s:v:1", "320x180", "-b:v:1", "100k")
+    names = ("-master_pl_name", "stream.m3u8", "-var_stream_map", "v:0,a:0 v:1,a:1", "%v/index.m3u8")
+    command = (find_ffmpeg(), "-v", "error", *_INPUTS, "-t", str(seconds), *maps, *sizes, *_ENCODING)
+    vod = ("temp_file", "-hls_playlist_type", "vod", "-hls_segment_filename", "%v/%d.ts")
+    subprocess.run([*command, *vod, *names], cwd=folder, check=True, stdin=subprocess.DEVNULL)
+
+
+@contextmanager
+def live(folder: Path) -> Iterator[None]:
+    """Write a live stream in real time, playlist replaced by rename, until the block ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    real_time = ("-re", *_INPUTS[:4], "-re", *_INPUTS[4:])
+    flags = ("temp_file+delete_segments", "-hls_list_size", "10", "-hls_segment_filename", "%d.ts", "stream.m3u8")
+    command = (find_ffmpeg(), "-v", "error", *real_time, "-s", "320x180", *_ENCODING, *flags)
+    encoder = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL)
+    try:
+        eventually((folder / "2.ts").exists, within=30, what="the live stream has begun")
+        yield
+    finally:
+        encoder.terminate()
+        encoder.wait(10)

@@ -1,0 +1,91 @@
+"""The endpoint that nginx asks: which status, which reason, and never more than that."""
+
+import time
+from typing import Any
+
+import pytest
+
+from authz_sidecar.authorize import Authorize
+from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.revocations import Revocations
+from authz_sidecar.verifier import Verifier, ticket_fingerprint
+from tests.support.forging import CODE, EVENT_ID, RING, SID, with_claims
+
+pytestmark = pytest.mark.anyio
+PATH = f"/streams/{EVENT_ID}/stream.m3u8"
+
+
+async def ask(
+    headers: dict[str, str], revocations: Revocations | None = None, *, ready: bool = True
+) -> tuple[int, dict[bytes, bytes]]:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("a media request has no body")
+
+    known = (revocations or Revocations()) if ready else None
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await Authorize(Verifier(RING).verify, lambda _now: known)({"type": "http", "headers": raw}, receive, send)
+    assert sent[1] == {"type": "http.response.body", "body": b""}
+    return sent[0]["status"], dict(sent[0]["headers"])
+
+
+def question(token: str | None = None, path: str = PATH, method: str = "GET") -> dict[str, str]:
+    headers = {"X-Gate-Path": path, "X-Gate-Method": method}
+    return headers | ({"Authorization": f"Bearer {token}"} if token is not None else {})
+
+
+def fresh(**claims: Any) -> str:
+    now = int(time.time())
+    return with_claims(**{"iat": now, "exp": now + 60} | claims)
+
+
+def cut(kind: Kind, subject: str) -> Revocations:
+    return Revocations([Change(kind, subject, True, None, 0, 2**40)])
+
+
+async def test_an_allowed_request_is_answered_204_with_the_tickets_fingerprint_for_the_log() -> None:
+    status, headers = await ask(question(fresh()))
+    assert status == 204
+    assert headers == {b"x-gate-ticket": ticket_fingerprint(CODE).encode()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "reason"),
+    [
+        (question(), 401, "missing"),
+        (question("nonsense"), 401, "invalid"),
+        (question(fresh(iat=1, exp=2)), 403, "expired"),
+        (question(fresh(), path="/streams/elsewhere/stream.m3u8"), 403, "path"),
+        ({"Authorization": f"Bearer {fresh()}"}, 403, "path"),
+        ({"Authorization": "Bearer \xff"}, 401, "invalid"),
+    ],
+)
+async def test_a_refusal_has_a_status_that_nginx_understands_and_its_reason(
+    headers: dict[str, str], status: int, reason: str
+) -> None:
+    answered, sent = await ask(headers)
+    assert (answered, sent[b"x-gate-reason"]) == (status, reason.encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "reason"),
+    [(Kind.EVENT, EVENT_ID, b"event"), (Kind.CODE, CODE, b"revoked"), (Kind.SESSION, SID, b"session")],
+)
+async def test_what_is_revoked_is_answered_403(kind: Kind, subject: str, reason: bytes) -> None:
+    status, headers = await ask(question(fresh()), cut(kind, subject))
+    assert (status, headers[b"x-gate-reason"]) == (403, reason)
+
+
+async def test_before_the_revocations_are_known_the_gate_is_closed() -> None:
+    status, headers = await ask(question(fresh()), ready=False)
+    assert (status, headers[b"x-gate-reason"]) == (503, b"not-ready")
+
+
+async def test_a_refusal_names_neither_code_nor_event_nor_session() -> None:
+    _, headers = await ask(question(fresh()), cut(Kind.CODE, CODE))
+    shown = repr(headers)
+    assert not [secret for secret in (CODE, EVENT_ID, SID) if secret in shown]

@@ -1,0 +1,148 @@
+"""The verdict ladder: every row, and that the first failure wins."""
+
+from dataclasses import replace
+
+import pytest
+
+from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.playback_token import Claims, TokenRefused
+from authz_sidecar.gate import MediaRequest, Reason, decide
+from authz_sidecar.revocations import Revocations
+from tests.support.forging import CODE, EVENT_ID, NOW, OTHER_EVENT_ID, SID
+
+VIEWER = Claims(eid=EVENT_ID, iat=NOW - 10, exp=NOW + 3590, sub=CODE, sid=SID)
+PROBE = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 10, probe=True)
+PATH = f"/streams/{EVENT_ID}/stream.m3u8"
+SUBJECTS = {Kind.EVENT: EVENT_ID, Kind.CODE: CODE, Kind.SESSION: SID}
+REASONS = {Kind.EVENT: Reason.EVENT, Kind.CODE: Reason.REVOKED, Kind.SESSION: Reason.SESSION}
+
+
+def change(kind: Kind, *, revoked: bool = True, not_before: int | None = None) -> Change:
+    return Change(kind, SUBJECTS[kind], revoked, not_before, NOW, NOW + 3600)
+
+
+def judge(
+    claims: Claims | None = VIEWER,
+    *changes: Change,
+    path: str = PATH,
+    method: str = "GET",
+    now: float = NOW,
+    token: str | None = "a token",
+) -> Reason | None:
+    """Judge a request whose token says what `claims` say; None: a token that cannot be verified."""
+
+    def verify(_token: str) -> Claims:
+        if claims is None:
+            raise TokenRefused("no token of ours")
+        return claims
+
+    return decide(MediaRequest(token, path, method), verify, Revocations(changes), now).refusal
+
+
+def test_a_viewer_with_a_good_token_is_let_in() -> None:
+    assert judge() is None
+    assert judge(method="HEAD") is None
+
+
+def test_nobody_is_let_in_before_the_revocations_are_known() -> None:
+    request = MediaRequest("a token", PATH, "GET")
+    assert decide(request, lambda _token: VIEWER, None, NOW).refusal is Reason.NOT_READY
+
+
+def test_a_request_without_a_token_is_missing_one() -> None:
+    assert judge(token=None) is Reason.MISSING
+
+
+@pytest.mark.parametrize("token", ["", "nonsense"])
+def test_a_token_that_cannot_be_verified_is_invalid(token: str) -> None:
+    assert judge(None, token=token) is Reason.INVALID
+
+
+def test_a_token_is_good_until_five_seconds_after_its_end() -> None:
+    assert judge(now=VIEWER.exp + 4.999) is None
+    assert judge(now=VIEWER.exp + 5) is Reason.EXPIRED
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/streams/{OTHER_EVENT_ID}/stream.m3u8",
+        f"/streams/{EVENT_ID}",
+        f"/streams/{EVENT_ID}0/stream.m3u8",
+        f"/streams/{EVENT_ID.upper()}/stream.m3u8",
+        f"//streams/{EVENT_ID}/stream.m3u8",
+        f"/t/token/streams/{EVENT_ID}/stream.m3u8",
+        "/streams/",
+        "",
+    ],
+)
+def test_a_token_opens_no_path_but_its_own_events(path: str) -> None:
+    assert judge(path=path) is Reason.PATH
+
+
+@pytest.mark.parametrize("name", ["", "hd/stream.m3u8", "a/b/c.ts"])
+def test_a_token_opens_everything_below_its_event(name: str) -> None:
+    assert judge(path=f"/streams/{EVENT_ID}/{name}") is None
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "head", ""])
+def test_a_probe_token_is_good_for_head_only(method: str) -> None:
+    assert judge(PROBE, method="HEAD") is None
+    assert judge(PROBE, method=method) is Reason.PROBE
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_whoever_is_revoked_is_refused_for_that_reason(kind: Kind) -> None:
+    assert judge(VIEWER, change(kind)) is REASONS[kind]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_revocation_cuts_tokens_issued_after_it_too(kind: Kind) -> None:
+    assert judge(replace(VIEWER, iat=NOW + 4), change(kind)) is REASONS[kind]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_once_lifted_only_tokens_from_before_stay_refused(kind: Kind) -> None:
+    lifted = change(kind, revoked=False, not_before=NOW)
+    assert judge(replace(VIEWER, iat=NOW - 1), lifted) is REASONS[kind]
+    assert judge(replace(VIEWER, iat=NOW), lifted) is None
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_revocation_of_somebody_else_refuses_nobody_here(kind: Kind) -> None:
+    assert judge(VIEWER, replace(change(kind), id="somebody-else")) is None
+
+
+def test_the_same_text_as_a_code_and_as_a_session_are_two_subjects() -> None:
+    assert judge(VIEWER, replace(change(Kind.SESSION), id=CODE), replace(change(Kind.CODE), id=SID)) is None
+
+
+def test_a_probe_token_is_refused_with_its_event() -> None:
+    assert judge(PROBE, change(Kind.EVENT), method="HEAD") is Reason.EVENT
+
+
+def test_the_first_failure_wins_all_the_way_down_the_ladder() -> None:
+    """Begin with everything wrong and mend one thing after another."""
+    everything = [change(kind) for kind in Kind]
+    wrong_path, late = f"/streams/{OTHER_EVENT_ID}/stream.m3u8", NOW + 10_000
+    ladder = [
+        (Reason.MISSING, judge(None, *everything, path=wrong_path, now=late, token=None)),
+        (Reason.INVALID, judge(None, *everything, path=wrong_path, now=late)),
+        (Reason.EXPIRED, judge(PROBE, *everything, path=wrong_path, now=late)),
+        (Reason.PATH, judge(PROBE, *everything, path=wrong_path)),
+        (Reason.PROBE, judge(PROBE, *everything)),
+        (Reason.EVENT, judge(VIEWER, *everything)),
+        (Reason.REVOKED, judge(VIEWER, change(Kind.CODE), change(Kind.SESSION))),
+        (Reason.SESSION, judge(VIEWER, change(Kind.SESSION))),
+        (None, judge(VIEWER)),
+    ]
+    assert [verdict for _, verdict in ladder] == [expected for expected, _ in ladder]
+
+
+def test_the_log_learns_whose_token_it_was_only_when_its_signature_is_good() -> None:
+    def refuse(_token: str) -> Claims:
+        raise TokenRefused("no token of ours")
+
+    request = MediaRequest("a token", "/elsewhere", "GET")
+    assert decide(request, lambda _token: VIEWER, Revocations(), NOW).claims == VIEWER
+    assert decide(request, refuse, Revocations(), NOW).claims is None

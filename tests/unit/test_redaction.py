@@ -1,0 +1,51 @@
+"""What must never reach a log: playback tokens, codes and cookies, however they travel."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authz_sidecar.contract.redaction import redact
+from tests.support.forging import CODE, EVENT_ID, good_token
+
+TOKEN = good_token()
+SECRETS = (TOKEN, *TOKEN.split("."), CODE, "s3cret-of-a-cookie")
+STREAM = f"/streams/{EVENT_ID}/stream.m3u8"
+LINES = {
+    "path carrier": f'open() "/srv{STREAM}" failed, request: "GET /t/{TOKEN}{STREAM} HTTP/1.1", host: "x"',
+    "path carrier, damaged": f'request: "GET /t/x{TOKEN}%0a{STREAM} HTTP/1.1"',
+    "query carrier": f'request: "GET {STREAM}?__token={TOKEN} HTTP/1.1"',
+    "query carrier, upper case": f'request: "GET {STREAM}?__TOKEN={TOKEN}&a=b HTTP/1.1"',
+    "query carrier, second place": f'upstream: "http://origin{STREAM}?_HLS_msn=1&__token={TOKEN}"',
+    "code of the status": f'request: "GET /api/events/{EVENT_ID}/status?code={CODE} HTTP/1.1"',
+    "code of the portal": f'referrer: "https://tickets.example/?lang=de&code={CODE}"',
+    "playback cookie": f"Cookie: lang=de; sg_playback={TOKEN}; sg_resume=s3cret-of-a-cookie",
+    "admin cookie": 'cookie: "sg_admin=s3cret-of-a-cookie"',
+    "bearer": f"Authorization: Bearer {TOKEN}",
+    "bearer of an api key": "authorization: bearer s3cret-of-a-cookie",
+    "a token by itself": f"token refused: {TOKEN}",
+    "a token cut off": f"token refused: {TOKEN[:60]}",
+    "two requests in a line": f'"GET /t/{TOKEN}{STREAM}" "GET /t/{TOKEN}{STREAM}?__token={TOKEN}"',
+}
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
+def test_no_token_code_or_cookie_is_left_in_a_line(line: str) -> None:
+    assert not [secret for secret in SECRETS if secret in redact(line)]
+
+
+def test_what_an_operator_needs_stays() -> None:
+    line = f'2027/01/15 08:00:00 [error] 7#7: *1 open() "/srv{STREAM}" failed (2: No such file), client: 192.0.2.1'
+    assert redact(line) == line
+    assert STREAM in redact(LINES["path carrier"])
+    assert "_HLS_msn=1" in redact(LINES["query carrier, second place"])
+    assert "&a=b HTTP/1.1" in redact(LINES["query carrier, upper case"])
+
+
+@given(st.text())
+def test_redacting_twice_changes_nothing_more(line: str) -> None:
+    assert redact(redact(line)) == redact(line)
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8")), st.text(alphabet=st.characters(codec="utf-8")))
+def test_a_token_is_found_wherever_it_stands(before: str, after: str) -> None:
+    assert TOKEN not in redact(f"{before} {TOKEN} {after}")

@@ -1,0 +1,139 @@
+"""Settings: nonsense stops the start with one sentence that names the variable and never its value."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from authz_sidecar.contract.settings_errors import sentences
+from authz_sidecar.settings import SidecarSettings
+from control_plane.settings import Settings
+
+GOOD = {"PLAYBACK_SIGNING_SECRET": "p" * 32, "INTERNAL_API_KEY": "k" * 32}
+SERVICES = [Settings, SidecarSettings]
+BOTH = [("PLAYBACK_SIGNING_SECRET", "p" * 31), ("INTERNAL_API_KEY", "k" * 31), ("INTERNAL_API_KEY", "")]
+CONTROL_PLANE = [
+    ("PLAYBACK_TOKEN_SECONDS", "29"),
+    ("PLAYBACK_TOKEN_SECONDS", "3601"),
+    ("PLAYBACK_TOKEN_SECONDS", "an hour"),
+    ("SESSION_TIMEOUT_SECONDS", "4"),
+    ("SESSION_TIMEOUT_SECONDS", "3601"),
+    ("DATABASE_URL", "mysql://root:hunter2@db/streamgate"),
+    ("DATABASE_URL", "postgresql://root:hunter2@db/streamgate"),
+    ("DATABASE_URL", ""),
+    ("ADMIN_PASSWORD_HASH", "hunter2hunter2"),
+    ("ADMIN_PASSWORD_HASH", "$argon2i$v=19$hunter2"),
+    ("APP_NAME", "x" * 61),
+    ("APP_NAME", ""),
+    ("APP_ACCENT", "reddish"),
+    ("APP_ACCENT", "#12345G"),
+    ("APP_LOGO_FILE", "/nowhere/logo.svg"),
+    ("HLS_SERVER_BASE_URL", "streams.example.org"),
+    ("PLATFORM_APP_URL", "javascript:alert(1)"),
+]
+SIDECAR = [
+    ("CONTROL_PLANE_URL", "control-plane.internal"),
+    ("CONTROL_PLANE_URL", "unix:relative.sock"),
+    ("EDGE_NAME", "edge one"),
+    ("EDGE_NAME", "e" * 65),
+    ("REVOCATION_POLL_INTERVAL_MS", "99"),
+    ("REVOCATION_POLL_INTERVAL_MS", "30001"),
+    ("REVOCATION_POLL_INTERVAL_MS", "often"),
+    ("REVOCATION_MAX_STALE_SECONDS", "0"),
+]
+NONSENSE = [(service, *row) for service in SERVICES for row in BOTH]
+NONSENSE += [(Settings, *row) for row in CONTROL_PLANE] + [(SidecarSettings, *row) for row in SIDECAR]
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Give an environment that holds what both services need and nothing else."""
+    for name in Settings.model_fields.keys() | SidecarSettings.model_fields.keys():
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def complaints(service: type[BaseSettings]) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        service()
+    return sentences(caught.value.errors())
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("service", SERVICES)
+def test_two_secrets_are_all_that_must_be_set(service: type[BaseSettings]) -> None:
+    service()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("name", GOOD)
+def test_a_missing_secret_is_named(environment: pytest.MonkeyPatch, service: type[BaseSettings], name: str) -> None:
+    environment.delenv(name)
+    assert complaints(service) == [f"{name} is not set."]
+
+
+@pytest.mark.parametrize(("service", "name", "value"), NONSENSE)
+def test_nonsense_stops_the_start_with_one_sentence_that_names_the_variable_and_not_its_value(
+    environment: pytest.MonkeyPatch, service: type[BaseSettings], name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    [sentence] = complaints(service)
+    assert sentence.startswith(f"{name}: ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert not value or value not in sentence
+    assert "hunter2" not in sentence
+
+
+def test_everything_wrong_is_said_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PLAYBACK_TOKEN_SECONDS", "0")
+    environment.delenv("INTERNAL_API_KEY")
+    assert len(complaints(Settings)) == 2
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_secrets_are_never_printed(environment: pytest.MonkeyPatch, service: type[BaseSettings]) -> None:
+    environment.setenv("ADMIN_PASSWORD_HASH", "$argon2id$v=19$hunter2")
+    settings = service()
+    for text in (str(settings), repr(settings), settings.model_dump_json()):
+        assert not [secret for secret in ("p" * 32, "k" * 32, "hunter2") if secret in text]
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("service", SERVICES)
+def test_settings_are_frozen(service: type[BaseSettings]) -> None:
+    with pytest.raises(ValidationError):
+        service().internal_api_key = "x"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PLAYBACK_TOKEN_SECONDS", "30"),
+        ("PLAYBACK_TOKEN_SECONDS", "3600"),
+        ("SESSION_TIMEOUT_SECONDS", "5"),
+        ("DATABASE_URL", "postgresql+psycopg://streamgate@db/streamgate"),
+        ("APP_ACCENT", "#aBcDeF"),
+        ("HLS_SERVER_BASE_URL", ""),
+    ],
+)
+def test_what_is_at_the_edge_of_sense_starts(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environment.setenv(name, value)
+    assert str(getattr(Settings(), name.lower())) == value
+
+
+def test_a_logo_that_exists_is_taken(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.touch()
+    environment.setenv("APP_LOGO_FILE", str(logo))
+    assert Settings().app_logo_file == logo
+
+
+def test_origins_are_read_without_their_final_slash(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PLATFORM_APP_URL", "https://tickets.example.org/")
+    environment.setenv("CONTROL_PLANE_URL", "http://127.0.0.1:8081/")
+    assert Settings().platform_app_url == "https://tickets.example.org"
+    assert SidecarSettings().control_plane_url == "http://127.0.0.1:8081"

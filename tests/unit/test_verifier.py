@@ -1,0 +1,36 @@
+"""The verifier remembers that a signature was good, and nothing else."""
+
+import time
+from hashlib import sha256
+
+import pytest
+
+from authz_sidecar.contract.playback_token import TokenRefused
+from authz_sidecar.verifier import Verifier, ticket_fingerprint
+from tests.support.forging import CODE, RING, with_claims
+
+
+def test_the_second_question_about_a_token_is_answered_alike() -> None:
+    verifier, token = Verifier(RING), with_claims(iat=0)
+    assert verifier.verify(token) == verifier.verify(token)
+
+
+def test_a_refused_token_is_asked_about_anew() -> None:
+    """One that is not valid yet becomes valid; a refusal that was remembered would keep its viewer out."""
+    verifier, early = Verifier(RING), int(time.time()) + 3600
+    token = with_claims(iat=early, exp=early + 60)
+    for _ in range(2):
+        with pytest.raises(TokenRefused):
+            verifier.verify(token)
+    assert len(verifier._verified) == 0
+
+
+def test_another_spelling_of_a_remembered_token_is_refused() -> None:
+    verifier, token = Verifier(RING), with_claims(iat=0)
+    verifier.verify(token)
+    with pytest.raises(TokenRefused):
+        verifier.verify(token + "=")
+
+
+def test_logs_name_a_ticket_by_twelve_hex_digits() -> None:
+    assert ticket_fingerprint(CODE) == sha256(CODE.encode()).hexdigest()[:12]
