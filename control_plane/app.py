@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from control_plane import accounts
+from control_plane import accounts, reaper
 from control_plane.assets import FOLDER, Assets
 from control_plane.schemas import utc_now
 from control_plane.security import SameOriginOnly, SecurityHeaders
@@ -63,7 +65,11 @@ def create_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         await _prepare(services)
-        yield {"services": services}
+        stop = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reaper.run, services.database, stop)
+            yield {"services": services}
+            stop.set()
         await services.database.close()
 
     app = Starlette(
@@ -71,6 +77,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers=errors.HANDLERS,
         middleware=[
             Middleware(SecurityHeaders),  # outermost: refusals and crashes carry the headers, too
+            Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
             Middleware(SameOriginOnly, public_origin=settings.platform_app_url),
         ],
         lifespan=lifespan,

@@ -4,7 +4,6 @@ One entry in the feed, however many sessions it cuts. What was cut stays cut: li
 until then, and the sessions in the database are over; a fresh redemption plays at once.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -14,14 +13,7 @@ from authz_sidecar.contract.feed import Change, Kind
 from control_plane import events, revocation_feed, tickets
 from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.refusals import Conflict
-
-
-@dataclass(frozen=True, slots=True)
-class _Tokens:
-    """The newest `iat` and `exp` of the tokens that a revocation is about; seconds since 1970."""
-
-    issued_at: int
-    expire_at: int
+from control_plane.sessions import end_of_session
 
 
 async def revoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
@@ -66,29 +58,32 @@ async def _cut(
     db: AsyncSession, kind: Kind, subject: str, sessions: ColumnElement[bool], reason: str, now: datetime
 ) -> None:
     await db.flush()
-    newest = await _newest_tokens(db, sessions, now)
+    expires_at = await _latest_expiry(db, sessions, now)
     over = update(ViewingSession).where(sessions, ViewingSession.ended_at.is_(None))
     await db.execute(over.values(ended_at=now, end_reason=reason))
-    await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), newest.expire_at))
+    await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), expires_at))
 
 
 async def _lift(db: AsyncSession, kind: Kind, subject: str, sessions: ColumnElement[bool], now: datetime) -> int:
-    """Write the entry that lifts a revocation; return the second from which tokens are good again.
+    """Write what lifts a revocation; return the second from which tokens are good again: the next one.
 
-    Whole seconds are all that `iat` has: the second after the newest token, so that none of the cut ones passes.
+    Whole seconds are all that `iat` has. A token that bears that second already, because this is done several
+    times within it, is cut by an entry of its own session.
     """
     await db.flush()
-    newest = await _newest_tokens(db, sessions, now)
-    not_before = max(int(now.timestamp()), newest.issued_at) + 1
-    change = Change(kind, subject, False, not_before, now.timestamp(), max(newest.expire_at, not_before))
-    await revocation_feed.append(db, change)
+    not_before = int(now.timestamp()) + 1
+    expires_at = await _latest_expiry(db, sessions, now)
+    too_new = await db.scalars(select(ViewingSession).where(sessions, ViewingSession.token_issued_at >= not_before))
+    for session in too_new.all():
+        await revocation_feed.append(db, end_of_session(session, now))
+    await revocation_feed.append(db, Change(kind, subject, False, not_before, now.timestamp(), expires_at))
     return not_before
 
 
-async def _newest_tokens(db: AsyncSession, sessions: ColumnElement[bool], now: datetime) -> _Tokens:
-    columns = func.max(ViewingSession.token_issued_at), func.max(ViewingSession.token_expires_at)
-    row = (await db.execute(select(*columns).where(sessions))).one()
-    return _Tokens(row[0] or 0, max(row[1] or 0, int(now.timestamp())))
+async def _latest_expiry(db: AsyncSession, sessions: ColumnElement[bool], now: datetime) -> int:
+    """Return the newest `exp` of these sessions' tokens: until then an entry about them must be kept."""
+    newest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(sessions))
+    return max(newest or 0, int(now.timestamp()) + 1)
 
 
 def _of_ticket(ticket: Ticket) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ A change is appended last in its transaction, under a lock that is held to the c
 in commit order also with several writers, and a reader can never pass over one that is still to come.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, select, text
@@ -16,6 +16,7 @@ from control_plane.models import FeedEpoch, RevocationChange
 
 TOPIC: Final = "revocations"
 _ADVISORY_LOCK: Final = 7_370_001
+_FORGET_MARGIN: Final = timedelta(minutes=2)
 
 
 async def append(db: AsyncSession, change: Change) -> None:
@@ -57,8 +58,8 @@ async def read_page(db: AsyncSession, cursor_text: str, limit: int = MAX_PAGE_CH
 
 
 async def forget_expired(db: AsyncSession, now: datetime) -> None:
-    """Drop the changes that no living token can meet any more."""
-    await db.execute(delete(RevocationChange).where(RevocationChange.expires_at < now))
+    """Drop the changes that no living token can meet any more, the gate's leeway and a slow clock included."""
+    await db.execute(delete(RevocationChange).where(RevocationChange.expires_at < now - _FORGET_MARGIN))
 
 
 async def _rows_after(db: AsyncSession, n: int, limit: int) -> list[RevocationChange]:

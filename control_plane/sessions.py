@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +29,7 @@ from control_plane.refusals import (
 )
 
 TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
+FORGOTTEN_AFTER = timedelta(hours=24)
 _SHOWN_USER_AGENT = 400
 
 
@@ -107,7 +108,7 @@ async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datet
     Raise an admission refusal, SessionOver, SessionTakenOver, TokenUnusable, or TokenFinal when the last token
     already lasts to the ticket's end.
     """
-    if now.timestamp() >= claims.exp + TOKEN_GRACE_SECONDS:
+    if now.timestamp() > claims.exp + TOKEN_GRACE_SECONDS:
         raise TokenUnusable
     session, ticket, event = await _locked(db, claims)
     tickets.check_admission(ticket, event, now)
@@ -121,7 +122,7 @@ async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datet
 
 async def heartbeat(db: AsyncSession, claims: Claims, now: datetime) -> None:
     """Note a sign of life. Raise SessionOver or SessionTakenOver."""
-    if now.timestamp() >= claims.exp + TOKEN_GRACE_SECONDS:
+    if now.timestamp() > claims.exp + TOKEN_GRACE_SECONDS:
         raise TokenUnusable
     session = await _session(db, claims)
     if session.ended_at:
@@ -140,8 +141,27 @@ async def end(db: AsyncSession, session: ViewingSession, reason: str, now: datet
     """End one live session and tell the edges."""
     session.ended_at, session.end_reason = now, reason
     await db.flush()
-    change = Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
-    await revocation_feed.append(db, change)
+    await revocation_feed.append(db, end_of_session(session, now))
+
+
+def end_of_session(session: ViewingSession, now: datetime) -> Change:
+    """Say to the edges that none of the session's tokens is good any more."""
+    return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
+
+
+async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
+    """End up to `limit` sessions that nobody will end: past their ticket, or silent for a day. Return how many."""
+    is_past = Ticket.expires_at < now - timedelta(seconds=TOKEN_GRACE_SECONDS)
+    is_silent = ViewingSession.last_seen_at < now - FORGOTTEN_AFTER
+    query = (
+        select(ViewingSession, is_past)
+        .join(Ticket, Ticket.id == ViewingSession.ticket_id)
+        .where(ViewingSession.ended_at.is_(None), or_(is_past, is_silent))
+    )
+    rows = (await db.execute(query.limit(limit))).all()
+    for session, past in rows:
+        await end(db, session, "expired" if past else "timeout", now)
+    return len(rows)
 
 
 async def _begin(db: AsyncSession, attempt: _Attempt) -> Grant:

@@ -11,14 +11,15 @@ cd "$(dirname "$0")/.."
 purpose=${1:-run}
 python=${PYTHON:-python3}
 run_packages="python3-venv nginx ffmpeg"
-test_packages="$run_packages chromium fonts-dejavu-core wrk git"
+test_packages="$run_packages chromium fonts-dejavu-core wrk git nodejs npm"
 
 say() { printf '%s\n' "$*" >&2; }
 
 is_there() {
     case $1 in
         nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null ;;
-        ffmpeg | chromium | wrk | git) command -v "$1" >/dev/null ;;
+        nodejs) command -v node >/dev/null ;;
+        ffmpeg | chromium | wrk | git | npm) command -v "$1" >/dev/null ;;
         *) dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed ;;
     esac
 }

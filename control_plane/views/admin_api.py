@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from control_plane import accounts, events, revocation, tickets
 from control_plane.models import AdminUser, Event, Ticket
-from control_plane.refusals import NotFound, SignInFailed, SignInRequired
+from control_plane.refusals import MalformedRequest, SignInFailed, SignInRequired
 from control_plane.schemas import Credentials, EventDraft, EventView, Paging, TicketOrder, TicketView, utc_now
 from control_plane.state import Request
 from control_plane.tickets import STATUSES, TicketFilter
@@ -165,7 +165,7 @@ def _filter(request: Request) -> TicketFilter:
     query, path = request.query_params, request.path_params
     status = query.get("status")
     if status is not None and status not in STATUSES:
-        raise NotFound(f"There is no status {status!r}; there are {', '.join(STATUSES)}.")
+        raise MalformedRequest(f"status is one of {', '.join(STATUSES)}.")
     event_id = str(path["event_id"]) if "event_id" in path else query.get("eventId")
     return TicketFilter(event_id, status, query.get("search") or None)
 

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from authz_sidecar.contract.feed import Kind, Page, parse_page
+from authz_sidecar.contract.feed import Change, Kind, Page, parse_page
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.revocations import Revocations
 from control_plane import revocation, revocation_feed
@@ -77,6 +77,13 @@ async def test_of_several_changes_about_one_subject_the_last_is_told(plane: Cont
     await admin.patch("tokens", other["id"], "revoke")
     await admin.patch("tokens", ticket["id"], "unrevoke")
     assert subjects(await plane.feed()) == [("code", other["code"], True), ("code", ticket["code"], False)]
+
+
+async def test_the_same_name_as_a_code_and_as_a_session_is_two_subjects(plane: ControlPlane) -> None:
+    async with plane.services.database.write() as db:
+        for kind in (Kind.CODE, Kind.SESSION):
+            await revocation_feed.append(db, Change(kind, "K7F2X9M4B1C3K7F2", True, None, 0, 2**32))
+    assert [kind for kind, _, _ in subjects(await plane.feed())] == ["code", "session"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +217,7 @@ async def test_what_was_cut_stays_cut_and_what_is_fresh_plays_even_within_one_se
     cut, lift = ("revoke", "unrevoke") if subject == "tokens" else ("deactivate", "reactivate")
     expected = Reason.REVOKED if subject == "tokens" else Reason.EVENT
     old: list[str] = []
-    for _ in range(3):
+    for _ in range(10):
         await phone.validate(ticket["code"])
         assert await refusal(plane, phone.token) is None
         old.append(phone.token)
@@ -220,7 +227,7 @@ async def test_what_was_cut_stays_cut_and_what_is_fresh_plays_even_within_one_se
         assert {await refusal(plane, token) for token in old} <= {expected, Reason.SESSION}
     assert (await phone.validate(ticket["code"])).status_code == 200
     assert await refusal(plane, phone.token) is None
-    [change] = (await plane.feed())["changes"]
+    [change] = [change for change in (await plane.feed())["changes"] if change["kind"] != "session"]
     assert change["revoked"] is False
     assert claims_of(phone.token).iat >= datetime.fromisoformat(change["notBefore"]).timestamp()
 
@@ -244,7 +251,7 @@ async def test_entries_that_no_token_can_meet_are_forgotten_and_no_others(
     exp = claims_of(phone.token).exp
     await admin.patch("tokens", ticket["id"], "revoke")
     await admin.patch("tokens", idle["id"], "revoke")
-    for now, left in ((exp, [("code", ticket["code"], True)]), (exp + 120, [])):
+    for now, left in ((exp + 60, [("code", ticket["code"], True)]), (exp + 121, [])):
         async with plane.services.database.write() as db:
             await revocation_feed.forget_expired(db, datetime.fromtimestamp(now, UTC))
         assert subjects(await plane.feed()) == left

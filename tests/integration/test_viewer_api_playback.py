@@ -203,6 +203,15 @@ async def test_releasing_twice_is_as_good_as_once(plane: ControlPlane, phone: Vi
     assert len((await plane.feed())["changes"]) == 1
 
 
+async def test_a_session_that_was_taken_over_cannot_be_released_into_another_ending(
+    ticket: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    await laptop.validate(ticket["code"], takeover=True)
+    assert (await phone.release()).json() == {"released": True}
+    assert word(await phone.heartbeat()) == (409, "taken-over")
+    assert (await laptop.heartbeat()).status_code == 200
+
+
 async def test_a_beacon_releases_with_the_token_as_its_body(
     ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:

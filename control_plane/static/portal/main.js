@@ -7,6 +7,7 @@ import { show } from "./stage.js";
 import { backoff, sleep } from "./time.js";
 import { forgetWatching, wasWatching } from "./watching.js";
 
+const STYLES = ["watch.css", "controls.css", "overlays.css"];
 const { title } = document;
 let leave = () => {};
 
@@ -21,7 +22,7 @@ function toEntry(code) {
 /** The rest of the page (session, waiting, player, endings) is only fetched by somebody with a ticket. */
 async function loadWatch() {
   import("./player.js").catch(() => {}); // asked for again, and waited for, where it is needed
-  const [watch] = await Promise.all([import("./watch.js"), loadStyle("watch.css"), loadStyle("controls.css")]);
+  const [watch] = await Promise.all([import("./watch.js"), ...STYLES.map(loadStyle)]);
   return watch;
 }
 

@@ -1,0 +1,49 @@
+"""What is cleared up behind viewers who never said goodbye."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from authz_sidecar.contract.playback_token import verify
+from control_plane import reaper
+from control_plane.models import Ticket, ViewingSession
+from control_plane.schemas import utc_now
+from tests.support.api import Admin, ControlPlane, Viewer
+from tests.support.forging import RING
+
+
+pytestmark = pytest.mark.anyio
+
+
+async def end_reason(plane: ControlPlane, token: str) -> str | None:
+    sid = verify(token, RING, utc_now().timestamp()).sid
+    async with plane.services.database.read() as db:
+        return await db.scalar(select(ViewingSession.end_reason).where(ViewingSession.sid == sid))
+
+
+async def test_a_session_past_its_ticket_is_ended(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    await phone.validate((await admin.ticket())["code"])
+    await reaper.clear_up(plane.services.database)
+    assert await end_reason(plane, phone.token) is None
+    async with plane.services.database.write() as db:
+        await db.execute(update(Ticket).values(expires_at=utc_now() - timedelta(minutes=2)))
+    await reaper.clear_up(plane.services.database)
+    assert await end_reason(plane, phone.token) == "expired"
+
+
+async def test_a_session_silent_for_a_day_is_ended_and_its_token_cut(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    await phone.validate((await admin.ticket())["code"])
+    async with plane.services.database.write() as db:
+        await db.execute(update(ViewingSession).values(last_seen_at=utc_now() - timedelta(hours=25)))
+    await reaper.clear_up(plane.services.database)
+    assert await end_reason(plane, phone.token) == "timeout"
+    assert [change["kind"] for change in (await plane.feed())["changes"]] == ["session"]
+
+
+async def test_a_body_that_no_form_has_is_refused(plane: ControlPlane) -> None:
+    async with plane.browser() as browser:
+        answer = await browser.post("/api/tokens/validate", content=b"{" + b" " * 70_000 + b"}")
+    assert answer.status_code == 413

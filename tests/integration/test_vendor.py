@@ -1,0 +1,22 @@
+"""The vendored browser code is what its pinned packages give: nobody edited it, and anybody can build it again."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+CONTROL_PLANE = Path(__file__).parents[2] / "control_plane"
+COMMITTED = CONTROL_PLANE / "static" / "vendor"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_building_again_gives_the_committed_files_byte_for_byte(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("node_modules")
+    shutil.copytree(CONTROL_PLANE / "vendoring", tmp_path / "vendoring", ignore=ignored)
+    shutil.copytree(CONTROL_PLANE / "static" / "brand", tmp_path / "static" / "brand")
+    shutil.copytree(CONTROL_PLANE / "static" / "portal", tmp_path / "static" / "portal")
+    built = subprocess.run([tmp_path / "vendoring" / "build.sh"], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert contents(tmp_path / "static" / "vendor") == contents(COMMITTED)

@@ -1,0 +1,51 @@
+"""The documentation is complete: every setting, route, command and Make target stands in it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route
+from typer.main import get_command
+
+from authz_sidecar.settings import SidecarSettings
+from control_plane.app import ADMIN_API, VIEWER_API
+from control_plane.cli import app
+from control_plane.processes import SIDECAR_SETTINGS
+from control_plane.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = sorted({name.upper() for name in [*Settings.model_fields, *SidecarSettings.model_fields]})
+FILES = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "streams/README.md", "LICENSE"]
+
+
+@pytest.mark.parametrize("setting", [*SETTINGS, "PORT", "STREAM_ROOT", "TRUSTED_PROXIES", "CORS_ALLOWED_ORIGIN"])
+def test_every_setting_is_in_the_readme_and_in_the_example(setting: str) -> None:
+    assert f"`{setting}`" in README
+    assert setting in (ROOT / ".env.example").read_text(encoding="utf-8")
+
+
+def test_no_setting_is_handed_to_a_sidecar_that_nobody_documents() -> None:
+    assert [name for name in SIDECAR_SETTINGS if f"`{name}`" not in README] == []
+
+
+@pytest.mark.parametrize("route", [*VIEWER_API, *ADMIN_API], ids=lambda route: str(route.path))
+def test_every_route_of_the_api_is_in_the_readme(route: Route) -> None:
+    path = re.sub(r":\w+}", "}", route.path)
+    methods = (route.methods or set()) - {"HEAD"}
+    assert any(re.search(rf"{method} (?:/api)?{re.escape(path)}(?![\w/])", README) for method in methods)
+
+
+@pytest.mark.parametrize("command", sorted(getattr(get_command(app), "commands", {})))
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert f"`streamgate {command}" in README
+
+
+def test_every_make_target_is_in_the_readme() -> None:
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [target for target in targets if f"make {target}" not in README] == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_that_the_readme_names_is_there(name: str) -> None:
+    assert (ROOT / name).is_file()
