@@ -12,7 +12,6 @@ from control_plane.schemas import utc_now
 from tests.support.api import Admin, ControlPlane, Viewer
 from tests.support.forging import RING
 
-
 pytestmark = pytest.mark.anyio
 
 
