@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 purpose=${1:-run}
 python=${PYTHON:-python3}
 run_packages="python3-venv nginx ffmpeg"
-test_packages="$run_packages chromium fonts-dejavu-core wrk git nodejs npm"
+test_packages="$run_packages chromium fonts-dejavu-core libatomic1 wrk git nodejs npm"
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -39,8 +39,9 @@ def question(token: str | None = None, path: str = PATH, method: str = "GET") ->
 
 
 def fresh(**claims: Any) -> str:
+    """Make a token that lasts from the collection of the tests to their end."""
     now = int(time.time())
-    return with_claims(**{"iat": now, "exp": now + 60} | claims)
+    return with_claims(**{"iat": now, "exp": now + 86_400} | claims)
 
 
 def cut(kind: Kind, subject: str) -> Revocations:
