@@ -30,9 +30,9 @@ def organiser(gate: StackUnderTest) -> Iterator[Organiser]:
     person.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, driven by Playwright."""
+    """Debian's Chromium, driven by Playwright, whose event loop must be gone before the next module begins."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox", "--disable-quic"])
         yield running
