@@ -44,6 +44,10 @@ format: test-setup ## Format the code and mend what can be mended by itself
 bench: test-setup ## Measure: the gate against bare nginx, and revocations on their way
 	$(BIN)/python -m tests.bench
 
+.PHONY: soak
+soak: test-setup ## Ten minutes of mixed load with mishaps and revocations throughout; every answer is judged
+	$(BIN)/python -m tests.soak
+
 .PHONY: vendor
 vendor: ## Rebuild the vendored browser code from its pinned packages (needs Node.js and npm)
 	control_plane/vendoring/build.sh

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from authz_sidecar.app import create_app
 from authz_sidecar.contract.settings_errors import sentences
+from authz_sidecar.fast_lane import FastLane
 from authz_sidecar.settings import SidecarSettings
 
 KEEP_ALIVE_SECONDS = 75  # longer than nginx keeps its idle connections (60 s), so that nginx is the one to close
@@ -31,8 +32,10 @@ def main() -> None:
         settings = SidecarSettings()
     except ValidationError as error:
         sys.exit("\n".join(sentences(error.errors())))
+    app = create_app(settings)
     uvicorn.run(
-        create_app(settings),
+        app,
+        http=FastLane.for_questions(app.authorize),
         uds=arguments.uds,
         host="127.0.0.1",
         port=arguments.port or 0,

@@ -1,54 +1,84 @@
-"""The sidecar's ASGI application: what nginx asks, and two health questions."""
+"""The sidecar's ASGI application: what nginx asks, two health questions and the numbers for Prometheus."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from authz_sidecar import key_watch
+from authz_sidecar.activity import Reporter
 from authz_sidecar.authorize import Authorize
-from authz_sidecar.contract.keys import KeyRing
-from authz_sidecar.follower import Follower, HttpFeed
+from authz_sidecar.follower import Follower
+from authz_sidecar.link import ControlPlaneLink
+from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
+from authz_sidecar.segment_cache import Figures, Purge, SegmentCache
 from authz_sidecar.settings import SidecarSettings
 from authz_sidecar.state_file import StateFile
 from authz_sidecar.verifier import Verifier
 
 
-def create_app(settings: SidecarSettings) -> Starlette:
-    verifier = Verifier(KeyRing.from_secret(settings.playback_signing_secret.get_secret_value()))
-    feed = HttpFeed(settings)
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Asks for no route and no middleware where every media request comes by; all else is Starlette's."""
+
+    authorize: Authorize
+    others: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_question = scope["type"] == "http" and scope["path"] == "/authorize"
+        await (self.authorize if is_question else self.others)(scope, receive, send)
+
+
+def create_app(settings: SidecarSettings) -> Sidecar:
+    keys = settings.open_keys()
+    verifier = Verifier(keys)
+    link = ControlPlaneLink(settings)
     follower = Follower(
-        feed,
+        link,
         StateFile(settings.sidecar_state_file) if settings.sidecar_state_file else None,
         settings.revocation_max_stale_seconds,
     )
 
+    authorize = Authorize(verifier.verify, follower.revocations)
+    reporter = Reporter(authorize.activity, link, settings.internal_api_key.get_secret_value().encode())
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(follower.run)
+            await tasks.start(follower.run)
+            tasks.start_soon(reporter.run)
+            tasks.start_soon(key_watch.run, keys, stop)
             yield
+            stop.set()
             tasks.cancel_scope.cancel()
-        await feed.close()
+        await link.close()
+
+    cache = SegmentCache(settings.segment_cache_root) if settings.segment_cache_root else None
+    purge = Purge(cache, settings.internal_api_key.get_secret_value().encode())
 
     async def health(_request: Request) -> JSONResponse:
-        return _health(follower)
+        return _health(follower, await cache.figures() if cache else None)
 
     async def live(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("alive")
 
     routes = [
-        Route("/authorize", Authorize(verifier.verify, follower.revocations)),
         Route("/health", health),
         Route("/live", live),
+        Route("/cache/{event_id}", purge.answer, methods=["DELETE"]),
+        Route("/metrics", metrics_endpoint(SidecarCollector(authorize.meter, verifier, follower, reporter))),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Sidecar(authorize, Starlette(routes=routes, lifespan=lifespan))
 
 
-def _health(follower: Follower) -> JSONResponse:
+def _health(follower: Follower, cached: Figures | None) -> JSONResponse:
     now = follower.clock()
     revocations = follower.revocations(now)
     body = {
@@ -57,4 +87,6 @@ def _health(follower: Follower) -> JSONResponse:
         "lastSyncAgo": None if follower.last_sync is None else f"{max(0, now - follower.last_sync):.0f}s",
         "controlPlane": "ok" if follower.control_plane_reachable else "unreachable",
     }
+    if cached:
+        body |= {"segmentCacheEvents": cached.events, "segmentCacheSizeMB": cached.megabytes}
     return JSONResponse(body, status_code=503 if revocations is None else 200, headers={"Cache-Control": "no-store"})

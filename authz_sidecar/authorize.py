@@ -1,55 +1,73 @@
-"""The endpoint that nginx asks. Bare ASGI: no request or response objects on the path of every media request."""
+"""What nginx asks: from the question's headers to the answer.
+
+No request or response objects: every media request comes this way, so whatever can be made once is made once.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from authz_sidecar.activity import Activity
 from authz_sidecar.carriers import token_of
 from authz_sidecar.contract.playback_token import Claims
-from authz_sidecar.gate import MediaRequest, Reason, Verdict, decide
+from authz_sidecar.gate import MediaRequest, Reason, decide
+from authz_sidecar.meter import Meter
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import ticket_fingerprint
 
 # auth_request lets 2xx, 401 and 403 through and turns everything else into 500; nginx makes the client's status
 # of the reason (nginx/snippets/refusals.conf).
-_STATUS: Final = {Reason.NOT_READY: 503, Reason.MISSING: 401, Reason.INVALID: 401}
-_ALLOWED, _REFUSED = 204, 403
+_STATUS: Final = {
+    None: (204, "No Content"),
+    Reason.NOT_READY: (503, "Service Unavailable"),
+    Reason.MISSING: (401, "Unauthorized"),
+    Reason.INVALID: (401, "Unauthorized"),
+}
+_FORBIDDEN: Final = (403, "Forbidden")
+_END: Final[Message] = {"type": "http.response.body", "body": b""}
 
-Headers = list[tuple[bytes, bytes]]
+
+class Answer(NamedTuple):
+    """One answer in both forms: as ASGI's first message, and as the bytes of a whole HTTP/1.1 response."""
+
+    start: Message
+    response: bytes
 
 
+@dataclass
 class Authorize:
     """Answers 204, 401, 403 or 503, with X-Gate-Reason for a refusal and X-Gate-Ticket for the access log."""
 
-    def __init__(self, verify: Callable[[str], Claims], revocations: Callable[[float], Revocations | None]) -> None:
-        self._verify = verify
-        self._revocations = revocations
+    verify: Callable[[str], Claims]
+    revocations: Callable[[float], Revocations | None]
+    activity: Activity = field(default_factory=Activity)
+    meter: Meter = field(default_factory=Meter)
+
+    def answer(self, headers: Mapping[bytes, bytes]) -> Answer:
+        """Judge the question in these headers (names in lower case). Never raises."""
+        began, now, get = time.perf_counter(), time.time(), headers.get
+        path, method = get(b"x-gate-path", b"").decode("latin-1"), get(b"x-gate-method", b"").decode("latin-1")
+        question = MediaRequest(token_of(headers), path, method)
+        refusal, claims = decide(question, self.verify, self.revocations(now), now)
+        if refusal is None and claims is not None and claims.sid is not None:
+            self.activity.note(claims.sid, get(b"x-gate-client", b""), get(b"x-gate-user-agent", b""), now)
+        self.meter.count(refusal, time.perf_counter() - began)
+        return _answer(refusal, claims.sub if claims else None)
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        now = time.time()
-        verdict = decide(_question(dict(scope["headers"])), self._verify, self._revocations(now), now)
-        status, headers = _answer(verdict)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await send(self.answer(dict(scope["headers"])).start)
+        await send(_END)
 
 
-def _question(headers: dict[bytes, bytes]) -> MediaRequest:
-    path = headers.get(b"x-gate-path", b"").decode("latin-1")
-    return MediaRequest(token_of(headers), path, headers.get(b"x-gate-method", b"").decode("latin-1"))
-
-
-def _answer(verdict: Verdict) -> tuple[int, Headers]:
-    ticket = verdict.claims.sub if verdict.claims else None
-    headers = [_ticket_header(ticket)] if ticket else []
-    if verdict.refusal is None:
-        return _ALLOWED, headers
-    headers += [(b"x-gate-reason", verdict.refusal.encode()), (b"content-length", b"0")]
-    return _STATUS.get(verdict.refusal, _REFUSED), headers
-
-
-@lru_cache(maxsize=10_000)
-def _ticket_header(code: str) -> tuple[bytes, bytes]:
-    return b"x-gate-ticket", ticket_fingerprint(code).encode()
+@lru_cache(maxsize=20_000)
+def _answer(refusal: Reason | None, code: str | None) -> Answer:
+    status, phrase = _STATUS.get(refusal, _FORBIDDEN)
+    headers = [(b"x-gate-ticket", ticket_fingerprint(code).encode())] if code else []
+    if refusal is not None:
+        headers += [(b"x-gate-reason", refusal.encode()), (b"content-length", b"0")]
+    lines = [f"HTTP/1.1 {status} {phrase}".encode(), *(b"%s: %s" % header for header in headers), b"", b""]
+    return Answer({"type": "http.response.start", "status": status, "headers": headers}, b"\r\n".join(lines))

@@ -1,7 +1,6 @@
 """Follows the control plane's revocation feed by long poll, and goes on with what it knows while that is away."""
 
 import random
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,17 +10,21 @@ from typing import Final, Protocol
 import anyio
 import httpx2
 import structlog
+from anyio.abc import TaskStatus
+from anyio.lowlevel import checkpoint
 
 from authz_sidecar.contract.feed import Cursor, FeedPageRefused, Page, parse_page
 from authz_sidecar.revocations import Revocations
-from authz_sidecar.settings import SidecarSettings
-from authz_sidecar.state_file import StateFile
+from authz_sidecar.state_file import StateFile, StateFileUnusable
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 10.0
+_CATCH_UP_SECONDS: Final = 1.0
 _IDLE_PAUSE_SECONDS: Final = 0.05  # between two empty answers, should they come without waiting
-_ANSWER_MARGIN_SECONDS: Final = 5.0
 _SAVE_PAUSE_FACTOR: Final = 9
+_FORGET_PAUSE_SECONDS: Final = 60
+_LARGE_PAGE_BYTES: Final = 65_536
+_CHANGES_A_BREATH: Final = 500
 DEGRADED_AFTER_SECONDS: Final = 300
 
 log = structlog.get_logger()
@@ -34,29 +37,13 @@ class Feed(Protocol):
         """Return what comes after the cursor; with `wait`, once there is something or the poll interval is over."""
 
 
-class HttpFeed:
-    """The feed over HTTP or a unix socket (`unix:/path`)."""
+@dataclass
+class _Snapshot:
+    """A snapshot on its way: the pages so far, built aside, and what to ask with for the next one."""
 
-    def __init__(self, settings: SidecarSettings) -> None:
-        wait = settings.revocation_poll_interval_ms / 1000
-        uds = settings.control_plane_url.removeprefix("unix:") if settings.control_plane_url[:5] == "unix:" else None
-        self._client = httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(uds=uds),
-            base_url="http://control-plane" if uds else settings.control_plane_url,
-            headers={"X-Internal-Api-Key": settings.internal_api_key.get_secret_value()},
-            timeout=httpx2.Timeout(_ANSWER_MARGIN_SECONDS, read=wait + _ANSWER_MARGIN_SECONDS),
-        )
-        self._wait = f"{wait:g}"
-        self._query = {"edge": settings.edge_name, "instance": secrets.token_hex(4)}
-
-    async def ask(self, cursor: str, *, wait: bool) -> bytes:
-        query = self._query | {"cursor": cursor, "wait": self._wait if wait else "0"}
-        response = await self._client.get("/internal/feed", params=query)
-        response.raise_for_status()
-        return response.content
-
-    async def close(self) -> None:
-        await self._client.aclose()
+    epoch: str | None
+    next: str
+    revocations: Revocations
 
 
 @dataclass
@@ -69,9 +56,10 @@ class Follower:
     clock: Callable[[], float] = time.time
     control_plane_reachable: bool = field(default=False, init=False)
     last_sync: float | None = field(default=None, init=False)
+    lag_seconds: float | None = field(default=None, init=False)
     _revocations: Revocations | None = field(default=None, init=False)
     _cursor: str = field(default="", init=False)
-    _snapshot: list[Page] = field(default_factory=list, init=False)
+    _snapshot: _Snapshot | None = field(default=None, init=False)
     _synced: anyio.Event = field(default_factory=anyio.Event, init=False)
     _changed_since_save: bool = field(default=False, init=False)
 
@@ -89,21 +77,35 @@ class Follower:
         """Start from the state file when there is a sound one; a damaged one is reported and left alone."""
         try:
             saved = self.state_file.load() if self.state_file else None
-        except (FeedPageRefused, OSError) as error:
+        except (StateFileUnusable, OSError) as error:
             log.error("state_file_unusable", error=str(error))
             return
         if saved:
-            page, self.last_sync = saved
-            self._revocations, self._cursor = Revocations(page.changes), page.cursor
+            self._cursor, self._revocations, self.last_sync = saved
             log.info("state_file_loaded", entries=len(self._revocations))
 
-    async def run(self) -> None:
-        """Follow for ever, and keep the state file up to date beside it."""
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Follow for ever, and keep memory and state file tidy beside it. Started once there is something to go by."""
         self.load_state()
+        await self._catch_up()
+        task_status.started()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow)
+            tasks.start_soon(self._forget)
             if self.state_file:
                 tasks.start_soon(self._keep_state, self.state_file)
+
+    async def _catch_up(self) -> None:
+        """Learn what was revoked while we were away, before anybody is let in. No answer: what is known serves."""
+        if self._revocations is None:
+            return
+        with anyio.move_on_after(_CATCH_UP_SECONDS):
+            try:
+                await self.sync_once()
+                while self._snapshot:
+                    await self.sync_once()
+            except (httpx2.HTTPError, FeedPageRefused, OSError) as error:
+                self._note_failure(error)
 
     async def _follow(self) -> None:
         """Ask again and again; every failure is survived with a growing pause."""
@@ -119,42 +121,49 @@ class Follower:
 
     async def sync_once(self) -> None:
         """Ask for one page and put it in force. Raise FeedPageRefused with the old set kept."""
-        asked_with = self._snapshot[-1].next if self._snapshot else self._cursor
+        asked_with = self._snapshot.next if self._snapshot else self._cursor
         # The first question after a silence is not held back: its answer tells that the control plane is there.
-        page = parse_page(await self.feed.ask(asked_with or "", wait=self.control_plane_reachable))
+        page = await _parsed(await self.feed.ask(asked_with, wait=self.control_plane_reachable))
         changed = bool(page.changes) or page.snapshot
-        self._take_snapshot_page(page) if page.snapshot else self._take_changes(page)
+        await (self._take_snapshot_page(page) if page.snapshot else self._take_changes(page))
         if not self._snapshot:
             self._note_sync(changed=changed)
         if not changed:
             await anyio.sleep(_IDLE_PAUSE_SECONDS)
 
-    def _take_changes(self, page: Page) -> None:
+    async def _take_changes(self, page: Page) -> None:
         if self._revocations is None:
             raise FeedPageRefused("changes without a snapshot to begin with")
         if self._snapshot or _epoch(page.cursor) != _epoch(self._cursor):
             raise FeedPageRefused("changes that do not go on from where we are")
-        self._revocations.apply(page.changes)
+        await _apply(page, self._revocations)
         self._cursor = page.cursor
+        if page.changes:
+            self.lag_seconds = max(0.0, self.clock() - min(change.at for change in page.changes))
 
-    def _take_snapshot_page(self, page: Page) -> None:
-        """Collect the pages of a snapshot and swap the new set in whole with the last one."""
-        if self._snapshot and _epoch(self._snapshot[-1].cursor) != _epoch(page.cursor):
-            self._snapshot.clear()
-        self._snapshot.append(page)
+    async def _take_snapshot_page(self, page: Page) -> None:
+        """Build the pages of a snapshot aside and swap the new set in whole with the last one."""
+        epoch = _epoch(page.cursor)
+        if self._snapshot is None or self._snapshot.epoch != epoch:
+            self._snapshot = _Snapshot(epoch, "", Revocations())
+        await _apply(page, self._snapshot.revocations)
+        self._snapshot.next = page.next or ""
         if not page.more:
-            self._revocations = Revocations(change for part in self._snapshot for change in part.changes)
-            self._cursor = page.cursor
-            self._snapshot.clear()
+            self._revocations, self._cursor, self._snapshot = self._snapshot.revocations, page.cursor, None
 
     def _note_sync(self, *, changed: bool) -> None:
         if not self.control_plane_reachable:
             log.info("feed_followed")
         self.control_plane_reachable, self.last_sync = True, self.clock()
-        if self._revocations:
-            self._revocations.forget_expired(self.last_sync)
         self._changed_since_save |= changed
         self._synced.set()
+
+    async def _forget(self) -> None:
+        """Drop once a minute what no living token can meet, and let others in between."""
+        while True:
+            for _ in self._revocations.forget_expired(self.clock()) if self._revocations else ():
+                await checkpoint()
+            await anyio.sleep(_FORGET_PAUSE_SECONDS)
 
     async def _keep_state(self, file: StateFile) -> None:
         """Write the state after a change, in a thread and no more than a tenth of the time."""
@@ -172,7 +181,7 @@ class Follower:
         """Write the state, or note that the one written is still complete. After an OSError it is written anew."""
         save: Callable[[], None] = file.touch
         if self._changed_since_save and self._revocations is not None:
-            save = partial(file.save, Page(self._cursor, self._revocations.changes(), snapshot=True))
+            save = partial(file.save, self._cursor, self._revocations)
         self._changed_since_save = False
         try:
             await anyio.to_thread.run_sync(save)
@@ -181,7 +190,7 @@ class Follower:
             raise
 
     def _note_failure(self, error: Exception) -> None:
-        self._snapshot.clear()
+        self._snapshot = None
         if self.control_plane_reachable or self.last_sync is None:
             log.warning("feed_lost", error=f"{type(error).__name__}: {error}")
         self.control_plane_reachable = False
@@ -190,3 +199,14 @@ class Follower:
 def _epoch(cursor: str) -> str | None:
     parsed = Cursor.parse(cursor)
     return parsed.epoch if parsed else None
+
+
+async def _parsed(data: bytes) -> Page:
+    """Parse in a thread what takes long, so that authorizations go in between. Raise FeedPageRefused."""
+    return parse_page(data) if len(data) < _LARGE_PAGE_BYTES else await anyio.to_thread.run_sync(parse_page, data)
+
+
+async def _apply(page: Page, revocations: Revocations) -> None:
+    for start in range(0, len(page.changes), _CHANGES_A_BREATH):
+        revocations.apply(page.changes[start : start + _CHANGES_A_BREATH])
+        await checkpoint()

@@ -5,11 +5,9 @@ and uniform to the client.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-from authz_sidecar.contract.feed import Kind
 from authz_sidecar.contract.playback_token import Claims, TokenRefused
 from authz_sidecar.revocations import Revocations
 
@@ -28,8 +26,7 @@ class Reason(StrEnum):
     SESSION = "session"
 
 
-@dataclass(frozen=True, slots=True)
-class MediaRequest:
+class MediaRequest(NamedTuple):
     """What nginx asks about: the token of its first carrier, the path that it will serve, and the method."""
 
     token: str | None
@@ -37,8 +34,7 @@ class MediaRequest:
     method: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Allow when `refusal` is None. `claims` are those of a token with a good signature, for the log."""
 
     refusal: Reason | None
@@ -72,10 +68,10 @@ def _refusal(request: MediaRequest, claims: Claims, revocations: Revocations, no
         return Reason.PATH
     if claims.probe and request.method != "HEAD":
         return Reason.PROBE
-    if revocations.refuses(Kind.EVENT, claims.eid, claims.iat):
+    if revocations.events.refuses(claims.eid, claims.iat):
         return Reason.EVENT
-    if claims.sub and revocations.refuses(Kind.CODE, claims.sub, claims.iat):
+    if claims.sub and revocations.codes.refuses(claims.sub, claims.iat):
         return Reason.REVOKED
-    if claims.sid and revocations.refuses(Kind.SESSION, claims.sid, claims.iat):
+    if claims.sid and revocations.sessions.refuses(claims.sid, claims.iat):
         return Reason.SESSION
     return None

@@ -1,12 +1,40 @@
-"""The revocations in force, in memory: two dictionary look-ups answer for any number of them."""
+"""The revocations in force, in memory: a dictionary look-up a question answers for any number of them.
 
-from collections.abc import Iterable
-from typing import Final
+A million entries have to fit beside a second million while a snapshot is read, so an entry is one dictionary slot:
+all that share threshold and lifetime share one `Refusal`. It must never forget what a living token could meet.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Final, NamedTuple
 
 from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.playback_token import LATEST_TIME
 
-_EVERY_TOKEN: Final = 1 << 62
+EVERY_TOKEN: Final = LATEST_TIME + 1  # later than any `iat`
 _FORGET_MARGIN_SECONDS: Final = 60
+_LIFETIME_GRAIN_SECONDS: Final = 60  # lifetimes are rounded up to it, so that many entries share one
+
+
+class Refusal(NamedTuple):
+    """Tokens issued before `before` are refused; nobody can meet this after `forget_at`. Seconds since 1970."""
+
+    before: int
+    forget_at: int
+
+
+class Subjects:
+    """The refusals about one kind of subject."""
+
+    __slots__ = ("by_id",)
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Refusal] = {}
+
+    def refuses(self, subject: str, issued_at: int) -> bool:
+        found = self.by_id.get(subject)
+        return found is not None and issued_at < found.before
 
 
 class Revocations:
@@ -16,30 +44,46 @@ class Revocations:
     """
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
-        self._by_kind: dict[Kind, dict[str, Change]] = {kind: {} for kind in Kind}
-        self._refused_before: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
+        self.events, self.codes, self.sessions = Subjects(), Subjects(), Subjects()
+        self.by_kind: Mapping[Kind, Subjects] = {
+            Kind.EVENT: self.events,
+            Kind.CODE: self.codes,
+            Kind.SESSION: self.sessions,
+        }
+        self._shared: dict[Refusal, Refusal] = {}
         self.apply(changes)
 
     def __len__(self) -> int:
-        return sum(len(subjects) for subjects in self._by_kind.values())
-
-    def refuses(self, kind: Kind, subject: str, issued_at: int) -> bool:
-        return issued_at < self._refused_before[kind].get(subject, 0)
+        return sum(len(subjects.by_id) for subjects in self.by_kind.values())
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Put changes in force, in their order: the last one about a subject wins."""
-        for change in changes:
-            self._by_kind[change.kind][change.id] = change
-            threshold = _EVERY_TOKEN if change.revoked else change.not_before or 0
-            self._refused_before[change.kind][change.id] = threshold
+        for kind, subject, revoked, not_before, _, expires_at in changes:
+            before = EVERY_TOKEN if revoked else not_before or 0
+            self.put(kind, subject, before, math.ceil(expires_at) + _FORGET_MARGIN_SECONDS)
 
-    def forget_expired(self, now: float) -> None:
-        """Drop entries that no living token can meet any more."""
-        for kind, subjects in self._by_kind.items():
-            expired = [i for i, change in subjects.items() if change.expires_at + _FORGET_MARGIN_SECONDS < now]
-            for subject in expired:
-                del subjects[subject], self._refused_before[kind][subject]
+    def put(self, kind: Kind, subject: str, before: int, forget_at: int) -> None:
+        refusal = Refusal(before, -(-forget_at // _LIFETIME_GRAIN_SECONDS) * _LIFETIME_GRAIN_SECONDS)
+        self.by_kind[kind].by_id[subject] = self._shared.setdefault(refusal, refusal)
 
-    def changes(self) -> tuple[Change, ...]:
-        """Return the whole state as changes, for the state file."""
-        return tuple(change for subjects in self._by_kind.values() for change in subjects.values())
+    def forget_expired(self, now: float) -> Iterator[int]:
+        """Drop entries that no living token can meet any more, a slice a step, so that others may go in between."""
+        expired = {refusal for refusal in self._shared if refusal.forget_at < now}
+        if not expired:
+            return
+        for kind, subjects in self.slices():
+            by_id = self.by_kind[kind].by_id
+            gone = [subject for subject in subjects if by_id.get(subject) in expired]
+            for subject in gone:
+                del by_id[subject]
+            yield len(gone)
+        for refusal in expired:
+            self._shared.pop(refusal, None)
+
+    def slices(self, size: int = 1000) -> Iterator[tuple[Kind, dict[str, Refusal]]]:
+        """Go through all entries, a slice at a time; entries may come and go meanwhile, also in another thread."""
+        for kind, subjects in self.by_kind.items():
+            by_id, ids = subjects.by_id, iter(list(subjects.by_id))
+            while some := list(islice(ids, size)):
+                found = ((subject, by_id.get(subject)) for subject in some)
+                yield kind, {subject: refusal for subject, refusal in found if refusal is not None}

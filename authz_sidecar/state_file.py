@@ -1,37 +1,58 @@
 """The sidecar's memory across a restart: the revocations in force and the cursor that they are good for.
 
 It is written whole beside its place and renamed over it, so a crash leaves the old file or the new one. Its
-modification time says when the revocations were last known to be complete.
+modification time says when the revocations were last known to be complete. JSON, a line for some entries, so that
+writing a million of them never holds up the thread that answers.
 """
 
 import json
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import IO, Any, Final
 
-from authz_sidecar.contract.feed import Page, parse_page
+from authz_sidecar.contract.feed import Cursor, Kind
+from authz_sidecar.contract.strict_json import JsonRefused, parse_object
+from authz_sidecar.revocations import Revocations
+
+_BREATH_SECONDS: Final = 0.001  # after each line: the interpreter is the answering thread's
+
+
+class StateFileUnusable(Exception):
+    """The file is cut off or makes no sense; nothing of it may be believed."""
 
 
 class StateFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> tuple[Page, float] | None:
-        """Return the saved state and the time of its last sync, None when there is no file.
+    def load(self) -> tuple[str, Revocations, float] | None:
+        """Return the cursor, the revocations and the time of their last sync; None when there is no file.
 
-        Raise FeedPageRefused when the file is damaged.
+        Raise StateFileUnusable, or OSError when it cannot be read.
         """
         try:
-            return parse_page(self._path.read_bytes()), self._path.stat().st_mtime
+            with self._path.open("rb") as file:
+                synced = os.fstat(file.fileno()).st_mtime
+                return *_read(file), synced
         except FileNotFoundError:
             return None
+        except (JsonRefused, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise StateFileUnusable(f"{type(error).__name__}: {error}") from None
 
-    def save(self, page: Page) -> None:
-        """Replace the file (mode 600: it names codes). Raise OSError."""
+    def save(self, cursor: str, revocations: Revocations) -> None:
+        """Replace the file (mode 600: it names codes). Raise OSError.
+
+        The revocations may change meanwhile: what came after the cursor is read from the feed again.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile("w", dir=self._path.parent, prefix=self._path.name, delete=False) as file:
             try:
-                json.dump(page.to_json(), file)
+                for line in _lines(cursor, revocations):
+                    file.write(json.dumps(line) + "\n")
+                    time.sleep(_BREATH_SECONDS)
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).replace(self._path)
@@ -42,3 +63,35 @@ class StateFile:
     def touch(self) -> None:
         """Note that the saved state was complete just now. Raise OSError, also when there is no file any more."""
         os.utime(self._path)
+
+
+def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
+    yield {"cursor": cursor}
+    entries = 0
+    for kind, part in revocations.slices():
+        entries += len(part)
+        yield {"kind": kind.value, "entries": part}
+    yield {"end": entries}
+
+
+def _read(file: IO[bytes]) -> tuple[str, Revocations]:
+    """Read what `_lines` wrote. Raise ValueError, KeyError or TypeError for anything else."""
+    cursor, revocations, entries = parse_object(file.readline())["cursor"], Revocations(), 0
+    if not isinstance(cursor, str) or not Cursor.parse(cursor):
+        raise ValueError("no cursor")
+    for line in file:
+        part = parse_object(line)
+        if "end" in part:
+            if part["end"] != entries or file.readline():
+                raise ValueError("not as many entries as were written")
+            return cursor, revocations
+        entries += len(part["entries"])
+        _put(revocations, Kind(part["kind"]), part["entries"])
+    raise ValueError("cut off")
+
+
+def _put(revocations: Revocations, kind: Kind, entries: dict[str, tuple[int, int]]) -> None:
+    for subject, (before, forget_at) in dict(entries).items():
+        if type(before) is not int or type(forget_at) is not int:
+            raise TypeError("times are whole seconds")
+        revocations.put(kind, subject, before, forget_at)

@@ -5,27 +5,39 @@ from hashlib import sha256
 
 from cachetools import LRUCache
 
-from authz_sidecar.contract import playback_token
-from authz_sidecar.contract.keys import KeyRing
+from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.playback_token import Claims
 
 CACHED_TOKENS = 50_000
 
 
 class Verifier:
-    """Verifies tokens against a key ring; only good ones are remembered, so nobody can push them out for free."""
+    """Verifies tokens against the ring in force; only good ones are remembered, so nobody can push them out for free.
 
-    def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
-        self._verified: LRUCache[str, Claims] = LRUCache(CACHED_TOKENS)
+    What another ring has found good is forgotten: one of its keys may have been taken away.
+    """
+
+    def __init__(self, keys: KeySource) -> None:
+        self._keys = keys
+        self._ring = keys.ring
+        self.asked = self.misses = 0
+        self._good: LRUCache[str, Claims] = LRUCache(CACHED_TOKENS)
 
     def verify(self, token: str) -> Claims:
         """Return the token's claims; raise TokenRefused."""
-        claims = self._verified.get(token)
+        if self._ring is not self._keys.ring:
+            self._ring = self._keys.ring
+            self._good.clear()
+        self.asked += 1
+        claims = self._good.get(token)
         if claims is None:
-            claims = playback_token.verify(token, self._ring, time.time())
-            self._verified[token] = claims
+            self.misses += 1
+            claims = self._good[token] = self._keys.verify(token, time.time())
         return claims
+
+    @property
+    def hits(self) -> int:
+        return self.asked - self.misses
 
 
 def ticket_fingerprint(code: str) -> str:

@@ -10,13 +10,24 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from control_plane import accounts, reaper
+from control_plane import accounts, edges, key_watch, reaper, revocation_feed
+from control_plane.activity import MAX_REPORT_BYTES
 from control_plane.assets import FOLDER, Assets
 from control_plane.schemas import utc_now
 from control_plane.security import SameOriginOnly, SecurityHeaders
 from control_plane.settings import Settings
 from control_plane.state import Services, State, make_services
-from control_plane.views import admin_api, admin_pages, errors, internal_api, portal, viewer_api
+from control_plane.views import (
+    admin_api,
+    admin_edges,
+    admin_pages,
+    errors,
+    internal_api,
+    portal,
+    published_api,
+    tv_api,
+    viewer_api,
+)
 
 MAX_BODY_BYTES: Final = 64 * 1024
 
@@ -26,7 +37,10 @@ VIEWER_API: Final = [
     Route("/playback/refresh", viewer_api.refresh, methods=["POST"]),
     Route("/playback/heartbeat", viewer_api.heartbeat, methods=["POST"]),
     Route("/playback/release", viewer_api.release, methods=["POST"]),
+    Route("/playback/tv", tv_api.link, methods=["POST"]),
+    Route("/playback/tv", tv_api.stop, methods=["DELETE"]),
     Route("/events/{event_id:uuid}/status", viewer_api.event_status),
+    Route("/revocations", published_api.list_revocations),
 ]
 
 ADMIN_API: Final = [
@@ -44,6 +58,10 @@ ADMIN_API: Final = [
     Route("/tokens", admin_api.list_tickets),
     Route("/tokens/{ticket_id:uuid}/revoke", admin_api.revoke_ticket, methods=["PATCH"]),
     Route("/tokens/{ticket_id:uuid}/unrevoke", admin_api.unrevoke_ticket, methods=["PATCH"]),
+    Route("/sessions", admin_edges.list_sessions),
+    Route("/sessions/{sid}", admin_edges.kick, methods=["DELETE"]),
+    Route("/edges", admin_edges.list_edges),
+    Route("/revocations/{cursor}", admin_edges.show_receipt),
 ]
 
 ROUTES: Final[list[BaseRoute]] = [
@@ -56,6 +74,12 @@ ROUTES: Final[list[BaseRoute]] = [
     Mount("/static", Assets(directory=FOLDER)),
     Route("/internal/feed", internal_api.feed),
     Route("/internal/health", internal_api.health),
+    Route(
+        "/internal/activity",
+        internal_api.report_activity,
+        methods=["POST"],
+        middleware=[Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_REPORT_BYTES)],
+    ),
 ]
 
 
@@ -68,6 +92,9 @@ def create_app(settings: Settings) -> Starlette:
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reaper.run, services.database, stop)
+            tasks.start_soon(key_watch.run, services.keys, stop)
+            tasks.start_soon(edges.run, services.database, services.receipts, stop)
+            tasks.start_soon(revocation_feed.watch, services.database, stop)
             yield {"services": services}
             stop.set()
         await services.database.close()

@@ -6,6 +6,7 @@ It must never overwrite a settings file (the secrets in it are in use) and never
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -67,6 +68,30 @@ def read_environment(folder: Path) -> dict[str, str]:
         raise OperatorError(f"{file} cannot be read: {error.strerror}.") from error
     settings = {name: value for name, value in written.items() if value is not None}
     return {**settings, **os.environ}
+
+
+def default_keys_file(folder: Path) -> Path:
+    """Name the key file of a home that names none: alone in its folder, so that watching it is quiet."""
+    return folder / "keys" / "playback.json"
+
+
+def add_setting(folder: Path, name: str, value: str) -> None:
+    """Add a line at the end of the settings, where it wins; no other line is touched. Raise OSError."""
+    file = settings_file(folder).resolve()
+    text, found = file.read_bytes(), file.stat()
+    aside = file.with_name(f".env.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as writer:
+            writer.write(text if not text or text.endswith(b"\n") else text + b"\n")
+            writer.write(f"{name}={_quoted(value)}\n".encode())
+            writer.flush()
+            os.fchown(descriptor, found.st_uid, found.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+            os.fsync(descriptor)
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def stream_root(folder: Path, environment: Mapping[str, str]) -> Path:

@@ -47,6 +47,7 @@ class Event(Base):
     max_devices: Mapped[int] = mapped_column(default=1)
     # Tokens issued before this second are refused: set when a deactivation is lifted.
     tokens_not_before: Mapped[int] = mapped_column(BigInteger, default=0)
+    deactivated_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -140,6 +141,18 @@ class FeedEpoch(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     epoch: Mapped[str] = mapped_column(String(16))
+
+
+class Edge(Base):
+    """An edge's last receipt: what it had in force when it was last heard of."""
+
+    __tablename__ = "edge"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    epoch: Mapped[str] = mapped_column(String(16))
+    acknowledged: Mapped[int] = mapped_column(BigInteger)
+    heard_at: Mapped[datetime]
+    lag: Mapped[float | None]
 
 
 class AdminUser(Base):

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from control_plane.home import OperatorError
+from control_plane.nginx_origin import Origin, origin_conf
+from control_plane.nginx_words import quoted
 
 _HERE = Path(__file__).parent
-_UNSAFE_IN_QUOTES = re.compile(r'["\\$\x00-\x1f\x7f]')
 _ORIGIN = re.compile(r"https?://([0-9A-Za-z.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
 _WANTED_OPEN_FILES = 65_536
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -29,12 +30,13 @@ class Site:
     folder: Path  # nginx's prefix
     log_folder: Path
     listen: str  # "127.0.0.1:8080"
-    stream_root: Path
+    stream_root: Path | None  # None: the origin alone
     sidecars: Sequence[Path]  # unix sockets
     control_plane: Path
     trusted_proxies: str = ""  # addresses and networks, separated by commas
     allowed_origins: str = ""  # of portals elsewhere, separated by commas
     worker_processes: str = "auto"
+    origin: Origin | None = None
 
 
 def shipped_folder() -> Path:
@@ -50,20 +52,25 @@ def write_site(site: Site) -> None:
         "http.conf": _http(site),
         "cors_origins.conf": _origins(site.allowed_origins),
         "server.conf": f"listen {site.listen};\nserver_name _;\n",
-        "stream_root.conf": f"root {quoted(site.stream_root)};\n",
+        "stream_root.conf": _stream_root(site),
+        "origin.conf": origin_conf(site.origin),
     }
-    for folder in (site.folder / "site", site.folder / "tmp", site.log_folder):
+    for folder in _folders(site):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _link_shipped_files(site.folder)
     for name, text in files.items():
         (site.folder / "site" / name).write_text(f"# Written by `streamgate up`.\n{text}", encoding="utf-8")
 
 
-def quoted(path: Path | str) -> str:
-    """Quote for nginx. Raise OperatorError for what its quotes cannot hold: quotes, `$`, backslashes, control bytes."""
-    if _UNSAFE_IN_QUOTES.search(str(path)):
-        raise OperatorError(f"nginx cannot use the path {str(path)!r}: it holds a quote, a dollar sign or the like.")
-    return f'"{path}"'
+def _folders(site: Site) -> list[Path]:
+    folders = [site.folder / "site", site.folder / "tmp", site.folder / "no-streams", site.log_folder]
+    return [*folders, site.origin.cache_root] if site.origin else folders
+
+
+def _stream_root(site: Site) -> str:
+    """Without a folder of streams, an empty one stands in: then every file is missing and comes from the origin."""
+    root = f"root {quoted(site.stream_root or site.folder / 'no-streams')};\n"
+    return f"{root}try_files $uri $origin_location;\n" if site.origin else root
 
 
 def _link_shipped_files(folder: Path) -> None:

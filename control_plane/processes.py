@@ -19,7 +19,8 @@ from pathlib import Path
 import httpx2
 
 from control_plane.binaries import find_nginx
-from control_plane.home import OperatorError, UsageError, public_port, read_environment, stream_root
+from control_plane.home import OperatorError, UsageError, default_keys_file, public_port, read_environment, stream_root
+from control_plane.nginx_origin import Origin, read_origin
 from control_plane.nginx_site import Site, write_site
 
 MAXIMUM_SIDECARS = 64
@@ -30,10 +31,12 @@ _PROBE_TIMEOUT_SECONDS = 2
 _EVERYBODY = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "SSL_CERT_FILE")
 SIDECAR_SETTINGS = (
     "PLAYBACK_SIGNING_SECRET",
+    "PLAYBACK_KEYS_FILE",
     "INTERNAL_API_KEY",
     "EDGE_NAME",
     "REVOCATION_POLL_INTERVAL_MS",
     "REVOCATION_MAX_STALE_SECONDS",
+    "SEGMENT_CACHE_ROOT",
 )
 
 
@@ -95,24 +98,26 @@ def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_process
     if not 1 <= sidecars <= MAXIMUM_SIDECARS:
         raise UsageError(f"The number of sidecars must be between 1 and {MAXIMUM_SIDECARS}.")
     home = home.absolute()
-    environment = read_environment(home)
+    environment = _with_keys_file(home, read_environment(home))
     listen = (_address(host), public_port(environment))
     run_folder, sockets = _folders(home)
     control_plane = _control_plane(environment, sockets / "control.sock", local_url(*listen))
     names = [f"sidecar-{number}" for number in range(1, sidecars + 1)]
+    origin = read_origin(environment, home / "cache", find_nginx())
     site = Site(
         folder=run_folder / "nginx",
         log_folder=home / "log",
         listen=f"{_bracketed(listen[0])}:{listen[1]}",
-        stream_root=_existing_stream_root(home, environment),
+        stream_root=_existing_stream_root(home, environment, origin),
         sidecars=[sockets / f"{name}.sock" for name in names],
         control_plane=sockets / "control.sock",
         trusted_proxies=environment.get("TRUSTED_PROXIES", ""),
         allowed_origins=environment.get("CORS_ALLOWED_ORIGIN", ""),
         worker_processes=worker_processes,
+        origin=origin,
     )
     write_site(site)
-    gates = tuple(_sidecar(name, environment, sockets, home / "state") for name in names)
+    gates = tuple(_sidecar(name, _with_cache(environment, origin), sockets, home / "state") for name in names)
     return Stack(run_folder, listen, control_plane, gates, _nginx(site, environment, local_url(*listen)))
 
 
@@ -169,7 +174,26 @@ def _python(module: str, socket: Path) -> tuple[str, ...]:
     return (sys.executable, "-m", module, "--uds", str(socket))
 
 
-def _existing_stream_root(home: Path, environment: Mapping[str, str]) -> Path:
+def _with_keys_file(home: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Name the key file even before there is one, so that the first `key rotate` needs no restart."""
+    if environment.get("PLAYBACK_KEYS_FILE"):
+        return environment
+    file = default_keys_file(home)
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    return {**environment, "PLAYBACK_KEYS_FILE": str(file)}
+
+
+def _with_cache(environment: Mapping[str, str], origin: Origin | None) -> Mapping[str, str]:
+    """Tell sidecars where nginx keeps segments; without an origin it keeps none."""
+    return {**environment, "SEGMENT_CACHE_ROOT": str(origin.cache_root) if origin else ""}
+
+
+def _existing_stream_root(home: Path, environment: Mapping[str, str], origin: Origin | None) -> Path | None:
+    """Give the folder of streams, None where STREAM_ROOT is set but empty. Raise OperatorError for no source at all."""
+    if environment.get("STREAM_ROOT") == "":
+        if origin is None:
+            raise OperatorError("Neither STREAM_ROOT nor UPSTREAM_ORIGIN is set: there are no streams to serve.")
+        return None
     root = stream_root(home, environment)
     if root == home / "streams":
         root.mkdir(exist_ok=True)

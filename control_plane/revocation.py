@@ -40,7 +40,7 @@ async def deactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     """Close an event to everybody and end its sessions. Raise NotFound."""
     event = await events.find(db, event_id)
     if event.is_active:
-        event.is_active, event.updated_at = False, now
+        event.is_active, event.deactivated_at, event.updated_at = False, now, now
         await _cut(db, Kind.EVENT, event.id, _of_event(event), "event", now)
     return event
 
@@ -49,7 +49,7 @@ async def reactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     """Open a deactivated event again. Raise NotFound."""
     event = await events.find(db, event_id)
     if not event.is_active:
-        event.is_active, event.updated_at = True, now
+        event.is_active, event.deactivated_at, event.updated_at = True, None, now
         event.tokens_not_before = await _lift(db, Kind.EVENT, event.id, _of_event(event), now)
     return event
 

@@ -96,5 +96,29 @@ class TicketView(Schema):
     watching: int = 0
 
 
+class WatcherView(Schema):
+    """A live session as an organiser sees it; `clients` are those that used it in the last minutes."""
+
+    sid: str
+    event_id: str
+    event_title: str
+    ticket_id: str
+    label: str | None
+    since: datetime
+    last_seen_at: datetime
+    device: str
+    carrier: str
+    clients: int
+    is_shared: bool
+
+
+def parse_moment(text: str) -> datetime:
+    """Read an ISO 8601 time with its zone, since 1970. Raise ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment.timestamp() < 0:
+        raise ValueError("a time without its zone, or before 1970")
+    return moment
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)

@@ -66,7 +66,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Attempt:
     """A device that was admitted and asks for a seat."""
 
     ticket: Ticket
@@ -83,7 +83,7 @@ async def redeem(
     """Begin a session with a code. Raise UnknownCode, an admission refusal or TicketInUse."""
     ticket, event = await tickets.find_by_code(db, code, for_update=True)
     tickets.check_admission(ticket, event, now)
-    return await _begin(db, _Attempt(ticket, event, device, rules, now, takeover))
+    return await _begin(db, Attempt(ticket, event, device, rules, now, takeover))
 
 
 async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: datetime) -> Grant:
@@ -98,8 +98,8 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
     event = await tickets.event_of(db, ticket, for_update=True)
     tickets.check_admission(ticket, event, now)
     if last.end_reason in {"taken-over", "kicked"}:
-        raise _over(last)
-    return await _begin(db, _Attempt(ticket, event, device, rules, now, takeover=False))
+        raise why_over(last)
+    return await _begin(db, Attempt(ticket, event, device, rules, now, takeover=False))
 
 
 async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime) -> Claims:
@@ -110,11 +110,11 @@ async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datet
     """
     if now.timestamp() > claims.exp + TOKEN_GRACE_SECONDS:
         raise TokenUnusable
-    session, ticket, event = await _locked(db, claims)
+    session, ticket, event = await locked(db, claims)
     tickets.check_admission(ticket, event, now)
     if session.ended_at:
-        raise _over(session)
-    if session.token_expires_at >= _latest_expiry(ticket):
+        raise why_over(session)
+    if claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
         raise TokenFinal
     session.last_seen_at = max(session.last_seen_at, now)
     return _next_claims(session, ticket, event, rules, now)
@@ -126,7 +126,7 @@ async def heartbeat(db: AsyncSession, claims: Claims, now: datetime) -> None:
         raise TokenUnusable
     session = await _session(db, claims)
     if session.ended_at:
-        raise _over(session)
+        raise why_over(session)
     session.last_seen_at = max(session.last_seen_at, now)
 
 
@@ -164,22 +164,22 @@ async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
     return len(rows)
 
 
-async def _begin(db: AsyncSession, attempt: _Attempt) -> Grant:
+async def _begin(db: AsyncSession, attempt: Attempt) -> Grant:
     """Begin the session that an admitted device asks for. Raise TicketInUse."""
     ticket, event, device = attempt.ticket, attempt.event, attempt.device
-    live = await _live(db, ticket.id)
+    live = await live_of(db, ticket.id)
     own = _own(live, device.resume_secret)
     session = ViewingSession(
         sid=secrets.token_urlsafe(16),
         ticket_id=ticket.id,
-        seat=await _free_a_seat(db, attempt, live, own),
+        seat=await free_a_seat(db, attempt, live, own),
         started_at=attempt.now,
         last_seen_at=attempt.now,
         client_ip=device.address,
         user_agent=device.user_agent[:_SHOWN_USER_AGENT],
     )
-    secret = device.resume_secret if own and device.resume_secret else secrets.token_urlsafe(24)
-    session.resume_hash = _digest(secret)
+    secret = await _kept_secret(db, ticket, device) or secrets.token_urlsafe(24)
+    session.resume_hash = digest(secret)
     claims = _next_claims(session, ticket, event, attempt.rules, attempt.now)
     db.add(session)
     if ticket.redeemed_at is None:
@@ -191,8 +191,8 @@ async def _begin(db: AsyncSession, attempt: _Attempt) -> Grant:
     return Grant(event, ticket, claims, secret)
 
 
-async def _free_a_seat(
-    db: AsyncSession, attempt: _Attempt, live: Sequence[ViewingSession], own: ViewingSession | None
+async def free_a_seat(
+    db: AsyncSession, attempt: Attempt, live: Sequence[ViewingSession], own: ViewingSession | None
 ) -> int:
     """Return a seat without a live session, ending one for it where the rules allow. Raise TicketInUse."""
     if own:
@@ -219,28 +219,35 @@ def _may_take_over(event: Event) -> bool:
 def _next_claims(session: ViewingSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Claims:
     """Say what the next token says: never older than a lifted revocation demands, nor good beyond the ticket."""
     issued_at = max(int(now.timestamp()), ticket.tokens_not_before, event.tokens_not_before)
-    expires_at = min(issued_at + rules.token_seconds, _latest_expiry(ticket))
-    session.token_issued_at, session.token_expires_at = issued_at, expires_at
+    expires_at = min(issued_at + rules.token_seconds, latest_expiry(ticket))
+    session.token_issued_at = issued_at
+    session.token_expires_at = max(expires_at, session.token_expires_at or 0)
     return Claims(eid=event.id, iat=issued_at, exp=expires_at, sub=ticket.code, sid=session.sid)
 
 
-def _latest_expiry(ticket: Ticket) -> int:
+def latest_expiry(ticket: Ticket) -> int:
     return int(ticket.expires_at.timestamp()) + TOKEN_GRACE_SECONDS
 
 
-async def _live(db: AsyncSession, ticket_id: str) -> Sequence[ViewingSession]:
+async def live_of(db: AsyncSession, ticket_id: str) -> Sequence[ViewingSession]:
     query = select(ViewingSession).where(ViewingSession.ticket_id == ticket_id, ViewingSession.ended_at.is_(None))
     return (await db.scalars(query)).all()
 
 
 def _own(live: Sequence[ViewingSession], secret: str | None) -> ViewingSession | None:
-    return next((session for session in live if secret and session.resume_hash == _digest(secret)), None)
+    return next((session for session in live if secret and session.resume_hash == digest(secret)), None)
+
+
+async def _kept_secret(db: AsyncSession, ticket: Ticket, device: Device) -> str | None:
+    """Return the browser's secret if it is of this ticket: what hangs on it (its TV's session) stays its own."""
+    last = await _last_session(db, device.resume_secret)
+    return device.resume_secret if last and last.ticket_id == ticket.id else None
 
 
 async def _last_session(db: AsyncSession, secret: str | None) -> ViewingSession | None:
     if not secret:
         return None
-    query = select(ViewingSession).where(ViewingSession.resume_hash == _digest(secret))
+    query = select(ViewingSession).where(ViewingSession.resume_hash == digest(secret))
     return await db.scalar(query.order_by(ViewingSession.started_at.desc()).limit(1))
 
 
@@ -251,18 +258,18 @@ async def _session(db: AsyncSession, claims: Claims) -> ViewingSession:
     return session
 
 
-async def _locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
+async def locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
     session = await _session(db, claims)
     ticket = await tickets.find(db, session.ticket_id, for_update=True)
     await db.refresh(session)
     return session, ticket, await tickets.event_of(db, ticket, for_update=True)
 
 
-def _over(session: ViewingSession) -> SessionOver | SessionTakenOver:
+def why_over(session: ViewingSession) -> SessionOver | SessionTakenOver:
     if session.end_reason == "taken-over":
         return SessionTakenOver()
     return SessionOver(session.end_reason or "session")
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()

@@ -1,12 +1,13 @@
 """Settings of the control plane: read once from the environment into a frozen object; nonsense stops the start."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH
+from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
 
 
 class Settings(BaseSettings):
@@ -14,7 +15,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    playback_signing_secret: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
+    playback_signing_secret: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)] | None = None
+    playback_keys_file: Path | None = None
     playback_token_seconds: Annotated[int, Field(ge=30, le=3600)] = 3600
     internal_api_key: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
     admin_password_hash: SecretStr | None = None
@@ -54,3 +56,27 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://, or be empty")
         return value.rstrip("/")
+
+    @field_validator("playback_signing_secret", "playback_keys_file", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("playback_keys_file")
+    @classmethod
+    def _is_absolute(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            raise ValueError("must be an absolute path")
+        return value
+
+    @model_validator(mode="after")
+    def _has_keys(self) -> Self:
+        self.open_keys()
+        return self
+
+    def open_keys(self) -> KeySource:
+        """Read the key ring from where these settings say. Raise KeysRefused."""
+        secret = self.playback_signing_secret
+        return KeySource.open(
+            self.playback_keys_file, secret.get_secret_value() if secret else None, KeyRing.for_signing
+        )

@@ -11,7 +11,10 @@ cd "$(dirname "$0")/.."
 purpose=${1:-run}
 python=${PYTHON:-python3}
 run_packages="python3-venv nginx ffmpeg"
-test_packages="$run_packages chromium fonts-dejavu-core libatomic1 wrk git nodejs npm"
+test_packages="$run_packages chromium fonts-dejavu-core libatomic1 openssl wrk git nodejs npm prometheus"
+# Real players for the gate's tests: WebKitGTK with its GStreamer plug-ins on a virtual display, and VLC.
+test_packages="$test_packages webkit2gtk-driver gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad xvfb"
+test_packages="$test_packages vlc-bin vlc-plugin-base"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -19,6 +22,7 @@ is_there() {
     case $1 in
         nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null ;;
         nodejs) command -v node >/dev/null ;;
+        prometheus) command -v promtool >/dev/null ;;
         ffmpeg | chromium | wrk | git | npm) command -v "$1" >/dev/null ;;
         *) dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed ;;
     esac
@@ -44,6 +48,8 @@ install_packages() {
         apt-get update -qq
         apt-get install -qq -y --no-install-recommends "$@" >/dev/null
     }
+    # Only its promtool is wanted: it shall not start with the machine either.
+    case " $* " in *" prometheus "*) systemctl disable -q prometheus >/dev/null 2>&1 || true ;; esac
 }
 
 system_packages() {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from authz_sidecar.contract.playback_token import LATEST_TIME
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
@@ -27,12 +27,14 @@ class Kind(StrEnum):
     SESSION = "session"
 
 
+_KINDS: Final = {kind.value: kind for kind in Kind}
+
+
 class FeedPageRefused(Exception):
     """The page is not one that a control plane writes; nothing of it may be applied."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One entry. Times are seconds since 1970; `not_before` is whole seconds, as a token's `iat`.
 
     `revoked` refuses everything about the subject; once lifted, `not_before` still refuses every token issued
@@ -134,12 +136,12 @@ def _change(item: Mapping[str, Any]) -> Change:
         raise ValueError("id or revoked has the wrong type")
     not_before = item["notBefore"]
     return Change(
-        kind=Kind(item["kind"]),
-        id=item["id"],
-        revoked=item["revoked"],
-        not_before=None if not_before is None else math.ceil(_seconds(not_before)),
-        at=_seconds(item["at"]),
-        expires_at=_seconds(item["expiresAt"]),
+        _KINDS[item["kind"]],
+        item["id"],
+        item["revoked"],
+        None if not_before is None else math.ceil(_seconds(not_before)),
+        _seconds(item["at"]),
+        _seconds(item["expiresAt"]),
     )
 
 

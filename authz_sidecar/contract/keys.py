@@ -4,10 +4,14 @@ The algorithm belongs to the key and is never read from a token's header (RFC 87
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 MINIMUM_SECRET_LENGTH = 32
+
+
+class KeysRefused(ValueError):
+    """The keys make no sense. The sentence names what is wrong, and never shows key material."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,23 +20,26 @@ class Key:
 
     kid: str | None
     algorithm: str
-    verifying: Any
-    signing: Any | None
+    verifying: Any = field(repr=False)
+    signing: Any | None = field(repr=False)
 
 
 class KeyRing:
-    """The keys in force. The first one signs, all verify."""
+    """The keys in force. The first one signs, all verify. At most one has no `kid`: the plain secret."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
         self._keys = tuple(keys)
         if not self._keys:
-            raise ValueError("The key ring is empty.")
+            raise KeysRefused("The key ring is empty.")
 
     @classmethod
     def from_secret(cls, secret: str) -> "KeyRing":
-        """Make a ring of one HS256 key without a `kid`. Raise ValueError under 32 characters (RFC 7518 section 3.2)."""
+        """Make a ring of one HS256 key without a `kid`. Raise KeysRefused under 32 characters.
+
+        Source: RFC 7518 section 3.2.
+        """
         if len(secret) < MINIMUM_SECRET_LENGTH:
-            raise ValueError(f"PLAYBACK_SIGNING_SECRET needs at least {MINIMUM_SECRET_LENGTH} characters.")
+            raise KeysRefused(f"PLAYBACK_SIGNING_SECRET needs at least {MINIMUM_SECRET_LENGTH} characters.")
         material = secret.encode()
         return cls([Key(None, "HS256", material, material)])
 
@@ -40,5 +47,20 @@ class KeyRing:
     def signing_key(self) -> Key:
         return self._keys[0]
 
+    @property
+    def kids(self) -> list[str | None]:
+        """Name the keys, the signing one first; None is the plain secret."""
+        return [key.kid for key in self._keys]
+
     def find(self, kid: str | None) -> Key | None:
         return next((key for key in self._keys if key.kid == kid), None)
+
+    def for_signing(self) -> "KeyRing":
+        """Give the ring as the control plane needs it. Raise KeysRefused when its first key cannot sign."""
+        if self.signing_key.signing is None:
+            raise KeysRefused("the first key is public and can verify playback tokens, not sign them")
+        return self
+
+    def for_verifying(self) -> "KeyRing":
+        """Give the ring as the sidecar needs it: without what is only good for signing."""
+        return KeyRing(replace(key, signing=None) for key in self._keys)

@@ -7,7 +7,7 @@ before the first token carries it, and no claim ever changes its meaning.
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -32,11 +32,16 @@ class TokenRefused(Exception):
     """The text is not a playback token of ours. The message is for the operator's log, never for the client."""
 
 
+class UnknownKey(TokenRefused):
+    """The token names a key that the ring does not hold; perhaps it does not hold it yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """What a token says. Times are whole seconds since 1970 (RFC 7519 NumericDate, integers only).
 
-    A probe token (`probe` is True) has neither `sub` nor `sid`; every other token has both.
+    A probe token (`probe` is True) has neither `sub` nor `sid`; every other token has both. `sp` is the only path
+    prefix that the token is good for.
     """
 
     eid: str
@@ -45,11 +50,10 @@ class Claims:
     sub: str | None = None
     sid: str | None = None
     probe: bool = False
+    sp: str = field(init=False, repr=False, compare=False)  # made once, asked with every media request
 
-    @property
-    def sp(self) -> str:
-        """The only path prefix that the token is good for."""
-        return stream_prefix(self.eid)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sp", stream_prefix(self.eid))
 
     def is_expired(self, now: float) -> bool:
         return now >= self.exp + LEEWAY_SECONDS
@@ -81,7 +85,7 @@ def verify(token: str, ring: KeyRing, now: float) -> Claims:
     header, _, signature = token.split(".")
     key = ring.find(_key_id(_parse_part(header)))
     if key is None:
-        raise TokenRefused("unknown key")
+        raise UnknownKey("unknown key")
     _check_canonical(signature)
     try:
         verified = _JWS.decode_complete(token, key.verifying, algorithms=[key.algorithm])

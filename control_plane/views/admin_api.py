@@ -1,16 +1,14 @@
-"""The admin API. Every answer is `{"data": ...}`; lists add `pagination`."""
+"""The admin API: events and their tickets, signing in and out."""
 
-from typing import Any
+from starlette.responses import Response
 
-from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
-
-from control_plane import accounts, events, revocation, tickets
+from control_plane import accounts, events, revocation, revocation_feed, tickets
 from control_plane.models import AdminUser, Event, Ticket
 from control_plane.refusals import MalformedRequest, SignInFailed, SignInRequired
-from control_plane.schemas import Credentials, EventDraft, EventView, Paging, TicketOrder, TicketView, utc_now
+from control_plane.schemas import Credentials, EventDraft, EventView, TicketOrder, TicketView, utc_now
 from control_plane.state import Request
 from control_plane.tickets import STATUSES, TicketFilter
+from control_plane.views import answers
 from control_plane.views.requests import client_address, is_secure, parse, services
 
 ADMIN_COOKIE = "sg_admin"
@@ -52,7 +50,7 @@ async def signed_in(request: Request) -> AdminUser:
 async def login(request: Request) -> Response:
     credentials = await parse(request, Credentials)
     secret = await sign_in(request, credentials)
-    response = _data({"username": credentials.username})
+    response = answers.data({"username": credentials.username})
     set_admin_cookie(request, response, secret)
     return response
 
@@ -67,16 +65,16 @@ async def logout(request: Request) -> Response:
 
 async def show_session(request: Request) -> Response:
     user = await signed_in(request)
-    return _data({"username": user.username, "role": user.role})
+    return answers.data({"username": user.username, "role": user.role})
 
 
 async def list_events(request: Request) -> Response:
     await signed_in(request)
-    paging = _paging(request)
+    paging = answers.paging(request)
     async with services(request).database.read() as db:
         found, total = await events.page(db, (paging.page - 1) * paging.limit, paging.limit)
         figures = await events.figures(db, [event.id for event in found])
-    return _page([event_view(event, figures.get(event.id)) for event in found], paging, total)
+    return answers.page([event_view(event, figures.get(event.id)) for event in found], paging, total)
 
 
 async def create_event(request: Request) -> Response:
@@ -84,7 +82,7 @@ async def create_event(request: Request) -> Response:
     draft = await parse(request, EventDraft)
     async with services(request).database.write() as db:
         event = await events.create(db, draft)
-    return _data(_json(event_view(event)), 201)
+    return answers.data(answers.as_json(event_view(event)), 201)
 
 
 async def show_event(request: Request) -> Response:
@@ -92,21 +90,23 @@ async def show_event(request: Request) -> Response:
     async with services(request).database.read() as db:
         event = await events.find(db, _id(request, "event_id"))
         figures = await events.figures(db, [event.id])
-    return _data(_json(event_view(event, figures.get(event.id))))
+    return answers.data(answers.as_json(event_view(event, figures.get(event.id))))
 
 
 async def deactivate_event(request: Request) -> Response:
     await signed_in(request)
     async with services(request).database.write() as db:
         event = await revocation.deactivate(db, _id(request, "event_id"), utc_now())
-    return _data(_json(event_view(event)))
+        cursor = await revocation_feed.head(db)
+    return answers.changed(answers.as_json(event_view(event)), cursor)
 
 
 async def reactivate_event(request: Request) -> Response:
     await signed_in(request)
     async with services(request).database.write() as db:
         event = await revocation.reactivate(db, _id(request, "event_id"), utc_now())
-    return _data(_json(event_view(event)))
+        cursor = await revocation_feed.head(db)
+    return answers.changed(answers.as_json(event_view(event)), cursor)
 
 
 async def generate_tickets(request: Request) -> Response:
@@ -115,33 +115,35 @@ async def generate_tickets(request: Request) -> Response:
     async with services(request).database.write() as db:
         event = await events.find(db, _id(request, "event_id"))
         made = await tickets.generate(db, event, order.count, order.label)
-    return _data([_json(ticket_view(ticket)) for ticket in made], 201)
+    return answers.data([answers.as_json(ticket_view(ticket)) for ticket in made], 201)
 
 
 async def list_tickets(request: Request) -> Response:
     """List tickets, of one event where the path names it."""
     await signed_in(request)
-    paging, now = _paging(request), utc_now()
+    paging, now = answers.paging(request), utc_now()
     async with services(request).database.read() as db:
         if "event_id" in request.path_params:
             await events.find(db, _id(request, "event_id"))
         found, total = await tickets.page(db, _filter(request), now, (paging.page - 1) * paging.limit, paging.limit)
         watching = await tickets.live_sessions(db, [ticket.id for ticket in found])
-    return _page([ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found], paging, total)
+    return answers.page([ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found], paging, total)
 
 
 async def revoke_ticket(request: Request) -> Response:
     await signed_in(request)
     async with services(request).database.write() as db:
         ticket = await revocation.revoke(db, _id(request, "ticket_id"), utc_now())
-    return _data(_json(ticket_view(ticket)))
+        cursor = await revocation_feed.head(db)
+    return answers.changed(answers.as_json(ticket_view(ticket)), cursor)
 
 
 async def unrevoke_ticket(request: Request) -> Response:
     await signed_in(request)
     async with services(request).database.write() as db:
         ticket = await revocation.unrevoke(db, _id(request, "ticket_id"), utc_now())
-    return _data(_json(ticket_view(ticket)))
+        cursor = await revocation_feed.head(db)
+    return answers.changed(answers.as_json(ticket_view(ticket)), cursor)
 
 
 def event_view(event: Event, figures: events.EventFigures | None = None) -> EventView:
@@ -170,25 +172,5 @@ def _filter(request: Request) -> TicketFilter:
     return TicketFilter(event_id, status, query.get("search") or None)
 
 
-def _paging(request: Request) -> Paging:
-    return Paging.model_validate(
-        {name: request.query_params[name] for name in ("page", "limit") if name in request.query_params}
-    )
-
-
 def _id(request: Request, name: str) -> str:
     return str(request.path_params[name])
-
-
-def _json(view: BaseModel) -> dict[str, Any]:
-    return view.model_dump(mode="json", by_alias=True)
-
-
-def _data(data: Any, status: int = 200) -> JSONResponse:
-    return JSONResponse({"data": data}, status)
-
-
-def _page(rows: list[Any], paging: Paging, total: int) -> JSONResponse:
-    pages = -(-total // paging.limit)
-    pagination = {"page": paging.page, "limit": paging.limit, "total": total, "totalPages": pages}
-    return JSONResponse({"data": [_json(row) for row in rows], "pagination": pagination})

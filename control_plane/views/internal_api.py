@@ -1,25 +1,48 @@
-"""What sidecars ask. nginx answers 404 to everything below /internal/ on the public port."""
+"""What sidecars ask and tell. nginx answers 404 to everything below /internal/ on the public port."""
 
 import hmac
 import math
+from typing import Any, Final
 
 import anyio
 from starlette.responses import JSONResponse, Response
 
-from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Page
-from control_plane import revocation_feed
-from control_plane.database import Database
+from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Cursor, Page
+from control_plane import activity, revocation_feed
+from control_plane.activity import NAME
+from control_plane.edges import Instance
 from control_plane.refusals import MalformedRequest, TokenUnusable
-from control_plane.state import Request
+from control_plane.schemas import parse_moment, utc_now
+from control_plane.state import Request, Services
 from control_plane.views.requests import services
+
+_MANY_CHANGES: Final = 500
 
 
 async def feed(request: Request) -> Response:
-    """Answer with what comes after the cursor, as soon as there is something, at the latest after `wait` seconds."""
-    _check_key(request)
-    wait = _wait_seconds(request.query_params.get("wait", "0"))
-    page = await _next_page(services(request).database, request.query_params.get("cursor", ""), wait)
-    return JSONResponse(page.to_json(), headers={"Cache-Control": "no-store"})
+    """Answer with what comes after the cursor, as soon as there is something, at the latest after `wait` seconds.
+
+    Asking with a cursor is the receipt: what comes before it is in force where the question comes from.
+    """
+    check_key(request)
+    wait, who = _wait_seconds(request.query_params.get("wait", "0")), _instance(request)
+    page, changes = await _next_page(services(request), request.query_params.get("cursor", ""), wait, who)
+    body = page.to_json() | {"changes": changes}
+    if len(changes) < _MANY_CHANGES:
+        return JSONResponse(body)
+    return await anyio.to_thread.run_sync(JSONResponse, body)  # others' answers go in between
+
+
+async def report_activity(request: Request) -> Response:
+    """Take a sidecar's report of the sessions that were allowed something since its last one."""
+    check_key(request)
+    app, body = services(request), await request.body()
+    # In a thread: a report of ten thousand sessions would hold up everybody's answers.
+    signs = await anyio.to_thread.run_sync(activity.parse_report, body)
+    async with app.database.write() as db:
+        await activity.note(db, signs, utc_now())
+    app.clients.note(signs, utc_now())
+    return Response(status_code=204)
 
 
 async def health(request: Request) -> Response:
@@ -29,17 +52,44 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _next_page(database: Database, cursor: str, wait: float) -> Page:
-    deadline = anyio.current_time() + wait
+def check_key(request: Request) -> None:
+    """Raise TokenUnusable unless the request shows the internal key; compared in constant time."""
+    expected = services(request).settings.internal_api_key.get_secret_value().encode()
+    if not hmac.compare_digest(request.headers.get("x-internal-api-key", "").encode(), expected):
+        raise TokenUnusable
+
+
+async def _next_page(app: Services, asked: str, wait: float, who: Instance | None) -> tuple[Page, list[dict[str, Any]]]:
+    deadline, announcements = anyio.current_time() + wait, app.database.announcements
+    is_noted = who is None
     while True:
-        changed = database.announcements.next(revocation_feed.TOPIC)
-        async with database.read() as db:
-            page = await revocation_feed.read_page(db, cursor)
-        is_late = anyio.current_time() >= deadline or database.announcements.is_closed
-        if page.changes or page.snapshot or is_late:
-            return page
+        changed = announcements.next(revocation_feed.TOPIC)
+        async with app.database.read() as db:
+            page, changes = await revocation_feed.read_answer(db, asked)
+        if who and not is_noted:
+            is_noted = _note_question(app, who, asked, page)
+        is_late = anyio.current_time() >= deadline or announcements.is_closed
+        if changes or page.snapshot or is_late:
+            _note_answer(app, who, page, changes)
+            return page, changes
         with anyio.move_on_at(deadline):
             await changed.wait()
+
+
+def _note_question(app: Services, who: Instance, asked: str, page: Page) -> bool:
+    """Note the receipt, once a question. A question that a snapshot answers acknowledges nothing."""
+    place = Cursor.parse(page.cursor if page.snapshot else asked)
+    if place:
+        cursor = Cursor(place.epoch, place.n, in_snapshot=page.snapshot)
+        app.receipts.note_question(who, cursor, utc_now().timestamp())
+    return True
+
+
+def _note_answer(app: Services, who: Instance | None, page: Page, changes: list[dict[str, Any]]) -> None:
+    """Note what is pushed. A snapshot is not: the age of its changes says nothing about how fast they travel."""
+    place = Cursor.parse(page.cursor)
+    if who and place and changes and not page.snapshot:
+        app.receipts.note_answer(who, place.n, parse_moment(changes[-1]["at"]).timestamp())
 
 
 def _wait_seconds(text: str) -> float:
@@ -52,7 +102,10 @@ def _wait_seconds(text: str) -> float:
     return min(wait, MAX_WAIT_SECONDS)
 
 
-def _check_key(request: Request) -> None:
-    expected = services(request).settings.internal_api_key.get_secret_value().encode()
-    if not hmac.compare_digest(request.headers.get("x-internal-api-key", "").encode(), expected):
-        raise TokenUnusable
+def _instance(request: Request) -> Instance | None:
+    """Return who asks; None when it names no edge. Raise MalformedRequest."""
+    named = {name: request.query_params.get(name) for name in ("edge", "instance")}
+    for name, value in named.items():
+        if value is not None and not NAME.fullmatch(value):
+            raise MalformedRequest(f"{name} is a text that matches {NAME.pattern}.")
+    return Instance(named["edge"], named["instance"] or "-") if named["edge"] else None

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, stream_prefix, verify
+from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, stream_prefix
 from control_plane import events, sessions, tickets
 from control_plane.codes import parse_code
 from control_plane.models import Event, Ticket
@@ -64,7 +64,7 @@ async def resume(request: Request) -> Response:
 
 async def refresh(request: Request) -> Response:
     app = services(request)
-    claims = _claims(app, bearer(request))
+    claims = claims_of(app, bearer(request))
     await app.limits.count_refresh(claims.sid or "")
     async with app.database.write() as db:
         fresh = await sessions.refresh(db, claims, app.rules, utc_now())
@@ -75,7 +75,7 @@ async def refresh(request: Request) -> Response:
 
 async def heartbeat(request: Request) -> Response:
     app = services(request)
-    claims = _claims(app, bearer(request))
+    claims = claims_of(app, bearer(request))
     async with app.database.write() as db:
         await sessions.heartbeat(db, claims, utc_now())
     return JSONResponse({"ok": True})
@@ -84,7 +84,7 @@ async def heartbeat(request: Request) -> Response:
 async def release(request: Request) -> Response:
     """End the session; the token comes in the header, or as the body of a beacon. Idempotent."""
     app = services(request)
-    claims = _claims(app, bearer(request) or (await request.body()).decode("latin-1").strip())
+    claims = claims_of(app, bearer(request) or (await request.body()).decode("latin-1").strip())
     async with app.database.write() as db:
         await sessions.release(db, claims, utc_now())
     return JSONResponse({"released": True})
@@ -124,10 +124,10 @@ def _device(request: Request) -> Device:
     return Device(client_address(request), user_agent, secret)
 
 
-def _claims(app: Services, token: str | None) -> Claims:
+def claims_of(app: Services, token: str | None) -> Claims:
     """Return the claims of a session's token, expired or not; raise TokenUnusable."""
     try:
-        claims = verify(token or "", app.ring, utc_now().timestamp())
+        claims = app.keys.verify(token or "", utc_now().timestamp())
     except TokenRefused:
         raise TokenUnusable from None
     if claims.sid is None:

@@ -1,5 +1,7 @@
 """Runs every benchmark: `make bench`."""
 
-from tests.bench import gate
+from tests.bench import gate, revocation, sidecar
 
 gate.main()
+revocation.main([])
+sidecar.main()

@@ -204,3 +204,4 @@ def test_health_says_what_is_known(gate: StackUnderTest) -> None:
     assert body["controlPlane"] == "ok"
     assert isinstance(body["revocationCacheSize"], int)
     assert body["lastSyncAgo"].endswith("s")
+    assert "segmentCacheEvents" not in body, "there is no cache without an origin"

@@ -118,6 +118,7 @@ def test_a_second_up_of_the_same_home_is_refused(home: Path, start: Start) -> No
     ("setting", "sentence"),
     [
         ("PLAYBACK_SIGNING_SECRET=short", "PLAYBACK_SIGNING_SECRET"),
+        ("PLAYBACK_KEYS_FILE=keys.json", "PLAYBACK_KEYS_FILE: must be an absolute path"),
         ("EDGE_NAME='no spaces'", "EDGE_NAME"),
         ("TRUSTED_PROXIES=everybody", "TRUSTED_PROXIES"),
         ("PORT=none", "PORT must be a number"),

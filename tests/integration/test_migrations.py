@@ -102,6 +102,15 @@ def test_undoing_only_the_newest_migrations_keeps_events_and_tickets(path: Path)
     assert run(path, "SELECT code, event_id FROM ticket") == [("K7F2X9M4B1C3", EVENT_ID)]
 
 
+def test_an_event_that_was_deactivated_before_has_the_time_of_its_last_change(path: Path) -> None:
+    config = _alembic_config(url(path))
+    command.upgrade(config, "0001")
+    fill(path)
+    run(path, f"UPDATE event SET is_active = 0, updated_at = '{AT}'")  # noqa: S608
+    command.upgrade(config, "0002")
+    assert run(path, "SELECT deactivated_at FROM event") == [(AT,)]
+
+
 def test_the_models_and_the_migrations_agree(path: Path) -> None:
     upgrade_schema(url(path))
     engine = create_engine(f"sqlite:///{path}")

@@ -114,6 +114,21 @@ async def test_a_snapshot_is_told_in_pages_that_together_are_the_whole(plane: Co
     assert (await plane.feed(pages[-1].cursor))["snapshot"] is False
 
 
+async def test_what_travels_is_what_the_contract_writes(plane: ControlPlane) -> None:
+    for number, revoked in enumerate((True, False)):
+        not_before = None if revoked else 1_800_000_001
+        for kind in Kind:
+            change = Change(kind, f"subject-{number}", revoked, not_before, 1_800_000_000.25, 1_800_000_000 + number)
+            async with plane.services.database.write() as db:
+                await revocation_feed.append(db, change)
+    async with plane.services.database.read() as db:
+        page = await revocation_feed.read_page(db, "")
+    assert len(page.changes) == 6
+    assert (
+        parse_page(json.dumps(await plane.feed()).encode()) == page == parse_page(json.dumps(page.to_json()).encode())
+    )
+
+
 async def test_changes_are_told_in_pages_too(plane: ControlPlane, admin: Admin) -> None:
     start = (await plane.feed())["cursor"]
     made = await admin.codes(await admin.create_event(), 3)

@@ -1,12 +1,14 @@
-"""A control plane's feed made of given answers, for the tests of who follows it."""
+"""A control plane made of given answers, for the tests of who follows its feed and reports to it."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 
 from authz_sidecar.contract.feed import Change, Kind, Page
+from authz_sidecar.revocations import Revocations
 from tests.support.forging import NOW
 
 Answer = Page | bytes | Exception
@@ -14,6 +16,10 @@ Answer = Page | bytes | Exception
 
 def cut(code: str) -> Change:
     return Change(Kind.CODE, code, True, None, NOW, NOW + 10_000)
+
+
+def revoked(*codes: str) -> Revocations:
+    return Revocations(cut(code) for code in codes)
 
 
 def changes(cursor: str, *codes: str) -> Page:
@@ -50,3 +56,18 @@ class GivenFeed:
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, bytes) else json.dumps(answer.to_json()).encode()
+
+
+@dataclass
+class GivenReports:
+    """Takes reports of who is watching, or fails as it is told."""
+
+    failures: list[Exception] = field(default_factory=list)
+    taken: list[dict[str, Any]] = field(default_factory=list)
+    posts: int = 0
+
+    async def report(self, sessions: list[dict[str, Any]]) -> None:
+        self.posts += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        self.taken += sessions

@@ -7,6 +7,7 @@ import pytest
 
 from authz_sidecar.authorize import Authorize
 from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import Verifier, ticket_fingerprint
 from tests.support.forging import CODE, EVENT_ID, RING, SID, with_claims
@@ -28,7 +29,9 @@ async def ask(
 
     known = (revocations or Revocations()) if ready else None
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-    await Authorize(Verifier(RING).verify, lambda _now: known)({"type": "http", "headers": raw}, receive, send)
+    await Authorize(Verifier(KeySource(RING)).verify, lambda _now: known)(
+        {"type": "http", "headers": raw}, receive, send
+    )
     assert sent[1] == {"type": "http.response.body", "body": b""}
     return sent[0]["status"], dict(sent[0]["headers"])
 
@@ -90,3 +93,22 @@ async def test_a_refusal_names_neither_code_nor_event_nor_session() -> None:
     _, headers = await ask(question(fresh()), cut(Kind.CODE, CODE))
     shown = repr(headers)
     assert not [secret for secret in (CODE, EVENT_ID, SID) if secret in shown]
+
+
+async def test_who_is_allowed_is_noted_as_watching_and_who_is_refused_is_not() -> None:
+    authorize = Authorize(Verifier(KeySource(RING)).verify, lambda _now: Revocations())
+    client = {"X-Gate-Client": "192.0.2.1", "X-Gate-User-Agent": "a player"}
+    for headers in (question(fresh()), question(fresh(sid="r" * 22), path="/elsewhere"), question("nonsense")):
+        authorize.answer({name.lower().encode(): value.encode() for name, value in (headers | client).items()})
+    ((sid, clients),) = authorize.activity.take().items()
+    assert sid == SID
+    assert set(clients) == {(b"192.0.2.1", b"a player")}
+
+
+async def test_the_whole_response_says_what_asgi_says() -> None:
+    for token in (fresh(), "nonsense", fresh(iat=1, exp=2)):
+        headers = {name.lower().encode(): value.encode() for name, value in question(token).items()}
+        start, response = Authorize(Verifier(KeySource(RING)).verify, lambda _now: Revocations()).answer(headers)
+        first, *lines = response.removesuffix(b"\r\n\r\n").split(b"\r\n")
+        assert first.startswith(b"HTTP/1.1 %d " % start["status"])
+        assert [tuple(line.split(b": ")) for line in lines] == start["headers"]

@@ -16,10 +16,13 @@ from control_plane.settings import Settings
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = sorted({name.upper() for name in [*Settings.model_fields, *SidecarSettings.model_fields]})
+UPSTREAM = ["UPSTREAM_ORIGIN", "SEGMENT_CACHE_MAX_SIZE_GB", "SEGMENT_CACHE_MAX_AGE_HOURS"]
 FILES = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "streams/README.md", "LICENSE"]
 
 
-@pytest.mark.parametrize("setting", [*SETTINGS, "PORT", "STREAM_ROOT", "TRUSTED_PROXIES", "CORS_ALLOWED_ORIGIN"])
+@pytest.mark.parametrize(
+    "setting", [*SETTINGS, "PORT", "STREAM_ROOT", "TRUSTED_PROXIES", "CORS_ALLOWED_ORIGIN", *UPSTREAM]
+)
 def test_every_setting_is_in_the_readme_and_in_the_example(setting: str) -> None:
     assert f"`{setting}`" in README
     assert setting in (ROOT / ".env.example").read_text(encoding="utf-8")
@@ -49,3 +52,19 @@ def test_every_make_target_is_in_the_readme() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_that_the_readme_names_is_there(name: str) -> None:
     assert (ROOT / name).is_file()
+
+
+def test_every_metric_of_the_sidecar_is_in_the_readme() -> None:
+    source = (ROOT / "authz_sidecar/metrics.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'"(streamgate_\w+)"', source))
+    assert len(names) == 10
+    assert [
+        name for name in names if not re.search(rf"^\| `{name}(?:_total)?(?:{{\w+}})?` \|", README, re.MULTILINE)
+    ] == []
+
+
+def test_every_event_of_the_sidecars_log_is_in_the_readme() -> None:
+    sources = (file.read_text(encoding="utf-8") for file in (ROOT / "authz_sidecar").glob("*.py"))
+    events = {event for source in sources for event in re.findall(r'\blog\.\w+\(\s*"(\w+)"', source)}
+    assert len(events) >= 10
+    assert [event for event in events if f"| `{event}` |" not in README] == []

@@ -9,8 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from authz_sidecar.follower import Follower
+from authz_sidecar.revocations import Revocations
 from authz_sidecar.state_file import StateFile
-from tests.support.feeds import GivenFeed, changes, snapshot
+from tests.support.feeds import GivenFeed, changes, revoked, snapshot
 from tests.support.forging import NOW
 
 pytestmark = pytest.mark.anyio
@@ -21,16 +22,16 @@ class FullDisk(StateFile):
 
     has_room = False
 
-    def save(self, page: object) -> None:
+    def save(self, cursor: str, revocations: Revocations) -> None:
         if not self.has_room:
             self.has_room = True
             raise OSError("No space left on device")
-        super().save(page)  # type: ignore[arg-type]
+        super().save(cursor, revocations)
 
 
 def refused_by(follower: Follower) -> set[str] | None:
     revocations = follower.revocations(NOW)
-    return None if revocations is None else {change.id for change in revocations.changes()}
+    return None if revocations is None else set(revocations.codes.by_id)
 
 
 def restarted(path: Path, max_stale_seconds: float | None = None) -> tuple[Follower, GivenFeed]:
@@ -49,7 +50,7 @@ async def run_until(follower: Follower, is_done: Callable[[], bool]) -> None:
 
 def saved_cursor(path: Path) -> str | None:
     loaded = StateFile(path).load()
-    return loaded[0].cursor if loaded else None
+    return loaded[0] if loaded else None
 
 
 async def test_a_restarted_sidecar_serves_at_once_on_what_it_knew_and_asks_from_there(tmp_path: Path) -> None:
@@ -62,13 +63,34 @@ async def test_a_restarted_sidecar_serves_at_once_on_what_it_knew_and_asks_from_
     assert feed.questions[0].cursor == "e.2"
 
 
+async def test_what_was_revoked_while_it_was_away_is_in_force_before_it_lets_anybody_in(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    await run_until(Follower(GivenFeed([snapshot("e.1", "a")]), StateFile(path)), lambda: saved_cursor(path) == "e.1")
+    follower = Follower(GivenFeed([changes("e.2", "b")]), StateFile(path))
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(follower.run)
+        assert refused_by(follower) == {"a", "b"}
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_control_plane_that_does_not_answer_delays_the_start_by_a_second_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    await run_until(Follower(GivenFeed([snapshot("e.1", "a")]), StateFile(path)), lambda: saved_cursor(path) == "e.1")
+    follower, _ = restarted(path)
+    with anyio.fail_after(2):
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(follower.run)
+            assert refused_by(follower) == {"a"}
+            tasks.cancel_scope.cancel()
+
+
 async def test_without_a_file_it_starts_knowing_nothing(tmp_path: Path) -> None:
     follower, feed = restarted(tmp_path / "state.json")
     await run_until(follower, lambda: bool(feed.questions))
     assert refused_by(follower) is None
 
 
-@pytest.mark.parametrize("content", [b"", b'{"cursor": "e.1", "snap', b"\xff", b"[]", b'{"cursor":"e.1","changes":0}'])
+@pytest.mark.parametrize("content", [b"", b'{"cursor": "e.1", "ent', b"\xff", b"[]", b'{"cursor":"e.1"}\n{"end":1}\n'])
 async def test_a_damaged_file_is_reported_and_not_believed(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(content)
@@ -88,7 +110,7 @@ async def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
 
 async def test_how_stale_the_saved_state_is_counts_from_the_last_sync_not_from_the_start(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    StateFile(path).save(snapshot("e.1", "a"))
+    StateFile(path).save("e.1", revoked("a"))
     age(path, NOW - 61)
     follower, _ = restarted(path, max_stale_seconds=60)
     follower.load_state()
@@ -101,7 +123,7 @@ async def test_how_stale_the_saved_state_is_counts_from_the_last_sync_not_from_t
 
 async def test_an_answer_without_news_makes_the_saved_state_young_again(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    StateFile(path).save(snapshot("e.1", "a"))
+    StateFile(path).save("e.1", revoked("a"))
     age(path, NOW - 1000)
     content = path.read_bytes()
     follower = Follower(GivenFeed([changes("e.1")]), StateFile(path), clock=lambda: NOW)
@@ -120,7 +142,7 @@ async def test_a_state_that_could_not_be_written_is_written_with_the_next_answer
 
 async def test_a_file_that_was_taken_away_is_written_again_and_never_left_empty(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    StateFile(path).save(snapshot("e.1", "a"))
+    StateFile(path).save("e.1", revoked("a"))
     follower, feed = restarted(path)
     feed.answers = [changes("e.1")] * 100
     feed.look = lambda: path.unlink() if len(feed.questions) == 0 else None

@@ -110,11 +110,11 @@ def test_once_lifted_only_tokens_from_before_stay_refused(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_revocation_of_somebody_else_refuses_nobody_here(kind: Kind) -> None:
-    assert judge(VIEWER, replace(change(kind), id="somebody-else")) is None
+    assert judge(VIEWER, change(kind)._replace(id="somebody-else")) is None
 
 
 def test_the_same_text_as_a_code_and_as_a_session_are_two_subjects() -> None:
-    assert judge(VIEWER, replace(change(Kind.SESSION), id=CODE), replace(change(Kind.CODE), id=SID)) is None
+    assert judge(VIEWER, change(Kind.SESSION)._replace(id=CODE), change(Kind.CODE)._replace(id=SID)) is None
 
 
 def test_a_probe_token_is_refused_with_its_event() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from control_plane.home import OperatorError
-from control_plane.nginx_site import Site, quoted, shipped_folder, write_site
+from control_plane.nginx_site import Site, shipped_folder, write_site
+from control_plane.nginx_words import quoted
 
 
 @pytest.fixture

@@ -67,6 +67,19 @@ def test_a_stream_root_that_is_missing_is_said(home: Path, monkeypatch: pytest.M
         stack(home)
 
 
+def test_no_source_of_streams_at_all_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAM_ROOT", "")
+    with pytest.raises(OperatorError, match="Neither STREAM_ROOT nor UPSTREAM_ORIGIN is set"):
+        stack(home)
+
+
+def test_sidecars_learn_of_a_cache_only_where_there_is_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGMENT_CACHE_ROOT", str(home / "segments"))
+    assert stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == ""
+    monkeypatch.setenv("UPSTREAM_ORIGIN", "http://127.0.0.1:9")
+    assert stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == str(home / "segments")
+
+
 @pytest.mark.parametrize("host", ["", "everywhere", "127.0.0.1; include x", "1.2.3"])
 def test_an_address_to_listen_on_must_be_one(home: Path, host: str) -> None:
     with pytest.raises(UsageError, match="not an address"):

@@ -14,46 +14,85 @@ def lifted(subject: str = "a", not_before: int | None = NOW) -> Change:
 
 
 def test_an_empty_set_refuses_nobody() -> None:
-    assert not any(Revocations().refuses(kind, "a", 0) for kind in Kind)
+    assert not any(refuses(Revocations(), kind, "a", 0) for kind in Kind)
     assert len(Revocations()) == 0
 
 
 def test_the_last_change_about_a_subject_wins() -> None:
-    assert not Revocations([cut(), lifted()]).refuses(Kind.CODE, "a", NOW)
-    assert Revocations([cut(), lifted(), cut()]).refuses(Kind.CODE, "a", NOW)
+    assert not refuses(Revocations([cut(), lifted()]), Kind.CODE, "a", NOW)
+    assert refuses(Revocations([cut(), lifted(), cut()]), Kind.CODE, "a", NOW)
 
 
 def test_changes_applied_later_join_those_in_force() -> None:
     revocations = Revocations([cut("a")])
     revocations.apply([cut("b"), lifted("a")])
-    assert revocations.refuses(Kind.CODE, "b", NOW)
-    assert not revocations.refuses(Kind.CODE, "a", NOW)
-    assert revocations.refuses(Kind.CODE, "a", NOW - 1)
+    assert refuses(revocations, Kind.CODE, "b", NOW)
+    assert not refuses(revocations, Kind.CODE, "a", NOW)
+    assert refuses(revocations, Kind.CODE, "a", NOW - 1)
     assert len(revocations) == 2
 
 
 def test_a_revocation_lifted_without_a_time_refuses_nothing() -> None:
-    assert not Revocations([cut(), lifted(not_before=None)]).refuses(Kind.CODE, "a", 0)
+    assert not refuses(Revocations([cut(), lifted(not_before=None)]), Kind.CODE, "a", 0)
 
 
 def test_kinds_are_kept_apart() -> None:
     revocations = Revocations([cut("a", Kind.SESSION)])
-    assert revocations.refuses(Kind.SESSION, "a", NOW)
-    assert not revocations.refuses(Kind.CODE, "a", NOW)
-    assert not revocations.refuses(Kind.EVENT, "a", NOW)
+    assert refuses(revocations, Kind.SESSION, "a", NOW)
+    assert not refuses(revocations, Kind.CODE, "a", NOW)
+    assert not refuses(revocations, Kind.EVENT, "a", NOW)
 
 
 def test_an_entry_is_forgotten_a_minute_after_the_last_token_it_concerns() -> None:
     revocations = Revocations([cut("a", expires_at=NOW), cut("b", expires_at=NOW + 100)])
-    revocations.forget_expired(NOW + 60)
-    assert revocations.refuses(Kind.CODE, "a", NOW)
-    revocations.forget_expired(NOW + 61)
-    assert not revocations.refuses(Kind.CODE, "a", NOW)
-    assert revocations.refuses(Kind.CODE, "b", NOW)
+    forget(revocations, NOW + 60)
+    assert refuses(revocations, Kind.CODE, "a", NOW)
+    forget(revocations, NOW + 61)
+    assert not refuses(revocations, Kind.CODE, "a", NOW)
+    assert refuses(revocations, Kind.CODE, "b", NOW)
     assert len(revocations) == 1
 
 
-def test_its_changes_make_the_same_set_again() -> None:
-    changes = [cut("a"), cut("b", Kind.EVENT), lifted("c"), cut("d", Kind.SESSION)]
-    again = Revocations(Revocations([cut("c"), *changes]).changes())
-    assert set(again.changes()) == set(changes)
+def test_what_expired_and_was_then_renewed_is_not_forgotten() -> None:
+    revocations = Revocations([cut("a", expires_at=NOW), cut("a", expires_at=NOW + 1000)])
+    forget(revocations, NOW + 500)
+    assert refuses(revocations, Kind.CODE, "a", NOW)
+
+
+def test_many_are_forgotten_a_slice_at_a_time() -> None:
+    revocations = Revocations(cut(f"code{i}", expires_at=NOW) for i in range(2500))
+    steps = revocations.forget_expired(NOW + 100)
+    assert [(next(steps), len(revocations)) for _ in range(3)] == [(1000, 1500), (1000, 500), (500, 0)]
+
+
+def test_its_entries_make_the_same_set_again() -> None:
+    revocations = Revocations([cut("a"), cut("b", Kind.EVENT), lifted("c"), cut("d", Kind.SESSION)])
+    again = Revocations()
+    for kind, entries in revocations.slices(size=1):
+        for subject, refusal in entries.items():
+            again.put(kind, subject, *refusal)
+    assert list(again.slices()) == list(revocations.slices())
+
+
+def test_entries_may_come_and_go_while_all_are_gone_through() -> None:
+    revocations = Revocations([cut("a"), cut("b"), cut("c", expires_at=NOW)])
+    seen = []
+    for _, entries in revocations.slices(size=1):
+        seen += list(entries)
+        revocations.apply([cut("d")])
+        forget(revocations, NOW + 100)
+    assert seen == ["a", "b"]
+
+
+def test_entries_of_one_lifetime_cost_nothing_but_their_place() -> None:
+    revocations = Revocations(cut(f"code{i}", expires_at=NOW + i % 60) for i in range(1, 5000))
+    assert len({id(refusal) for refusal in revocations.codes.by_id.values()}) <= 2
+
+
+def refuses(revocations: Revocations, kind: Kind, subject: str, issued_at: int) -> bool:
+    return revocations.by_kind[kind].refuses(subject, issued_at)
+
+
+def forget(revocations: Revocations, now: float) -> None:
+    for _ in revocations.forget_expired(now):
+        pass

@@ -9,10 +9,17 @@ from pydantic_settings import BaseSettings
 from authz_sidecar.contract.settings_errors import sentences
 from authz_sidecar.settings import SidecarSettings
 from control_plane.settings import Settings
+from tests.support.key_sets import ed25519_key, oct_key, public, write_keys
 
 GOOD = {"PLAYBACK_SIGNING_SECRET": "p" * 32, "INTERNAL_API_KEY": "k" * 32}
 SERVICES = [Settings, SidecarSettings]
-BOTH = [("PLAYBACK_SIGNING_SECRET", "p" * 31), ("INTERNAL_API_KEY", "k" * 31), ("INTERNAL_API_KEY", "")]
+BOTH = [
+    ("PLAYBACK_KEYS_FILE", "keys/hunter2.json"),
+    ("PLAYBACK_KEYS_FILE", "/dev"),
+    ("PLAYBACK_SIGNING_SECRET", "p" * 31),
+    ("INTERNAL_API_KEY", "k" * 31),
+    ("INTERNAL_API_KEY", ""),
+]
 CONTROL_PLANE = [
     ("PLAYBACK_TOKEN_SECONDS", "29"),
     ("PLAYBACK_TOKEN_SECONDS", "3601"),
@@ -24,6 +31,7 @@ CONTROL_PLANE = [
     ("DATABASE_URL", ""),
     ("ADMIN_PASSWORD_HASH", "hunter2hunter2"),
     ("ADMIN_PASSWORD_HASH", "$argon2i$v=19$hunter2"),
+    ("PLAYBACK_KEYS_FILE", "/dev/null"),
     ("APP_NAME", "x" * 61),
     ("APP_NAME", ""),
     ("APP_ACCENT", "reddish"),
@@ -69,10 +77,42 @@ def test_two_secrets_are_all_that_must_be_set(service: type[BaseSettings]) -> No
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("name", GOOD)
-def test_a_missing_secret_is_named(environment: pytest.MonkeyPatch, service: type[BaseSettings], name: str) -> None:
-    environment.delenv(name)
-    assert complaints(service) == [f"{name} is not set."]
+def test_a_missing_secret_is_named(environment: pytest.MonkeyPatch, service: type[BaseSettings]) -> None:
+    environment.delenv("INTERNAL_API_KEY")
+    assert complaints(service) == ["INTERNAL_API_KEY is not set."]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("secret", ["", None])
+def test_without_secret_and_key_file_both_are_named(
+    environment: pytest.MonkeyPatch, service: type[BaseSettings], secret: str | None
+) -> None:
+    environment.delenv("PLAYBACK_SIGNING_SECRET")
+    if secret is not None:
+        environment.setenv("PLAYBACK_SIGNING_SECRET", secret)
+        environment.setenv("PLAYBACK_KEYS_FILE", "")
+    assert complaints(service) == ["PLAYBACK_SIGNING_SECRET is not set, and PLAYBACK_KEYS_FILE is not set either."]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_key_file_stands_in_for_the_secret(
+    environment: pytest.MonkeyPatch, service: type[Settings] | type[SidecarSettings], tmp_path: Path
+) -> None:
+    write_keys(tmp_path / "keys.json", oct_key("mine"))
+    environment.delenv("PLAYBACK_SIGNING_SECRET")
+    environment.setenv("PLAYBACK_KEYS_FILE", str(tmp_path / "keys.json"))
+    assert service().open_keys().ring.kids == ["mine"]
+
+
+def test_public_keys_are_enough_for_a_sidecar_and_not_for_a_control_plane(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_keys(tmp_path / "keys.json", public(ed25519_key()))
+    environment.setenv("PLAYBACK_KEYS_FILE", str(tmp_path / "keys.json"))
+    SidecarSettings()
+    assert complaints(Settings) == [
+        "PLAYBACK_KEYS_FILE: the first key is public and can verify playback tokens, not sign them."
+    ]
 
 
 @pytest.mark.parametrize(("service", "name", "value"), NONSENSE)

@@ -5,16 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from authz_sidecar.contract.feed import FeedPageRefused, Page
-from authz_sidecar.state_file import StateFile
-from tests.support.feeds import snapshot
+from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.revocations import Revocations
+from authz_sidecar.state_file import StateFile, StateFileUnusable
+from tests.support.feeds import revoked
+from tests.support.forging import NOW
+
+
+def saved(path: Path) -> tuple[str, list[object], float] | None:
+    loaded = StateFile(path).load()
+    return (loaded[0], list(loaded[1].slices()), loaded[2]) if loaded else None
 
 
 def test_what_was_saved_is_loaded_with_the_time_of_its_last_sync(tmp_path: Path) -> None:
-    path, page = tmp_path / "state.json", snapshot("e.7", "a", "b")
-    StateFile(path).save(page)
+    path = tmp_path / "state.json"
+    revocations = revoked(*(f"code{i}" for i in range(2500)))
+    lifted = [Change(kind, "b", False, NOW - 5, NOW, NOW + 3600.5) for kind in Kind]
+    revocations.apply(lifted)
+    StateFile(path).save("e.7", revocations)
     os.utime(path, (1000, 2000))
-    assert StateFile(path).load() == (page, 2000)
+    assert saved(path) == ("e.7", list(revocations.slices()), 2000)
 
 
 def test_no_file_is_no_state(tmp_path: Path) -> None:
@@ -23,43 +33,70 @@ def test_no_file_is_no_state(tmp_path: Path) -> None:
 
 def test_its_folder_is_made(tmp_path: Path) -> None:
     path = tmp_path / "var" / "lib" / "state.json"
-    StateFile(path).save(snapshot("e.7"))
+    StateFile(path).save("e.7", Revocations())
     assert path.is_file()
 
 
 def test_it_names_codes_so_only_its_owner_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.touch(mode=0o644)
-    StateFile(path).save(snapshot("e.7"))
+    StateFile(path).save("e.7", Revocations())
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    StateFile(path).save(snapshot("e.7", "a"))
-    path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(FeedPageRefused):
+    StateFile(path).save("e.7", revoked("a", "b"))
+    whole = path.read_bytes()
+    for length in range(len(whole) - 1):  # all but the last line's end
+        path.write_bytes(whole[:length])
+        with pytest.raises(StateFileUnusable):
+            StateFile(path).load()
+
+
+CURSOR, END = b'{"cursor":"e.7"}\n', b'{"end":1}\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"cursor":"nonsense"}\n{"end":0}\n',
+        b'{"cursor":null}\n{"end":0}\n',
+        CURSOR + b'{"kind":"user","entries":{"a":[1,2]}}\n' + END,
+        CURSOR + b'{"kind":"code","entries":{"a":[1]}}\n' + END,
+        CURSOR + b'{"kind":"code","entries":{"a":[1,"2"]}}\n' + END,
+        CURSOR + b'{"kind":"code","entries":{"a":[true,2]}}\n' + END,
+        CURSOR + b'{"kind":"code","entries":{"a":[1.5,2]}}\n' + END,
+        CURSOR + b'{"kind":"code","entries":["a"]}\n' + END,
+        CURSOR + b'{"kind":"code","entries":{"a":[1,2],"a":[1,2]}}\n' + END,
+        CURSOR + b'{"kind":"code","entries":{"a":[1,2]}}\n' + END + b"more\n",
+        CURSOR + END,
+    ],
+)
+def test_a_damaged_file_is_refused_whole(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(content)
+    with pytest.raises(StateFileUnusable):
         StateFile(path).load()
 
 
 def test_a_writing_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
-    path, unwritable = tmp_path / "state.json", Page("e.8", (object(),))  # type: ignore[arg-type]
-    StateFile(path).save(snapshot("e.7"))
-    with pytest.raises(AttributeError):
-        StateFile(path).save(unwritable)
-    assert StateFile(path).load() is not None
+    path = tmp_path / "state.json"
+    StateFile(path).save("e.7", Revocations())
+    with pytest.raises(TypeError):
+        StateFile(path).save(object(), revoked("a"))  # type: ignore[arg-type]
+    assert saved(path) is not None
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_touching_makes_the_state_young_and_changes_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    StateFile(path).save(snapshot("e.7", "a"))
+    StateFile(path).save("e.7", revoked("a"))
     os.utime(path, (1000, 1000))
+    before = path.read_bytes()
     StateFile(path).touch()
-    loaded = StateFile(path).load()
-    assert loaded is not None
-    assert loaded[0] == snapshot("e.7", "a")
-    assert loaded[1] > 1000
+    assert path.read_bytes() == before
+    assert path.stat().st_mtime > 1000
 
 
 def test_a_file_that_is_not_there_cannot_be_touched_into_being(tmp_path: Path) -> None:

@@ -5,28 +5,36 @@ from hashlib import sha256
 
 import pytest
 
-from authz_sidecar.contract.playback_token import TokenRefused
-from authz_sidecar.verifier import Verifier, ticket_fingerprint
-from tests.support.forging import CODE, RING, with_claims
+from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.playback_token import Claims, TokenRefused
+from authz_sidecar.verifier import CACHED_TOKENS, Verifier, ticket_fingerprint
+from tests.support.forging import CODE, EVENT_ID, RING, with_claims
+
+
+class Believing(KeySource):
+    """Finds every token good, without the work."""
+
+    def verify(self, token: str, now: float) -> Claims:  # noqa: ARG002
+        return Claims(EVENT_ID, 0, 1, token)
 
 
 def test_the_second_question_about_a_token_is_answered_from_memory() -> None:
-    verifier, token = Verifier(RING), with_claims(iat=0)
+    verifier, token = Verifier(KeySource(RING)), with_claims(iat=0)
     assert verifier.verify(token) is verifier.verify(token)
 
 
 def test_a_refused_token_is_asked_about_anew() -> None:
     """One that is not valid yet becomes valid; a refusal that was remembered would keep its viewer out."""
-    verifier, early = Verifier(RING), int(time.time()) + 3600
+    verifier, early = Verifier(KeySource(RING)), int(time.time()) + 3600
     token = with_claims(iat=early, exp=early + 60)
     for _ in range(2):
         with pytest.raises(TokenRefused):
             verifier.verify(token)
-    assert len(verifier._verified) == 0
+    assert len(verifier._good) == 0
 
 
 def test_another_spelling_of_a_remembered_token_is_refused() -> None:
-    verifier, token = Verifier(RING), with_claims(iat=0)
+    verifier, token = Verifier(KeySource(RING)), with_claims(iat=0)
     verifier.verify(token)
     with pytest.raises(TokenRefused):
         verifier.verify(token + "=")
@@ -34,3 +42,14 @@ def test_another_spelling_of_a_remembered_token_is_refused() -> None:
 
 def test_logs_name_a_ticket_by_twelve_hex_digits() -> None:
     assert ticket_fingerprint(CODE) == sha256(CODE.encode()).hexdigest()[:12]
+
+
+def test_what_is_remembered_is_bounded_and_a_token_in_use_is_not_pushed_out() -> None:
+    verifier = Verifier(Believing(RING))
+    verifier.verify("in use")
+    for number in range(3 * CACHED_TOKENS):
+        verifier.verify(str(number))
+        if number % 10_000 == 0:
+            verifier.verify("in use")
+    assert verifier.misses == 3 * CACHED_TOKENS + 1
+    assert len(verifier._good) <= CACHED_TOKENS

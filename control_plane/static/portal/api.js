@@ -43,6 +43,10 @@ export const resume = () => post("/api/playback/resume");
 export const refresh = (token) => post("/api/playback/refresh", { headers: bearer(token) });
 export const heartbeat = (token) => post("/api/playback/heartbeat", { headers: bearer(token) });
 
+/** ownSession: for a player that shows what this page plays, and is no second device. */
+export const tvLink = (token, ownSession = false) => post("/api/playback/tv", { headers: bearer(token), body: JSON.stringify({ ownSession }) });
+export const stopTv = (token) => call("/api/playback/tv", { method: "DELETE", headers: bearer(token) });
+
 /** Gives the seat back; must outlive the page, and nobody waits for the answer. */
 export function release(token) {
   fetch("/api/playback/release", { method: "POST", headers: bearer(token), keepalive: true }).catch(() => {});

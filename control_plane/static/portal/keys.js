@@ -32,9 +32,11 @@ function actions(context) {
   };
 }
 
-/** Buttons take Space, sliders and menus the arrows, an open dialog everything but its own "?". */
+/** Buttons take Space, sliders and menus the arrows, an open dialog everything but the help's own "?"; while a TV plays there is nothing to steer. */
 function ownUse(target, key, view) {
-  if (view.help.open) return key !== "?";
+  const dialog = view.part("dialog[open]");
+  if (dialog) return key !== "?" || dialog !== view.help;
+  if (!view.onTv.hidden) return true;
   if (key === " ") return target.closest?.("button, [role=button], [role^=menuitem], a, input");
   return key.startsWith("Arrow") && target.closest?.("media-time-range, media-volume-range, [role=menu], [role^=menuitem]");
 }

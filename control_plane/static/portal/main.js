@@ -7,7 +7,7 @@ import { show } from "./stage.js";
 import { backoff, sleep } from "./time.js";
 import { forgetWatching, wasWatching } from "./watching.js";
 
-const STYLES = ["watch.css", "controls.css", "overlays.css"];
+const STYLES = ["watch.css", "controls.css", "overlays.css", "tv.css"];
 const { title } = document;
 let leave = () => {};
 

@@ -10,7 +10,7 @@ export function buildView() {
     section, part,
     controller: part("media-controller"), video: part("hls-video"), title: part(".title"), badge: part("#badge"),
     accessEnds: part(".access-ends"), buffering: part(".buffering"), trouble: part(".trouble"), toast: part(".toast"),
-    soundOffer: part(".sound-offer"), playOffer: part(".play-offer"), help: part(".help"), skip: part(".skip"),
+    soundOffer: part(".sound-offer"), playOffer: part(".play-offer"), help: part(".help"), tv: part(".tv"), onTv: part(".on-tv"), skip: part(".skip"),
   };
   view.controller.fullscreenElement = section;
   return view;

@@ -1,6 +1,7 @@
 // One showing of the stream: puts the player on, wires its parts, and takes it off again so that nothing buffered can be played.
 import { Hls } from "../vendor/player.js";
 import { watchAccess } from "./access-end.js";
+import { watchAirplay } from "./airplay.js";
 import { watchAudioOnly } from "./audio-only.js";
 import { watchBuffering } from "./buffering.js";
 import { mendRoles } from "./control-roles.js";
@@ -17,10 +18,12 @@ import { startPlaying } from "./sound.js";
 import { show } from "./stage.js";
 import { loadSettings } from "./stream-loading.js";
 import { makeToast } from "./toast.js";
+import { watchTv } from "./tv.js";
 import { watchTrouble } from "./trouble.js";
 
 const PARTS = [
   keepPosition, keepAutomatic, watchKind, watchBuffering, watchTrouble, watchAccess, watchGate, watchAudioOnly, watchKeys, watchGestures,
+  watchTv, watchAirplay,
 ];
 
 /** The system's own media controls (lock screen, headset) show the title instead of an address. */

@@ -14,12 +14,12 @@ const COME_BACK_AT_MOST_EVERY_MS = 120_000;
 /** These settle it: asking for another session would be refused, or would take the seat from somebody. */
 const FINAL = new Set(["revoked", "event", "kicked", "taken-over"]);
 
-/** The code is the token's subject. The page itself forgets it on a reload, and the event's status is asked with it. */
-function codeOf(token) {
+/** The code is the token's `sub`. The page itself forgets it on a reload, and the event's status is asked with it. */
+function claimsOf(token) {
   try {
-    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub;
+    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
   } catch {
-    return undefined;
+    return {};
   }
 }
 
@@ -48,7 +48,9 @@ export class Session {
   }
 
   #adopt(grant, code) {
-    this.code = code ?? codeOf(grant.playbackToken);
+    const { sub, sid } = claimsOf(grant.playbackToken);
+    this.code = code ?? sub;
+    this.sid = sid;
     this.event = grant.event;
     this.expiresAt = Date.parse(grant.expiresAt);
     this.streamUrl = new URL(grant.playbackBaseUrl + grant.streamPath, location.href).href;
@@ -73,6 +75,14 @@ export class Session {
   #thaw() {
     this.#cameBackAt = -Infinity;
     this.#comeBack({ reason: "timeout" });
+  }
+
+  /** A fresh session of this page's own: it ends what the old one plays elsewhere. Tells whether there is one. */
+  async restart() {
+    const before = this.keeper.token;
+    this.#cameBackAt = -Infinity;
+    await this.#comeBack({ reason: "timeout" });
+    return !this.over && this.keeper.token !== before;
   }
 
   async #beat() {

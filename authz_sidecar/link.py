@@ -1,0 +1,52 @@
+"""The sidecar's line to the control plane: asks for revocations and reports who is watching, over HTTP or a socket.
+
+Both say the same edge and instance. It never follows a redirect and never logs what it sends.
+"""
+
+import secrets
+from typing import Any, Final
+
+import httpx2
+
+from authz_sidecar.settings import SidecarSettings
+
+_ANSWER_MARGIN_SECONDS: Final = 5.0
+_NO_SENSE: Final = (400, 413, 422)
+
+
+class ReportRefused(Exception):
+    """The control plane makes no sense of a report; sending it again would not help."""
+
+
+class ControlPlaneLink:
+    """The control plane at `http://...`, `https://...` or `unix:/path`."""
+
+    def __init__(self, settings: SidecarSettings) -> None:
+        wait = settings.revocation_poll_interval_ms / 1000
+        uds = settings.control_plane_url.removeprefix("unix:") if settings.control_plane_url[:5] == "unix:" else None
+        self._client = httpx2.AsyncClient(
+            transport=httpx2.AsyncHTTPTransport(uds=uds),
+            base_url="http://control-plane" if uds else settings.control_plane_url,
+            headers={"X-Internal-Api-Key": settings.internal_api_key.get_secret_value()},
+            timeout=httpx2.Timeout(_ANSWER_MARGIN_SECONDS, read=wait + _ANSWER_MARGIN_SECONDS),
+        )
+        self._wait = f"{wait:g}"
+        self._name = {"edge": settings.edge_name, "instance": secrets.token_hex(4)}
+
+    async def ask(self, cursor: str, *, wait: bool) -> bytes:
+        """Return what comes after the cursor; with `wait`, once there is something or the poll interval is over."""
+        query = self._name | {"cursor": cursor, "wait": self._wait if wait else "0"}
+        response = await self._client.get("/internal/feed", params=query)
+        response.raise_for_status()
+        return response.content
+
+    async def report(self, sessions: list[dict[str, Any]]) -> None:
+        """Say which sessions are watching. Raise ReportRefused, httpx2.HTTPError or OSError."""
+        body = {**self._name, "sessions": sessions}
+        response = await self._client.post("/internal/activity", json=body, timeout=_ANSWER_MARGIN_SECONDS)
+        if response.status_code in _NO_SENSE:
+            raise ReportRefused(f"answered {response.status_code}")
+        response.raise_for_status()
+
+    async def close(self) -> None:
+        await self._client.aclose()

@@ -1,0 +1,108 @@
+// Watch on TV: a link and its QR code for a player that can be given nothing but a URL. Where the ticket has no second seat the
+// TV plays on this page's own session: the picture pauses here, so that one seat is one screen, and the page keeps the seat.
+import { Refusal, stopTv, tvLink } from "./api.js";
+import { t } from "./i18n.js";
+
+function drawQr(box, svg) {
+  const picture = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
+  box.replaceChildren(document.adoptNode(picture));
+}
+
+/** Plain http has no clipboard API. */
+async function copy(input) {
+  input.select();
+  try {
+    await navigator.clipboard.writeText(input.value);
+  } catch {
+    document.execCommand("copy");
+  }
+}
+
+/** The picture here, while the session plays on the TV. */
+class Lent {
+  active = false;
+
+  constructor({ hls, video, view, signal }) {
+    Object.assign(this, { hls, video, panel: view.onTv, player: view.controller, title: view.title });
+    video.addEventListener("play", () => this.active && video.pause(), { signal });
+  }
+
+  begin() {
+    this.active = true;
+    this.video.pause();
+    this.hls?.stopLoad();
+    this.player.inert = true;
+    this.panel.hidden = false;
+  }
+
+  end() {
+    this.active = false;
+    this.panel.hidden = true;
+    this.player.inert = false;
+    const live = this.hls?.latestLevelDetails?.live;
+    if (this.hls) this.hls.startLoad(-1);
+    else this.video.load();
+    if (live) this.hls.once("hlsLevelUpdated", () => { this.video.currentTime = this.hls.liveSyncPosition ?? this.video.currentTime; });
+    this.video.play().catch(() => {});
+    this.title.focus();
+  }
+}
+
+export function watchTv(context) {
+  const { session, view, toast, signal } = context;
+  const dialog = view.tv;
+  const part = (selector) => dialog.querySelector(selector);
+  const [words, link, url, stop] = [".tv-words", ".tv-link", "#tv-url", "[data-stop]"].map(part);
+  const lent = new Lent(context);
+  let given;
+
+  const say = (sentence) => { words.textContent = sentence; };
+  const show = (answer) => {
+    given = answer;
+    link.hidden = stop.hidden = !given;
+    if (!given) return;
+    say("");
+    url.value = given.url;
+    drawQr(part(".tv-qr"), given.qr);
+    part(".tv-own").hidden = !given.ownSession;
+    if (given.ownSession) lent.begin();
+  };
+  const fail = (error) => {
+    if (!signal.aborted) say(t(error instanceof Refusal ? `refused_${error.reason}` : "unreachable") ?? t("tv_failed"));
+  };
+  const open = async () => {
+    dialog.showModal();
+    if (given) return;
+    say(t("tv_loading"));
+    try {
+      const answer = await tvLink(await session.keeper.fresh());
+      if (!signal.aborted) show(answer);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const watchHere = async () => {
+    if (!(await session.restart())) return session.over ? undefined : toast(t("unreachable"));
+    show(undefined);
+    dialog.close();
+    lent.end();
+  };
+  const stopIt = async () => {
+    if (given.ownSession) return watchHere();
+    try {
+      await stopTv(await session.keeper.fresh());
+      show(undefined);
+      dialog.close();
+      toast(t("tv_stopped"));
+    } catch (error) {
+      fail(error);
+    }
+  };
+
+  for (const button of view.section.querySelectorAll("[data-tv]")) button.addEventListener("click", open, { signal });
+  view.part("[data-watch-here]").addEventListener("click", watchHere, { signal });
+  stop.addEventListener("click", stopIt, { signal });
+  part("[data-copy]").addEventListener("click", async () => { await copy(url); say(t("tv_copied")); }, { signal });
+  dialog.addEventListener("close", () => lent.active && view.part("#on-tv-title").focus(), { signal });
+  signal.addEventListener("abort", () => dialog.close());
+}

@@ -1,0 +1,92 @@
+"""Copies of the shipped nginx files that differ from them in who answers nginx's question, and in nothing else.
+
+An edit that does not fit the shipped files any more fails: the bench must not measure something else in silence.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from control_plane.processes import HttpProbe
+from tests.support.stack import Service, StackUnderTest, free_port
+
+_QUESTION = re.compile(r"(?m)^auth_request /_authorize;$")
+_FACTS = re.compile(r"(?m)^auth_request_set (\$\w+) .*$")
+Change = Callable[["Copy"], None]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy's folder, name and port, while it is being made."""
+
+    name: str
+    folder: Path
+    port: int
+
+    def edit(self, file: str, pattern: str | re.Pattern[str], replacement: str) -> None:
+        path = self.folder / file
+        text, count = re.subn(pattern, lambda _: replacement, path.read_text())
+        assert count, f"{file} has changed; the bench does not know it any more"
+        path.write_text(text)
+
+    def service(self, running: StackUnderTest, binary: str | None = None) -> Service:
+        gated = running.described.nginx
+        original = str(running.described.run_folder / "nginx")
+        argv = tuple(word.replace(original, str(self.folder)) for word in gated.argv)
+        argv = (binary or argv[0], *argv[1:])
+        spec = replace(gated, name=self.name, argv=argv, is_ready=HttpProbe(f"http://127.0.0.1:{self.port}/health"))
+        return Service(spec, self.folder.parent / f"{self.name}.log")
+
+
+def copy_of(running: StackUnderTest, folder: Path, name: str, change: Change) -> Copy:
+    original = running.described.run_folder / "nginx"
+    copy = Copy(name, folder / name, free_port())
+    shutil.copytree(original, copy.folder)
+    server = copy.folder / "site/server.conf"
+    server.write_text(re.sub(r"(listen [^;]*:)\d+", rf"\g<1>{copy.port}", server.read_text()))
+    for file in ("site/main.conf", "site/http.conf"):
+        path = copy.folder / file
+        path.write_text(path.read_text().replace(str(original), str(copy.folder)))
+    copy.edit("site/http.conf", r"access\.jsonl", f"{name}.jsonl")
+    change(copy)
+    return copy
+
+
+def without_a_gate(copy: Copy) -> None:
+    """Nobody is asked; what the log tells about the verdict is empty."""
+    _replace_question(copy, "")
+
+
+def answered_by_nginx(copy: Copy) -> None:
+    """The floor: nginx asks itself and always says yes."""
+    answer = "location = /_authorize { internal; return 204; }\n"
+    (copy.folder / "locations/authorize.conf").write_text(answer)
+
+
+def asking(socket: Path) -> Change:
+    """Let nginx ask another process than the sidecar."""
+
+    def change(copy: Copy) -> None:
+        copy.edit("site/http.conf", r"[^\"/]*sidecar-1\.sock", socket.name)
+
+    return change
+
+
+def with_auth_jwt(key_set: Path) -> Change:
+    """Let the C module check signature and expiry; it knows neither paths nor revocations."""
+
+    def change(copy: Copy) -> None:
+        _replace_question(copy, f'auth_jwt "streams";\nauth_jwt_key_file "{key_set}";')
+
+    return change
+
+
+def _replace_question(copy: Copy, replacement: str) -> None:
+    protected = (copy.folder / "snippets/protected.conf").read_text()
+    copy.edit("snippets/protected.conf", _QUESTION, replacement)
+    copy.edit("snippets/protected.conf", _FACTS, "")
+    unknown = "".join(f'map $request_method {name} {{ default ""; }}\n' for name in _FACTS.findall(protected))
+    http = copy.folder / "site/http.conf"
+    http.write_text(http.read_text() + unknown)

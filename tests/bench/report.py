@@ -1,0 +1,60 @@
+"""The table of one run: medians over its rounds, ratios to the same program without a gate, and the targets."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.bench.contenders import EXPRESS, GATE, UNGATED, Contender
+from tests.bench.load import Measure
+
+TARGETS = [("750 KB", UNGATED, 0.90), ("1 KB", UNGATED, 0.30), ("750 KB", EXPRESS, 6.0), ("1 KB", EXPRESS, 6.0)]
+HEAD = """| file | served by | req/s | of the same ungated | gate does | p50, ms | p99, ms | p50 added | p99 added |
+|---|---|---|---|---|---|---|---|---|"""
+
+
+@dataclass
+class Seen:
+    """What was measured of one contender at one file, round by round."""
+
+    full: list[Measure] = field(default_factory=list)
+    moderate: list[Measure] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        return statistics.median(measure.rate for measure in self.full)
+
+    @property
+    def p50(self) -> float:
+        return statistics.median(measure.p50 for measure in self.moderate)
+
+    @property
+    def p99(self) -> float:
+        return statistics.median(measure.p99 for measure in self.moderate)
+
+
+def rows(file: str, contenders: Sequence[Contender], seen: Mapping[str, Seen]) -> str:
+    return "\n".join(_row(file, contender, seen) for contender in contenders)
+
+
+def _row(file: str, contender: Contender, seen: Mapping[str, Seen]) -> str:
+    own, base, gate = seen[contender.name], seen[contender.baseline], seen[GATE]
+    cells = [file, contender.name, f"{own.rate:,.0f}", f"{own.rate / base.rate:.2f}", f"{gate.rate / own.rate:.2f}x"]
+    cells += [f"{own.p50:.2f}", f"{own.p99:.2f}", f"{own.p50 - base.p50:+.2f}", f"{own.p99 - base.p99:+.2f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def absent(name: str, why: str) -> str:
+    return f"| all | {name} | not measured: {why} | | | | | | |"
+
+
+def targets(seen: Mapping[str, Mapping[str, Seen]]) -> str:
+    """Say of each target what was reached."""
+    lines = []
+    for file, other, wanted in TARGETS:
+        if other not in seen[file]:
+            lines.append(f"{file}: gate / {other}: not measured (target {wanted:.2f})")
+            continue
+        reached = seen[file][GATE].rate / seen[file][other].rate
+        verdict = "reached" if reached >= wanted else "MISSED"
+        lines.append(f"{file}: gate / {other}: {reached:.2f} (target {wanted:.2f}, {verdict})")
+    return "\n".join(lines)

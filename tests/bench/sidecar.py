@@ -1,0 +1,107 @@
+"""What one question costs a sidecar, and what a million revoked codes cost it.
+
+`python -m tests.bench.sidecar`. The decision is timed in this process, the medians of interleaved rounds; seconds and
+megabytes are a real sidecar's, fed over a unix socket.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from authz_sidecar.authorize import Authorize
+from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.revocations import Revocations
+from authz_sidecar.verifier import Verifier
+from tests.support.forging import RING, with_claims
+from tests.support.million import ManyRevoked, code
+from tests.support.sidecar import PATH, ControlPlaneStub, SidecarUnderTest
+from tests.support.waiting import eventually
+
+MILLION: Final = 1_000_000
+TOKENS: Final = 500
+ROUNDS: Final = 41
+Question = dict[bytes, bytes]
+
+
+def main() -> None:
+    questions = [_question(number) for number in range(TOKENS)]
+    print("| one question, in the sidecar | microseconds |")
+    print("|---|---|")
+    print(f"| judged, token known | {_known(questions, Revocations()):.1f} |")
+    print(f"| judged, token seen for the first time (HS256) | {_first(questions):.0f} |", flush=True)
+    print("\n| a million revoked codes | measured | target |")
+    print("|---|---|---|")
+    print(f"| judging, against the empty set | {_ratio(questions):.2f} | 1.10 |", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        _million(Path(name))
+
+
+def _question(number: int) -> Question:
+    now = int(time.time())
+    token = with_claims(iat=now, exp=now + 3600, sub=f"bench{number:07d}", sid=f"session-{number:014d}")
+    return {
+        b"authorization": f"Bearer {token}".encode(),
+        b"x-gate-path": PATH.encode(),
+        b"x-gate-method": b"GET",
+        b"x-gate-client": b"192.0.2.1",
+        b"x-gate-user-agent": b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+    }
+
+
+def _gate(revocations: Revocations) -> Callable[[Question], object]:
+    return Authorize(Verifier(KeySource(RING)).verify, lambda _now: revocations).answer
+
+
+def _microseconds(answer: Callable[[Question], object], questions: list[Question]) -> float:
+    began = time.perf_counter()
+    for question in questions:
+        answer(question)
+    return (time.perf_counter() - began) / len(questions) * 1e6
+
+
+def _known(questions: list[Question], revocations: Revocations) -> float:
+    answer = _gate(revocations)
+    _microseconds(answer, questions)
+    return statistics.median(_microseconds(answer, questions) for _ in range(ROUNDS))
+
+
+def _first(questions: list[Question]) -> float:
+    return statistics.median(_microseconds(_gate(Revocations()), questions) for _ in range(5))
+
+
+def _ratio(questions: list[Question]) -> float:
+    """Return the median ratio of pairs, each measured one after the other."""
+    now = time.time()
+    many = _gate(Revocations(Change(Kind.CODE, code(i), True, None, now, now + i % 86_400) for i in range(MILLION)))
+    none = _gate(Revocations())
+    for answer in (many, none):
+        _microseconds(answer, questions)
+    return statistics.median(_microseconds(many, questions) / _microseconds(none, questions) for _ in range(ROUNDS))
+
+
+def _million(folder: Path) -> None:
+    feed = ManyRevoked(MILLION)
+    with (
+        ControlPlaneStub(folder / "control.sock", feed.answer) as control_plane,
+        SidecarUnderTest(folder, control_plane.socket) as sidecar,
+    ):
+        bare, began = sidecar.megabytes("VmRSS"), time.monotonic()
+        eventually(lambda: sidecar.health()["revocationCacheSize"] == MILLION, within=60)
+        print(f"| snapshot of 100 pages in force, seconds | {time.monotonic() - began:.1f} | 10 |")
+        eventually(sidecar.state_file.exists, within=60)
+        print(f"| memory, MB (without: {bare:.0f}) | {sidecar.megabytes('VmRSS'):.0f} | 400 |")
+        feed.count, feed.epoch = MILLION - 1, "second"
+        eventually(lambda: sidecar.health()["revocationCacheSize"] == MILLION - 1, within=60)
+        print(f"| most memory ever, with a second snapshot beside it, MB | {sidecar.megabytes('VmHWM'):.0f} | 400 |")
+        sidecar.service.kill()
+        began = time.monotonic()
+        sidecar.start()
+        print(f"| restart from the state file, seconds | {time.monotonic() - began:.1f} | |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""The sidecar's numbers are for its own socket: through nginx's public port nobody finds them."""
+
+import httpx2
+import pytest
+
+from tests.support.stack import StackUnderTest
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/authorize", "/_authorize", "/live", "/health/../metrics", "/streams/metrics"]
+)
+def test_nothing_that_the_sidecar_says_to_insiders_is_on_the_public_port(gate: StackUnderTest, path: str) -> None:
+    answer = httpx2.get(f"{gate.url}{path}")
+    assert answer.status_code == 404
+    assert "streamgate_" not in answer.text
+
+
+def test_on_its_own_socket_a_sidecar_counts_what_nginx_asked(gate: StackUnderTest) -> None:
+    event_id = "3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f"
+    assert httpx2.get(f"{gate.url}/streams/{event_id}/stream.m3u8").status_code == 401
+    (socket,) = gate.described.run_folder.glob("sidecar-1.sock")
+    with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket))) as insider:
+        told = insider.get("http://sidecar/metrics").text
+    assert 'streamgate_verdicts_total{reason="missing"} 1.0' in told

@@ -1,0 +1,112 @@
+"""What deploy/monitoring/ ships: rules that promtool accepts and tests, on numbers that a sidecar really gives."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.people import Organiser, Viewer
+from tests.support.stack import Service, StackUnderTest, free_port
+from tests.support.streams import make_folder
+from tests.support.waiting import eventually
+
+MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
+DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana-dashboard.json").read_text())
+RULES = (MONITORING / "alerts.yml").read_text()
+_NAME = re.compile(r"\b(?:streamgate|process)_[a-z_]+\b")
+
+
+def _promtool(*arguments: str) -> None:
+    program = which("promtool")
+    assert program, "promtool is missing (Debian: prometheus)"
+    done = subprocess.run([program, *arguments], cwd=MONITORING, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["rules alerts.yml", "config prometheus.yml"])
+def test_prometheus_understands_the_files(kind: str) -> None:
+    _promtool("check", *kind.split())
+
+
+def test_each_alert_is_raised_by_what_it_is_for_and_by_nothing_less() -> None:
+    _promtool("test", "rules", "alerts_test.yml")
+
+
+def test_each_alert_has_a_test() -> None:
+    tests = (MONITORING / "alerts_test.yml").read_text()
+    assert [name for name in re.findall(r"alert: (\w+)", RULES) if f"alertname: {name}\n" not in tests] == []
+
+
+def _queries() -> list[str]:
+    targets = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    return targets + [str(variable["query"]) for variable in DASHBOARD["templating"]["list"]]
+
+
+@pytest.fixture(scope="module")
+def numbers(gate: StackUnderTest, organiser: Organiser) -> str:
+    """What a sidecar says after a request and a revocation."""
+    event_id, viewer = organiser.create_event(), Viewer(gate.url)
+    make_folder(gate.streams, event_id)
+    [ticket] = organiser.tickets(event_id)
+    viewer.redeem(ticket.code).raise_for_status()
+    assert viewer.watch("1.ts").status_code == 200
+    organiser.revoke(ticket)
+    eventually(lambda: viewer.watch("1.ts").status_code == 403)
+    viewer.close()
+    transport = httpx2.HTTPTransport(uds=gate.sidecars[0].spec.argv[-1])
+    with httpx2.Client(transport=transport, base_url="http://sidecar") as client:
+        return client.get("/metrics").text
+
+
+@pytest.mark.parametrize("name", sorted(set(_NAME.findall(RULES + "\n".join(_queries())))))
+def test_each_number_that_rules_or_dashboard_ask_for_is_given_by_a_sidecar(name: str, numbers: str) -> None:
+    assert re.search(rf"^{name}(?:\{{| )", numbers, re.MULTILINE)
+
+
+def test_the_reasons_that_the_rules_name_exist(numbers: str) -> None:
+    named = {reason for text in re.findall(r'reason[!~=]+"([^"]+)"', RULES) for reason in text.split("|")}
+    assert named <= set(re.findall(r'reason="([^"]+)"', numbers))
+
+
+@pytest.fixture
+def opened_numbers(gate: StackUnderTest, tmp_path: Path) -> Iterator[str]:
+    """The address at which the shipped nginx.conf opens the numbers, in an nginx of its own."""
+    port, site = free_port(), (MONITORING / "nginx.conf").read_text()
+    sockets = str(Path(gate.sidecars[0].spec.argv[-1]).parent)
+    site = site.replace("/run/streamgate", sockets).replace("127.0.0.1:9180", f"127.0.0.1:{port}")
+    temporary = "".join(
+        f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(
+        f"user root;\npid {tmp_path}/pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\n{temporary}{site}\n}}\n"
+    )
+    gated = gate.described.nginx
+    argv = (gated.argv[0], "-e", "stderr", "-c", str(configuration), "-g", "daemon off;")
+    service = Service(type(gated)("numbers", argv, gated.env, gated.is_ready), tmp_path / "log")
+    service.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        service.stop()
+
+
+def test_the_shipped_nginx_file_opens_the_numbers_of_each_sidecar_and_nothing_else(opened_numbers: str) -> None:
+    with httpx2.Client(base_url=opened_numbers) as client:
+
+        def answers(path: str, status: int) -> bool:
+            try:
+                return client.get(path).status_code == status
+            except httpx2.TransportError:
+                return False
+
+        eventually(lambda: answers("/sidecar-1/metrics", 200))
+        assert answers("/sidecar-2/metrics", 502)  # this stack has one sidecar
+        assert answers("/authorize", 404)
+        assert answers("/sidecar-1/authorize", 404)

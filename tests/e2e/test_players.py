@@ -1,0 +1,146 @@
+"""Every player x every carrier that it has x every kind of stream: what plays, and what is refused and stays so.
+
+The README's table "Players" says the same. What a player cannot do is asserted here too, so that it is noticed when
+it learns to.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.contents import CONTENTS, asked_for, contents
+from tests.support.people import Organiser, Viewer
+from tests.support.players import Chromium, Ffmpeg, Player, Seen, Source, Vlc, WebKitGtk
+from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually
+
+CARRIERS: Final = {
+    "hls.js": ("header", "cookie", "path", "query"),
+    "chromium": ("cookie", "path", "query"),
+    "webkit": ("cookie", "path", "query"),
+    "vlc": ("path", "query"),
+    "ffmpeg": ("header", "cookie", "path", "query"),
+}
+# No player hands the query of a playlist on to what the playlist names, and /streams/... leaves a path token behind.
+REFUSED: Final = {"query": frozenset(CONTENTS), "path": frozenset({"rooted"})}
+# The browsers' own HLS leaves a WebVTT rendition alone; ffmpeg is asked for the picture only.
+READS_SUBTITLES: Final = {"hls.js", "vlc"}
+HUNG_UP: Final = 499  # nginx's word for a client that did not wait for the answer
+RUNS: Final = [(player, carrier) for player, carriers in CARRIERS.items() for carrier in carriers]
+CASES: Final = [(*run, content) for run in RUNS for content in CONTENTS]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the access log says about one request."""
+
+    name: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One player with one carrier: how far it came with each stream, and what it asked for."""
+
+    seen: dict[str, Seen]
+    asked: dict[str, list[Line]]
+
+
+class Theatre:
+    """A gate with one event for each kind of stream."""
+
+    def __init__(self, gate: StackUnderTest, organiser: Organiser) -> None:
+        self.gate = gate
+        self._organiser = organiser
+        self.events = {name: organiser.create_event(title=name, maxDevices=10) for name in CONTENTS}
+
+    def folder(self, content: str) -> Path:
+        return self.gate.streams / self.events[content]
+
+    def source(self, content: str, carrier: str) -> Source:
+        """Redeem a fresh ticket and give what a player with that carrier is given."""
+        viewer = Viewer(self.gate.url)
+        [ticket] = self._organiser.tickets(self.events[content])
+        assert viewer.redeem(ticket.code).is_success
+        plain = f"{self.gate.url}{viewer.stream}"
+        urls = {"query": f"{plain}?__token={viewer.token}"}
+        url = viewer.post("/api/playback/tv").json()["url"] if carrier == "path" else urls.get(carrier, plain)
+        viewer.close()
+        return Source(url, carrier, ticket.code, viewer.token)
+
+    def run(self, player: Player, carrier: str) -> Run:
+        before = len(self._log())
+        sources = {content: self.source(content, carrier) for content in CONTENTS}
+        seen = player.play(sources, REFUSED.get(carrier, frozenset()))
+        self._write_out_the_log()
+        lines = self._log()[before:]
+        return Run(seen, {content: self._about(content, lines) for content in CONTENTS})
+
+    def _about(self, content: str, lines: list[dict[str, Any]]) -> list[Line]:
+        prefix = f"/streams/{self.events[content]}/"
+        ours = (Line(line["path"], line["status"]) for line in lines if line["path"].startswith(prefix))
+        return [line for line in ours if line.status != HUNG_UP]
+
+    def _log(self) -> list[dict[str, Any]]:
+        text = (self.gate.home / "log" / "access.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def _write_out_the_log(self) -> None:
+        """The log is written with a delay: what is in front of our own line is all there is."""
+        marks = len([line for line in self._log() if line["path"] == "/mark"])
+        httpx2.get(f"{self.gate.url}/mark")
+        eventually(lambda: len([line for line in self._log() if line["path"] == "/mark"]) > marks, within=5)
+
+
+@pytest.fixture(scope="module")
+def theatre(gate: StackUnderTest, organiser: Organiser) -> Iterator[Theatre]:
+    house = Theatre(gate, organiser)
+    with contents(house.folder):
+        yield house
+
+
+@pytest.fixture(scope="module")
+def played(theatre: Theatre, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run]:
+    """Give what happened with a player and a carrier; it is played once for all its streams."""
+    portal, folder = theatre.gate.url, partial(tmp_path_factory.mktemp)
+    make: dict[str, Callable[[], Player]] = {
+        "hls.js": lambda: Chromium(browser, portal, with_hls_js=True),
+        "chromium": lambda: Chromium(browser, portal, with_hls_js=False),
+        "webkit": lambda: WebKitGtk(portal, folder("webkit")),
+        "vlc": lambda: Vlc(folder("vlc")),
+        "ffmpeg": lambda: Ffmpeg(folder("ffmpeg")),
+    }
+    runs: dict[tuple[str, str], Run] = {}
+
+    def run(player: str, carrier: str) -> Run:
+        if (player, carrier) not in runs:
+            runs[player, carrier] = theatre.run(make[player](), carrier)
+        return runs[player, carrier]
+
+    return run
+
+
+@pytest.mark.parametrize(("player", "carrier", "content"), CASES)
+def test_what_a_player_can_carry_plays_and_nothing_else_does(
+    played: Callable[[str, str], Run], player: str, carrier: str, content: str
+) -> None:
+    run = played(player, carrier)
+    seen, asked = run.seen[content], run.asked[content]
+    assert asked, "it never asked"
+    if content in REFUSED.get(carrier, ()):
+        assert not seen.is_playing
+        assert asked[0].status in {200, 206}, "the URL that it was given is good"
+        assert {line.status for line in asked if line.name != asked[0].name} == {401}
+    else:
+        assert seen.is_playing, (seen, asked)
+        assert {line.status for line in asked} <= {200, 206}, asked
+        assert any(line.name.endswith(asked_for(content)) for line in asked)
+        has_read_words = any(line.name.endswith(".vtt") for line in asked)
+        assert has_read_words == (content == "subtitles" and player in READS_SUBTITLES)

@@ -1,0 +1,57 @@
+"""What a real edge reports back: which revocations are in force there, and who is really watching."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.people import Organiser, Viewer
+from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def api(gate: StackUnderTest) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=f"{gate.url}/api/admin", timeout=30) as client:
+        client.post("/login", json={"password": ADMIN_PASSWORD}).raise_for_status()
+        yield client
+
+
+@pytest.fixture
+def viewer(gate: StackUnderTest, organiser: Organiser) -> Iterator[Viewer]:
+    """Somebody who may watch an event with one segment."""
+    event_id = organiser.create_event()
+    (gate.streams / event_id).mkdir()
+    (gate.streams / event_id / "1.ts").write_bytes(b"segment")
+    person = Viewer(gate.url)
+    person.redeem(organiser.tickets(event_id)[0].code)
+    yield person
+    person.close()
+
+
+def test_an_edge_that_refuses_a_revoked_ticket_has_said_so(api: httpx2.Client, viewer: Viewer) -> None:
+    assert viewer.watch("1.ts").status_code == 200
+    [watching] = api.get("/sessions").json()["data"]
+    cursor = api.patch(f"/tokens/{watching['ticketId']}/revoke").json()["revocation"]
+
+    def receipt() -> dict[str, Any] | None:
+        told: dict[str, Any] = api.get(f"/revocations/{cursor}").json()["data"]
+        return told if told["inForceEverywhere"] and told["edges"] else None
+
+    [edge] = (eventually(receipt) or {})["edges"]
+    assert (edge["name"], edge["liveInstances"]) == ("local", 1)
+    assert edge["afterSeconds"] < 5
+    assert viewer.watch("1.ts").status_code == 403
+
+
+def test_whoever_plays_without_a_word_is_seen_to_be_watching(api: httpx2.Client, viewer: Viewer) -> None:
+    def reported() -> dict[str, Any] | None:
+        assert viewer.watch("1.ts").status_code == 200
+        [watching] = api.get("/sessions").json()["data"]
+        return watching if watching["clients"] else None
+
+    watching = eventually(reported, within=30, every=0.2, what="the report of activity")
+    assert watching
+    assert (watching["clients"], watching["isShared"]) == (1, False)
+    assert watching["lastSeenAt"] > watching["since"]

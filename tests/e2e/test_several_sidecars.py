@@ -1,0 +1,156 @@
+"""Several sidecars behind one nginx: one that dies costs no viewer a request, and one that is back serves again."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.keep_alive import ClosedEarly, KeepAlive
+from tests.support.people import Organiser, Viewer
+from tests.support.stack import Service, StackUnderTest
+from tests.support.streams import make_folder
+from tests.support.waiting import eventually
+
+PLAYERS = 6
+
+
+@pytest.fixture
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    running = StackUnderTest(tmp_path_factory.mktemp("three"), sidecars=3)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def viewer(three: StackUnderTest) -> Iterator[Viewer]:
+    organiser, person = Organiser(three.url), Viewer(three.url)
+    event_id = organiser.create_event()
+    make_folder(three.streams, event_id)
+    [ticket] = organiser.tickets(event_id)
+    person.redeem(ticket.code).raise_for_status()
+    yield person
+    person.close()
+    organiser.close()
+
+
+class Load:
+    """Players that ask without a pause, on connections that stay open; `seen` counts what they were answered."""
+
+    def __init__(self, url: str, viewer: Viewer) -> None:
+        self.seen: Counter[object] = Counter()
+        self._url, self._viewer = url, viewer
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        asyncio.run(self._all())
+
+    async def _all(self) -> None:
+        await asyncio.gather(*(self._play() for _ in range(PLAYERS)))
+
+    async def _play(self) -> None:
+        path, token = self._viewer.stream.replace("stream.m3u8", "1.ts"), f"Authorization: Bearer {self._viewer.token}"
+        async with KeepAlive(self._url) as connection:
+            while not self._over.is_set():
+                try:
+                    self.seen[(await connection.get(path, token)).status] += 1
+                except (OSError, EOFError, ClosedEarly) as error:
+                    self.seen[repr(error)] += 1
+
+    def end(self) -> None:
+        self._over.set()
+
+    def more(self, answers: int = 300) -> None:
+        """Wait until so many more requests were answered."""
+        wanted = self.seen.total() + answers
+        eventually(lambda: self.seen.total() >= wanted, within=20, what=f"{answers} more answers")
+
+
+@contextmanager
+def load(url: str, viewer: Viewer) -> Iterator[Load]:
+    running = Load(url, viewer)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        yield running
+    finally:
+        running.end()
+        thread.join()
+
+
+def _let_it_be(_sidecar: Service, _gate: StackUnderTest) -> None:
+    pass
+
+
+def _forget_its_state(sidecar: Service, gate: StackUnderTest) -> None:
+    (gate.home / "state" / f"{sidecar.spec.name}.json").unlink()
+
+
+@pytest.mark.parametrize("before_the_restart", [_let_it_be, _forget_its_state])
+def test_a_sidecar_that_is_killed_under_load_and_restarted_costs_no_viewer_a_request(
+    three: StackUnderTest, viewer: Viewer, before_the_restart: Callable[[Service, StackUnderTest], None]
+) -> None:
+    with load(three.url, viewer) as players:
+        players.more()
+        for sidecar in three.sidecars[:2]:
+            sidecar.kill()
+            players.more()
+            before_the_restart(sidecar, three)
+            sidecar.start()
+            players.more()
+            sidecar.wait_ready()
+            players.more()
+    assert set(players.seen) == {200}
+
+
+def test_while_the_control_plane_is_away_a_sidecar_that_knows_nothing_yet_costs_no_viewer_a_request(
+    three: StackUnderTest, viewer: Viewer
+) -> None:
+    newcomer = three.sidecars[0]
+    with load(three.url, viewer) as players:
+        players.more()
+        three.control_plane.kill()
+        newcomer.kill()
+        _forget_its_state(newcomer, three)
+        lost = newcomer.printed().count("feed_lost")
+        newcomer.start()
+        eventually(lambda: newcomer.printed().count("feed_lost") > lost, what="the newcomer has tried")
+        players.more(1000)
+    assert set(players.seen) == {200}
+
+
+def test_a_restarted_sidecar_never_lets_in_what_was_revoked_while_it_was_away(
+    three: StackUnderTest, viewer: Viewer
+) -> None:
+    sidecar = three.sidecars[0]
+    event_id = viewer.stream.split("/")[2]
+    sidecar.kill()
+    organiser = Organiser(three.url)
+    organiser.deactivate(event_id)
+    organiser.close()
+    eventually(lambda: [viewer.watch("1.ts").status_code for _ in range(6)] == [403] * 6, within=2)
+    with load(three.url, viewer) as players:
+        players.more()
+        sidecar.start()
+        sidecar.wait_ready()
+        players.more(1000)
+    assert set(players.seen) == {403}
+
+
+def test_all_sidecars_dead_means_503_and_one_that_is_back_serves_within_two_seconds(
+    three: StackUnderTest, viewer: Viewer
+) -> None:
+    assert viewer.watch("1.ts").status_code == 200
+    for sidecar in three.sidecars:
+        sidecar.kill()
+    for name in ("1.ts", "stream.m3u8", "nothing.ts"):
+        assert viewer.watch(name).status_code == 503
+    three.sidecars[1].start()
+    three.sidecars[1].wait_ready()
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=2)
+    assert [viewer.watch("1.ts").status_code for _ in range(20)] == [200] * 20

@@ -1,0 +1,19 @@
+"""The short form of `make soak`: SOAK_SECONDS (60) of mixed load with mishaps; every answer is judged."""
+
+import os
+from pathlib import Path
+
+from tests.soak import memory
+from tests.soak.run import Plan, run
+
+SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
+MOST_GROWTH = 1.3  # short of the ten minutes, caches are still filling
+
+
+def test_under_mixed_load_no_verdict_is_wrong_nothing_fails_and_memory_does_not_grow(tmp_path: Path) -> None:
+    outcome = run(tmp_path / "soak", Plan(SECONDS))
+    print(outcome)  # noqa: T201  the table, shown by -s and on failure
+    assert outcome.judge.wrong == []
+    assert set(outcome.judge.answers) == {200, 401, 403, 410}
+    assert outcome.changes.keys() >= {"revoked", "given back", "released", "closed", "opened"}
+    assert memory.growth(outcome.settled, outcome.end) <= MOST_GROWTH

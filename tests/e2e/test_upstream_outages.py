@@ -1,0 +1,168 @@
+"""Hybrid mode, and an origin that goes away: what is kept plays on, nginx restarts or not, and nothing opens up."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import httpx2
+import pytest
+
+from tests.e2e.test_gate_paths import TRICKS
+from tests.support.edge import UNAVAILABLE, Edge
+from tests.support.origin import Origin, Reply
+from tests.support.raw_http import raw_request
+from tests.support.stack import StackUnderTest
+from tests.support.streams import make_folder, put
+from tests.support.waiting import eventually, stays
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """An edge in hybrid mode: a folder of streams and an origin."""
+    origin = Origin()
+    gate = StackUnderTest(tmp_path_factory.mktemp("hybrid"), settings={"UPSTREAM_ORIGIN": origin.url})
+    try:
+        origin.start()
+        gate.start()
+        yield Edge(gate, origin)
+    finally:
+        gate.stop()
+        origin.stop()
+
+
+@pytest.fixture
+def event(edge: Edge) -> Iterator[str]:
+    yield edge.origin.add_event()
+    edge.origin.start()
+
+
+def test_the_local_file_comes_first_and_what_is_missing_from_the_origin(edge: Edge, event: str) -> None:
+    folder = make_folder(edge.gate.streams, event)
+    put(folder, "1.ts", "the local one")
+    (folder.path / "en.vtt").unlink()
+    assert edge.get(event, "1.ts").text == "the local one"
+    assert edge.get(event, "en.vtt").text == f"mark-of-{event}" * 50
+    assert edge.get(event, "9.ts").status_code == 404
+    assert edge.origin.questions(f"/{event}/1.ts") == []
+    put(folder, "9.ts", "there by now")
+    assert edge.get(event, "9.ts").text == "there by now"
+
+
+def test_a_symbolic_link_is_not_followed_in_hybrid_mode_either(edge: Edge, event: str) -> None:
+    folder = make_folder(edge.gate.streams, event)
+    (folder.path / "link.ts").symlink_to("/etc/passwd")
+    assert edge.get(event, "link.ts").status_code == 404
+
+
+def test_what_is_kept_plays_on_while_the_origin_is_down_and_what_is_not_is_502(edge: Edge, event: str) -> None:
+    for name in ("stream.m3u8", "1.ts", "init.mp4"):
+        edge.get(event, name).raise_for_status()
+    edge.origin.stop()
+    stays(lambda: edge.get(event, "stream.m3u8").status_code == 200, during=3, what="the playlist is served on")
+    assert edge.get(event, "1.ts").status_code == 200
+    assert edge.get(event, "init.mp4").status_code == 200
+    for name in ("2.ts", "low/1.ts", "enc.key", "other.m3u8"):
+        answer = edge.get(event, name)
+        assert (answer.status_code, answer.json()) == (502, UNAVAILABLE), name
+    edge.origin.start()
+    eventually(lambda: edge.get(event, "2.ts").status_code == 200, within=3)
+
+
+def test_a_crowd_at_a_dead_origin_is_answered_soon(edge: Edge, event: str) -> None:
+    edge.origin.stop()
+    answers = edge.together(event, "2.ts", 100)
+    assert {answer.status_code for answer in answers} == {502}
+    assert max(answer.elapsed.total_seconds() for answer in answers) < 5
+
+
+def test_an_origin_that_hangs_holds_up_nobody_who_can_be_served_from_the_cache(edge: Edge, event: str) -> None:
+    edge.get(event, "stream.m3u8").raise_for_status()
+    edge.origin.answer(f"/{event}/stream.m3u8", Reply(200, b"too late", delay=20))
+    edge.origin.answer(f"/{event}/hung.m3u8", Reply(200, b"too late", delay=20))
+    eventually(lambda: is_asked_again(edge, event))
+    served = edge.together(event, "stream.m3u8", 20)
+    assert {answer.text.splitlines()[0] for answer in served} == {"#EXTM3U"}
+    assert sorted(answer.elapsed.total_seconds() for answer in served)[-2] < 2, "one of them at most is held up"
+    assert edge.get(event, "hung.m3u8").status_code == 502
+
+
+def is_asked_again(edge: Edge, event: str) -> bool:
+    with suppress(httpx2.TimeoutException):
+        target = f"/streams/{event}/stream.m3u8?__token={edge.token(event)}"
+        httpx2.get(f"{edge.gate.url}{target}", timeout=0.3)
+    return len(edge.origin.questions(f"/{event}/stream.m3u8")) > 1
+
+
+def test_an_origin_that_answers_with_errors_in_mid_stream_is_not_noticed_by_who_has_the_playlist(
+    edge: Edge, event: str
+) -> None:
+    before = edge.get(event, "stream.m3u8").text
+    edge.origin.answer(f"/{event}/stream.m3u8", Reply(503))
+    stays(lambda: edge.get(event, "stream.m3u8").text == before, during=3)
+    assert len(edge.origin.questions(f"/{event}/stream.m3u8")) >= 2, "the origin was asked again"
+
+
+def test_a_playlist_that_has_ended_at_the_origin_is_404_and_not_stale(edge: Edge, event: str) -> None:
+    edge.get(event, "stream.m3u8").raise_for_status()
+    edge.origin.answer(f"/{event}/stream.m3u8", Reply(404))
+    eventually(lambda: edge.get(event, "stream.m3u8").status_code == 404, within=4)
+
+
+def test_an_expired_playlist_is_revalidated_and_not_fetched_again(edge: Edge, event: str) -> None:
+    edge.get(event, "stream.m3u8").raise_for_status()
+    path = f"/{event}/stream.m3u8"
+
+    def asked_again() -> bool:
+        edge.get(event, "stream.m3u8").raise_for_status()
+        return len(edge.origin.questions(path)) > 1
+
+    eventually(asked_again, within=4)
+    assert edge.origin.questions(path)[1].headers["if-none-match"]
+    assert f"mark-of-{event}" in edge.get(event, "stream.m3u8").text
+
+
+def test_a_restart_of_nginx_keeps_the_cache(edge: Edge, event: str) -> None:
+    edge.get(event, "1.ts").raise_for_status()
+    edge.gate.nginx.stop()
+    edge.gate.nginx.start()
+    edge.gate.nginx.wait_ready()
+    edge.origin.stop()
+    assert edge.get(event, "1.ts").text == f"mark-of-{event}" * 50
+
+
+def test_a_dead_sidecar_and_a_dead_origin_are_told_apart(edge: Edge, event: str) -> None:
+    edge.get(event, "1.ts").raise_for_status()
+    [sidecar] = edge.gate.sidecars
+    sidecar.kill()
+    try:
+        for name in ("1.ts", "2.ts", "stream.m3u8", "enc.key"):
+            answer = edge.get(event, name)
+            assert (answer.status_code, answer.json()) == (503, {"error": "Authorization unavailable"})
+            assert answer.headers["retry-after"] == "1"
+        assert edge.origin.questions(f"/{event}/2.ts") == []
+        key = {"X-Internal-Api-Key": sidecar.spec.env["INTERNAL_API_KEY"]}
+        assert httpx2.delete(f"{edge.gate.url}/admin/cache/{event}", headers=key).status_code == 503
+    finally:
+        sidecar.start()
+        sidecar.wait_ready()
+    assert edge.get(event, "1.ts").status_code == 200
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_a_trick_never_fetches_another_events_bytes(edge: Edge, trick: str) -> None:
+    mine, other = edge.origin.add_event(), edge.origin.add_event()
+    token = edge.token(mine)
+    target = trick.replace("{mine}", mine).replace("{other}", other).replace("{token}", token)
+    answer = raw_request(edge.gate.url, target, headers=(f"Authorization: Bearer {token}",))
+    assert answer.status in {400, 403, 404, 414}, target
+    assert b"mark-of" not in answer.body
+    assert not any(other in asked.target or ".." in asked.target for asked in edge.origin.asked)
+
+
+def test_the_logs_of_an_edge_name_no_token(edge: Edge, event: str) -> None:
+    token = edge.token(event)
+    edge.origin.stop()
+    for target in (f"/streams/{event}/8.ts?__token={token}", f"/t/{token}/streams/{event}/8.ts"):
+        assert httpx2.get(edge.gate.url + target).status_code == 502
+    access_log = edge.gate.home / "log" / "access.jsonl"
+    eventually(lambda: access_log.read_text().count(f"/streams/{event}/8.ts") == 2)
+    assert token not in access_log.read_text()

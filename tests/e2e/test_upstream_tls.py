@@ -1,0 +1,58 @@
+"""An origin over TLS: its certificate is checked, name and all, or nothing is fetched."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.edge import UNAVAILABLE, Edge
+from tests.support.origin import Origin
+from tests.support.stack import StackUnderTest
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """Make a certificate for a name, signed by itself, with its key in the same file."""
+    file, key = folder / f"{name}.pem", folder / f"{name}.key"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    output = ["-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(file)]
+    subprocess.run([*command, *output], check=True, capture_output=True)
+    file.write_text(file.read_text() + key.read_text())
+    return file
+
+
+@contextmanager
+def edge_of(home: Path, shown: Path, trusted: Path) -> Iterator[Edge]:
+    origin = Origin(certificate=shown)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(trusted))  # the machine's own may be set, and the environment wins
+        gate = StackUnderTest(home, settings={"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url})
+    try:
+        origin.start()
+        gate.start()
+        yield Edge(gate, origin)
+    finally:
+        gate.stop()
+        origin.stop()
+
+
+def test_an_origin_with_a_trusted_certificate_is_asked_by_its_name(tmp_path: Path) -> None:
+    own = certificate(tmp_path, "localhost")
+    with edge_of(tmp_path / "home", own, own) as edge:
+        event = edge.origin.add_event()
+        assert edge.get(event, "1.ts").text == f"mark-of-{event}" * 50
+        [asked] = edge.origin.questions(f"/{event}/1.ts")
+        assert asked.headers["host"] == f"localhost:{edge.origin.port}"
+
+
+@pytest.mark.parametrize("name", ["stranger", "localhost"])
+def test_an_origin_with_another_name_or_signer_is_not_believed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "another").mkdir()
+    shown = certificate(tmp_path, name)
+    trusted = certificate(tmp_path / "another", name) if name == "localhost" else shown
+    with edge_of(tmp_path / "home", shown, trusted) as edge:
+        event = edge.origin.add_event()
+        answer = edge.get(event, "1.ts")
+        assert (answer.status_code, answer.json()) == (502, UNAVAILABLE)
+        assert edge.origin.asked == []

@@ -1,0 +1,129 @@
+"""Watch on TV in the player: a link that plays by itself, on a seat of its own or on the page's."""
+
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from tests.support.people import Organiser
+from tests.support.screen import Device
+from tests.support.stack import StackUnderTest
+from tests.support.video import make_recording
+from tests.support.waiting import eventually, stays
+
+OpenDevice = Callable[..., Device]
+SIZES = [(390, 844), (1440, 900)]
+
+
+@pytest.fixture(scope="module")
+def pair(gate: StackUnderTest, organiser: Organiser) -> str:
+    """The id of an event whose tickets are for two devices."""
+    event_id = organiser.create_event(title="The recording", maxDevices=2)
+    make_recording(gate.streams / event_id)
+    return event_id
+
+
+def open_tv(device: Device, code: str) -> str:
+    """Watch, open the panel, and return the link in it."""
+    device.enter(code)
+    device.plays()
+    device.page.mouse.move(200, 200)
+    device.page.get_by_role("button", name="Watch on TV").click()
+    device.page.get_by_role("dialog", name="Watch on TV").wait_for()
+    return eventually(lambda: device.page.input_value("#tv-url"), what="a link")
+
+
+def status(url: str) -> int:
+    return httpx2.get(url).status_code
+
+
+def is_paused(device: Device) -> bool:
+    seen = device.picture()
+    return seen is not None and seen.is_paused
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_with_a_second_seat_page_and_tv_both_play_until_the_tv_is_stopped(
+    open_device: OpenDevice, organiser: Organiser, pair: str, size: tuple[int, int]
+) -> None:
+    device = open_device(width=size[0], height=size[1], permissions=["clipboard-read", "clipboard-write"])
+    url = open_tv(device, organiser.tickets(pair)[0].code)
+    page = device.page
+    assert status(url) == 200
+    assert device.accessibility_faults() == []
+    drawn = page.get_by_role("img", name="QR code").locator("svg path").last.bounding_box()
+    assert drawn
+    assert min(drawn["width"], drawn["height"]) > 180, "a camera can read it"
+    page.get_by_role("button", name="Copy link").click()
+    eventually(lambda: page.evaluate("() => navigator.clipboard.readText()") == url, what="the link is copied")
+    device.plays()
+    targets = page.locator(".tv button:visible, .tv input:visible").all()
+    assert all((box := target.bounding_box()) and box["height"] >= 48 for target in targets)
+    page.get_by_role("button", name="Stop on TV").click()
+    eventually(lambda: status(url) == 403, within=2, what="the link is cut")
+    assert page.locator("dialog[open]").count() == 0
+    device.plays()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_without_one_the_page_pauses_says_so_and_plays_on_when_it_is_asked_to(
+    open_device: OpenDevice, organiser: Organiser, recording: str, size: tuple[int, int]
+) -> None:
+    device = open_device(width=size[0], height=size[1])
+    url = open_tv(device, organiser.tickets(recording)[0].code)
+    page = device.page
+    assert status(url) == 200
+    eventually(lambda: is_paused(device), what="the page's own picture pauses")
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Playing on TV").wait_for()
+    assert device.accessibility_faults() == []
+    page.keyboard.press("Space")
+    page.keyboard.press("k")
+    stays(lambda: is_paused(device), during=1, what="one screen a seat")
+    page.get_by_role("button", name="Show the link").click()
+    assert page.input_value("#tv-url") == url
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Watch here again").click()
+    eventually(lambda: status(url) == 403, within=2, what="the TV's link is cut")
+    device.plays()
+
+
+def test_the_link_stands_in_no_log(
+    open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, recording: str
+) -> None:
+    url = open_tv(open_device(), organiser.tickets(recording)[0].code)
+    assert status(url) == 200
+    assert status(f"{gate.url}/mark") == 404
+    logged = gate.home / "log" / "access.jsonl"
+    eventually(lambda: '"/mark"' in logged.read_text(), what="nginx has written its log")
+    token = url.split("/t/")[1].split("/")[0]
+    leaks = [file.name for file in logged.parent.iterdir() if token in file.read_text(errors="replace")]
+    assert leaks == []
+
+
+def test_where_there_is_an_airplay_device_it_is_handed_a_url_that_works_by_itself(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    device = open_device()
+    device.enter(organiser.tickets(recording)[0].code)
+    device.plays()
+    device.page.evaluate("""() => {
+        const event = new Event("webkitplaybacktargetavailabilitychanged");
+        document.querySelector("hls-video").nativeEl.dispatchEvent(Object.assign(event, { availability: "available" }));
+    }""")
+    ask = "() => document.querySelector('hls-video').nativeEl.querySelector('source')?.src"
+    url = eventually(lambda: str(seen) if "/t/" in str(seen := device.page.evaluate(ask)) else "", what="its URL")
+    assert status(url) == 200
+    device.plays()
+
+
+def test_the_panel_closes_with_the_session(open_device: OpenDevice, organiser: Organiser, pair: str) -> None:
+    device = open_device()
+    [ticket] = organiser.tickets(pair)
+    url = open_tv(device, ticket.code)
+    organiser.revoke(ticket)
+    assert device.ended()[0] == "revoked"
+    assert status(url) == 403
+    assert device.page.locator("dialog[open]").count() == 0
+    device.page.get_by_role("button", name="code").click()
+    device.page.wait_for_selector("#code", state="visible")

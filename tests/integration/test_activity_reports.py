@@ -1,0 +1,213 @@
+"""Activity as sidecars report it: it keeps sessions alive, revives none, and shows who shares a ticket."""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select, update
+
+from control_plane.models import Ticket, ViewingSession
+from control_plane.schemas import utc_now
+from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
+
+pytestmark = pytest.mark.anyio
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = {"X-Internal-Api-Key": INTERNAL_KEY}
+
+
+def session(sid: str, last_seen: datetime, *clients: str) -> dict[str, Any]:
+    return {"sid": sid, "lastSeen": last_seen.isoformat(), "clients": list(clients)}
+
+
+async def post(plane: ControlPlane, sessions: Any, edge: str = "north", key: str = INTERNAL_KEY) -> httpx2.Response:
+    body = {"edge": edge, "instance": "1", "sessions": sessions}
+    async with plane.browser() as sidecar:
+        return await sidecar.post("/internal/activity", json=body, headers={"X-Internal-Api-Key": key})
+
+
+async def last_seen(plane: ControlPlane, sid: str) -> datetime:
+    async with plane.services.database.read() as db:
+        found = await db.scalar(select(ViewingSession.last_seen_at).where(ViewingSession.sid == sid))
+    assert found
+    return found
+
+
+async def set_last_seen(plane: ControlPlane, moment: datetime = LONG_AGO) -> None:
+    async with plane.services.database.write() as db:
+        await db.execute(update(ViewingSession).values(last_seen_at=moment))
+
+
+async def watching(admin: Admin, phone: Viewer, **event: Any) -> str:
+    """Redeem a code and return the session's id."""
+    await phone.validate((await admin.ticket(**event))["code"])
+    return claims_of(phone.token).sid or ""
+
+
+async def test_a_session_is_seen_when_it_was_allowed_something(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    sid, moment = await watching(admin, phone), utc_now() - timedelta(seconds=3)
+    await set_last_seen(plane)
+    assert (await post(plane, [session(sid, moment)])).status_code == 204
+    assert await last_seen(plane, sid) == moment
+
+
+async def test_last_seen_never_goes_back(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    sid = await watching(admin, phone)
+    before = await last_seen(plane, sid)
+    await post(plane, [session(sid, before - timedelta(seconds=5))])
+    assert await last_seen(plane, sid) == before
+
+
+async def test_last_seen_never_goes_past_now(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    sid = await watching(admin, phone)
+    for future in (utc_now() + timedelta(days=1), datetime.max.replace(tzinfo=UTC)):
+        assert (await post(plane, [session(sid, future)])).status_code == 204
+        assert await last_seen(plane, sid) <= utc_now()
+
+
+async def test_of_one_session_twice_in_a_report_the_later_counts(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    sid, now = await watching(admin, phone), utc_now()
+    await set_last_seen(plane)
+    moments = (now - timedelta(seconds=9), now - timedelta(seconds=2), now - timedelta(seconds=5))
+    await post(plane, [session(sid, moment) for moment in moments])
+    assert await last_seen(plane, sid) == moments[1]
+
+
+async def test_a_session_that_is_over_stays_over_and_unknown_ones_are_passed_over(
+    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    over, live = await watching(admin, phone), await watching(admin, laptop)
+    await phone.release()
+    await set_last_seen(plane)
+    answer = await post(plane, [session(sid, utc_now()) for sid in (over, "unknown", live)])
+    assert answer.status_code == 204
+    assert await last_seen(plane, over) == LONG_AGO
+    assert await last_seen(plane, live) > LONG_AGO
+    assert (await phone.heartbeat()).status_code == 404
+
+
+async def test_playing_keeps_a_seat_that_silence_would_give_away(
+    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    await watching(admin, phone)
+    sid = claims_of(phone.token).sid or ""
+    object.__setattr__(plane.services.rules, "counting_since", LONG_AGO)
+    code = claims_of(phone.token).sub
+    await set_last_seen(plane)
+    await post(plane, [session(sid, utc_now())])
+    assert (await laptop.validate(code)).status_code == 409
+    await set_last_seen(plane)
+    assert (await laptop.validate(code)).status_code == 200
+
+
+@pytest.mark.parametrize("sessions", [None, {}, [1], [{"sid": "x"}], [session("x", LONG_AGO), {"sid": 1}]])
+async def test_of_a_report_that_makes_no_sense_nothing_is_applied(
+    plane: ControlPlane, admin: Admin, phone: Viewer, sessions: Any
+) -> None:
+    sid = await watching(admin, phone)
+    await set_last_seen(plane)
+    good = [session(sid, utc_now(), "a")]
+    answer = await post(plane, [*good, *sessions] if isinstance(sessions, list) else sessions)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "malformed")
+    assert await last_seen(plane, sid) == LONG_AGO
+    assert plane.services.clients.of([sid], utc_now()) == {sid: 0}
+
+
+async def test_only_who_knows_the_key_may_report(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    sid = await watching(admin, phone)
+    await set_last_seen(plane)
+    assert (await post(plane, [session(sid, utc_now())], key="wrong")).status_code == 401
+    assert await last_seen(plane, sid) == LONG_AGO
+
+
+async def test_ten_thousand_sessions_fit_into_one_report_and_are_written_at_once(
+    plane: ControlPlane, admin: Admin
+) -> None:
+    ticket, sids = await admin.ticket(), [f"session-{number:014d}" for number in range(10_000)]
+    await make_sessions(plane, ticket["id"], sids)
+    moment = utc_now()
+    report = [session(sid, moment, *("f" * 32 for _ in range(4))) for sid in sids]
+    began = time.monotonic()
+    answer = await post(plane, report)
+    took = time.monotonic() - began
+    assert answer.status_code == 204
+    async with plane.services.database.read() as db:
+        seen = await db.scalars(select(ViewingSession.last_seen_at).distinct())
+    assert list(seen) == [moment]
+    assert took < 5
+
+
+async def make_sessions(plane: ControlPlane, ticket_id: str, sids: Iterable[str]) -> None:
+    columns = {"started_at": LONG_AGO, "last_seen_at": LONG_AGO, "client_ip": "", "user_agent": "", "carrier": "header"}
+    rows = [
+        columns | {"sid": sid, "ticket_id": ticket_id, "seat": seat, "token_issued_at": 0, "token_expires_at": 0}
+        for seat, sid in enumerate(sids)
+    ]
+    async with plane.services.database.write() as db:
+        assert await db.get(Ticket, ticket_id)
+        await (await db.connection()).execute(ViewingSession.__table__.insert(), rows)  # type: ignore[attr-defined]
+
+
+async def test_a_report_beyond_all_measure_is_refused_and_other_bodies_stay_small(plane: ControlPlane) -> None:
+    async with plane.browser() as sidecar:
+        body = b"{" + b" " * 9_000_000 + b"}"
+        assert (await sidecar.post("/internal/activity", content=body, headers=KEY)).status_code == 413
+        assert (await sidecar.post("/api/tokens/validate", content=b" " * 70_000)).status_code == 413
+
+
+async def test_an_admin_sees_who_is_watching_and_who_shares_a_ticket(
+    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    shared, alone = await watching(admin, phone), await watching(admin, laptop, title="Ballet")
+    await post(plane, [session(shared, utc_now(), "a"), session(alone, utc_now(), "c")], edge="north")
+    await post(plane, [session(shared, utc_now(), "a", "b")], edge="south")
+    listed = (await admin.list("/sessions"))["data"]
+    by_sid = {row["sid"]: row for row in listed}
+    assert {sid: (row["clients"], row["isShared"]) for sid, row in by_sid.items()} == {
+        shared: (2, True),
+        alone: (1, False),
+    }
+    row = by_sid[alone]
+    assert (row["eventTitle"], row["label"], row["carrier"]) == ("Ballet", None, "header")
+    assert row["device"].startswith("python-httpx")
+    assert datetime.fromisoformat(row["since"]) <= datetime.fromisoformat(row["lastSeenAt"])
+
+
+async def test_sessions_are_listed_in_pages_by_event_and_without_those_that_are_over(
+    admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    first, second = await watching(admin, phone), await watching(admin, laptop)
+    page = await admin.list("/sessions", limit=1)
+    assert [row["sid"] for row in page["data"]] == [second]
+    assert page["pagination"] == {"page": 1, "limit": 1, "total": 2, "totalPages": 2}
+    assert [row["sid"] for row in (await admin.list("/sessions", limit=1, page=2))["data"]] == [first]
+    of_event = await admin.list("/sessions", eventId=claims_of(phone.token).eid)
+    assert [row["sid"] for row in of_event["data"]] == [first]
+    await phone.release()
+    assert [row["sid"] for row in (await admin.list("/sessions"))["data"]] == [second]
+
+
+async def test_a_session_that_is_kicked_is_over_and_its_ticket_stays_good(
+    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    sid = await watching(admin, phone)
+    answer = await admin.http.delete(f"/api/admin/sessions/{sid}")
+    assert (answer.status_code, answer.json()["data"]["endReason"]) == (200, "kicked")
+    [change] = (await plane.feed())["changes"]
+    assert (change["kind"], change["id"], change["revoked"]) == ("session", sid, True)
+    assert answer.json()["revocation"] == (await plane.feed())["cursor"]
+    assert (await phone.heartbeat()).json()["reason"] == "kicked"
+    assert (await laptop.validate(claims_of(phone.token).sub)).status_code == 200
+    again = await admin.http.delete(f"/api/admin/sessions/{sid}")
+    assert again.json()["data"] == answer.json()["data"]
+
+
+@pytest.mark.parametrize("sid", ["unknown", "%00", "x" * 65])
+async def test_a_session_that_does_not_exist_cannot_be_kicked(admin: Admin, sid: str) -> None:
+    assert (await admin.http.delete(f"/api/admin/sessions/{sid}")).status_code == 404

@@ -1,0 +1,214 @@
+"""The feed at full strength: many writers, large snapshots, other epochs; a follower always ends up with the truth."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from sqlalchemy import insert, select, update
+
+from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.follower import Feed, Follower
+from authz_sidecar.revocations import Revocations
+from control_plane import reaper, revocation_feed
+from control_plane.database import Database
+from control_plane.models import FeedEpoch, RevocationChange
+from control_plane.schemas import utc_now
+from tests.support.api import Admin, ControlPlane, make_settings
+from tests.support.serving import link_to, serving
+
+pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).parents[2]
+
+
+async def follow(plane: ControlPlane, cursor: str, count: int, heard: list[dict[str, Any]]) -> None:
+    """Poll as a sidecar does, until so many changes were heard and a little more would not come."""
+    while len(heard) < count:
+        page = await plane.feed(cursor, wait=30)
+        heard += page["changes"]
+        cursor = page["cursor"]
+    assert (await plane.feed(cursor))["changes"] == []
+
+
+async def writer(database_url: str, prefix: str, count: int) -> asyncio.subprocess.Process:
+    """Start another process that is ready to write."""
+    argv = sys.executable, "-m", "tests.support.feed_writer", database_url, prefix, str(count)
+    process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout
+    assert await process.stdout.readline() == b"ready\n"
+    return process
+
+
+async def log_of(plane: ControlPlane) -> list[str]:
+    """Return what the log holds, in its order."""
+    async with plane.services.database.read() as db:
+        return list(await db.scalars(select(RevocationChange.subject).order_by(RevocationChange.n)))
+
+
+async def test_whoever_follows_hears_every_change_of_ten_busy_admins_once_and_in_order(
+    plane: ControlPlane, admin: Admin
+) -> None:
+    made = await admin.codes(await admin.create_event(), 500)
+    cursor, heard = (await plane.feed())["cursor"], list[dict[str, Any]]()
+
+    async def revoke(tickets: list[dict[str, Any]]) -> None:
+        for ticket in tickets:
+            await admin.patch("tokens", ticket["id"], "revoke")
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow, plane, cursor, len(made), heard)
+            for number in range(10):
+                tasks.start_soon(revoke, made[number::10])
+    order = [change["id"] for change in heard]
+    assert order == await log_of(plane)
+    assert sorted(order) == sorted(ticket["code"] for ticket in made)
+    for number in range(10):
+        mine = [ticket["code"] for ticket in made[number::10]]
+        assert [code for code in order if code in mine] == mine
+
+
+async def test_changes_of_several_processes_are_pushed_in_commit_order_and_none_is_passed_over(
+    plane: ControlPlane, database_url: str
+) -> None:
+    cursor, heard = (await plane.feed())["cursor"], list[dict[str, Any]]()
+
+    writers = [await writer(database_url, prefix, 150) for prefix in "ab"]
+    with anyio.fail_after(25):  # a question waits for 30 s: they are told of another process's changes before that
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow, plane, cursor, 300, heard)
+            for process in writers:
+                tasks.start_soon(process.communicate, b"go\n")
+    order = [change["id"] for change in heard]
+    assert order == await log_of(plane)
+    for prefix in "ab":
+        assert [code for code in order if code[0] == prefix] == [f"{prefix}{number:06d}" for number in range(150)]
+    both_wrote = order != sorted(order)
+    assert both_wrote
+
+
+@dataclass
+class InBetween:
+    """A feed at which something happens after each of its answers."""
+
+    feed: Feed
+    happen: Callable[[int], Awaitable[None]]
+    answers: int = 0
+
+    async def ask(self, cursor: str, *, wait: bool) -> bytes:
+        answer = await self.feed.ask(cursor, wait=wait)
+        self.answers += 1
+        await self.happen(self.answers)
+        return answer
+
+
+async def fill(database: Database, count: int, expires_in: timedelta = timedelta(hours=1)) -> None:
+    now = utc_now()
+    rows = [
+        {"kind": "code", "subject": f"c{number:07d}", "revoked": True, "at": now, "expires_at": now + expires_in}
+        for number in range(count)
+    ]
+    async with database.write() as db:
+        await db.execute(insert(RevocationChange), rows)
+
+
+async def change(database: Database, kind: Kind, subject: str, *, revoked: bool) -> None:
+    now = utc_now().timestamp()
+    async with database.write() as db:
+        entry = Change(kind, subject, revoked, None if revoked else int(now) + 1, now, now + 3600)
+        await revocation_feed.append(db, entry)
+
+
+async def truth(database: Database) -> dict[Kind, dict[str, Any]]:
+    """What a sidecar that heard everything holds."""
+    async with database.read() as db:
+        page = await revocation_feed.read_page(db, "", limit=100_000)
+    return held(Revocations(page.changes))
+
+
+def held(revocations: Revocations | None) -> dict[Kind, dict[str, Any]]:
+    assert revocations is not None
+    return {kind: dict(subjects.by_id) for kind, subjects in revocations.by_kind.items()}
+
+
+@pytest.fixture
+async def socket(database_url: str, tmp_path: Path) -> AsyncIterator[Path]:
+    """A control plane behind a unix socket."""
+    path = tmp_path / "control.sock"
+    async with serving(make_settings(database_url), path):
+        yield path
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The same database from elsewhere."""
+    elsewhere = Database(database_url)
+    yield elsewhere
+    await elsewhere.close()
+
+
+async def test_a_large_snapshot_during_which_much_changes_ends_in_exactly_the_final_state(
+    socket: Path, database: Database
+) -> None:
+    await fill(database, 25_000)
+
+    async def happen(answers: int) -> None:
+        if answers <= 4:
+            for number in (17, 9_999, 10_000, 24_000 + answers):
+                await change(database, Kind.CODE, f"c{number:07d}", revoked=answers % 2 == 0)
+            await change(database, Kind.EVENT, f"event-{answers}", revoked=True)
+
+    async with link_to(socket) as link:
+        follower = Follower(InBetween(link, happen))
+        with anyio.fail_after(60):
+            for _ in range(2):
+                await follower.sync_once()
+                assert follower.revocations(0) is None
+            await follower.sync_once()
+            while held(follower.revocations(0)) != await truth(database):
+                await follower.sync_once()
+    final = held(follower.revocations(0))
+    assert len(final[Kind.CODE]) == 25_000
+    assert len(final[Kind.EVENT]) == 4
+
+
+async def test_another_epoch_leads_to_a_snapshot_that_replaces_everything(socket: Path, database: Database) -> None:
+    await change(database, Kind.CODE, "before", revoked=True)
+    async with link_to(socket) as link:
+        follower = Follower(link)
+        await follower.sync_once()
+        assert held(follower.revocations(0))[Kind.CODE].keys() == {"before"}
+        async with database.write() as db:
+            await db.execute(update(FeedEpoch).values(epoch="restored"))
+            await db.execute(update(RevocationChange).values(subject="restored"))
+        with anyio.fail_after(10):
+            await follower.sync_once()
+    assert held(follower.revocations(0))[Kind.CODE].keys() == {"restored"}
+    assert follower._cursor.startswith("restored.")
+
+
+async def test_what_no_token_can_meet_any_more_leaves_the_feed_and_nothing_else_does(
+    socket: Path, database: Database
+) -> None:
+    await fill(database, 5_000, expires_in=-timedelta(minutes=3))
+    await change(database, Kind.CODE, "alive", revoked=True)
+    async with link_to(socket) as link:
+        old, young = Follower(link), Follower(link)
+        await old.sync_once()
+        await reaper.clear_up(database)
+        await young.sync_once()
+        await change(database, Kind.CODE, "new", revoked=True)
+        with anyio.fail_after(10):
+            for follower in (old, young):
+                await follower.sync_once()
+    assert held(young.revocations(0))[Kind.CODE].keys() == {"alive", "new"}
+    known = old.revocations(0)
+    assert known
+    assert sum(known.forget_expired(datetime.now(UTC).timestamp())) == 5_000
+    assert held(old.revocations(0)) == held(young.revocations(0))

@@ -1,0 +1,149 @@
+"""Both services' eyes on the key file: every way of changing it is noticed, none of them ends the watching."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+
+import anyio
+import pytest
+
+from authz_sidecar import key_watch as sidecar_watch
+from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.keys import KeyRing
+from control_plane import key_watch as control_plane_watch
+from tests.support.forging import SECRET
+from tests.support.key_sets import base64url, key_set, oct_key, write_keys, write_text
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("watch", [sidecar_watch, control_plane_watch])]
+OLD, NEW = oct_key("old", b"o" * 32), oct_key("new", b"n" * 32)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "keys" / "playback.json"
+
+
+@asynccontextmanager
+async def watching(watch: ModuleType, keys: KeySource) -> AsyncIterator[None]:
+    """Watch while the test looks; the watching must then end at a word."""
+    stop, ended = anyio.Event(), anyio.Event()
+
+    async def run() -> None:
+        await watch.run(keys, stop)
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        yield
+        stop.set()
+        with anyio.fail_after(1):
+            await ended.wait()
+
+
+async def soon(look: Callable[[], object], within: float = 2.0) -> None:
+    await anyio.to_thread.run_sync(lambda: eventually(look, within))
+
+
+def in_place(file: Path) -> None:
+    file.write_bytes(key_set(NEW))
+
+
+def by_rename(file: Path) -> None:
+    write_keys(file, NEW)
+
+
+def by_removal_and_return(file: Path) -> None:
+    file.unlink()
+    file.write_bytes(key_set(NEW))
+
+
+def by_another_folder(file: Path) -> None:
+    file.parent.rename(file.parent.with_name("elsewhere"))
+    write_keys(file, NEW)
+
+
+def link_twice(file: Path) -> None:
+    file.parent.mkdir()
+    write_keys(file.parent / "first" / file.name, OLD)
+    (file.parent / "..data").symlink_to(file.parent / "first")
+    file.symlink_to(Path("..data") / file.name)
+
+
+def by_another_link(file: Path) -> None:
+    """Change what Kubernetes changes in a mounted secret: the link to the folder that the file lies in."""
+    aside = file.parent / "..data_tmp"
+    aside.symlink_to(file.parent / "second")
+    write_keys(file.parent / "second" / file.name, NEW)
+    aside.replace(file.parent / "..data")
+
+
+@pytest.mark.parametrize("change", [in_place, by_rename, by_removal_and_return, by_another_folder])
+async def test_a_changed_file_is_in_force_within_two_seconds(
+    watch: ModuleType, file: Path, change: Callable[[Path], None]
+) -> None:
+    write_keys(file, OLD)
+    keys = KeySource.open(file, None, KeyRing.for_signing)
+    async with watching(watch, keys):
+        change(file)
+        await soon(lambda: keys.ring.kids == ["new"])
+
+
+async def test_a_rename_is_told_by_the_kernel_and_not_only_found_by_looking(
+    watch: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_LOOK_EVERY_MS", 60_000)
+    write_keys(file, OLD)
+    keys = KeySource.open(file, None, KeyRing.for_signing)
+
+    def is_noticed() -> bool:
+        by_rename(file)  # again and again: the first ones may come before the folder is watched
+        return keys.ring.kids == ["new"]
+
+    async with watching(watch, keys):
+        await soon(is_noticed)
+
+
+async def test_a_file_behind_links_is_followed(watch: ModuleType, file: Path) -> None:
+    link_twice(file)
+    keys = KeySource.open(file, None, KeyRing.for_signing)
+    async with watching(watch, keys):
+        by_another_link(file)
+        await soon(lambda: keys.ring.kids == ["new"])
+
+
+async def test_a_file_in_a_folder_that_is_made_later_replaces_the_secret(watch: ModuleType, file: Path) -> None:
+    keys = KeySource.open(file, SECRET, KeyRing.for_signing)
+    async with watching(watch, keys):
+        write_keys(file, NEW)
+        await soon(lambda: keys.ring.kids == ["new"])
+
+
+async def test_a_broken_file_is_reported_once_without_key_material_and_the_next_good_one_taken(
+    watch: ModuleType, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_keys(file, OLD)
+    keys = KeySource.open(file, None, KeyRing.for_signing)
+    printed = ""
+
+    def has_printed(words: str) -> bool:
+        nonlocal printed
+        printed += capsys.readouterr().out
+        return words in printed
+
+    async with watching(watch, keys):
+        write_text(file, json.dumps({"keys": [NEW, NEW]}).encode())
+        await soon(lambda: has_printed("key_file_refused"))
+        assert keys.ring.kids == ["old"]
+        write_keys(file, NEW)
+        await soon(lambda: has_printed("key_ring_changed"))
+    assert printed.count("key_file_refused") == 1
+    assert "key 2 has the kid of another one" in printed
+    assert base64url(b"n" * 32) not in printed
+
+
+async def test_without_a_file_there_is_nothing_to_watch(watch: ModuleType) -> None:
+    with anyio.fail_after(1):
+        await watch.run(KeySource.open(None, SECRET, KeyRing.for_signing), anyio.Event())

@@ -1,0 +1,239 @@
+"""The shipped nginx files as data: rules whose breach would open the gate, whatever the tests that ask it see."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import crossplane
+import pytest
+
+from control_plane.binaries import find_nginx
+from control_plane.home import create_home
+from control_plane.nginx_site import shipped_folder
+from control_plane.processes import stack
+from tests.support.stack import apart
+
+MODES = {
+    "local": {},
+    "hybrid": {"UPSTREAM_ORIGIN": "https://localhost:9/hls"},
+    "proxy": {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": "http://localhost:9"},
+}
+REFUSALS = {"400", "401", "403", "404", "405", "414", "494", "500", "502", "503", "504"}
+OF_THE_CLIENT = re.compile(
+    r"\$(args|arg_|request_uri|query_string|is_args|http_|cookie_|remote_|request\b|request_body)"
+)
+
+
+@dataclass(frozen=True)
+class Directive:
+    name: str
+    args: tuple[str, ...]
+    inside: tuple["Directive", ...]
+    parents: tuple[str, ...]
+
+    def all(self, *names: str) -> list["Directive"]:
+        return [child for child in self.inside if child.name in names]
+
+    def value(self, name: str) -> str:
+        [found] = self.all(name)
+        return " ".join(found.args)
+
+    def walk(self) -> Iterator["Directive"]:
+        for child in self.inside:
+            yield child
+            yield from child.walk()
+
+    def error_codes(self) -> set[str]:
+        return {code for page in self.all("error_page") for code in page.args[:-1]}
+
+
+@pytest.fixture(params=sorted(MODES), scope="module")
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp(request.param) / "home"
+    apart(lambda: create_home(home, "secret", 9000))
+    with (home / ".env").open("a") as file:
+        file.writelines(f"{name}={value}\n" for name, value in MODES[request.param].items())
+        file.write("CORS_ALLOWED_ORIGIN=https://portal.example\n")
+    stack(home)
+    return home / "run" / "nginx"
+
+
+@pytest.fixture(scope="module")
+def configuration(folder: Path) -> Directive:
+    parsed = crossplane.parse(str(folder / "nginx.conf"), combine=True)
+    assert parsed["status"] == "ok", parsed["errors"]
+    return Directive("", (), tuple(_read(entry, ()) for entry in parsed["config"][0]["parsed"]), ())
+
+
+def _read(entry: dict[str, Any], parents: tuple[str, ...]) -> Directive:
+    name, args = entry["directive"], tuple(entry["args"])
+    below = (*parents, " ".join((name, *args)))
+    return Directive(name, args, tuple(_read(child, below) for child in entry.get("block", ())), parents)
+
+
+def locations(configuration: Directive) -> list[Directive]:
+    return [each for each in configuration.walk() if each.name == "location"]
+
+
+def location(configuration: Directive, *args: str) -> Directive:
+    [found] = [each for each in locations(configuration) if each.args == args]
+    return found
+
+
+def protected(configuration: Directive) -> tuple[Directive, ...]:
+    """Give what lies in the streams' location: each of these answers for itself."""
+    found = tuple(location(configuration, "^~", "/streams/").all("location"))
+    assert len(found) == 3
+    return found
+
+
+def origins(configuration: Directive) -> list[Directive]:
+    return [each for each in locations(configuration) if each.args[0].startswith("@origin_")]
+
+
+def test_no_directive_is_used_that_opens_gates(configuration: Directive) -> None:
+    names = {each.name for each in configuration.walk()}
+    assert not names & {"satisfy", "alias", "open_file_cache", "open_file_cache_errors", "resolver", "autoindex"}
+
+
+def test_no_refusal_is_turned_into_something_else(configuration: Directive) -> None:
+    pages = [each for each in configuration.walk() if each.name == "error_page"]
+    assert pages
+    assert not any(re.match(r"=\d", arg) for page in pages for arg in page.args)
+    assert all(page.args[-1].startswith("@") for page in pages)
+
+
+def test_no_regular_expression_can_outrank_a_prefix(configuration: Directive) -> None:
+    patterns = [each for each in locations(configuration) if each.args[0] in {"~", "~*"}]
+    assert {each.parents[-1] for each in patterns} == {"location ^~ /streams/"}
+    prefixes = [
+        each.args for each in locations(configuration) if each.args[-1].startswith("/") and each.args[-1] != "/"
+    ]
+    assert {args[0] for args in prefixes} == {"=", "^~"}
+
+
+def test_the_question_to_the_sidecar_is_internal_and_takes_nothing_from_the_client(configuration: Directive) -> None:
+    question = location(configuration, "=", "/_authorize")
+    assert question.all("internal")
+    assert question.value("proxy_pass_request_headers") == "off"
+    assert question.value("proxy_pass_request_body") == "off"
+    assert not question.all("error_page", "proxy_intercept_errors", "add_header", "if", "return", "proxy_cache")
+    assert question.value("proxy_pass") == "http://sidecars/authorize"
+
+
+def test_every_protected_location_asks_and_refuses_completely(configuration: Directive) -> None:
+    for each in protected(configuration):
+        assert each.value("auth_request") == "/_authorize"
+        assert each.error_codes() >= REFUSALS
+        assert each.value("disable_symlinks") == "on from=$document_root"
+        assert each.value("max_ranges") == "1"
+        assert each.value("rewrite") == "^/streams(/.+)$ $1 break"
+        assert [child.args for child in each.all("set")] == [("$gate_path", "$uri")]
+        assert not each.all("return", "proxy_pass", "location")
+
+
+def test_what_comes_before_the_verdict_only_refuses(configuration: Directive) -> None:
+    for each in protected(configuration):
+        for condition in each.all("if"):
+            [only] = condition.inside
+            assert (only.name, only.args[0]) in {("return", "204"), ("return", "404"), ("return", "405")}
+        assert each.all("if")[0].args == ("$stream_admitted", "=", "0")
+    conditions = [each for each in configuration.walk() if each.name == "if"]
+    assert all([child.name for child in each.inside] == ["return"] for each in conditions)
+
+
+def test_the_origin_is_reached_after_the_verdict_only(configuration: Directive) -> None:
+    for each in configuration.walk():
+        names_it = any("@origin_" in arg or "$origin_location" in arg for arg in each.args)
+        if names_it and each.name not in {"location", "map"}:
+            assert each.name == "try_files" or each.parents[-1].startswith("map ")
+    for asking in [each for each in locations(configuration) if each.all("try_files")]:
+        assert asking in protected(configuration)
+
+
+def test_nothing_of_the_client_goes_to_the_origin_nor_into_a_key(configuration: Directive) -> None:
+    assert len(origins(configuration)) == 4
+    for each in origins(configuration):
+        assert each.value("proxy_pass_request_headers") == "off"
+        assert each.value("proxy_pass_request_body") == "off"
+        assert each.value("proxy_pass").startswith("$origin_url$uri")
+        for sent in each.all("proxy_pass", "proxy_set_header", "proxy_cache_key"):
+            assert not OF_THE_CLIENT.search(" ".join(sent.args))
+        assert not each.all("proxy_redirect", "if", "return", "rewrite")
+
+
+def test_the_origins_failures_are_never_the_gates(configuration: Directive) -> None:
+    for each in origins(configuration):
+        assert each.value("proxy_intercept_errors") == "on"
+        assert each.error_codes() >= {
+            "301",
+            "302",
+            "307",
+            "308",
+            "401",
+            "403",
+            "404",
+            "410",
+            "500",
+            "502",
+            "503",
+            "504",
+        }
+        assert {page.args[-1] for page in each.all("error_page")} == {"@not_found", "@source_unavailable"}
+
+
+def test_what_is_kept_is_asked_for_once_and_keys_are_not_kept(configuration: Directive) -> None:
+    for each in origins(configuration):
+        if each.args == ("@origin_key",):
+            assert each.value("proxy_cache") == "off"
+            assert each.value("proxy_max_temp_file_size") == "0"
+            continue
+        assert each.value("proxy_cache_lock") == "on"
+        assert each.value("proxy_cache_background_update") == "off"
+        assert "updating" in each.value("proxy_cache_use_stale").split()
+        assert each.value("proxy_cache_key").startswith("$uri")
+
+
+def test_playlists_have_no_validators(configuration: Directive) -> None:
+    playlists = [location(configuration, "~", r"\.m3u8$"), *origins(configuration)[:2]]
+    for each in playlists:
+        assert (each.value("etag"), each.value("if_modified_since"), each.value("gzip")) == ("off", "off", "on")
+
+
+def test_an_origin_over_tls_is_verified(configuration: Directive) -> None:
+    [http] = configuration.all("http")
+    urls = [each.args for each in configuration.walk() if each.parents and each.parents[-1] == "map  $origin_url"]
+    if any("https://" in arg for args in urls for arg in args):
+        assert http.value("proxy_ssl_verify") == "on"
+        assert http.value("proxy_ssl_trusted_certificate")
+    for each in origins(configuration):
+        assert (each.value("proxy_ssl_server_name"), each.value("proxy_ssl_name")) == ("on", "$origin_name")
+
+
+def test_cross_origin_headers_name_no_wildcard_and_no_credentials(configuration: Directive) -> None:
+    headers = [each.args for each in configuration.walk() if each.name == "add_header"]
+    allowed = {args[1] for args in headers if args[0] == "Access-Control-Allow-Origin"}
+    assert allowed == {"$cors_origin"}
+    assert not any(args[0] == "Access-Control-Allow-Credentials" for args in headers)
+
+
+def test_nginx_itself_accepts_the_files(folder: Path) -> None:
+    command = [find_nginx(), "-t", "-q", "-p", f"{folder}/", "-c", f"{folder}/nginx.conf", "-e", "stderr"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_gixy_finds_nothing_that_the_configuration_does_not_explain(folder: Path) -> None:
+    gixy = [str(Path(sys.executable).with_name("gixy")), "-f", "json", str(folder / "nginx.conf")]
+    told = subprocess.run(gixy, capture_output=True, text=True, check=False, timeout=60)
+    files = [path.read_text() for path in shipped_folder().rglob("*.conf")]
+    explained = set(re.findall(r"^ *# gixy, (\w+): \S", "\n".join(files), re.MULTILINE))
+    found = {finding["plugin"] for finding in json.loads(told.stdout)}
+    assert found - explained == set(), told.stdout
+    if "try_files" in (folder / "site" / "stream_root.conf").read_text():
+        assert explained - found == set(), "an explanation without a finding"

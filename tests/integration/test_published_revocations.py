@@ -1,0 +1,131 @@
+"""The revocations as they were published for other media servers."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from tests.support.api import INTERNAL_KEY, Admin, ControlPlane
+
+pytestmark = pytest.mark.anyio
+EVER = "1970-01-01T00:00:00Z"
+
+
+async def get(plane: ControlPlane, key: str = INTERNAL_KEY, **query: str) -> httpx2.Response:
+    async with plane.browser() as server:
+        return await server.get("/api/revocations", params=query, headers={"X-Internal-Api-Key": key})
+
+
+async def told(plane: ControlPlane, since: str = EVER) -> dict[str, Any]:
+    answer = await get(plane, since=since)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def test_the_shape_is_exactly_the_published_one(plane: ControlPlane, admin: Admin) -> None:
+    event_id = await admin.create_event()
+    codes = sorted(ticket["code"] for ticket in await admin.codes(event_id, 3))
+    ticket = await admin.ticket()
+    revoked = await admin.patch("tokens", ticket["id"], "revoke")
+    await admin.patch("events", event_id, "deactivate")
+    body = await told(plane)
+    assert body.keys() == {"revocations", "eventDeactivations", "serverTime"}
+    [revocation], [deactivation] = body["revocations"], body["eventDeactivations"]
+    assert revocation.keys() == {"code", "revokedAt"}
+    assert revocation["code"] == ticket["code"]
+    assert datetime.fromisoformat(revocation["revokedAt"]) == datetime.fromisoformat(revoked["revokedAt"])
+    assert deactivation.keys() == {"eventId", "deactivatedAt", "tokenCodes"}
+    assert (deactivation["eventId"], deactivation["tokenCodes"]) == (event_id, codes)
+    assert abs(datetime.fromisoformat(body["serverTime"]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_nothing_revoked_is_two_empty_lists(plane: ControlPlane, admin: Admin) -> None:
+    await admin.ticket()
+    body = await told(plane)
+    assert (body["revocations"], body["eventDeactivations"]) == ([], [])
+
+
+async def test_asking_from_the_last_answer_on_gives_each_revocation_once_and_misses_none(
+    plane: ControlPlane, admin: Admin
+) -> None:
+    made = await admin.codes(await admin.create_event(), 6)
+    since, heard = EVER, []
+    for ticket in made:
+        await admin.patch("tokens", ticket["id"], "revoke")
+        body = await told(plane, since)
+        since = body["serverTime"]
+        heard.append([revocation["code"] for revocation in body["revocations"]])
+    assert heard == [[ticket["code"]] for ticket in made]
+    assert (await told(plane, since))["revocations"] == []
+
+
+async def test_none_falls_between_two_questions_while_many_are_being_made(plane: ControlPlane, admin: Admin) -> None:
+    made = await admin.codes(await admin.create_event(), 60)
+    expected, heard, since = {ticket["code"] for ticket in made}, set[str](), EVER
+
+    async def revoke(tickets: list[dict[str, Any]]) -> None:
+        for ticket in tickets:
+            await admin.patch("tokens", ticket["id"], "revoke")
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                tasks.start_soon(revoke, made[number::5])
+            while heard != expected:
+                body = await told(plane, since)
+                heard |= {revocation["code"] for revocation in body["revocations"]}
+                since = body["serverTime"]
+
+
+async def test_what_was_lifted_is_not_told(plane: ControlPlane, admin: Admin) -> None:
+    ticket = await admin.ticket()
+    for cut, lift, kind, identifier in (
+        ("revoke", "unrevoke", "tokens", ticket["id"]),
+        ("deactivate", "reactivate", "events", ticket["eventId"]),
+    ):
+        await admin.patch(kind, identifier, cut)
+        body = await told(plane)
+        assert len(body["revocations"]) + len(body["eventDeactivations"]) == 1
+        await admin.patch(kind, identifier, lift)
+        body = await told(plane)
+        assert (body["revocations"], body["eventDeactivations"]) == ([], [])
+
+
+async def test_a_deactivation_is_told_from_its_own_time_on(plane: ControlPlane, admin: Admin) -> None:
+    event_id = await admin.create_event()
+    before = (await told(plane))["serverTime"]
+    await admin.patch("events", event_id, "deactivate")
+    [deactivation] = (await told(plane, before))["eventDeactivations"]
+    assert (await told(plane, deactivation["deactivatedAt"]))["eventDeactivations"] == [deactivation]
+    later = datetime.fromisoformat(deactivation["deactivatedAt"]) + timedelta(microseconds=1)
+    assert (await told(plane, later.isoformat()))["eventDeactivations"] == []
+
+
+@pytest.mark.parametrize("key", ["", "wrong", INTERNAL_KEY[:-1], INTERNAL_KEY + "x"])
+@pytest.mark.parametrize("query", [{"since": EVER}, {"since": "soon"}, {}])
+async def test_a_wrong_key_is_refused_before_anything_else(
+    plane: ControlPlane, key: str, query: dict[str, str]
+) -> None:
+    assert (await get(plane, key, **query)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "since", ["", "soon", "1700000000", "2027-01-15", "2027-01-15T20:00:00", "2027-13-01T00:00:00Z", "0001-01-01T00Z"]
+)
+async def test_a_since_that_is_no_time_with_its_zone_is_refused(plane: ControlPlane, since: str) -> None:
+    answer = await get(plane, since=since)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "malformed")
+
+
+async def test_a_missing_since_is_refused(plane: ControlPlane) -> None:
+    assert (await get(plane)).status_code == 400
+
+
+@pytest.mark.parametrize("since", ["2026-01-15T20:00:00%2B02:00", "2026-01-15T20:00:00+02:00", "2026-01-15T20:00Z"])
+async def test_a_zone_is_understood_also_where_nobody_encoded_its_plus(plane: ControlPlane, since: str) -> None:
+    async with plane.browser() as server:
+        headers = {"X-Internal-Api-Key": INTERNAL_KEY}
+        assert (await server.get(f"/api/revocations?since={since}", headers=headers)).status_code == 200

@@ -1,0 +1,190 @@
+"""Watch on TV: whose seat it takes, how long its link lives, and what ends it."""
+
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+import httpx2
+import pytest
+
+from authz_sidecar.contract.playback_token import Claims
+from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, new_database, older, running
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def pair(admin: Admin, phone: Viewer) -> dict[str, str]:
+    """Give a ticket for two devices, on which the phone watches."""
+    ticket = await admin.ticket(maxDevices=2)
+    await phone.validate(ticket["code"])
+    return ticket
+
+
+@pytest.fixture
+async def single(admin: Admin, phone: Viewer) -> dict[str, str]:
+    """Give a ticket for one device, on which the phone watches."""
+    ticket = await admin.ticket()
+    await phone.validate(ticket["code"])
+    return ticket
+
+
+async def ask(viewer: Viewer, token: str | None = None, method: str = "POST") -> httpx2.Response:
+    headers = {"Authorization": f"Bearer {token or viewer.token}"}
+    return await viewer.http.request(method, "/api/playback/tv", headers=headers)
+
+
+async def link(viewer: Viewer) -> tuple[Claims, bool]:
+    answer = await ask(viewer)
+    assert answer.status_code == 200, answer.text
+    return claims_of(token_in(answer)), answer.json()["ownSession"]
+
+
+def token_in(answer: httpx2.Response) -> str:
+    return urlsplit(str(answer.json()["url"])).path.split("/")[2]
+
+
+async def cut_sessions(plane: ControlPlane) -> set[str]:
+    return {entry["id"] for entry in (await plane.feed())["changes"] if entry["kind"] == "session"}
+
+
+async def test_the_link_is_whole_lasts_to_the_tickets_end_and_may_not_be_kept(
+    pair: dict[str, str], phone: Viewer
+) -> None:
+    answer = await ask(phone)
+    body, claims = answer.json(), claims_of(token_in(answer))
+    assert body["url"] == f"http://tickets.example/t/{token_in(answer)}/streams/{pair['eventId']}/stream.m3u8"
+    assert claims.exp == int(datetime.fromisoformat(body["expiresAt"]).timestamp()) + 60
+    assert answer.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.usefixtures("pair")
+async def test_the_qr_code_is_an_svg_that_names_nothing_outside(phone: Viewer) -> None:
+    picture = ET.fromstring((await ask(phone)).json()["qr"])  # noqa: S314 - our own answer
+    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+    assert not {name for node in picture.iter() for name in node.attrib} & {"style", "href", "onload"}
+
+
+async def test_the_link_leads_to_the_stream_server_where_that_is_another(tmp_path: Path) -> None:
+    settings = make_settings(new_database(tmp_path), hls_server_base_url="https://media.example")
+    async with running(settings) as plane, plane.browser("198.51.100.1") as office, plane.browser() as http:
+        organiser, viewer = Admin(office), Viewer(http)
+        await organiser.sign_in()
+        await viewer.validate((await organiser.ticket())["code"])
+        assert (await ask(viewer)).json()["url"].startswith("https://media.example/t/eyJ")
+
+
+async def test_the_tv_has_a_session_of_its_own_and_counts_as_a_device(
+    pair: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    claims, is_own = await link(phone)
+    assert not is_own
+    assert claims.sid != claims_of(phone.token).sid
+    assert (await laptop.validate(pair["code"])).status_code == 409
+
+
+@pytest.mark.usefixtures("pair")
+async def test_asking_again_gives_the_same_session_also_after_a_reload(phone: Viewer) -> None:
+    first, _ = await link(phone)
+    assert (await link(phone))[0].sid == first.sid
+    await phone.resume()
+    assert (await link(phone))[0].sid == first.sid
+    await phone.release()
+    await phone.resume()
+    assert (await link(phone))[0].sid == first.sid
+
+
+async def test_entering_the_code_again_finds_the_tv_again(pair: dict[str, str], phone: Viewer) -> None:
+    first, _ = await link(phone)
+    await phone.release()
+    await phone.validate(pair["code"])
+    assert (await link(phone))[0].sid == first.sid
+
+
+@pytest.mark.usefixtures("pair")
+async def test_the_page_refreshes_and_beats_on_and_its_release_leaves_the_tv_alone(
+    plane: ControlPlane, phone: Viewer
+) -> None:
+    claims, _ = await link(phone)
+    assert (await phone.refresh()).status_code == 200
+    assert (await phone.heartbeat()).status_code == 200
+    await phone.release()
+    assert claims.sid not in await cut_sessions(plane)
+
+
+async def test_without_a_free_seat_the_pages_own_session_is_lent_and_the_page_goes_on(
+    plane: ControlPlane, single: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    claims, is_own = await link(phone)
+    assert is_own
+    assert claims.sid == claims_of(phone.token).sid
+    refreshed = await phone.refresh()
+    assert refreshed.status_code == 200
+    assert claims_of(refreshed.json()["playbackToken"]).exp < claims.exp
+    assert (await phone.heartbeat()).status_code == 200
+    assert (await laptop.validate(single["code"])).status_code == 409
+    await phone.release()
+    [entry] = [entry for entry in (await plane.feed())["changes"] if entry["id"] == claims.sid]
+    assert datetime.fromisoformat(entry["expiresAt"]).timestamp() >= claims.exp
+
+
+@pytest.mark.usefixtures("single")
+async def test_watching_here_again_ends_what_a_lent_session_plays(plane: ControlPlane, phone: Viewer) -> None:
+    claims, _ = await link(phone)
+    assert (await phone.resume()).status_code == 200
+    assert claims.sid in await cut_sessions(plane)
+
+
+async def test_stopping_gives_the_seat_back_and_cuts_the_link(
+    plane: ControlPlane, pair: dict[str, str], phone: Viewer, laptop: Viewer
+) -> None:
+    claims, _ = await link(phone)
+    assert (await ask(phone, method="DELETE")).json() == {"stopped": True}
+    assert claims.sid in await cut_sessions(plane)
+    assert (await laptop.validate(pair["code"])).status_code == 200
+    assert (await ask(phone, method="DELETE")).json() == {"stopped": False}
+    assert (await phone.heartbeat()).status_code == 200
+
+
+@pytest.mark.usefixtures("single")
+async def test_a_lent_session_is_not_ended_by_stopping(plane: ControlPlane, phone: Viewer) -> None:
+    claims, _ = await link(phone)
+    assert (await ask(phone, method="DELETE")).json() == {"stopped": False}
+    assert claims.sid not in await cut_sessions(plane)
+
+
+async def test_revoking_the_ticket_cuts_the_tv_and_the_link_is_refused_from_then_on(
+    admin: Admin, plane: ControlPlane, pair: dict[str, str], phone: Viewer
+) -> None:
+    claims, _ = await link(phone)
+    await admin.patch("tokens", pair["id"], "revoke")
+    [entry] = [entry for entry in (await plane.feed())["changes"] if entry["kind"] == "code"]
+    assert datetime.fromisoformat(entry["expiresAt"]).timestamp() >= claims.exp
+    assert (await ask(phone)).status_code in {403, 404}
+
+
+@pytest.mark.usefixtures("pair")
+async def test_only_the_pages_own_good_token_asks_for_a_tv(phone: Viewer) -> None:
+    answer = await ask(phone)
+    assert (await ask(phone, token_in(answer))).status_code == 401, "a TV's link makes no further links"
+    assert (await ask(phone, token_in(answer), "DELETE")).status_code == 401
+    assert (await ask(phone, older(phone.token, 3610))).status_code == 401
+    assert (await ask(phone, "nonsense")).status_code == 401
+    await phone.release()
+    assert (await ask(phone)).status_code == 404
+
+
+async def test_airplay_is_no_second_device(pair: dict[str, str], phone: Viewer, laptop: Viewer) -> None:
+    headers = {"Authorization": f"Bearer {phone.token}"}
+    answer = await phone.http.post("/api/playback/tv", headers=headers, json={"ownSession": True})
+    assert claims_of(token_in(answer)).sid == claims_of(phone.token).sid
+    assert (await laptop.validate(pair["code"])).status_code == 200
+    wrong = await phone.http.post("/api/playback/tv", headers=headers, json={"ownSession": "yes"})
+    assert wrong.status_code == 400
+
+
+@pytest.mark.usefixtures("single")
+async def test_links_are_not_given_without_end(phone: Viewer) -> None:
+    assert [(await ask(phone)).status_code for _ in range(13)] == [200] * 12 + [429]

@@ -1,0 +1,69 @@
+"""A thousand virtual viewers: each a task with its own connection and token, asking as a live player does."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from tests.soak.live_streams import LiveStream
+from tests.soak.truth import ALLOWED, Credential, Judge
+from tests.support.api import Viewer
+from tests.support.keep_alive import ClosedEarly, KeepAlive
+
+PAUSE_SECONDS: Final = 2.5  # a thousand viewers: 400 requests a second
+
+
+@dataclass
+class Spectator:
+    """A ticket holder at one stream. `credential` is what is shown now; `number` also chooses the carrier."""
+
+    number: int
+    stream: LiveStream
+    credential: Credential
+    code: str = ""
+    ticket_id: str = ""
+
+    def question(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """Give target and header lines: header, cookie, path and query carriers in turn."""
+        path, token = f"{self.stream.folder.url}/{name}", self.credential.token
+        if not token:
+            return path, ()
+        carriers: tuple[tuple[str, tuple[str, ...]], ...] = (
+            (path, (f"Authorization: Bearer {token}",)),
+            (path, (f"Cookie: sg_playback={token}",)),
+            (f"/t/{token}{path}", ()),
+            (f"{path}?__token={token}", ()),
+        )
+        return carriers[self.number % len(carriers)]
+
+    async def watch(self, url: str, judge: Judge) -> None:
+        """Ask for the playlist and for a segment in turn, for ever."""
+        await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311 - no secret
+        async with KeepAlive(url) as connection:
+            while True:
+                for name in ("stream.m3u8", f"{self.stream.newest}.ts"):
+                    await self._ask(connection, name, judge)
+                    await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+    async def _ask(self, connection: KeepAlive, name: str, judge: Judge) -> None:
+        credential = self.credential
+        target, headers = self.question(name)
+        asked = time.monotonic()
+        try:
+            answer = await connection.get(target, *headers)
+        except (OSError, EOFError, ClosedEarly) as error:
+            judge.complain(f"no answer: {error!r}")
+            connection.close()
+            return
+        judge.hear(credential, answer.status, asked, time.monotonic())
+        trouble = self.stream.trouble_with(name, answer.body) if answer.status == ALLOWED else None
+        if trouble:
+            judge.complain(trouble)
+
+    async def redeem(self, portal: Viewer) -> None:
+        """Get the credential of a fresh session."""
+        portal.http.cookies.clear()  # one client plays all devices; none of them has been here before
+        answer = await portal.validate(self.code)
+        assert answer.status_code == ALLOWED, f"a fresh redemption was answered {answer.status_code}: {answer.text}"
+        self.credential = Credential(portal.token)

@@ -1,0 +1,163 @@
+"""One soak: mixed load and everything that may befall a stack, every answer judged, memory watched."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from tests.soak import memory, mishaps
+from tests.soak.audience import Spectator
+from tests.soak.changes import Changes
+from tests.soak.live_streams import LiveStream, write_for_ever
+from tests.soak.truth import Credential, Judge
+from tests.support.api import Admin, Viewer
+from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.streams import make_folder
+from tests.support.tokens import Minter
+
+_EVENTS = 3
+_REDEEMING_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how many, and from when on memory is compared (after all mishaps, so each process with itself)."""
+
+    seconds: float
+    viewers: int = 1000
+
+    @property
+    def settled_after(self) -> float:
+        return min(120.0, self.seconds / 3)
+
+
+@dataclass
+class Outcome:
+    plan: Plan
+    judge: Judge = field(default_factory=Judge)
+    settled: dict[str, float] = field(default_factory=dict)
+    end: dict[str, float] = field(default_factory=dict)
+    changes: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        answers = ", ".join(f"{count:,} x {status}" for status, count in sorted(self.judge.answers.items()))
+        made = ", ".join(f"{count} {what}" for what, count in self.changes.items())
+        rate = self.judge.answers.total() / self.plan.seconds
+        lines = [
+            f"{self.plan.viewers} viewers, {self.plan.seconds:.0f} s, {rate:.0f} requests/s: {answers}",
+            f"changes: {made}",
+            f"wrong: {self.judge.wrongs}",
+            *(f"  {sentence}" for sentence in self.judge.wrong),
+            "",
+            memory.table(self.settled, self.end, self.plan.settled_after),
+        ]
+        return "\n".join(lines)
+
+
+async def soak(gate: StackUnderTest, plan: Plan) -> Outcome:
+    outcome = Outcome(plan)
+    async with httpx2.AsyncClient(base_url=gate.url, timeout=30) as http, _visitor(gate) as visitor:
+        admin, portal = Admin(http), Viewer(visitor)
+        (await admin.sign_in(ADMIN_PASSWORD)).raise_for_status()
+        streams = [_live_stream(gate, await admin.create_event()) for _ in range(_EVENTS)]
+        holders = await _ticket_holders(gate, admin, streams, plan.viewers)
+        guests = [who for who in holders if who.stream is streams[-1]]
+        others = [who for who in holders if who.stream is not streams[-1]]
+        changes = Changes(admin, portal, others, guests, streams[-1].folder.event_id)
+        tasks = [write_for_ever(streams), changes.go_on_for_ever()]
+        tasks += [who.watch(gate.url, outcome.judge) for who in [*holders, *_strangers(gate, streams)]]
+        await _during(asyncio.gather(*tasks), _timetable(gate, changes, outcome))
+        outcome.changes = dict(changes.made)
+    return outcome
+
+
+async def _during(background: "asyncio.Future[list[None]]", course: "asyncio.Task[None]") -> None:
+    """Follow the timetable; a background task that ends early has failed."""
+    await asyncio.wait((background, course), return_when=asyncio.FIRST_COMPLETED)
+    for task in (background, course):
+        if not task.done():
+            task.cancel()
+    results = await asyncio.gather(background, course, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            raise result
+
+
+def _timetable(gate: StackUnderTest, changes: Changes, outcome: Outcome) -> "asyncio.Task[None]":
+    plan = outcome.plan
+
+    async def follow() -> None:
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+
+        async def until(seconds: float) -> None:
+            await asyncio.sleep(began + seconds - clock.time())
+
+        await until(plan.settled_after * 0.15)
+        await mishaps.reload_nginx(gate)
+        await until(plan.settled_after * 0.35)
+        await mishaps.kill_sidecar(gate)
+        await until(plan.settled_after * 0.50)
+        await mishaps.return_sidecar(gate)
+        await until(plan.settled_after * 0.65)
+        await mishaps.restart_control_plane(gate, changes)
+        await until(plan.settled_after)
+        outcome.settled = memory.resident_mebibytes(gate)
+        await until(plan.seconds)
+        outcome.end = memory.resident_mebibytes(gate)
+
+    return asyncio.create_task(follow())
+
+
+def _live_stream(gate: StackUnderTest, event_id: str) -> LiveStream:
+    stream = LiveStream(make_folder(gate.streams, event_id))
+    stream.advance()
+    return stream
+
+
+def _visitor(gate: StackUnderTest) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=gate.url, timeout=30)
+
+
+async def _ticket_holders(gate: StackUnderTest, admin: Admin, streams: list[LiveStream], count: int) -> list[Spectator]:
+    """Make tickets for all streams, the last (which will be closed) a small one, and redeem them all."""
+    closing = count // 50
+    sizes = [count - closing - (count - closing) // 2, (count - closing) // 2, closing]
+    holders: list[Spectator] = []
+    for stream, size in zip(streams, sizes, strict=True):
+        for ticket in await admin.codes(stream.folder.event_id, size):
+            holders.append(Spectator(len(holders), stream, Credential(""), ticket["code"], ticket["id"]))
+    waiting = iter(holders)
+
+    async def redeem_some() -> None:
+        async with _visitor(gate) as visitor:
+            for who in waiting:
+                await who.redeem(Viewer(visitor))
+
+    await asyncio.gather(*(redeem_some() for _ in range(_REDEEMING_AT_ONCE)))
+    return holders
+
+
+def _strangers(gate: StackUnderTest, streams: list[LiveStream]) -> list[Spectator]:
+    """Give those who must never be let in: without a token, with a forged, an expired or another event's one."""
+    minter, here, there = Minter(gate.home), streams[0], streams[1].folder.event_id
+    good = minter.token(here.folder.event_id)
+    wrong = [("", 401), (good[:-4] + "AAAA", 401), (minter.token(here.folder.event_id, iat=0, exp=60), 410)]
+    wrong += [(minter.token(there), 403), (minter.probe_token(here.folder.event_id), 403)]
+    carriers = range(4)
+    return [
+        Spectator(number, here, Credential(token).never(refusal))
+        for (token, refusal), number in itertools.product(wrong, carriers)
+    ]
+
+
+def run(home: Path, plan: Plan) -> Outcome:
+    """Start a stack with two sidecars, soak it and stop it."""
+    gate = StackUnderTest(home, sidecars=2, nginx_workers="2")
+    try:
+        gate.start()
+        return asyncio.run(soak(gate, plan))
+    finally:
+        gate.stop()

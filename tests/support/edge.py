@@ -1,0 +1,28 @@
+"""A gate that fetches its streams from an origin, and a viewer of it."""
+
+from dataclasses import dataclass
+
+import httpx2
+
+from tests.support.fetching import fetch_together
+from tests.support.origin import Origin
+from tests.support.stack import StackUnderTest
+from tests.support.tokens import Minter
+
+UNAVAILABLE = {"error": "Stream source unavailable"}
+
+
+@dataclass(frozen=True)
+class Edge:
+    gate: StackUnderTest
+    origin: Origin
+
+    def token(self, event_id: str) -> str:
+        return Minter(self.gate.home).token(event_id)
+
+    def get(self, event_id: str, name: str, method: str = "GET", **headers: str) -> httpx2.Response:
+        sent = {"Authorization": f"Bearer {self.token(event_id)}"} | headers
+        return httpx2.request(method, f"{self.gate.url}/streams/{event_id}/{name}", headers=sent, timeout=60)
+
+    def together(self, event_id: str, name: str, viewers: int) -> list[httpx2.Response]:
+        return fetch_together(f"{self.gate.url}/streams/{event_id}/{name}", self.token(event_id), viewers)
