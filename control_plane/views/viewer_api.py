@@ -14,7 +14,6 @@ from control_plane.refusals import (
     NotFound,
     Refusal,
     TokenUnusable,
-    TooManyAttempts,
     UnknownCode,
 )
 from control_plane.schemas import utc_now
@@ -56,7 +55,7 @@ async def resume(request: Request) -> Response:
             grant = await sessions.resume(db, _device(request), app.rules, utc_now())
     except Refusal as refusal:
         response = await errors.refused(request, refusal)
-        if not isinstance(refusal, NoSession | TooManyAttempts):
+        if not isinstance(refusal, NoSession):
             response.delete_cookie(RESUME_COOKIE, path="/api/")
         return response
     return _granted(request, grant)
