@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import anyio
 from starlette.applications import Starlette
@@ -17,6 +18,7 @@ from authz_sidecar.authorize import Authorize
 from authz_sidecar.follower import Follower
 from authz_sidecar.link import ControlPlaneLink
 from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
+from authz_sidecar.origins import Origins
 from authz_sidecar.segment_cache import Figures, Purge, SegmentCache
 from authz_sidecar.settings import SidecarSettings
 from authz_sidecar.state_file import StateFile
@@ -44,15 +46,17 @@ def create_app(settings: SidecarSettings) -> Sidecar:
         StateFile(settings.sidecar_state_file) if settings.sidecar_state_file else None,
         settings.revocation_max_stale_seconds,
     )
-
-    authorize = Authorize(verifier.verify, follower.revocations)
+    origins = Origins(link, _beside(settings.sidecar_state_file))
+    authorize = Authorize(verifier.verify, follower.revocations, sources=origins.by_event)
     reporter = Reporter(authorize.activity, link, settings.internal_api_key.get_secret_value().encode())
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            await tasks.start(follower.run)
+            async with anyio.create_task_group() as starting:
+                starting.start_soon(tasks.start, follower.run)
+                starting.start_soon(tasks.start, origins.run)
             tasks.start_soon(reporter.run)
             tasks.start_soon(key_watch.run, keys, stop)
             yield
@@ -76,6 +80,10 @@ def create_app(settings: SidecarSettings) -> Sidecar:
         Route("/metrics", metrics_endpoint(SidecarCollector(authorize.meter, verifier, follower, reporter))),
     ]
     return Sidecar(authorize, Starlette(routes=routes, lifespan=lifespan))
+
+
+def _beside(state_file: Path | None) -> Path | None:
+    return state_file.with_name(f"{state_file.name}.origins") if state_file else None
 
 
 def _health(follower: Follower, cached: Figures | None) -> JSONResponse:

@@ -13,9 +13,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from authz_sidecar.activity import Activity
 from authz_sidecar.carriers import token_of
-from authz_sidecar.contract.playback_token import Claims
+from authz_sidecar.contract.playback_token import READER_SID, Claims
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.meter import Meter
+from authz_sidecar.origins import Source
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import ticket_fingerprint
 
@@ -37,15 +38,24 @@ class Answer(NamedTuple):
     start: Message
     response: bytes
 
+    def with_origin(self, url: str) -> "Answer":
+        header = (b"x-gate-origin", url.encode("latin-1"))
+        start = {**self.start, "headers": [*self.start["headers"], header]}
+        return Answer(start, b"%s%s: %s\r\n\r\n" % (self.response[:-2], *header))
+
 
 @dataclass
 class Authorize:
-    """Answers 204, 401, 403 or 503, with X-Gate-Reason for a refusal and X-Gate-Ticket for the access log."""
+    """Answers 204, 401, 403 or 503, with X-Gate-Reason for a refusal and X-Gate-Ticket for the access log.
+
+    With a 204 also X-Gate-Origin, the address of the very file, where the event has an origin of its own.
+    """
 
     verify: Callable[[str], Claims]
     revocations: Callable[[float], Revocations | None]
     activity: Activity = field(default_factory=Activity)
     meter: Meter = field(default_factory=Meter)
+    sources: Mapping[str, Source] = field(default_factory=dict)  # by event id
 
     def answer(self, headers: Mapping[bytes, bytes]) -> Answer:
         """Judge the question in these headers (names in lower case). Never raises."""
@@ -53,10 +63,16 @@ class Authorize:
         path, method = get(b"x-gate-path", b"").decode("latin-1"), get(b"x-gate-method", b"").decode("latin-1")
         question = MediaRequest(token_of(headers), path, method)
         refusal, claims = decide(question, self.verify, self.revocations(now), now)
-        if refusal is None and claims is not None and claims.sid is not None:
-            self.activity.note(claims.sid, get(b"x-gate-client", b""), get(b"x-gate-user-agent", b""), now)
+        origin = None
+        if refusal is None and claims is not None:
+            source = self.sources.get(claims.eid)
+            if source is not None:
+                origin = source.url_of(path[len(claims.sp) :])
+            if claims.sid is not None and claims.sid != READER_SID:
+                self.activity.note(claims.sid, get(b"x-gate-client", b""), get(b"x-gate-user-agent", b""), now)
         self.meter.count(refusal, time.perf_counter() - began)
-        return _answer(refusal, claims.sub if claims else None)
+        answer = _answer(refusal, claims.sub if claims else None)
+        return answer if origin is None else answer.with_origin(origin)
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         await send(self.answer(dict(scope["headers"])).start)

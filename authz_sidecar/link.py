@@ -1,6 +1,6 @@
-"""The sidecar's line to the control plane: asks for revocations and reports who is watching, over HTTP or a socket.
+"""The sidecar's line to the control plane: asks for revocations and origins and reports who is watching.
 
-Both say the same edge and instance. It never follows a redirect and never logs what it sends.
+It never follows a redirect and never logs what it sends.
 """
 
 import secrets
@@ -47,6 +47,18 @@ class ControlPlaneLink:
         if response.status_code in _NO_SENSE:
             raise ReportRefused(f"answered {response.status_code}")
         response.raise_for_status()
+
+    async def origins(self, known: str) -> tuple[str, bytes] | None:
+        """Return the tag and the list of events' own origins; None when it is the one whose tag is `known`.
+
+        Raise httpx2.HTTPError or OSError.
+        """
+        headers = {"If-None-Match": known} if known else {}
+        response = await self._client.get("/internal/origins", headers=headers, timeout=_ANSWER_MARGIN_SECONDS)
+        if response.status_code == httpx2.codes.NOT_MODIFIED:
+            return None
+        response.raise_for_status()
+        return response.headers.get("ETag", ""), response.content
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-import structlog
 import uvicorn
 from pydantic import ValidationError
 
 from authz_sidecar.contract.settings_errors import sentences
+from control_plane import logs
 from control_plane.app import create_app
-from control_plane.database import upgrade_schema
+from control_plane.database import DatabaseUnusable, upgrade_schema
 from control_plane.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75  # longer than nginx keeps its idle connections (60 s), so that nginx is the one to close
@@ -35,19 +35,15 @@ def main() -> None:
     where.add_argument("--uds", help="unix socket to listen on")
     where.add_argument("--port", type=int, help="loopback port to listen on")
     arguments = parser.parse_args()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ]
-    )
+    logs.set_up()
     try:
         settings = Settings()
     except ValidationError as error:
         sys.exit("\n".join(sentences(error.errors())))
-    upgrade_schema(settings.database_url)
+    try:
+        upgrade_schema(settings.database_url)
+    except DatabaseUnusable as error:
+        sys.exit(str(error))
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -56,6 +52,7 @@ def main() -> None:
         port=arguments.port or 0,
         access_log=False,
         log_level="warning",
+        log_config=None,
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

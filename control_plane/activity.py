@@ -5,12 +5,12 @@ report that makes no sense is refused whole.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Table, bindparam, update
+from sqlalchemy import ARRAY, String, Table, any_, bindparam, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
@@ -84,10 +84,18 @@ async def note(db: AsyncSession, signs: Iterable[SignOfLife], now: datetime) -> 
     latest: dict[str, datetime] = {}
     for sign in signs:
         latest[sign.sid] = max(sign.last_seen, latest.get(sign.sid, sign.last_seen))
-    # In one order for everybody: two reports that lock the same rows wait for each other and do not deadlock.
-    rows = [{"of": sid, "seen": min(seen, now)} for sid, seen in sorted(latest.items())]
+    if db.get_bind().dialect.name == "postgresql":
+        latest = {sid: latest[sid] for sid in await _lock(db, list(latest))}
+    rows = [{"of": sid, "seen": min(seen, now)} for sid, seen in latest.items()]
     if rows:
         await (await db.connection()).execute(_MOVE_FORWARD, rows)
+
+
+async def _lock(db: AsyncSession, sids: Sequence[str]) -> Sequence[str]:
+    """Lock the live ones of these sessions, in the database's own order as everybody does, and return them."""
+    wanted = ViewingSession.sid == any_(literal(sids, ARRAY(String)))
+    query = select(ViewingSession.sid).where(wanted, ViewingSession.ended_at.is_(None))
+    return (await db.scalars(query.order_by(ViewingSession.sid).with_for_update())).all()
 
 
 def _make_statement() -> Any:

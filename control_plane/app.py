@@ -10,63 +10,33 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from control_plane import accounts, edges, key_watch, reaper, revocation_feed
+from control_plane import accounts, edges, event_news, key_watch, listening, reaper, revocation_feed, setup_link
 from control_plane.activity import MAX_REPORT_BYTES
 from control_plane.assets import FOLDER, Assets
+from control_plane.database import Lock, hold
+from control_plane.metrics import MeasureRequests
 from control_plane.schemas import utc_now
 from control_plane.security import SameOriginOnly, SecurityHeaders
 from control_plane.settings import Settings
 from control_plane.state import Services, State, make_services
 from control_plane.views import (
-    admin_api,
-    admin_edges,
     admin_pages,
+    api_docs,
     errors,
     internal_api,
+    numbers,
     portal,
-    published_api,
-    tv_api,
-    viewer_api,
 )
+from control_plane.views.admin_routes import ADMIN_API
+from control_plane.views.viewer_routes import VIEWER_API
 
 MAX_BODY_BYTES: Final = 64 * 1024
-
-VIEWER_API: Final = [
-    Route("/tokens/validate", viewer_api.validate, methods=["POST"]),
-    Route("/playback/resume", viewer_api.resume, methods=["POST"]),
-    Route("/playback/refresh", viewer_api.refresh, methods=["POST"]),
-    Route("/playback/heartbeat", viewer_api.heartbeat, methods=["POST"]),
-    Route("/playback/release", viewer_api.release, methods=["POST"]),
-    Route("/playback/tv", tv_api.link, methods=["POST"]),
-    Route("/playback/tv", tv_api.stop, methods=["DELETE"]),
-    Route("/events/{event_id:uuid}/status", viewer_api.event_status),
-    Route("/revocations", published_api.list_revocations),
-]
-
-ADMIN_API: Final = [
-    Route("/login", admin_api.login, methods=["POST"]),
-    Route("/logout", admin_api.logout, methods=["POST"]),
-    Route("/session", admin_api.show_session),
-    Route("/session", admin_api.logout, methods=["DELETE"]),
-    Route("/events", admin_api.list_events),
-    Route("/events", admin_api.create_event, methods=["POST"]),
-    Route("/events/{event_id:uuid}", admin_api.show_event),
-    Route("/events/{event_id:uuid}/deactivate", admin_api.deactivate_event, methods=["PATCH"]),
-    Route("/events/{event_id:uuid}/reactivate", admin_api.reactivate_event, methods=["PATCH"]),
-    Route("/events/{event_id:uuid}/tokens/generate", admin_api.generate_tickets, methods=["POST"]),
-    Route("/events/{event_id:uuid}/tokens", admin_api.list_tickets),
-    Route("/tokens", admin_api.list_tickets),
-    Route("/tokens/{ticket_id:uuid}/revoke", admin_api.revoke_ticket, methods=["PATCH"]),
-    Route("/tokens/{ticket_id:uuid}/unrevoke", admin_api.unrevoke_ticket, methods=["PATCH"]),
-    Route("/sessions", admin_edges.list_sessions),
-    Route("/sessions/{sid}", admin_edges.kick, methods=["DELETE"]),
-    Route("/edges", admin_edges.list_edges),
-    Route("/revocations/{cursor}", admin_edges.show_receipt),
-]
 
 ROUTES: Final[list[BaseRoute]] = [
     Route("/", portal.portal),
     Route("/logo", portal.logo),
+    Route("/api/openapi.json", api_docs.show_document),
+    Route("/api/docs", api_docs.show_page),
     Mount("/api/admin", routes=ADMIN_API),
     Mount("/api", routes=VIEWER_API),
     Route("/admin", admin_pages.list_events),
@@ -74,6 +44,8 @@ ROUTES: Final[list[BaseRoute]] = [
     Mount("/static", Assets(directory=FOLDER)),
     Route("/internal/feed", internal_api.feed),
     Route("/internal/health", internal_api.health),
+    Route("/internal/metrics", numbers.metrics),
+    Route("/internal/origins", internal_api.list_origins),
     Route(
         "/internal/activity",
         internal_api.report_activity,
@@ -91,19 +63,29 @@ def create_app(settings: Settings) -> Starlette:
         await _prepare(services)
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(reaper.run, services.database, stop)
+            tasks.start_soon(reaper.run, services.database, services.retention, stop)
+            tasks.start_soon(services.audit_queue.run, stop)
             tasks.start_soon(key_watch.run, services.keys, stop)
             tasks.start_soon(edges.run, services.database, services.receipts, stop)
+            tasks.start_soon(listening.run, services.database, stop)
             tasks.start_soon(revocation_feed.watch, services.database, stop)
+            tasks.start_soon(services.heartbeats.run, stop)
+            tasks.start_soon(services.key_uses.run, stop)
+            tasks.start_soon(services.dispatcher.run, stop)
+            tasks.start_soon(event_news.run, services.database, services.probe, stop)
             yield {"services": services}
             stop.set()
+        await services.probe.close()
         await services.database.close()
+        if services.shared_counts:
+            await services.shared_counts.close()
 
     app = Starlette(
         routes=ROUTES,
         exception_handlers=errors.HANDLERS,
         middleware=[
-            Middleware(SecurityHeaders),  # outermost: refusals and crashes carry the headers, too
+            Middleware(MeasureRequests, metrics=services.metrics),
+            Middleware(SecurityHeaders),  # outermost but for the clock: refusals and crashes carry the headers, too
             Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
             Middleware(SameOriginOnly, public_origin=settings.platform_app_url),
         ],
@@ -114,8 +96,11 @@ def create_app(settings: Settings) -> Starlette:
 
 
 async def _prepare(services: Services) -> None:
-    """Make the first owner, where the settings name a password and there is no account yet."""
+    """Make the first owner, where the settings name a password and there is no account yet, or offer a set-up link."""
     if services.settings.admin_password_hash:
         password_hash = services.settings.admin_password_hash.get_secret_value()
         async with services.database.write() as db:
+            await hold(db, Lock.FIRST_OWNER)  # another process may start at the same moment
             await accounts.ensure_owner(db, password_hash, utc_now())
+    origin = services.settings.platform_app_url or services.settings.hls_server_internal_url
+    await setup_link.offer(services.database, services.settings.setup_link_file, origin, utc_now())

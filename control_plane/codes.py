@@ -9,6 +9,7 @@ from control_plane.refusals import MalformedRequest
 
 ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 LENGTH: Final = 12
+NO_CODE: Final = "An access code has letters and digits only. Please check your ticket and try again."
 # Shorter than any ticket's is a wrong code, not a malformed one.
 _TYPED: Final = re.compile(r"[0-9A-Za-z]{1,64}", re.ASCII)
 
@@ -24,5 +25,5 @@ def parse_code(text: object) -> str:
         raise MalformedRequest
     code = text.strip()
     if not _TYPED.fullmatch(code):
-        raise MalformedRequest("An access code has letters and digits only. Please check your ticket and try again.")
+        raise MalformedRequest(NO_CODE)
     return code

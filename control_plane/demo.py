@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 
-from control_plane import demo_streams, events, supervisor, tickets
+from control_plane import demo_streams, events, nginx_version, supervisor, ticket_search, tickets
 from control_plane.database import Database, upgrade_schema
 from control_plane.home import create_home, new_password, read_environment, settings_file, stream_root
 from control_plane.models import Event
@@ -43,7 +43,8 @@ def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
     _ensure_recording(folders / RECORDING_ID)
     showings = prepare_events(environment)
     running = replace(running, companions=(_live_encoder(folders / LIVE_ID, environment),))
-    supervisor.run(running, on_ready=lambda: _say(_welcome(running.url, showings, password)))
+    warning = nginx_version.finding(running.nginx.argv[0])
+    supervisor.run(running, on_ready=lambda: _say(_welcome(running.url, showings, password)), warning=warning)
 
 
 def prepare_events(environment: Mapping[str, str]) -> list[Showing]:
@@ -87,7 +88,7 @@ async def _ensure_event(database: Database, draft: EventDraft) -> Showing:
         except NotFound:
             event = await events.create(db, draft)
         now = datetime.now(UTC)
-        found, _ = await tickets.page(db, TicketFilter(event_id=event.id), now, 0, CODES_EACH)
+        found, _, _ = await ticket_search.page(db, TicketFilter(event_id=event.id), now, 0, CODES_EACH)
         found = found or await tickets.generate(db, event, CODES_EACH, "Demo")
         _prolong(event, draft)
         for ticket in found:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Cursor
+from control_plane import revocation_feed
 from control_plane.database import Database
 from control_plane.models import Edge
 from control_plane.schemas import utc_now
@@ -109,7 +110,7 @@ class Receipts:
             latest = max(receipts.heard_at for receipts in self._edges[name].values())
             alive = {i: r for i, r in self._edges[name].items() if latest - r.heard_at <= LIVE_SECONDS}
             self._edges[name] = alive
-        taken = [self._state(name, now) for name in self._unwritten & self._edges.keys()]
+        taken = [self._state(name, now) for name in sorted(self._unwritten & self._edges.keys())]
         self._unwritten = set()
         return taken
 
@@ -146,6 +147,13 @@ async def known(db: AsyncSession, receipts: Receipts, now: float) -> list[EdgeSt
     return [states[name] for name in sorted(states)]
 
 
+async def lag_of(db: AsyncSession, state: EdgeState, now: datetime) -> float | None:
+    """Tell how many seconds the newest pushed change took, or an older one has been waiting; None when neither."""
+    waiting_since = await revocation_feed.oldest_after(db, state.cursor)
+    waiting = max(0.0, (now - waiting_since).total_seconds()) if waiting_since else None
+    return max((seconds for seconds in (state.lag, waiting) if seconds is not None), default=None)
+
+
 async def run(database: Database, receipts: Receipts, stop: anyio.Event) -> None:
     """Write behind until `stop`, and once more then. Never cancel it: a transaction wants to be ended, not dropped."""
     while not stop.is_set():
@@ -162,7 +170,7 @@ async def write_behind(database: Database, receipts: Receipts, now: datetime) ->
     try:
         async with database.write() as db:
             await db.execute(delete(Edge).where(Edge.heard_at < now - FORGOTTEN_AFTER))
-            for state in states:
+            for state in states:  # in the order of their names, as every process does
                 await db.merge(_row(state))
     except SQLAlchemyError as error:
         receipts.put_back(states)

@@ -33,13 +33,13 @@ class UsageError(OperatorError):
     exit_code = 2
 
 
-def create_home(folder: Path, password: str, port: int = DEFAULT_PORT, stream_root: Path | None = None) -> None:
-    """Make a home with fresh secrets and a migrated database.
+def create_home(folder: Path, password: str | None, port: int = DEFAULT_PORT, stream_root: Path | None = None) -> None:
+    """Make a home with fresh secrets and a migrated database. Without a password a set-up link makes the first owner.
 
     Raise UsageError for input that cannot work, OperatorError when there is a home already; nothing is changed then.
     """
     _check_port(port)
-    if not password.strip():
+    if password is not None and not password.strip():
         raise UsageError("The admin password must not be empty.")
     folder = folder.absolute()
     settings = _fresh_settings(folder, password, port, stream_root)
@@ -73,6 +73,11 @@ def read_environment(folder: Path) -> dict[str, str]:
 def default_keys_file(folder: Path) -> Path:
     """Name the key file of a home that names none: alone in its folder, so that watching it is quiet."""
     return folder / "keys" / "playback.json"
+
+
+def setup_link_file(folder: Path) -> Path:
+    """Name the file that holds the link to make the first owner with, while there is no account."""
+    return folder / "setup-link"
 
 
 def add_setting(folder: Path, name: str, value: str) -> None:
@@ -120,11 +125,11 @@ def _already(folder: Path) -> str:
     return f"{settings_file(folder)} exists already and is never overwritten."
 
 
-def _fresh_settings(folder: Path, password: str, port: int, root: Path | None) -> dict[str, str]:
+def _fresh_settings(folder: Path, password: str | None, port: int, root: Path | None) -> dict[str, str]:
     return {
         "PLAYBACK_SIGNING_SECRET": secrets.token_urlsafe(_SECRET_BYTES),
         "INTERNAL_API_KEY": secrets.token_urlsafe(_SECRET_BYTES),
-        "ADMIN_PASSWORD_HASH": hash_password(password),
+        "ADMIN_PASSWORD_HASH": hash_password(password) if password is not None else "",
         "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite+aiosqlite:///{folder}/streamgate.db",
         "STREAM_ROOT": str(root.absolute() if root else stream_root(folder, os.environ)),
         "PORT": str(port),

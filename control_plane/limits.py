@@ -3,52 +3,73 @@
 import ipaddress
 import math
 import time
+from typing import Final, Protocol
 
-from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
-from limits.limits import RateLimitItem
-
+from control_plane.moving_windows import Limit, MovingWindow
 from control_plane.refusals import TooManyAttempts
 
-_FEW_GUESSES = RateLimitItemPerMinute(5)
-_MANY_GUESSES = RateLimitItemPerMinute(60)
-_SIGN_INS = RateLimitItemPerMinute(10)
-_REFRESHES = 12
+_FEW_GUESSES: Final = Limit("few-guesses", 5, 60)
+_MANY_GUESSES: Final = Limit("guesses", 60, 60)
+_SIGN_INS: Final = Limit("sign-ins", 10, 60)
+_SECOND_FACTORS: Final = Limit("second-factors", 10, 600)
+_REFRESHES: Final = 12
+
+
+class SharedCounts(Protocol):
+    """Counts that several control planes share. None is the answer of counts that are away for the moment."""
+
+    async def wait(self, limit: Limit, key: str) -> float | None: ...
+    async def hit(self, limit: Limit, key: str) -> float | None: ...
 
 
 class Limits:
-    """Counts in memory. `now` is read from the clock that the storage uses, so it is no parameter here."""
+    """Counts in memory, and where there are shared counts, there too: those decide for as long as they answer.
 
-    def __init__(self, token_seconds: int) -> None:
-        self._windows = MovingWindowRateLimiter(MemoryStorage())
-        self._refreshes = RateLimitItemPerSecond(_REFRESHES, token_seconds)
+    So what this process has seen is still known when they go away. Time comes from the clock: shared counts have
+    their own, too.
+    """
+
+    def __init__(self, token_seconds: int, shared: SharedCounts | None = None) -> None:
+        self._shared = shared
+        self._refreshes = Limit("refreshes", _REFRESHES, token_seconds)
+        limits = _FEW_GUESSES, _MANY_GUESSES, _SIGN_INS, _SECOND_FACTORS, self._refreshes
+        self._windows = {limit.name: MovingWindow(limit) for limit in limits}
 
     async def check_guesser(self, address: str) -> None:
         """Raise TooManyAttempts for an address that has guessed so much that even good codes must wait."""
-        if not await self._windows.test(_MANY_GUESSES, "guess", network_of(address)):
-            raise await self._refusal(_MANY_GUESSES, "guess", network_of(address))
+        network = network_of(address)
+        wait = await self._shared.wait(_MANY_GUESSES, network) if self._shared else None
+        if wait is None:
+            wait = self._windows[_MANY_GUESSES.name].wait(network, time.monotonic())
+        _refuse_for(wait)
 
     async def count_guess(self, address: str) -> None:
         """Count one wrong guess; raise TooManyAttempts past the fifth in a minute."""
-        await self._windows.hit(_MANY_GUESSES, "guess", network_of(address))
-        await self._hit(_FEW_GUESSES, "few-guesses", network_of(address))
+        network = network_of(address)
+        await self._hit(_MANY_GUESSES, network)
+        _refuse_for(await self._hit(_FEW_GUESSES, network))
 
     async def count_sign_in(self, address: str) -> None:
         """Count one attempt to sign in; raise TooManyAttempts past the tenth in a minute."""
-        await self._hit(_SIGN_INS, "sign-in", network_of(address))
+        _refuse_for(await self._hit(_SIGN_INS, network_of(address)))
+
+    async def count_second_factor(self, user_id: str) -> None:
+        """Count one code given with the right password; raise TooManyAttempts past the tenth in ten minutes."""
+        _refuse_for(await self._hit(_SECOND_FACTORS, user_id))
 
     async def count_refresh(self, sid: str) -> None:
         """Count one refresh of a session; raise TooManyAttempts past the twelfth in a token's life."""
-        await self._hit(self._refreshes, "refresh", sid)
+        _refuse_for(await self._hit(self._refreshes, sid))
 
-    async def _hit(self, item: RateLimitItem, *key: str) -> None:
-        if not await self._windows.hit(item, *key):
-            raise await self._refusal(item, *key)
+    async def _hit(self, limit: Limit, key: str) -> float:
+        own = self._windows[limit.name].hit(key, time.monotonic())
+        shared = await self._shared.hit(limit, key) if self._shared else None
+        return own if shared is None else shared
 
-    async def _refusal(self, item: RateLimitItem, *key: str) -> TooManyAttempts:
-        stats = await self._windows.get_window_stats(item, *key)
-        return TooManyAttempts(max(1, math.ceil(stats.reset_time - time.time())))
+
+def _refuse_for(seconds: float) -> None:
+    if seconds > 0:
+        raise TooManyAttempts(max(1, math.ceil(seconds)))
 
 
 def network_of(address: str) -> str:

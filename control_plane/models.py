@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from control_plane.database import UtcDateTime
@@ -17,6 +28,16 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 UUID = String(36)
+# SQLite numbers rows by itself in a column that is exactly INTEGER, and its integers are large.
+COUNTED = BigInteger().with_variant(Integer, "sqlite")
+_WHERE_REVOKED: dict[str, Any] = {
+    "sqlite_where": text("is_revoked IS 1"),
+    "postgresql_where": text("is_revoked IS true"),
+}
+_WHERE_REDEEMED: dict[str, Any] = {
+    "sqlite_where": text("redeemed_at IS NOT NULL"),
+    "postgresql_where": text("redeemed_at IS NOT NULL"),
+}
 
 
 def new_id() -> str:
@@ -69,7 +90,7 @@ class Ticket(Base):
 
     id: Mapped[str] = mapped_column(UUID, primary_key=True, default=new_id)
     code: Mapped[str] = mapped_column(String(64), unique=True)
-    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"), index=True)
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
     label: Mapped[str | None] = mapped_column(String(200))
     is_revoked: Mapped[bool] = mapped_column(default=False)
     revoked_at: Mapped[datetime | None]
@@ -79,6 +100,17 @@ class Ticket(Base):
     # Tokens issued before this second are refused: set when a revocation is lifted.
     tokens_not_before: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime]
+
+    # Lists are newest first, of all or of one event; what may be few among a million has an index of its own. The
+    # trigram index of codes and labels has no model: it is migration 0004's and ticket_search.py's.
+    __table_args__ = (
+        Index("ix_ticket_created_at_id", "created_at", "id"),
+        Index("ix_ticket_event_id_created_at_id", "event_id", "created_at", "id"),
+        Index("ix_ticket_revoked", "created_at", "id", **_WHERE_REVOKED),
+        Index("ix_ticket_revoked_of_event", "event_id", "created_at", "id", **_WHERE_REVOKED),
+        Index("ix_ticket_redeemed", "is_revoked", "created_at", "id", **_WHERE_REDEEMED),
+        Index("ix_ticket_redeemed_of_event", "event_id", "is_revoked", "created_at", "id", **_WHERE_REDEEMED),
+    )
 
 
 class ViewingSession(Base):
@@ -111,6 +143,13 @@ class ViewingSession(Base):
             sqlite_where=text("ended_at IS NULL"),
             postgresql_where=text("ended_at IS NULL"),
         ),
+        Index(None, "started_at"),
+        Index(
+            "ix_viewing_session_ended_at",
+            "ended_at",
+            sqlite_where=text("ended_at IS NOT NULL"),
+            postgresql_where=text("ended_at IS NOT NULL"),
+        ),
     )
 
 
@@ -119,7 +158,7 @@ class RevocationChange(Base):
 
     __tablename__ = "revocation_change"
 
-    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    n: Mapped[int] = mapped_column(COUNTED, primary_key=True, autoincrement=True)
     kind: Mapped[str] = mapped_column(String(8))
     subject: Mapped[str] = mapped_column(String(64))
     revoked: Mapped[bool]
@@ -153,26 +192,3 @@ class Edge(Base):
     acknowledged: Mapped[int] = mapped_column(BigInteger)
     heard_at: Mapped[datetime]
     lag: Mapped[float | None]
-
-
-class AdminUser(Base):
-    __tablename__ = "admin_user"
-
-    id: Mapped[str] = mapped_column(UUID, primary_key=True, default=new_id)
-    username: Mapped[str] = mapped_column(String(64), unique=True)
-    password_hash: Mapped[str] = mapped_column(String(200))
-    role: Mapped[str] = mapped_column(String(16))
-    created_at: Mapped[datetime]
-
-    __table_args__ = (CheckConstraint("role IN ('owner', 'admin', 'operator')", "role"),)
-
-
-class AdminSession(Base):
-    """A signed-in admin. The cookie's value is stored hashed."""
-
-    __tablename__ = "admin_session"
-
-    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("admin_user.id"), index=True)
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)

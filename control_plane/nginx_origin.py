@@ -1,4 +1,4 @@
-"""The origin that streams are fetched from, as settings say it and as nginx reads it (`site/origin.conf`).
+"""The origins that streams are fetched from, as settings say them and as nginx reads them (`site/origin.conf`).
 
 It must never let a setting say anything to nginx but a host, a port, a path or a number.
 """
@@ -6,23 +6,20 @@ It must never let a setting say anything to nginx but a host, a port, a path or 
 import re
 import ssl
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Final
 
 from control_plane.home import OperatorError
 from control_plane.nginx_words import quoted
+from control_plane.origins import Place, read_address, read_allowed
 
-_HOST = re.compile(r"[0-9A-Za-z]([0-9A-Za-z.-]{0,252}[0-9A-Za-z])?|\[[0-9A-Fa-f:.]+\]")
-_PATH = re.compile(r"(/(?!\.)[0-9A-Za-z._~-]+)*")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-_SLICE = "8m"
-_NOWHERE = """\
-map "" $origin_url     { default ""; }
-map "" $origin_host    { default ""; }
-map "" $origin_name    { default ""; }
+_CA_FILES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+_SLICE: Final = "8m"
+# What $origin_url says of a file that no origin has, and of an event's own origin that is not on the list.
+_NOWHERE, _REFUSED = "nowhere", "refused"
+_NO_CACHE: Final = """\
 map "" $origin_range   { default ""; }
 map "" $segment_cache  { default off; }
 map "" $blocking_cache { default off; }
@@ -30,35 +27,29 @@ map "" $blocking_cache { default off; }
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where streams come from, and how long and how much of them is kept."""
+class Origins:
+    """Where streams come from that the folder does not hold, and how long and how much of them is kept."""
 
-    scheme: str
-    host: str  # without a port; IPv6 in brackets
-    port: int
-    path: str  # "" or "/hls", without a slash at its end
+    default: Place | None  # asked for the files of events that name no origin of their own
+    path: str  # below it: "" or "/hls", without a slash at its end
+    allowed: tuple[Place, ...]  # asked for those of events that do
     cache_root: Path
     cache_gigabytes: int
     cache_hours: int
     ca_file: Path
     in_slices: bool = False  # nginx has the slice module
 
-    @property
-    def host_header(self) -> str:
-        return self.host if self.port == _DEFAULT_PORTS[self.scheme] else f"{self.host}:{self.port}"
 
-
-def read_origin(environment: Mapping[str, str], cache_root: Path, nginx: str) -> Origin | None:
+def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -> Origins | None:
     """Read the settings; None when no origin is named. Raise OperatorError for what makes no sense."""
-    url = environment.get("UPSTREAM_ORIGIN", "").strip()
-    if not url:
+    default, path = _default(environment.get("UPSTREAM_ORIGIN", "").strip())
+    allowed = _allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", ""))
+    if default is None and not allowed:
         return None
-    scheme, host, port, path = _parts(url)
-    return Origin(
-        scheme,
-        host,
-        port,
+    return Origins(
+        default,
         path,
+        allowed,
         Path(environment.get("SEGMENT_CACHE_ROOT") or cache_root).absolute(),
         _number(environment, "SEGMENT_CACHE_MAX_SIZE_GB", 50, 100_000),
         _number(environment, "SEGMENT_CACHE_MAX_AGE_HOURS", 72, 8_760),
@@ -73,64 +64,100 @@ def has_slices(nginx: str) -> bool:
     return b"--with-http_slice_module" in told.stderr
 
 
-def origin_conf(origin: Origin | None) -> str:
+def origin_conf(origins: Origins | None) -> str:
     """Give `site/origin.conf`."""
-    if origin is None:
-        return _NOWHERE
+    if origins is None:
+        return "\n".join([*_maps([]), _NO_CACHE])
+    servers = list(_servers(origins))
     lines = [
-        f'map "" $origin_url     {{ default "{origin.scheme}://origin{origin.path}"; }}',
-        f'map "" $origin_host    {{ default "{origin.host_header}"; }}',
-        f'map "" $origin_name    {{ default "{origin.host.strip("[]")}"; }}',
-        *_slices(origin),
+        *_maps(servers),
+        *_slices(origins),
         'map "" $segment_cache  { default segments; }',
         'map "" $blocking_cache { default blocking; }',
-        f"upstream origin {{\n    server {origin.host}:{origin.port} max_fails=0;\n    keepalive 16;\n}}",
-        _cache(origin, "segments", "32m", f"{origin.cache_gigabytes}g", f"{origin.cache_hours}h"),
-        _cache(origin, "blocking", "4m", "256m", "1m"),
-        f"proxy_cache_valid 200 206 {origin.cache_hours}h;",
+        *(_upstream(server) for server in servers),
+        _cache(origins, "segments", "32m", f"{origins.cache_gigabytes}g", f"{origins.cache_hours}h"),
+        _cache(origins, "blocking", "4m", "256m", "1m"),
+        f"proxy_cache_valid 200 206 {origins.cache_hours}h;",
         "proxy_cache_valid any 1s;",
-        *_verification(origin),
+        *_verification(origins, servers),
     ]
     return "\n".join([*lines, ""])
 
 
-def _cache(origin: Origin, name: str, keys: str, size: str, age: str) -> str:
-    folder = quoted(origin.cache_root / name)
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """One upstream: its name in nginx, who it is, the path below it, and the $origin_place that leads to it."""
+
+    name: str
+    place: Place
+    path: str
+    reached_by: str
+
+
+def _servers(origins: Origins) -> Iterator[_Server]:
+    """Give a server for each scheme of a place: connections that are kept open would be mixed up otherwise."""
+    if origins.default:
+        yield _Server("origin", origins.default, origins.path, "")
+    for number, place in enumerate(origins.allowed, 1):
+        yield _Server(f"origin_{number}", place, "", str(place))
+
+
+def _maps(servers: list[_Server]) -> Iterator[str]:
+    """Map the place that a file is fetched from to what nginx needs there, each place spelled out exactly."""
+    nowhere = [] if any(server.reached_by == "" for server in servers) else [("", _NOWHERE)]
+    urls = [(server.reached_by, f"{server.place.scheme}://{server.name}{server.path}") for server in servers]
+    yield _map("origin_url", _REFUSED, [*nowhere, *urls])
+    yield _map("origin_host", "", [(server.reached_by, server.place.authority) for server in servers])
+    yield _map("origin_name", "", [(server.reached_by, server.place.host.strip("[]")) for server in servers])
+
+
+def _map(name: str, default: str, rows: list[tuple[str, str]]) -> str:
+    lines = [f'    "{place}" "{value}";' for place, value in rows]
+    return "\n".join([f"map $origin_place ${name} {{", f'    default "{default}";', *lines, "}"])
+
+
+def _upstream(server: _Server) -> str:
+    address = f"{server.place.host}:{server.place.port}"
+    return f"upstream {server.name} {{\n    server {address} max_fails=0;\n    keepalive 16;\n}}"
+
+
+def _cache(origins: Origins, name: str, keys: str, size: str, age: str) -> str:
+    folder = quoted(origins.cache_root / name)
     limits = f"max_size={size} inactive={age} use_temp_path=off"
     return f"proxy_cache_path {folder} levels=1:2 keys_zone={name}:{keys} {limits};"
 
 
-def _slices(origin: Origin) -> list[str]:
-    if not origin.in_slices:
+def _slices(origins: Origins) -> list[str]:
+    if not origins.in_slices:
         return ['map "" $origin_range   { default ""; }']
     # Each slice is a request of its own: its range must not be remembered from the one before.
     return [f"slice {_SLICE};", 'map "" $origin_range   { volatile; default $slice_range; }']
 
 
-def _verification(origin: Origin) -> list[str]:
-    if origin.scheme != "https":
+def _verification(origins: Origins, servers: list[_Server]) -> list[str]:
+    if not any(server.place.scheme == "https" for server in servers):
         return []
-    trusted = f"proxy_ssl_trusted_certificate {quoted(origin.ca_file)};"
+    trusted = f"proxy_ssl_trusted_certificate {quoted(origins.ca_file)};"
     return ["proxy_ssl_verify on;", "proxy_ssl_verify_depth 4;", trusted]
 
 
-def _parts(url: str) -> tuple[str, str, int, str]:
+def _default(url: str) -> tuple[Place | None, str]:
+    if not url:
+        return None, ""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        return read_address(url)
+    except ValueError:
+        # The value is not repeated: somebody may have put a password into it.
+        raise OperatorError(
+            "UPSTREAM_ORIGIN is no address like https://media.example.org or http://10.0.0.5:8888/hls."
+        ) from None
+
+
+def _allowed(hosts: str) -> tuple[Place, ...]:
+    try:
+        return read_allowed(hosts)
     except ValueError as error:
-        raise _no_origin() from error
-    host = parts.netloc.removesuffix(f":{port}")
-    path = parts.path.rstrip("/")
-    is_plain = _HOST.fullmatch(host) and _PATH.fullmatch(path) and not parts.query and not parts.fragment
-    if parts.scheme not in _DEFAULT_PORTS or not (is_plain and url.isprintable()) or port == 0:
-        raise _no_origin()
-    return parts.scheme, host.lower(), port or _DEFAULT_PORTS[parts.scheme], path
-
-
-def _no_origin() -> OperatorError:
-    # The value is not repeated: somebody may have put a password into it.
-    return OperatorError("UPSTREAM_ORIGIN is no address like https://media.example.org or http://10.0.0.5:8888/hls.")
+        raise OperatorError(f"UPSTREAM_ALLOWED_HOSTS {error}.") from None
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from control_plane.home import OperatorError
-from control_plane.nginx_origin import Origin, origin_conf
+from control_plane.nginx_origin import Origins, origin_conf
 from control_plane.nginx_words import quoted
 
 _HERE = Path(__file__).parent
@@ -36,7 +36,7 @@ class Site:
     trusted_proxies: str = ""  # addresses and networks, separated by commas
     allowed_origins: str = ""  # of portals elsewhere, separated by commas
     worker_processes: str = "auto"
-    origin: Origin | None = None
+    origins: Origins | None = None
 
 
 def shipped_folder() -> Path:
@@ -53,7 +53,7 @@ def write_site(site: Site) -> None:
         "cors_origins.conf": _origins(site.allowed_origins),
         "server.conf": f"listen {site.listen};\nserver_name _;\n",
         "stream_root.conf": _stream_root(site),
-        "origin.conf": origin_conf(site.origin),
+        "origin.conf": origin_conf(site.origins),
     }
     for folder in _folders(site):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,13 +64,13 @@ def write_site(site: Site) -> None:
 
 def _folders(site: Site) -> list[Path]:
     folders = [site.folder / "site", site.folder / "tmp", site.folder / "no-streams", site.log_folder]
-    return [*folders, site.origin.cache_root] if site.origin else folders
+    return [*folders, site.origins.cache_root] if site.origins else folders
 
 
 def _stream_root(site: Site) -> str:
-    """Without a folder of streams, an empty one stands in: then every file is missing and comes from the origin."""
+    """Without a folder of streams, an empty one stands in: then every file is missing and comes from an origin."""
     root = f"root {quoted(site.stream_root or site.folder / 'no-streams')};\n"
-    return f"{root}try_files $uri $origin_location;\n" if site.origin else root
+    return f"{root}try_files $uri $origin_location;\n" if site.origins else root
 
 
 def _link_shipped_files(folder: Path) -> None:

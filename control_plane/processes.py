@@ -19,14 +19,24 @@ from pathlib import Path
 import httpx2
 
 from control_plane.binaries import find_nginx
-from control_plane.home import OperatorError, UsageError, default_keys_file, public_port, read_environment, stream_root
-from control_plane.nginx_origin import Origin, read_origin
+from control_plane.home import (
+    OperatorError,
+    UsageError,
+    default_keys_file,
+    public_port,
+    read_environment,
+    setup_link_file,
+    stream_root,
+)
+from control_plane.nginx_origin import Origins, read_origins
 from control_plane.nginx_site import Site, write_site
 
 MAXIMUM_SIDECARS = 64
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes
 _PLAIN_PATH = re.compile(r"[0-9A-Za-z_./-]+")
 _PROBE_TIMEOUT_SECONDS = 2
+# Without it glibc takes the first large block that is given back (one of gzip's) as a reason to keep them all.
+_NGINX_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "131072"}
 
 _EVERYBODY = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "SSL_CERT_FILE")
 SIDECAR_SETTINGS = (
@@ -101,23 +111,24 @@ def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_process
     environment = _with_keys_file(home, read_environment(home))
     listen = (_address(host), public_port(environment))
     run_folder, sockets = _folders(home)
-    control_plane = _control_plane(environment, sockets / "control.sock", local_url(*listen))
+    for_control_plane = {"SETUP_LINK_FILE": str(setup_link_file(home)), **environment}
+    control_plane = _control_plane(for_control_plane, sockets / "control.sock", local_url(*listen))
     names = [f"sidecar-{number}" for number in range(1, sidecars + 1)]
-    origin = read_origin(environment, home / "cache", find_nginx())
+    origins = read_origins(environment, home / "cache", find_nginx())
     site = Site(
         folder=run_folder / "nginx",
         log_folder=home / "log",
         listen=f"{_bracketed(listen[0])}:{listen[1]}",
-        stream_root=_existing_stream_root(home, environment, origin),
+        stream_root=_existing_stream_root(home, environment, origins),
         sidecars=[sockets / f"{name}.sock" for name in names],
         control_plane=sockets / "control.sock",
         trusted_proxies=environment.get("TRUSTED_PROXIES", ""),
         allowed_origins=environment.get("CORS_ALLOWED_ORIGIN", ""),
         worker_processes=worker_processes,
-        origin=origin,
+        origins=origins,
     )
     write_site(site)
-    gates = tuple(_sidecar(name, _with_cache(environment, origin), sockets, home / "state") for name in names)
+    gates = tuple(_sidecar(name, _with_cache(environment, origins), sockets, home / "state") for name in names)
     return Stack(run_folder, listen, control_plane, gates, _nginx(site, environment, local_url(*listen)))
 
 
@@ -163,7 +174,7 @@ def _nginx(site: Site, environment: Mapping[str, str], url: str) -> ProcessSpec:
     return ProcessSpec(
         name="nginx",
         argv=(find_nginx(), "-e", "stderr", "-p", f"{site.folder}/", "-c", configuration, "-g", "daemon off;"),
-        env=for_everybody(environment),
+        env={**for_everybody(environment), **_NGINX_MEMORY},
         is_ready=HttpProbe(f"{url}/health"),
         stop_signal=signal.SIGQUIT,
         orphan_signal=signal.SIGTERM,  # a killed master would leave its workers serving
@@ -183,15 +194,15 @@ def _with_keys_file(home: Path, environment: Mapping[str, str]) -> Mapping[str, 
     return {**environment, "PLAYBACK_KEYS_FILE": str(file)}
 
 
-def _with_cache(environment: Mapping[str, str], origin: Origin | None) -> Mapping[str, str]:
+def _with_cache(environment: Mapping[str, str], origins: Origins | None) -> Mapping[str, str]:
     """Tell sidecars where nginx keeps segments; without an origin it keeps none."""
-    return {**environment, "SEGMENT_CACHE_ROOT": str(origin.cache_root) if origin else ""}
+    return {**environment, "SEGMENT_CACHE_ROOT": str(origins.cache_root) if origins else ""}
 
 
-def _existing_stream_root(home: Path, environment: Mapping[str, str], origin: Origin | None) -> Path | None:
+def _existing_stream_root(home: Path, environment: Mapping[str, str], origins: Origins | None) -> Path | None:
     """Give the folder of streams, None where STREAM_ROOT is set but empty. Raise OperatorError for no source at all."""
     if environment.get("STREAM_ROOT") == "":
-        if origin is None:
+        if origins is None:
             raise OperatorError("Neither STREAM_ROOT nor UPSTREAM_ORIGIN is set: there are no streams to serve.")
         return None
     root = stream_root(home, environment)

@@ -15,14 +15,14 @@ from control_plane.database import Database
 from control_plane.models import Event, Ticket
 from control_plane.schemas import utc_now
 
-_UNDER_WAY: Final = timedelta(seconds=10)
+_UNDER_WAY: Final = timedelta(seconds=60)  # longer than a transaction may wait for its locks
 
 
 async def since(database: Database, moment: datetime) -> dict[str, Any]:
     """Return what was revoked or deactivated at `moment` or later and has not been lifted.
 
     A revocation bears the time at which it was asked for, and is committed later. On SQLite this process has one
-    writer at a time: whoever reads in its queue finds none under way. Elsewhere the last seconds are told twice, which
+    writer at a time: whoever reads in its queue finds none under way. Elsewhere the last minute is told twice, which
     does no harm.
     """
     async with database.write() as db:

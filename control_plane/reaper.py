@@ -1,4 +1,4 @@
-"""Clears up behind the viewers: ends sessions that nobody will end, forgets changes that no token can meet."""
+"""Clears up behind the viewers: ends sessions that nobody will end, forgets what no token can meet and what is old."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane import revocation_feed, sessions
 from control_plane.database import Database
+from control_plane.retention import Retention
 from control_plane.schemas import utc_now
 
 _EVERY_SECONDS: Final = 60
@@ -15,11 +16,12 @@ _AT_ONCE: Final = 200  # sessions a transaction: other writers wait for it
 log = structlog.get_logger()
 
 
-async def run(database: Database, stop: anyio.Event) -> None:
+async def run(database: Database, retention: Retention, stop: anyio.Event) -> None:
     """Clear up every minute until `stop`. Never cancel it: a transaction wants to be ended, not dropped."""
     while not stop.is_set():
         try:
             await clear_up(database)
+            await retention.apply(database, utc_now(), stop)
         except SQLAlchemyError as error:
             log.error("clear_up_failed", error=type(error).__name__)
         with anyio.move_on_after(_EVERY_SECONDS):

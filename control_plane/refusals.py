@@ -3,6 +3,7 @@
 Only views turn them into HTTP; nothing in them may say more about somebody else than the sentence does.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -70,6 +71,7 @@ class SessionOver(Refusal):
 
 _ENDINGS = {
     "kicked": "Your session was ended by the event organizer.",
+    "devices": "The event organizer now lets this code be used on fewer devices.",
     TicketRevoked.reason: TicketRevoked.sentence,
     EventUnavailable.reason: EventUnavailable.sentence,
 }
@@ -101,6 +103,26 @@ class TooManyAttempts(Refusal):
         super().__init__()
 
 
+class TooBusy(Refusal):
+    reason = "busy"
+    sentence = "Too many people are signing in at the moment. Please try again."
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__()
+
+
+class TakenOverTooOften(Refusal):
+    """Devices take one ticket's seats from each other again and again; `retry_after` is in seconds."""
+
+    reason = "taken-over-too-often"
+    sentence = "This code has moved between devices too often. Please stay on one device, or try again later."
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__()
+
+
 class NotFound(Refusal):
     reason = "not-found"
     sentence = "Not found"
@@ -110,14 +132,45 @@ class Conflict(Refusal):
     reason = "conflict"
 
 
+class FieldRefused(Refusal):
+    """One field, named as the API does, holds what only more than the schema can tell to be wrong."""
+
+    reason = "invalid"
+
+    def __init__(self, field: str, sentence: str) -> None:
+        self.field = field
+        super().__init__(sentence)
+
+
+class ImportRefused(Refusal):
+    """Some lines of a file are not right; nothing of it was imported."""
+
+    reason = "invalid"
+
+    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+        self.problems = problems
+        lines = "One line is" if len(problems) == 1 else f"{len(problems):,} lines are"
+        super().__init__(f"{lines} not right; nothing was imported.")
+
+
 class SignInFailed(Refusal):
     reason = "sign-in-failed"
-    sentence = "User name or password is wrong."
+    sentence = "User name, password or authentication code is wrong."
+
+
+class SetupLinkUnusable(Refusal):
+    reason = "setup-link"
+    sentence = "This set-up link is wrong or has expired. `streamgate setup-link` prints a new one."
 
 
 class SignInRequired(Refusal):
     reason = "sign-in-required"
     sentence = "Please sign in."
+
+
+class Forbidden(Refusal):
+    reason = "forbidden"
+    sentence = "Your account may not do this."
 
 
 class CrossOrigin(Refusal):

@@ -11,20 +11,20 @@ from typing import Any, Final, TypeAlias
 
 import anyio
 import structlog
-from sqlalchemy import Row, String, delete, func, select, text, type_coerce
+from sqlalchemy import Row, String, delete, func, select, type_coerce
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import MAX_PAGE_CHANGES, Change, Cursor, Kind, Page
 from control_plane.announcements import announce
-from control_plane.database import Database
+from control_plane.database import Database, Lock, hold
 from control_plane.models import FeedEpoch, RevocationChange
 from control_plane.refusals import NotFound
 
 TOPIC: Final = "revocations"
-_ADVISORY_LOCK: Final = 7_370_001
 _FORGET_MARGIN: Final = timedelta(minutes=2)
 _LOOK_EVERY_SECONDS: Final = 0.2
+_LOOK_SELDOM_SECONDS: Final = 5.0  # where the database itself tells of changes
 _PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
 log = structlog.get_logger()
 
@@ -34,20 +34,17 @@ _Row: TypeAlias = Row[int, str, str, bool, int | None, str, str]
 
 async def append(db: AsyncSession, change: Change) -> None:
     """Add a change to the log, replacing an earlier one about the same subject."""
-    if db.get_bind().dialect.name == "postgresql":
-        await db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-    row = RevocationChange
-    await db.execute(delete(row).where(row.kind == change.kind.value, row.subject == change.id))
-    db.add(
-        RevocationChange(
-            kind=change.kind.value,
-            subject=change.id,
-            revoked=change.revoked,
-            not_before=change.not_before,
-            at=datetime.fromtimestamp(change.at, UTC),
-            expires_at=datetime.fromtimestamp(change.expires_at, UTC),
-        )
-    )
+    await append_all(db, [change])
+
+
+async def append_all(db: AsyncSession, changes: Sequence[Change]) -> None:
+    """Add changes of one kind to the log, in their order, replacing earlier ones about the same subjects."""
+    if not changes:
+        return
+    await hold(db, Lock.FEED)  # before `n` is drawn
+    row, subjects = RevocationChange, [change.id for change in changes]
+    await db.execute(delete(row).where(row.kind == changes[0].kind.value, row.subject.in_(subjects)))
+    db.add_all(map(_row, changes))
     await db.flush()
     announce(db, TOPIC)
 
@@ -91,6 +88,7 @@ async def read_answer(db: AsyncSession, cursor_text: str) -> tuple[Page, list[di
 async def watch(database: Database, stop: anyio.Event) -> None:
     """Wake those who wait here for changes that another process made, until `stop`: a command, another control plane.
 
+    PostgreSQL tells of them by itself (listening.py); then this is for what may have been missed.
     Never cancel it: a transaction wants to be ended, not dropped.
     """
     seen, pause = "", _LOOK_EVERY_SECONDS
@@ -100,7 +98,8 @@ async def watch(database: Database, stop: anyio.Event) -> None:
                 newest = await head(db)
             if newest != seen:
                 database.announcements.wake([TOPIC])
-            seen, pause = newest, _LOOK_EVERY_SECONDS
+            seen = newest
+            pause = _LOOK_SELDOM_SECONDS if database.announcements.hears_others else _LOOK_EVERY_SECONDS
         except SQLAlchemyError as error:
             log.error("feed_not_watched", error=type(error).__name__)
             pause = _PAUSE_AFTER_FAILURE_SECONDS
@@ -110,6 +109,7 @@ async def watch(database: Database, stop: anyio.Event) -> None:
 
 async def forget_expired(db: AsyncSession, now: datetime) -> None:
     """Drop the changes that no living token can meet any more, the gate's leeway and a slow clock included."""
+    await hold(db, Lock.FEED)  # or it and somebody who appends twice could wait for each other's rows
     await db.execute(delete(RevocationChange).where(RevocationChange.expires_at < now - _FORGET_MARGIN))
 
 
@@ -137,6 +137,17 @@ async def _rows_after(db: AsyncSession, n: int, limit: int) -> Sequence[_Row]:
     return (await db.execute(select(*columns).where(row.n > n).order_by(row.n).limit(limit))).all()
 
 
+def _row(change: Change) -> RevocationChange:
+    return RevocationChange(
+        kind=change.kind.value,
+        subject=change.id,
+        revoked=change.revoked,
+        not_before=change.not_before,
+        at=datetime.fromtimestamp(change.at, UTC),
+        expires_at=datetime.fromtimestamp(change.expires_at, UTC),
+    )
+
+
 def _change(row: _Row) -> Change:
     _, kind, subject, revoked, not_before, at, expires_at = row
     return Change(Kind(kind), subject, revoked, not_before, _seconds(at), _seconds(expires_at))
@@ -156,7 +167,7 @@ def _on_the_wire(row: _Row) -> dict[str, Any]:
 
 
 def _iso(time: datetime | str) -> str:
-    """Write a time as the driver gave it: SQLite's is a text, UTC without saying so."""
+    """Write a time as the driver gave it: SQLite's is a text, UTC without saying so; PostgreSQL's knows its zone."""
     return f"{time[:10]}T{time[11:]}+00:00" if isinstance(time, str) else time.isoformat()
 
 

@@ -9,11 +9,13 @@ from pydantic.alias_generators import to_camel
 
 from authz_sidecar.contract.playback_token import EVENT_ID
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+# No NUL: PostgreSQL cannot store it.
+Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]*$")]
 Title = Annotated[Text, Field(min_length=1, max_length=200)]
 Label = Annotated[Text, Field(max_length=200)]
 # Ticket and token times are reckoned from these; within the range no such sum leaves what a datetime can hold.
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 2, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
+EVENT_ID_PATTERN = re.compile(rf"^{EVENT_ID.pattern}\Z")
 HttpUrl = Annotated[Text, Field(max_length=2000, pattern=re.compile(r"^https?://[^\s]+$"))]
 
 
@@ -23,12 +25,12 @@ class Schema(BaseModel):
     )
 
 
-class EventDraft(Schema):
-    """A new event. `id` names its stream folder and is drawn when it is not given."""
+class EventFields(Schema):
+    """What an organiser decides about an event."""
 
-    id: Annotated[str, Field(pattern=re.compile(rf"^{EVENT_ID.pattern}\Z"))] | None = None
     title: Title
     description: Annotated[Text, Field(max_length=4000)] | None = None
+    stream_url: Annotated[Text, Field(max_length=500)] | None = None  # see origins.checked
     poster_url: HttpUrl | None = None
     starts_at: Moment
     ends_at: Moment
@@ -43,6 +45,18 @@ class EventDraft(Schema):
         return self
 
 
+class EventDraft(EventFields):
+    """A new event. `id` names its stream folder and is drawn when it is not given."""
+
+    id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)] | None = None
+
+
+class EventUpdate(EventFields):
+    """All of an event, to take the place of its version `version`; what is left out becomes as in a new event."""
+
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
 class TicketOrder(Schema):
     """How many codes to generate, and the label that all of them carry."""
 
@@ -51,17 +65,62 @@ class TicketOrder(Schema):
 
 
 class Credentials(Schema):
+    """What signs in. `totp` is the app's code or a recovery code, for those who use one."""
+
     username: Annotated[str, Field(min_length=1, max_length=64)] = "admin"
-    password: Annotated[str, Field(min_length=1, max_length=1000)]
+    password: Annotated[str, Field(min_length=1, max_length=1000, repr=False)]
+    totp: Annotated[str | None, Field(max_length=40, repr=False)] = None
 
 
 class Paging(Schema):
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.limit
+
+
+class TicketsOfEventQuery(Paging):
+    """A list of tickets, narrowed; `search` is part of a code or label."""
+
+    status: Literal["revoked", "expired", "redeemed", "unused"] | None = None
+    search: Annotated[Text, Field(max_length=200)] = ""
+
+
+class EventQuery(Paging):
+    """A list of events, narrowed and sorted; archived ones are left out unless they are asked for."""
+
+    status: Literal["active", "deactivated", "archived", "upcoming", "live", "ended"] | None = None
+    timeframe: Literal["upcoming", "current", "past"] | None = None
+    search: Annotated[Text, Field(max_length=200)] = ""
+    sort: Literal["startsAt", "-startsAt", "title", "-title", "createdAt", "-createdAt"] = "-startsAt"
+    archived: Literal["false", "true", "all"] = "false"
+
+
+class TicketQuery(TicketsOfEventQuery):
+    event_id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)] | None = None
+
+
+class SessionQuery(Paging):
+    event_id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)] | None = None
+
+
+class Nothing(Schema):
+    """A query or body that has no field."""
+
+
+class TicketsByStatus(Schema):
+    """How many tickets of each status an event has."""
+
+    unused: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    revoked: int = 0
+
 
 class EventView(Schema):
-    """An event as the API shows it; the counts are those of its tickets."""
+    """An event as the API shows it. `redeemed` counts tickets that ever were, `ticketCounts` those that still are."""
 
     id: str
     title: str
@@ -81,6 +140,7 @@ class EventView(Schema):
     tickets: int = 0
     redeemed: int = 0
     watching: int = 0
+    ticket_counts: TicketsByStatus = TicketsByStatus()
 
 
 class TicketView(Schema):
@@ -110,6 +170,40 @@ class WatcherView(Schema):
     carrier: str
     clients: int
     is_shared: bool
+
+
+class EndedSession(Schema):
+    sid: str
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+class EdgeView(Schema):
+    """An edge; `lagSeconds` is what the newest pushed change took, or how long an older one has been waiting."""
+
+    name: str
+    live_instances: int
+    receipt: str
+    last_receipt_at: datetime
+    lag_seconds: float | None
+
+
+class EdgeReceipt(Schema):
+    """Whether a place in the feed is in force at an edge, and how many seconds after the change, where known."""
+
+    name: str
+    live_instances: int
+    in_force: bool
+    after_seconds: float | None
+
+
+class Receipt(Schema):
+    """Where everything up to a place in the feed is in force; `at` is when that change was made."""
+
+    cursor: str
+    at: datetime | None
+    in_force_everywhere: bool
+    edges: list[EdgeReceipt]
 
 
 def parse_moment(text: str) -> datetime:

@@ -9,20 +9,24 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.playback_token import Claims
-from control_plane import revocation_feed, tickets
+from control_plane import audit, news, revocation_feed, takeovers, tickets
+from control_plane.actors import Actor
 from control_plane.models import Event, Ticket, ViewingSession
+from control_plane.outbox import Topic
 from control_plane.refusals import (
     NoSession,
     SessionOver,
     SessionTakenOver,
+    TakenOverTooOften,
     TicketInUse,
     TokenFinal,
     TokenUnusable,
@@ -31,6 +35,7 @@ from control_plane.refusals import (
 TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
 FORGOTTEN_AFTER = timedelta(hours=24)
 _SHOWN_USER_AGENT = 400
+_SYSTEM = Actor.system()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class Attempt:
 async def redeem(
     db: AsyncSession, code: str, device: Device, rules: SeatRules, now: datetime, *, takeover: bool = False
 ) -> Grant:
-    """Begin a session with a code. Raise UnknownCode, an admission refusal or TicketInUse."""
+    """Begin a session with a code. Raise UnknownCode, an admission refusal, TicketInUse or TakenOverTooOften."""
     ticket, event = await tickets.find_by_code(db, code, for_update=True)
     tickets.check_admission(ticket, event, now)
     return await _begin(db, Attempt(ticket, event, device, rules, now, takeover))
@@ -94,8 +99,9 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
     last = await _last_session(db, device.resume_secret)
     if last is None:
         raise NoSession
-    ticket = await tickets.find(db, last.ticket_id, for_update=True)
-    event = await tickets.event_of(db, ticket, for_update=True)
+    ticket, event = await tickets.hold(db, last.ticket_id)
+    await live_of(db, ticket.id)
+    await db.refresh(last)
     tickets.check_admission(ticket, event, now)
     if last.end_reason in {"taken-over", "kicked"}:
         raise why_over(last)
@@ -108,39 +114,39 @@ async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datet
     Raise an admission refusal, SessionOver, SessionTakenOver, TokenUnusable, or TokenFinal when the last token
     already lasts to the ticket's end.
     """
-    if now.timestamp() > claims.exp + TOKEN_GRACE_SECONDS:
-        raise TokenUnusable
+    check_grace(claims, now)
     session, ticket, event = await locked(db, claims)
     tickets.check_admission(ticket, event, now)
     if session.ended_at:
         raise why_over(session)
-    if claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
+    is_good = claims.iat >= max(ticket.tokens_not_before, event.tokens_not_before)  # a window may be shorter by now
+    if is_good and claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
         raise TokenFinal
     session.last_seen_at = max(session.last_seen_at, now)
     return _next_claims(session, ticket, event, rules, now)
 
 
-async def heartbeat(db: AsyncSession, claims: Claims, now: datetime) -> None:
-    """Note a sign of life. Raise SessionOver or SessionTakenOver."""
+def check_grace(claims: Claims, now: datetime) -> None:
+    """Raise TokenUnusable for a token that ended too long ago to say anything about its session."""
     if now.timestamp() > claims.exp + TOKEN_GRACE_SECONDS:
         raise TokenUnusable
-    session = await _session(db, claims)
-    if session.ended_at:
-        raise why_over(session)
-    session.last_seen_at = max(session.last_seen_at, now)
 
 
-async def release(db: AsyncSession, claims: Claims, now: datetime) -> None:
+async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _SYSTEM) -> None:
     """End a session on its own wish. Does nothing to one that is over."""
     session = await db.get(ViewingSession, claims.sid, with_for_update=True)
     if session and session.ended_at is None:
-        await end(db, session, "released", now)
+        await end(db, session, "released", now, by)
 
 
-async def end(db: AsyncSession, session: ViewingSession, reason: str, now: datetime) -> None:
+async def end(db: AsyncSession, session: ViewingSession, reason: str, now: datetime, by: Actor = _SYSTEM) -> None:
     """End one live session and tell the edges."""
     session.ended_at, session.end_reason = now, reason
+    ticket = await db.get(Ticket, session.ticket_id)
+    about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason})
+    audit.record(db, by, audit.END, now, about)
     await db.flush()
+    await news.of_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
     await revocation_feed.append(db, end_of_session(session, now))
 
 
@@ -154,12 +160,14 @@ async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
     is_past = Ticket.expires_at < now - timedelta(seconds=TOKEN_GRACE_SECONDS)
     is_silent = ViewingSession.last_seen_at < now - FORGOTTEN_AFTER
     query = (
-        select(ViewingSession, is_past)
+        select(ViewingSession, is_past, Ticket)
         .join(Ticket, Ticket.id == ViewingSession.ticket_id)
         .where(ViewingSession.ended_at.is_(None), or_(is_past, is_silent))
     )
-    rows = (await db.execute(query.limit(limit))).all()
-    for session, past in rows:
+    # Held all at once, before the feed is; those that somebody else is busy with can wait for the next time.
+    locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
+    rows = (await db.execute(locked_rows.limit(limit))).all()
+    for session, past, _ in rows:
         await end(db, session, "expired" if past else "timeout", now)
     return len(rows)
 
@@ -182,21 +190,28 @@ async def _begin(db: AsyncSession, attempt: Attempt) -> Grant:
     session.resume_hash = digest(secret)
     claims = _next_claims(session, ticket, event, attempt.rules, attempt.now)
     db.add(session)
-    if ticket.redeemed_at is None:
+    if is_first := ticket.redeemed_at is None:
         ticket.redeemed_at, ticket.redeemed_ip = attempt.now, device.address
     try:
         await db.flush()
     except IntegrityError:  # somebody took the seat between our look and now
         raise TicketInUse(can_take_over=_may_take_over(event)) from None
+    if is_first:
+        await news.of_ticket(db, Topic.TICKET_REDEEMED, ticket, attempt.now)
+    await news.of_start(db, session.sid, ticket, event, attempt.now)
     return Grant(event, ticket, claims, secret)
 
 
 async def free_a_seat(
     db: AsyncSession, attempt: Attempt, live: Sequence[ViewingSession], own: ViewingSession | None
 ) -> int:
-    """Return a seat without a live session, ending one for it where the rules allow. Raise TicketInUse."""
+    """Return a seat without a live session, ending one for it where the rules allow.
+
+    Raise TicketInUse or TakenOverTooOften.
+    """
+    by = Actor.viewer(attempt.device.address)
     if own:
-        await end(db, own, "replaced", attempt.now)
+        await end(db, own, "replaced", attempt.now, by)
         return own.seat
     free = set(range(attempt.event.max_devices)) - {session.seat for session in live}
     if free:
@@ -204,9 +219,11 @@ async def free_a_seat(
     quietest = min(live, key=lambda session: session.last_seen_at)
     silent_since = max(quietest.last_seen_at, attempt.rules.counting_since)
     if attempt.now - silent_since > attempt.rules.silence:
-        await end(db, quietest, "timeout", attempt.now)
+        await end(db, quietest, "timeout", attempt.now, by)
     elif attempt.takeover and _may_take_over(attempt.event):
-        await end(db, quietest, "taken-over", attempt.now)
+        if pause := await takeovers.pause(db, attempt.ticket.id, attempt.now):
+            raise TakenOverTooOften(pause)
+        await end(db, quietest, "taken-over", attempt.now, by)
     else:
         raise TicketInUse(can_take_over=_may_take_over(attempt.event))
     return quietest.seat
@@ -230,8 +247,14 @@ def latest_expiry(ticket: Ticket) -> int:
 
 
 async def live_of(db: AsyncSession, ticket_id: str) -> Sequence[ViewingSession]:
-    query = select(ViewingSession).where(ViewingSession.ticket_id == ticket_id, ViewingSession.ended_at.is_(None))
-    return (await db.scalars(query)).all()
+    """Return the ticket's live sessions and hold them, all in one order: nobody ends one until we are done."""
+    return (await db.scalars(_live(), {"of": ticket_id})).all()
+
+
+@cache
+def _live() -> Select[ViewingSession]:
+    query = select(ViewingSession).where(ViewingSession.ticket_id == bindparam("of"), ViewingSession.ended_at.is_(None))
+    return query.order_by(ViewingSession.sid).with_for_update()
 
 
 def _own(live: Sequence[ViewingSession], secret: str | None) -> ViewingSession | None:
@@ -258,17 +281,25 @@ async def _session(db: AsyncSession, claims: Claims) -> ViewingSession:
     return session
 
 
+async def ticket_id_of(db: AsyncSession, claims: Claims) -> str:
+    """Return the id of the ticket on which a token's session watches. Raise SessionOver."""
+    return (await _session(db, claims)).ticket_id
+
+
 async def locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
     session = await _session(db, claims)
-    ticket = await tickets.find(db, session.ticket_id, for_update=True)
+    ticket, event = await tickets.hold(db, session.ticket_id)
+    await live_of(db, ticket.id)  # a kick that comes now has to know of the token that we are to issue
     await db.refresh(session)
-    return session, ticket, await tickets.event_of(db, ticket, for_update=True)
+    return session, ticket, event
 
 
 def why_over(session: ViewingSession) -> SessionOver | SessionTakenOver:
-    if session.end_reason == "taken-over":
-        return SessionTakenOver()
-    return SessionOver(session.end_reason or "session")
+    return over_because(session.end_reason or "session")
+
+
+def over_because(reason: str) -> SessionOver | SessionTakenOver:
+    return SessionTakenOver() if reason == "taken-over" else SessionOver(reason)
 
 
 def digest(secret: str) -> str:

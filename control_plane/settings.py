@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
+from control_plane.origins import Place, read_allowed
 
 
 class Settings(BaseSettings):
@@ -20,14 +21,20 @@ class Settings(BaseSettings):
     playback_token_seconds: Annotated[int, Field(ge=30, le=3600)] = 3600
     internal_api_key: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
     admin_password_hash: SecretStr | None = None
+    setup_link_file: Path | None = None
     database_url: str = "sqlite+aiosqlite:///streamgate.db"
+    redis_url: SecretStr | None = None
     session_timeout_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    audit_retention_days: Annotated[int, Field(ge=1, le=3650)] = 180
     app_name: Annotated[str, Field(min_length=1, max_length=60)] = "StreamGate"
     app_accent: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#3B82F6"
     app_logo_file: Path | None = None
     hls_server_base_url: str = ""
+    hls_server_internal_url: str = "http://127.0.0.1:8080"
     platform_app_url: str = ""
     stream_root: Path | None = None
+    upstream_allowed_hosts: str = ""
+    webhook_allow_private: bool = False
 
     @field_validator("database_url")
     @classmethod
@@ -36,10 +43,21 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite+aiosqlite:/// or postgresql+psycopg://")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://, or be empty")
+        return value
+
     @field_validator("admin_password_hash")
     @classmethod
     def _is_argon2id(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith("$argon2id$"):
+        if value is None or not value.get_secret_value():
+            return None
+        if not value.get_secret_value().startswith("$argon2id$"):
             raise ValueError("must be an argon2id hash, as `streamgate hash-password` prints it")
         return value
 
@@ -50,14 +68,20 @@ class Settings(BaseSettings):
             raise ValueError("names a file that does not exist")
         return value
 
-    @field_validator("hls_server_base_url", "platform_app_url")
+    @field_validator("hls_server_base_url", "hls_server_internal_url", "platform_app_url")
     @classmethod
     def _is_an_origin(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://, or be empty")
         return value.rstrip("/")
 
-    @field_validator("playback_signing_secret", "playback_keys_file", mode="before")
+    @field_validator("upstream_allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        read_allowed(value)
+        return value
+
+    @field_validator("playback_signing_secret", "playback_keys_file", "setup_link_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -73,6 +97,10 @@ class Settings(BaseSettings):
     def _has_keys(self) -> Self:
         self.open_keys()
         return self
+
+    @property
+    def allowed_places(self) -> tuple[Place, ...]:
+        return read_allowed(self.upstream_allowed_hosts)
 
     def open_keys(self) -> KeySource:
         """Read the key ring from where these settings say. Raise KeysRefused."""

@@ -9,12 +9,23 @@ from starlette.requests import Request as StarletteRequest
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
 from control_plane.activity import Clients
+from control_plane.api_keys import LastUses
+from control_plane.audit_queue import AuditQueue
+from control_plane.dashboard import Dashboard
 from control_plane.database import Database
+from control_plane.dispatcher import Dispatcher
 from control_plane.edges import Receipts
+from control_plane.heartbeats import Heartbeats
 from control_plane.limits import Limits
+from control_plane.metrics import Metrics
 from control_plane.passwords import PasswordChecker
+from control_plane.playlist_reader import PlaylistReader
+from control_plane.probe import Probe
+from control_plane.retention import Retention
 from control_plane.sessions import SeatRules
 from control_plane.settings import Settings
+from control_plane.shared_limits import RedisCounts
+from control_plane.webhook_line import Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +36,17 @@ class Services:
     limits: Limits
     passwords: PasswordChecker
     rules: SeatRules
+    heartbeats: Heartbeats
+    key_uses: LastUses
+    audit_queue: AuditQueue
+    dashboard: Dashboard
+    retention: Retention
+    probe: Probe
+    dispatcher: Dispatcher
+    shared_counts: RedisCounts | None = None
     receipts: Receipts = field(default_factory=Receipts)
     clients: Clients = field(default_factory=Clients)
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def ring(self) -> KeyRing:
@@ -42,11 +62,27 @@ Request = StarletteRequest[State]
 
 
 def make_services(settings: Settings, started_at: datetime) -> Services:
+    database = Database(settings.database_url)
+    shared_counts = RedisCounts(settings.redis_url.get_secret_value()) if settings.redis_url else None
+    keys, gate, metrics = settings.open_keys(), settings.hls_server_internal_url, Metrics()
     return Services(
         settings=settings,
-        database=Database(settings.database_url),
-        keys=settings.open_keys(),
-        limits=Limits(settings.playback_token_seconds),
+        database=database,
+        keys=keys,
+        dispatcher=Dispatcher(
+            database,
+            Lines(allow_private=settings.webhook_allow_private),
+            count=lambda outcome: metrics.webhook_deliveries.labels(outcome).inc(),
+        ),
+        metrics=metrics,
+        probe=Probe(PlaylistReader(gate, keys) if gate else None),
+        limits=Limits(settings.playback_token_seconds, shared_counts),
+        heartbeats=Heartbeats(database),
+        key_uses=LastUses(database),
+        audit_queue=AuditQueue(database),
+        dashboard=Dashboard(database),
+        retention=Retention(timedelta(days=settings.audit_retention_days)),
+        shared_counts=shared_counts,
         passwords=PasswordChecker(),
         rules=SeatRules(
             token_seconds=settings.playback_token_seconds,

@@ -35,11 +35,14 @@ def print_line(line: str) -> None:
     print(line, flush=True)  # noqa: T201  the log of a foreground program
 
 
-def run(stack: Stack, on_ready: Callable[[], None], write: Write = print_line) -> None:
+def run(stack: Stack, on_ready: Callable[[], None], write: Write = print_line, warning: str | None = None) -> None:
     """Run until SIGINT or SIGTERM. Raise OperatorError when a child cannot start or dies too often."""
-    with _only_one(stack.run_folder):
+    with only_one(stack.run_folder):
         _check_port_is_free(*stack.listen)
-        asyncio.run(Supervisor(stack, on_ready, write).run())
+        supervisor = Supervisor(stack, on_ready, write)
+        if warning:
+            supervisor.warn(warning)
+        asyncio.run(supervisor.run())
 
 
 class Supervisor:
@@ -118,6 +121,9 @@ class Supervisor:
             running = [self._children[spec.name] for spec in tier if spec.name in self._children]
             await asyncio.gather(*(child.stop(STOP_SECONDS) for child in running))
 
+    def warn(self, sentence: str) -> None:
+        self._log("streamgate", f"warning: {sentence}")
+
     def _log(self, name: str, line: str) -> None:
         # The reader of the log may be gone (a closed terminal): that is no reason to leave the viewers alone.
         with suppress(OSError):
@@ -141,7 +147,7 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 
 
 @contextmanager
-def _only_one(run_folder: Path) -> Iterator[None]:
+def only_one(run_folder: Path) -> Iterator[None]:
     """Hold the home: a second `up` would take the first one's sockets away. Raise OperatorError when it is held."""
     with (run_folder / "up.lock").open("w") as lock:
         try:

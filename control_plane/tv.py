@@ -14,8 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
-from control_plane import sessions, tickets
+from control_plane import news, sessions, tickets
+from control_plane.actors import Actor
 from control_plane.models import Event, Ticket, ViewingSession
+from control_plane.outbox import Topic
 from control_plane.refusals import TicketInUse, TokenUnusable
 from control_plane.sessions import Attempt, Device, SeatRules
 
@@ -50,12 +52,12 @@ async def link(
     return Link(ticket, _claims(session, ticket, event, now), session is page)
 
 
-async def stop(db: AsyncSession, claims: Claims, now: datetime) -> bool:
+async def stop(db: AsyncSession, claims: Claims, address: str, now: datetime) -> bool:
     """End the TV's own session and give its seat back. Return whether there was one: a lent one plays on."""
     page, _, _ = await _page(db, claims, now)
     session = await _tv_of(db, page)
     if session:
-        await sessions.end(db, session, "released", now)
+        await sessions.end(db, session, "released", now, Actor.viewer(address))
     return session is not None
 
 
@@ -74,7 +76,7 @@ async def _page(db: AsyncSession, claims: Claims, now: datetime) -> tuple[Viewin
 async def _tv_of(db: AsyncSession, page: ViewingSession) -> ViewingSession | None:
     live = ViewingSession.ended_at.is_(None)
     query = select(ViewingSession).where(ViewingSession.ticket_id == page.ticket_id, live)
-    return await db.scalar(query.where(ViewingSession.resume_hash == _tie(page)))
+    return await db.scalar(query.where(ViewingSession.resume_hash == _tie(page)).with_for_update())
 
 
 async def _begin(db: AsyncSession, attempt: Attempt, page: ViewingSession) -> ViewingSession | None:
@@ -94,6 +96,7 @@ async def _add(db: AsyncSession, session: ViewingSession) -> ViewingSession | No
             db.add(session)
     except IntegrityError:
         return None
+    await news.of_sessions(db, Topic.SESSION_STARTED, [session.sid], session.started_at)
     return session
 
 

@@ -15,6 +15,7 @@ test_packages="$run_packages chromium fonts-dejavu-core libatomic1 openssl wrk g
 # Real players for the gate's tests: WebKitGTK with its GStreamer plug-ins on a virtual display, and VLC.
 test_packages="$test_packages webkit2gtk-driver gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad xvfb"
 test_packages="$test_packages vlc-bin vlc-plugin-base"
+test_packages="$test_packages redis-server postgresql"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -23,6 +24,7 @@ is_there() {
         nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null ;;
         nodejs) command -v node >/dev/null ;;
         prometheus) command -v promtool >/dev/null ;;
+        postgresql) ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null ;;
         ffmpeg | chromium | wrk | git | npm) command -v "$1" >/dev/null ;;
         *) dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed ;;
     esac
@@ -34,6 +36,24 @@ missing_of() {
     done
 }
 
+apt_install() {
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null 2>&1 || {
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+    }
+}
+
+# Do something while PostgreSQL's package makes no cluster, which would start with the machine: the tests make their own.
+without_cluster() {
+    clusters=/etc/postgresql-common/createcluster.conf
+    [ -e "$clusters" ] || apt_install postgresql-common
+    cp -p "$clusters" "$clusters.kept"
+    printf 'create_main_cluster = false\n' >>"$clusters"
+    "$@" || status=$?
+    mv "$clusters.kept" "$clusters"
+    return "${status:-0}"
+}
+
 # Install without starting anything: nginx's package would otherwise take port 80.
 install_packages() {
     say "Installing: $*"
@@ -43,13 +63,14 @@ install_packages() {
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
     fi
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get install -qq -y --no-install-recommends "$@" >/dev/null 2>&1 || {
-        apt-get update -qq
-        apt-get install -qq -y --no-install-recommends "$@" >/dev/null
-    }
+    case " $* " in
+        *" postgresql "*) without_cluster apt_install "$@" ;;
+        *) apt_install "$@" ;;
+    esac
     # Only its promtool is wanted: it shall not start with the machine either.
     case " $* " in *" prometheus "*) systemctl disable -q prometheus >/dev/null 2>&1 || true ;; esac
+    # The tests run one of their own.
+    case " $* " in *" redis-server "*) systemctl disable -q redis-server >/dev/null 2>&1 || true ;; esac
 }
 
 system_packages() {

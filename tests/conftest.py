@@ -1,8 +1,26 @@
 """Async tests run on asyncio, as the services do, unless a module asks for a clock of its own."""
 
+from collections.abc import Iterator
+
 import pytest
+
+from tests.support.postgres import Postgres, running_postgres
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests that want one; each has a database of its own."""
+    with running_postgres() as server:
+        server.prepare()
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    with postgres.new_database() as url:
+        yield url

@@ -22,6 +22,9 @@ LATEST_TIME = 253_402_300_799  # the last second of the year 9999
 EVENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 CODE = re.compile(r"[0-9A-Za-z]{8,64}", re.ASCII)
 SESSION_ID = re.compile(r"[0-9A-Za-z_-]{16,64}", re.ASCII)
+# With these the control plane reads playlists itself. No ticket has this code; whoever bears this sid is no viewer.
+READER_SUB = "TheControlPlaneReadsPlaylistsAndIsNoViewer"
+READER_SID = "the-control-plane-reads-playlists"
 _TOKEN = re.compile(r"[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+", re.ASCII)
 _HEADER_NAMES = {"alg", "typ", "kid"}
 _ALGORITHMS = ["HS256", "EdDSA"]

@@ -5,7 +5,8 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection
 
-from control_plane.database import create_engine
+from control_plane import models_admin  # noqa: F401 - its tables belong to the metadata
+from control_plane.database import create_engine, hold_schema
 from control_plane.models import Base
 
 
@@ -23,9 +24,16 @@ def run(connection: Connection) -> None:
 async def connect_and_run() -> None:
     engine = create_engine(context.config.attributes["database_url"])
     writing = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-    async with writing.begin() as connection:
-        await connection.run_sync(run)
-    await engine.dispose()
+    try:
+        async with writing.begin() as connection:
+            await connection.run_sync(hold_schema)
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
 
 
-asyncio.run(connect_and_run())
+# A restore migrates within its own transaction.
+if (connected := context.config.attributes.get("connection")) is not None:
+    run(connected)
+else:
+    asyncio.run(connect_and_run())

@@ -5,6 +5,7 @@ It must never decide anything about events or tickets, and never put a code into
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import wraps
 from typing import Any, Final
@@ -12,12 +13,14 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from control_plane.acting import Action, Deed, act
 from control_plane.refusals import NotFound, Refusal, SignInRequired
+from control_plane.schemas import utc_now
 from control_plane.state import Request
-from control_plane.views.admin_api import signed_in
 from control_plane.views.errors import status_of
 from control_plane.views.portal import TEMPLATES, brand
 from control_plane.views.requests import services
+from control_plane.views.who import signed_in
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -27,6 +30,7 @@ _LOCAL_PATH: Final = re.compile(r"/admin(?:[/?][!-\[\]-~]*)?", re.ASCII)  # prin
 # What a page may say after a redirect; the URL names the key, so that a link cannot put words into our mouth.
 DONE: Final = {
     "signed-out": "You are signed out.",
+    "set-up": "Your account is ready, and you are signed in.",
     "created": "The event was created.",
     "deactivated": "The event is deactivated. Nobody can watch it.",
     "reactivated": "The event is active again. Viewers enter their code once more.",
@@ -41,7 +45,7 @@ def console_page(endpoint: Page) -> Page:
     @wraps(endpoint)
     async def page(request: Request) -> Response:
         try:
-            request.scope["user"] = await signed_in(request)
+            request.scope["actor"] = await signed_in(request)
             return await endpoint(request)
         except SignInRequired:
             return redirect(SIGN_IN, next=here(request))
@@ -58,7 +62,7 @@ async def no_such_page(_request: Request) -> Response:
 
 def render(request: Request, template: str, status: int = 200, /, **values: Any) -> Response:
     frame = brand(services(request)) | {
-        "user": request.scope.get("user"),
+        "actor": request.scope.get("actor"),
         "done": DONE.get(request.query_params.get("done", "")),
         "here": here(request),
     }
@@ -67,6 +71,11 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
     # that it is ours (https://fetch.spec.whatwg.org/#append-a-request-origin-header).
     response.headers["Referrer-Policy"] = "same-origin"
     return response
+
+
+def doing(request: Request, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[Deed]:
+    """Do something in the name of the admin who is signed in."""
+    return act(services(request).database, request.scope["actor"], action, utc_now(), subject)
 
 
 def redirect(path: str, **query: str) -> Response:

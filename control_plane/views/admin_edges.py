@@ -1,71 +1,62 @@
 """The admin API: who is watching now, which edges there are, and where a revocation is in force."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from starlette.responses import Response
 
 from authz_sidecar.contract.feed import Cursor
 from control_plane import edges, revocation_feed, watching
+from control_plane.acting import Action
 from control_plane.activity import NAME
+from control_plane.actors import Permission
 from control_plane.edges import EdgeState
 from control_plane.refusals import NotFound
-from control_plane.schemas import WatcherView, utc_now
-from control_plane.state import Request
+from control_plane.schemas import EdgeReceipt, EdgeView, EndedSession, Receipt, SessionQuery, WatcherView
 from control_plane.views import answers
-from control_plane.views.admin_api import signed_in
-from control_plane.views.requests import services
+from control_plane.views.answers import Changed, Data, Page
+from control_plane.views.endpoints import Call, endpoint
 from control_plane.watching import Watcher
 
 
-async def list_sessions(request: Request) -> Response:
+@endpoint("GET /sessions", needs=Permission.READ, answers={200: Page[WatcherView]})
+async def list_sessions(call: Call, query: SessionQuery) -> Response:
     """List the live sessions, the one seen last first."""
-    await signed_in(request)
-    app, paging, now = services(request), answers.paging(request), utc_now()
-    async with app.database.read() as db:
-        event_id = request.query_params.get("eventId")
-        found, total = await watching.page(db, event_id, (paging.page - 1) * paging.limit, paging.limit)
-    clients = app.clients.of([watcher.session.sid for watcher in found], now)
-    return answers.page([_watcher_view(watcher, clients[watcher.session.sid]) for watcher in found], paging, total)
+    async with call.app.database.read() as db:
+        found, total = await watching.page(db, query.event_id, query.offset, query.limit)
+    clients = call.app.clients.of([watcher.session.sid for watcher in found], call.now)
+    return answers.page([_watcher_view(watcher, clients[watcher.session.sid]) for watcher in found], query, total)
 
 
-async def kick(request: Request) -> Response:
-    await signed_in(request)
-    sid = request.path_params["sid"]
+@endpoint("DELETE /sessions/{sid}", needs=Permission.REVOKE, answers={200: Changed[EndedSession]})
+async def kick(call: Call) -> Response:
+    """End a session: its device is cut off, its ticket stays good."""
+    sid = call.id("sid")
     if not NAME.fullmatch(sid):
         raise NotFound
-    async with services(request).database.write() as db:
-        session = await watching.kick(db, sid, utc_now())
-        cursor = await revocation_feed.head(db)
-    ended_at = session.ended_at.isoformat() if session.ended_at else None
-    return answers.changed({"sid": session.sid, "endedAt": ended_at, "endReason": session.end_reason}, cursor)
+    async with call.act(Action.SESSION_KICK, sid) as deed:
+        session = await watching.kick(deed.db, sid, call.now)
+        deed.ticket_id = session.ticket_id
+        cursor = await revocation_feed.head(deed.db)
+    ended = EndedSession(sid=session.sid, ended_at=session.ended_at, end_reason=session.end_reason)
+    return answers.changed(ended, cursor)
 
 
-async def list_edges(request: Request) -> Response:
-    await signed_in(request)
-    app, now = services(request), utc_now()
-    async with app.database.read() as db:
-        found = await edges.known(db, app.receipts, now.timestamp())
-        waiting_since = [await revocation_feed.oldest_after(db, state.cursor) for state in found]
-    return answers.data([_edge(state, since, now) for state, since in zip(found, waiting_since, strict=True)])
+@endpoint("GET /edges", needs=Permission.READ, answers={200: Data[list[EdgeView]]})
+async def list_edges(call: Call) -> Response:
+    """List the edges and what they have in force."""
+    return answers.data(await edge_views(call))
 
 
-async def show_receipt(request: Request) -> Response:
+@endpoint("GET /revocations/{cursor}", needs=Permission.READ, answers={200: Data[Receipt]})
+async def show_receipt(call: Call) -> Response:
     """Tell where everything up to a place in the feed is in force, and how many seconds after the change."""
-    await signed_in(request)
-    app, now = services(request), utc_now()
+    app = call.app
     async with app.database.read() as db:
-        cursor, changed_at = await revocation_feed.find(db, request.path_params["cursor"])
-        found = await edges.known(db, app.receipts, now.timestamp())
+        cursor, changed_at = await revocation_feed.find(db, call.id("cursor"))
+        found = await edges.known(db, app.receipts, call.now.timestamp())
     states = [_receipt(state, cursor, changed_at, app.receipts) for state in found]
-    return answers.data(
-        {
-            "cursor": str(cursor),
-            "at": changed_at.isoformat() if changed_at else None,
-            "inForceEverywhere": all(state["inForce"] for state in states),
-            "edges": states,
-        }
-    )
+    everywhere = all(state.in_force for state in states)
+    return answers.data(Receipt(cursor=str(cursor), at=changed_at, in_force_everywhere=everywhere, edges=states))
 
 
 def _watcher_view(watcher: Watcher, clients: int) -> WatcherView:
@@ -85,26 +76,30 @@ def _watcher_view(watcher: Watcher, clients: int) -> WatcherView:
     )
 
 
-def _edge(state: EdgeState, waiting_since: datetime | None, now: datetime) -> dict[str, Any]:
-    """Show an edge; its lag is what the newest pushed change took, or how long an older one has been waiting."""
-    waiting = max(0.0, (now - waiting_since).total_seconds()) if waiting_since else None
-    lag = max((seconds for seconds in (state.lag, waiting) if seconds is not None), default=None)
-    return {
-        "name": state.name,
-        "liveInstances": state.live_instances,
-        "receipt": str(state.cursor),
-        "lastReceiptAt": datetime.fromtimestamp(state.heard_at, UTC).isoformat(),
-        "lagSeconds": None if lag is None else round(lag, 3),
-    }
+async def edge_views(call: Call) -> list[EdgeView]:
+    async with call.app.database.read() as db:
+        found = await edges.known(db, call.app.receipts, call.now.timestamp())
+        lags = [await edges.lag_of(db, state, call.now) for state in found]
+    return [_edge(state, lag) for state, lag in zip(found, lags, strict=True)]
 
 
-def _receipt(state: EdgeState, cursor: Cursor, changed_at: datetime | None, receipts: edges.Receipts) -> dict[str, Any]:
+def _edge(state: EdgeState, lag: float | None) -> EdgeView:
+    return EdgeView(
+        name=state.name,
+        live_instances=state.live_instances,
+        receipt=str(state.cursor),
+        last_receipt_at=datetime.fromtimestamp(state.heard_at, UTC),
+        lag_seconds=None if lag is None else round(lag, 3),
+    )
+
+
+def _receipt(state: EdgeState, cursor: Cursor, changed_at: datetime | None, receipts: edges.Receipts) -> EdgeReceipt:
     is_in_force = state.cursor.epoch == cursor.epoch and state.cursor.n >= cursor.n
     since = receipts.in_force_since(state.name, cursor.n) if is_in_force else None
     seconds = None if since is None or changed_at is None else round(max(0.0, since - changed_at.timestamp()), 3)
-    return {
-        "name": state.name,
-        "liveInstances": state.live_instances,
-        "inForce": is_in_force,
-        "afterSeconds": seconds,
-    }
+    return EdgeReceipt(
+        name=state.name, live_instances=state.live_instances, in_force=is_in_force, after_seconds=seconds
+    )
+
+
+ENDPOINTS = (list_sessions, kick, list_edges, show_receipt)

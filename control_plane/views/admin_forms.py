@@ -17,6 +17,7 @@ from control_plane.state import Request
 EVENT_LABELS: Final = {
     "title": "Title",
     "description": "Description",
+    "streamUrl": "Stream source",
     "posterUrl": "Poster image",
     "startsAt": "Start",
     "endsAt": "End",

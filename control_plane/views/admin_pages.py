@@ -10,26 +10,33 @@ from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from control_plane import accounts, events, tickets
+from control_plane import accounts, events, ticket_search, tickets
+from control_plane.acting import Action
 from control_plane.models import Event
-from control_plane.refusals import Refusal, SignInFailed, SignInRequired, TooManyAttempts
+from control_plane.refusals import FieldRefused, Refusal, SignInFailed, SignInRequired, TooBusy, TooManyAttempts
 from control_plane.schemas import Credentials, Paging, TicketView, utc_now
 from control_plane.state import Request
 from control_plane.tickets import STATUSES, TicketFilter
-from control_plane.views import admin_api, admin_forms
+from control_plane.views import admin_forms, admin_setup
 from control_plane.views import admin_questions as ask
 from control_plane.views.admin_console import (
     HOME,
     SIGN_IN,
     console_page,
+    doing,
     local_path,
     no_such_page,
     redirect,
     render,
 )
+from control_plane.views.admin_events import event_view
 from control_plane.views.admin_forms import Form
+from control_plane.views.admin_sign_in import sign_in as sign_in_with
+from control_plane.views.admin_sign_in import sign_out as signed_out
+from control_plane.views.admin_tickets import ticket_view
 from control_plane.views.errors import status_of
 from control_plane.views.requests import own_origin, services
+from control_plane.views.who import set_admin_cookie, signed_in
 
 _BATCH: Final = "%Y%m%dT%H%M%S.%fZ"  # in a URL: the moment that the tickets of one batch share
 _LARGEST_BATCH: Final = 1000
@@ -38,9 +45,11 @@ _LARGEST_BATCH: Final = 1000
 async def show_sign_in(request: Request) -> Response:
     onward = local_path(request.query_params.get("next"))
     try:
-        await admin_api.signed_in(request)
+        await signed_in(request)
     except SignInRequired:
-        return render(request, "login.html", onward=onward, username="admin")
+        async with services(request).database.read() as db:
+            is_first_start = not await accounts.has_any(db)
+        return render(request, "login.html", onward=onward, username="admin", is_first_start=is_first_start)
     return redirect(onward)
 
 
@@ -48,23 +57,19 @@ async def sign_in(request: Request) -> Response:
     typed = await admin_forms.typed(request)
     onward = local_path(typed.get("next"))
     try:
-        credentials = Credentials(username=typed.get("username", ""), password=typed.get("password", ""))
-        secret = await admin_api.sign_in(request, credentials)
+        credentials = Credentials.model_validate({name: typed.get(name, "") for name in Credentials.model_fields})
+        secret, _who = await sign_in_with(request, credentials)
     except ValidationError:
         return _sign_in_again(request, typed, SignInFailed())
-    except (SignInFailed, TooManyAttempts) as refusal:
+    except (SignInFailed, TooManyAttempts, TooBusy) as refusal:
         return _sign_in_again(request, typed, refusal)
     response = redirect(onward)
-    admin_api.set_admin_cookie(request, response, secret)
+    set_admin_cookie(request, response, secret)
     return response
 
 
 async def sign_out(request: Request) -> Response:
-    async with services(request).database.write() as db:
-        await accounts.end_session(db, request.cookies.get(admin_api.ADMIN_COOKIE, ""))
-    response = redirect(SIGN_IN, done="signed-out")
-    response.delete_cookie(admin_api.ADMIN_COOKIE)
-    return response
+    return await signed_out(request, redirect(SIGN_IN, done="signed-out"))
 
 
 @console_page
@@ -87,10 +92,13 @@ async def create_event(request: Request) -> Response:
     typed = await admin_forms.typed(request)
     try:
         draft = admin_forms.event_draft(typed)
+        async with doing(request, Action.EVENT_CREATE) as deed:
+            event = await events.create(deed.db, draft, services(request).settings.allowed_places)
+            deed.subject = deed.event_id = event.id
     except ValidationError as error:
         return _event_form(request, Form(typed, admin_forms.messages(error)), 422)
-    async with services(request).database.write() as db:
-        event = await events.create(db, draft)
+    except FieldRefused as refusal:
+        return _event_form(request, Form(typed, {refusal.field: str(refusal)}), 422)
     return redirect(_address(event), done="created")
 
 
@@ -106,9 +114,11 @@ async def generate_codes(request: Request) -> Response:
         order = admin_forms.ticket_order(typed)
     except ValidationError as error:
         return await _event_page(request, Form(typed, admin_forms.messages(error)), 422)
-    async with services(request).database.write() as db:
-        event = await events.find(db, _event_id(request))
-        made = await tickets.generate(db, event, order.count, order.label)
+    async with doing(request, Action.TICKET_GENERATE) as deed:
+        event = await events.find(deed.db, _event_id(request))
+        made = await tickets.generate(deed.db, event, order.count, order.label)
+        deed.subject = deed.event_id = event.id
+        deed.detail = {"count": order.count}
     return redirect(f"{_address(event)}/codes", batch=f"{made[0].created_at:{_BATCH}}")
 
 
@@ -119,7 +129,7 @@ async def show_codes(request: Request) -> Response:
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
         wanted = TicketFilter(event.id, created_at=batch)
-        made, _ = await tickets.page(db, wanted, utc_now(), 0, _LARGEST_BATCH) if batch else ([], 0)
+        made = (await ticket_search.page(db, wanted, utc_now(), 0, _LARGEST_BATCH)).tickets if batch else []
     if not made:
         return redirect(_address(event))
     origin = own_origin(request)
@@ -131,9 +141,9 @@ async def _event_page(request: Request, order: Form, status: int = 200) -> Respo
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
         figures = await events.figures(db, [event.id])
-        found, total = await tickets.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
+        found, total, _ = await ticket_search.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
         watching = await tickets.live_sessions(db, [ticket.id for ticket in found])
-    shown = [admin_api.ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found]
+    shown = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found]
     values = _row(event, figures.get(event.id)) | _ticket_list(wanted, shown, _pages(paging, total))
     values |= {"expires_at": events.ticket_expiry(event), "stream_folder": _stream_folder(request, event)}
     return render(request, "event.html", status, order=order, **values)
@@ -144,20 +154,21 @@ def _ticket_list(wanted: TicketFilter, shown: list[TicketView], pages: dict[str,
 
 
 def _event_form(request: Request, form: Form, status: int = 200) -> Response:
-    return render(request, "event_form.html", status, form=form, labels=admin_forms.EVENT_LABELS)
+    hosts = services(request).settings.upstream_allowed_hosts
+    return render(request, "event_form.html", status, form=form, labels=admin_forms.EVENT_LABELS, hosts=hosts)
 
 
 def _sign_in_again(request: Request, typed: dict[str, str], refusal: Refusal) -> Response:
     values = {"onward": local_path(typed.get("next")), "username": typed.get("username", ""), "trouble": str(refusal)}
     response = render(request, "login.html", status_of(refusal), **values)
-    if isinstance(refusal, TooManyAttempts):
+    if isinstance(refusal, TooManyAttempts | TooBusy):
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response
 
 
 def _row(event: Event, figures: events.EventFigures | None) -> dict[str, Any]:
     status = events.status_by_clock(event, utc_now()) if event.is_active else "deactivated"
-    return {"event": admin_api.event_view(event, figures), "status": status}
+    return {"event": event_view(event, figures), "status": status}
 
 
 def _stream_folder(request: Request, event: Event) -> str:
@@ -206,6 +217,8 @@ ROUTES: Final[list[BaseRoute]] = [
     Route("/login", show_sign_in),
     Route("/login", sign_in, methods=["POST"]),
     Route("/logout", sign_out, methods=["POST"]),
+    Route("/setup", admin_setup.show),
+    Route("/setup", admin_setup.set_up, methods=["POST"]),
     Route("/events", list_events),
     Route("/events/new", new_event),
     Route("/events/new", create_event, methods=["POST"]),

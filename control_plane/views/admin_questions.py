@@ -9,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from control_plane import events, revocation, tickets
+from control_plane.acting import Action
 from control_plane.refusals import Conflict
 from control_plane.schemas import utc_now
 from control_plane.state import Request
-from control_plane.views import admin_api, admin_forms
-from control_plane.views.admin_console import HOME, Page, console_page, local_path, redirect, render
+from control_plane.views import admin_forms
+from control_plane.views.admin_console import HOME, Page, console_page, doing, local_path, redirect, render
+from control_plane.views.admin_events import event_view
+from control_plane.views.admin_tickets import ticket_view
 from control_plane.views.errors import status_of
 from control_plane.views.requests import services
 
@@ -28,6 +31,7 @@ class Question:
     consequences: str
     button: str
     rule: Rule
+    action: Action
     done: str
     is_harmful: bool = False
 
@@ -38,6 +42,7 @@ DEACTIVATE: Final = Question(
     "You can reactivate it later.",
     "Deactivate event",
     revocation.deactivate,
+    Action.EVENT_DEACTIVATE,
     "deactivated",
     is_harmful=True,
 )
@@ -46,6 +51,7 @@ REACTIVATE: Final = Question(
     "Its codes work again, except revoked and expired ones. Viewers who were cut off enter their code once more.",
     "Reactivate event",
     revocation.reactivate,
+    Action.EVENT_REACTIVATE,
     "reactivated",
 )
 REVOKE: Final = Question(
@@ -53,6 +59,7 @@ REVOKE: Final = Question(
     "Its code works no longer, and whoever is watching with it is cut off at once. You can un-revoke it later.",
     "Revoke ticket",
     revocation.revoke,
+    Action.TICKET_REVOKE,
     "revoked",
     is_harmful=True,
 )
@@ -61,6 +68,7 @@ UNREVOKE: Final = Question(
     "Its code works again. A viewer who was cut off enters it once more.",
     "Un-revoke ticket",
     revocation.unrevoke,
+    Action.TICKET_UNREVOKE,
     "unrevoked",
 )
 
@@ -71,7 +79,7 @@ def about_event(question: Question) -> Page:
         async with services(request).database.read() as db:
             event = await events.find(db, str(request.path_params["event_id"]))
             figures = await events.figures(db, [event.id])
-        subject = {"event": admin_api.event_view(event, figures.get(event.id)), "ticket": None}
+        subject = {"event": event_view(event, figures.get(event.id)), "ticket": None}
         return await _ask_or_do(request, question, event.id, f"{HOME}/events/{event.id}", subject)
 
     return page
@@ -84,8 +92,8 @@ def about_ticket(question: Question) -> Page:
             ticket = await tickets.find(db, str(request.path_params["ticket_id"]))
             event = await tickets.event_of(db, ticket)
             watching = await tickets.live_sessions(db, [ticket.id])
-        view = admin_api.ticket_view(ticket, watching.get(ticket.id, 0))
-        subject = {"event": admin_api.event_view(event), "ticket": view}
+        view = ticket_view(ticket, watching.get(ticket.id, 0))
+        subject = {"event": event_view(event), "ticket": view}
         return await _ask_or_do(request, question, ticket.id, f"{HOME}/events/{event.id}", subject)
 
     return page
@@ -100,8 +108,10 @@ async def _ask_or_do(
         return render(request, "confirm.html", question=question, back=back, **subject)
     back = local_path((await admin_forms.typed(request)).get("back"), parent)
     try:
-        async with services(request).database.write() as db:
-            await question.rule(db, subject_id, utc_now())
+        async with doing(request, question.action, subject_id) as deed:
+            deed.event_id = subject["event"].id
+            deed.ticket_id = subject["ticket"].id if subject["ticket"] else None
+            await question.rule(deed.db, subject_id, utc_now())
     except Conflict as refusal:
         values = subject | {"question": question, "back": back, "trouble": str(refusal)}
         return render(request, "confirm.html", status_of(refusal), **values)

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from control_plane import refusals
+from control_plane.metrics import template_of
 from control_plane.state import Request
 
 _STATUS: Final[dict[type[Exception], int]] = {
@@ -21,19 +22,30 @@ _STATUS: Final[dict[type[Exception], int]] = {
     refusals.EventUnavailable: 403,
     refusals.TokenFinal: 403,
     refusals.CrossOrigin: 403,
+    refusals.Forbidden: 403,
+    refusals.SetupLinkUnusable: 403,
     refusals.SessionOver: 404,
     refusals.NotFound: 404,
     refusals.TicketInUse: 409,
     refusals.SessionTakenOver: 409,
     refusals.Conflict: 409,
     refusals.TicketExpired: 410,
+    refusals.FieldRefused: 422,
+    refusals.ImportRefused: 422,
     refusals.TooManyAttempts: 429,
+    refusals.TakenOverTooOften: 429,
+    refusals.TooBusy: 503,
 }
+_SOME_ARE_WRONG: Final = "Some values are not right."
 log = structlog.get_logger()
 
 
 def status_of(refusal: refusals.Refusal) -> int:
     return _STATUS[type(refusal)]
+
+
+def status_for(kind: type[refusals.Refusal]) -> int:
+    return _STATUS[kind]
 
 
 async def refused(_request: Request, refusal: Exception) -> Response:
@@ -42,9 +54,13 @@ async def refused(_request: Request, refusal: Exception) -> Response:
     headers = {}
     if isinstance(refusal, refusals.TicketExpired):
         body["expiresAt"] = refusal.expires_at.isoformat()
+    if isinstance(refusal, refusals.FieldRefused):
+        body |= {"error": _SOME_ARE_WRONG, "fields": {refusal.field: str(refusal)}}
+    if isinstance(refusal, refusals.ImportRefused):
+        body["fields"] = {f"line {line}": sentence for line, sentence in refusal.problems}
     if isinstance(refusal, refusals.TicketInUse):
         body |= {"inUse": True, "canTakeOver": refusal.can_take_over}
-    if isinstance(refusal, refusals.TooManyAttempts):
+    if isinstance(refusal, refusals.TooManyAttempts | refusals.TakenOverTooOften | refusals.TooBusy):
         headers["Retry-After"] = str(refusal.retry_after)
     return JSONResponse(body, status_of(refusal), headers)
 
@@ -53,7 +69,7 @@ async def invalid(_request: Request, error: Exception) -> Response:
     """Answer 422 with one message a field (`""` for the whole)."""
     assert isinstance(error, ValidationError)  # noqa: S101 - registered for this class only
     fields = {".".join(map(str, item["loc"])): _message(item["msg"]) for item in error.errors()}
-    return JSONResponse({"error": "Some values are not right.", "reason": "invalid", "fields": fields}, 422)
+    return JSONResponse({"error": _SOME_ARE_WRONG, "reason": "invalid", "fields": fields}, 422)
 
 
 async def http_error(_request: Request, error: Exception) -> Response:
@@ -65,8 +81,9 @@ async def http_error(_request: Request, error: Exception) -> Response:
 async def crashed(request: Request, error: Exception) -> Response:
     log.error(
         "unhandled_error",
-        path=request.scope["route"].path if "route" in request.scope else None,
-        error=type(error).__name__,
+        method=request.method,
+        route=template_of(request.scope),
+        request=request.headers.get("x-request-id"),
         exc_info=error,
     )
     return JSONResponse({"error": "Something went wrong on our side.", "reason": "internal"}, 500)

@@ -2,13 +2,14 @@
 
 import hmac
 import math
+from hashlib import sha256
 from typing import Any, Final
 
 import anyio
 from starlette.responses import JSONResponse, Response
 
 from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Cursor, Page
-from control_plane import activity, revocation_feed
+from control_plane import activity, origins, revocation_feed
 from control_plane.activity import NAME
 from control_plane.edges import Instance
 from control_plane.refusals import MalformedRequest, TokenUnusable
@@ -26,7 +27,9 @@ async def feed(request: Request) -> Response:
     """
     check_key(request)
     wait, who = _wait_seconds(request.query_params.get("wait", "0")), _instance(request)
-    page, changes = await _next_page(services(request), request.query_params.get("cursor", ""), wait, who)
+    app = services(request)
+    with app.metrics.following():
+        page, changes = await _next_page(app, request.query_params.get("cursor", ""), wait, who)
     body = page.to_json() | {"changes": changes}
     if len(changes) < _MANY_CHANGES:
         return JSONResponse(body)
@@ -43,6 +46,19 @@ async def report_activity(request: Request) -> Response:
         await activity.note(db, signs, utc_now())
     app.clients.note(signs, utc_now())
     return Response(status_code=204)
+
+
+async def list_origins(request: Request) -> Response:
+    """Answer with the addresses of events that have an origin of their own; 304 when the asker knows them."""
+    check_key(request)
+    async with services(request).database.read() as db:
+        found = await origins.by_event(db, utc_now())
+    response = JSONResponse({"origins": found})
+    tag = f'"{sha256(response.body).hexdigest()[:32]}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
+    return response
 
 
 async def health(request: Request) -> Response:

@@ -6,16 +6,27 @@ from datetime import datetime
 from starlette.responses import JSONResponse, Response
 
 from control_plane import published_revocations
-from control_plane.refusals import MalformedRequest
+from control_plane.refusals import MalformedRequest, TokenUnusable
 from control_plane.schemas import parse_moment
-from control_plane.state import Request
+from control_plane.schemas_viewer import PublishedRevocations, SinceQuery
+from control_plane.views.endpoints import Call, endpoint
 from control_plane.views.internal_api import check_key
 from control_plane.views.requests import services
 
 _PLUS_LOST = re.compile(r" (?=\d\d:?\d\d\Z)")  # `+02:00` that nobody percent-encoded arrives as ` 02:00`
 
 
-async def list_revocations(request: Request) -> Response:
+@endpoint(
+    "GET /revocations",
+    needs=None,
+    shows="internalKey",
+    answers={200: PublishedRevocations},
+    refuses=(TokenUnusable, MalformedRequest),
+    reads_query=SinceQuery,
+)
+async def list_revocations(call: Call) -> Response:
+    """List for other media servers what was cut since a moment and is still in force."""
+    request = call.request
     check_key(request)
     moment = _since(request.query_params.get("since", ""))
     return JSONResponse(await published_revocations.since(services(request).database, moment))
@@ -27,3 +38,6 @@ def _since(text: str) -> datetime:
         return parse_moment(_PLUS_LOST.sub("+", text) if "T" in text else text)
     except ValueError:
         raise MalformedRequest("since is an ISO 8601 time with its zone, like 2027-01-15T20:00:00Z.") from None
+
+
+ENDPOINTS = (list_revocations,)

@@ -2,12 +2,13 @@
 
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 from control_plane.refusals import MalformedRequest
 from control_plane.state import Request, Services
 
+_NO_OBJECT = "The request's body is not a JSON object."
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
 
 
@@ -20,12 +21,21 @@ async def json_body(request: Request) -> dict[str, Any]:
     try:
         return parse_object(await request.body())
     except JsonRefused:
-        raise MalformedRequest("The request's body is not a JSON object.") from None
+        raise MalformedRequest(_NO_OBJECT) from None
 
 
 async def parse(request: Request, schema: type[SchemaT]) -> SchemaT:
-    """Return the validated body; raise MalformedRequest or pydantic's ValidationError."""
-    return schema.model_validate(await json_body(request))
+    """Return the validated body; raise MalformedRequest or pydantic's ValidationError.
+
+    Strictly: `true` is no number and `"5"` neither. What two parsers could read differently is refused before.
+    """
+    await json_body(request)
+    try:
+        return schema.model_validate_json(await request.body(), strict=True)
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":  # half a character, as `"\\ud800"`
+            raise MalformedRequest(_NO_OBJECT) from None
+        raise
 
 
 def client_address(request: Request) -> str:

@@ -1,58 +1,114 @@
 """The viewer API: from a code to a playing session. The published paths say `tokens` where we say ticket."""
 
-from typing import Any
+from typing import Final
 
+from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
 from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, stream_prefix
-from control_plane import events, sessions, tickets
-from control_plane.codes import parse_code
+from control_plane import audit, sessions, tickets
+from control_plane.actors import Actor
+from control_plane.codes import NO_CODE, parse_code
+from control_plane.event_status import Status
 from control_plane.models import Event, Ticket
 from control_plane.refusals import (
+    EventUnavailable,
     MalformedRequest,
     NoSession,
     NotFound,
     Refusal,
+    SessionOver,
+    SessionTakenOver,
+    TicketExpired,
+    TicketInUse,
+    TicketRevoked,
+    TokenFinal,
     TokenUnusable,
+    TooManyAttempts,
     UnknownCode,
 )
 from control_plane.schemas import utc_now
+from control_plane.schemas_viewer import (
+    Alive,
+    Granted,
+    Redemption,
+    Released,
+    StatusQuery,
+    StatusView,
+    Token,
+    WatchedEvent,
+)
 from control_plane.sessions import Device, Grant
 from control_plane.state import Request, Services
 from control_plane.views import errors
-from control_plane.views.requests import bearer, client_address, is_secure, json_body, own_origin, services
+from control_plane.views.answers import as_json
+from control_plane.views.endpoints import Call, endpoint
+from control_plane.views.requests import bearer, client_address, is_secure, own_origin, parse, services
+from control_plane.views.viewer_records import Asking, asking, done
 
 RESUME_COOKIE = "sg_resume"
 PLAYBACK_COOKIE = "sg_playback"
+NOT_ADMITTED: Final = (TicketRevoked, EventUnavailable, TicketExpired)
 
 
-async def validate(request: Request) -> Response:
+@endpoint(
+    "POST /tokens/validate",
+    needs=None,
+    answers={200: Granted},
+    refuses=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TicketInUse, TooManyAttempts),
+    reads_body=Redemption,
+)
+async def validate(call: Call) -> Response:
     """Redeem a code. Only guesses count against the limits."""
+    request = call.request
     app, address = services(request), client_address(request)
-    await app.limits.check_guesser(address)
-    try:
-        grant = await _redeem(request, app)
-    except (MalformedRequest, UnknownCode):
-        await app.limits.count_guess(address)
-        raise
+    with asking(request, audit.REDEEM) as asked:
+        await app.limits.check_guesser(address)
+        try:
+            grant = await _redeem(request, app, asked)
+        except (MalformedRequest, UnknownCode):
+            await app.limits.count_guess(address)
+            raise
     return _granted(request, grant)
 
 
-async def _redeem(request: Request, app: Services) -> Grant:
-    body = await json_body(request)
-    code, takeover = parse_code(body.get("code")), body.get("takeover", False)
-    if not isinstance(takeover, bool):
-        raise MalformedRequest("takeover is true or false.")
+async def _redeem(request: Request, app: Services, asked: Asking) -> Grant:
+    wish = await _redemption(request)
+    asked.code = wish.code
     async with app.database.write() as db:
-        return await sessions.redeem(db, code, _device(request), app.rules, utc_now(), takeover=takeover)
+        grant = await sessions.redeem(db, wish.code, _device(request), app.rules, utc_now(), takeover=wish.takeover)
+        done(db, request, audit.REDEEM, grant.claims, grant.ticket.id, {"takeover": True} if wish.takeover else None)
+    return grant
 
 
-async def resume(request: Request) -> Response:
+async def _redemption(request: Request) -> Redemption:
+    """Raise MalformedRequest with a sentence for who types codes."""
+    try:
+        return await parse(request, Redemption)
+    except ValidationError as error:
+        wrong = {item["loc"][0]: item["type"] for item in error.errors()}
+    if "code" not in wrong:
+        raise MalformedRequest("takeover is true or false.")
+    raise MalformedRequest(NO_CODE if wrong["code"] == "string_pattern_mismatch" else None)
+
+
+@endpoint(
+    "POST /playback/resume",
+    needs=None,
+    shows="resumeCookie",
+    answers={200: Granted},
+    refuses=(NoSession, *NOT_ADMITTED, SessionOver, SessionTakenOver, TicketInUse),
+)
+async def resume(call: Call) -> Response:
     """Go on after a reload; a refusal takes the cookies away."""
+    request = call.request
     app = services(request)
     try:
-        async with app.database.write() as db:
-            grant = await sessions.resume(db, _device(request), app.rules, utc_now())
+        with asking(request, audit.RESUME) as asked:
+            asked.resume_secret = request.cookies.get(RESUME_COOKIE)
+            async with app.database.write() as db:
+                grant = await sessions.resume(db, _device(request), app.rules, utc_now())
+                done(db, request, audit.RESUME, grant.claims, grant.ticket.id)
     except Refusal as refusal:
         response = await errors.refused(request, refusal)
         if not isinstance(refusal, NoSession):
@@ -61,56 +117,85 @@ async def resume(request: Request) -> Response:
     return _granted(request, grant)
 
 
-async def refresh(request: Request) -> Response:
+@endpoint(
+    "POST /playback/refresh",
+    needs=None,
+    shows="playbackToken",
+    answers={200: Token},
+    refuses=(TokenUnusable, *NOT_ADMITTED, TokenFinal, SessionOver, SessionTakenOver, TooManyAttempts),
+)
+async def refresh(call: Call) -> Response:
+    """Give the next token of the same session."""
+    request = call.request
     app = services(request)
-    claims = claims_of(app, bearer(request))
-    await app.limits.count_refresh(claims.sid or "")
-    async with app.database.write() as db:
-        fresh = await sessions.refresh(db, claims, app.rules, utc_now())
-    response = JSONResponse(_token_body(app, fresh))
-    _set_playback_cookie(request, response, fresh)
+    with asking(request, audit.REFRESH) as asked:
+        claims = claims_of(app, bearer(request))
+        asked.with_token(claims)
+        await app.limits.count_refresh(claims.sid or "")
+        async with app.database.write() as db:
+            fresh = await sessions.refresh(db, claims, app.rules, utc_now())
+            done(db, request, audit.REFRESH, fresh, await sessions.ticket_id_of(db, fresh))
+    token = _mint(request, fresh)
+    response = JSONResponse(as_json(Token(playback_token=token, token_expires_in=_lasts(fresh))))
+    _set_playback_cookie(request, response, fresh, token)
     return response
 
 
-async def heartbeat(request: Request) -> Response:
+@endpoint(
+    "POST /playback/heartbeat",
+    needs=None,
+    shows="playbackToken",
+    answers={200: Alive},
+    refuses=(TokenUnusable, SessionOver, SessionTakenOver),
+)
+async def heartbeat(call: Call) -> Response:
+    """Give a sign of life."""
+    request = call.request
     app = services(request)
     claims = claims_of(app, bearer(request))
-    async with app.database.write() as db:
-        await sessions.heartbeat(db, claims, utc_now())
-    return JSONResponse({"ok": True})
+    await app.heartbeats.beat(claims, utc_now())
+    return JSONResponse(as_json(Alive(ok=True)))
 
 
-async def release(request: Request) -> Response:
+@endpoint(
+    "POST /playback/release", needs=None, shows="playbackToken", answers={200: Released}, refuses=(TokenUnusable,)
+)
+async def release(call: Call) -> Response:
     """End the session; the token comes in the header, or as the body of a beacon. Idempotent."""
+    request = call.request
     app = services(request)
     claims = claims_of(app, bearer(request) or (await request.body()).decode("latin-1").strip())
     async with app.database.write() as db:
-        await sessions.release(db, claims, utc_now())
-    return JSONResponse({"released": True})
+        await sessions.release(db, claims, utc_now(), Actor.viewer(client_address(request)))
+    return JSONResponse(as_json(Released(released=True)))
 
 
-async def event_status(request: Request) -> Response:
+@endpoint(
+    "GET /events/{event_id:uuid}/status",
+    needs=None,
+    answers={200: StatusView},
+    refuses=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TooManyAttempts),
+    reads_query=StatusQuery,
+)
+async def event_status(call: Call) -> Response:
     """Tell the holder of one of its codes whether the event has begun."""
+    request = call.request
     app, address, now = services(request), client_address(request), utc_now()
-    await app.limits.check_guesser(address)
-    try:
-        ticket, event = await _look_up(request, app)
-    except (MalformedRequest, UnknownCode, NotFound):
-        await app.limits.count_guess(address)
-        raise
+    with asking(request, audit.LOOK_UP) as asked:
+        await app.limits.check_guesser(address)
+        try:
+            ticket, event = await _look_up(request, app, asked)
+        except (MalformedRequest, UnknownCode, NotFound):
+            await app.limits.count_guess(address)
+            raise
     tickets.check_admission(ticket, event, now)
-    return JSONResponse(
-        {
-            "eventId": event.id,
-            "status": events.status_by_clock(event, now),
-            "startsAt": event.starts_at.isoformat(),
-            "endsAt": event.ends_at.isoformat(),
-        }
-    )
+    status = await app.probe.status(event, now)
+    told = StatusView(event_id=event.id, status=status.value, starts_at=event.starts_at, ends_at=event.ends_at)
+    return JSONResponse(as_json(told))
 
 
-async def _look_up(request: Request, app: Services) -> tuple[Ticket, Event]:
-    code = parse_code(request.query_params.get("code"))
+async def _look_up(request: Request, app: Services, asked: Asking) -> tuple[Ticket, Event]:
+    asked.code = code = parse_code(request.query_params.get("code"))
     async with app.database.read() as db:
         ticket, event = await tickets.find_by_code(db, code)
     if event.id != str(request.path_params["event_id"]):
@@ -135,17 +220,25 @@ def claims_of(app: Services, token: str | None) -> Claims:
 
 
 def _granted(request: Request, grant: Grant) -> Response:
-    app = services(request)
-    response = JSONResponse(
-        {
-            "event": _event_body(grant.event),
-            **_token_body(app, grant.claims),
-            "playbackBaseUrl": app.settings.hls_server_base_url or own_origin(request),
-            "streamPath": f"{stream_prefix(grant.event.id)}stream.m3u8",
-            "expiresAt": grant.ticket.expires_at.isoformat(),
-        }
+    app, token, event = services(request), _mint(request, grant.claims), grant.event
+    granted = Granted(
+        event=WatchedEvent(
+            id=event.id,
+            title=event.title,
+            description=event.description,
+            starts_at=event.starts_at,
+            ends_at=event.ends_at,
+            poster_url=event.poster_url,
+            is_live=app.probe.remembered_status(event, utc_now()) is Status.LIVE,
+        ),
+        playback_token=token,
+        token_expires_in=_lasts(grant.claims),
+        playback_base_url=app.settings.hls_server_base_url or own_origin(request),
+        stream_path=f"{stream_prefix(event.id)}stream.m3u8",
+        expires_at=grant.ticket.expires_at,
     )
-    _set_playback_cookie(request, response, grant.claims)
+    response = JSONResponse(as_json(granted))
+    _set_playback_cookie(request, response, grant.claims, token)
     response.set_cookie(
         RESUME_COOKIE,
         grant.resume_secret,
@@ -157,31 +250,25 @@ def _granted(request: Request, grant: Grant) -> Response:
     return response
 
 
-def _event_body(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "title": event.title,
-        "description": event.description,
-        "startsAt": event.starts_at.isoformat(),
-        "endsAt": event.ends_at.isoformat(),
-        "posterUrl": event.poster_url,
-        "isLive": events.status_by_clock(event, utc_now()) == "live",
-    }
+def _mint(request: Request, claims: Claims) -> str:
+    return mint(claims, services(request).ring)
 
 
-def _token_body(app: Services, claims: Claims) -> dict[str, Any]:
-    lasts = claims.exp - int(utc_now().timestamp())
-    return {"playbackToken": mint(claims, app.ring), "tokenExpiresIn": max(0, lasts)}
+def _lasts(claims: Claims) -> int:
+    return max(0, claims.exp - int(utc_now().timestamp()))
 
 
-def _set_playback_cookie(request: Request, response: Response, claims: Claims) -> None:
+def _set_playback_cookie(request: Request, response: Response, claims: Claims, token: str) -> None:
     """Let players play that can send no header: this browser, and only below the event's own stream folder."""
     response.set_cookie(
         PLAYBACK_COOKIE,
-        mint(claims, services(request).ring),
-        max_age=max(0, claims.exp - int(utc_now().timestamp())),
+        token,
+        max_age=_lasts(claims),
         path=claims.sp,
         secure=is_secure(request),
         httponly=True,
         samesite="lax",
     )
+
+
+ENDPOINTS = (validate, resume, refresh, heartbeat, release, event_status)

@@ -1,7 +1,8 @@
 """Runs every benchmark: `make bench`."""
 
-from tests.bench import gate, revocation, sidecar
+from tests.bench import doors, gate, revocation, sidecar
 
 gate.main()
 revocation.main([])
 sidecar.main()
+doors.main([])

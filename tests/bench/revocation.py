@@ -55,11 +55,12 @@ class Samples:
 
 @dataclass
 class Bench:
-    """One edge in operation, an organiser and a viewer at it."""
+    """One edge in operation, an organiser and two viewers at it."""
 
     organiser: Organiser
     admin: httpx2.Client
     viewer: Viewer
+    rival: Viewer
     samples: Samples
 
     def round(self, event_id: str, ticket: Ticket) -> None:
@@ -73,12 +74,18 @@ class Bench:
         self.viewer.post("/api/playback/release").raise_for_status()
         self.samples.take("release", self._is_refused)
         self._play(ticket)
+        self.rival.redeem(ticket.code, takeover=True).raise_for_status()
+        self.samples.take("take-over", self._is_refused)
+        self._play(ticket)
         self.organiser.deactivate(event_id)
         self.samples.take("deactivate", self._is_refused)
         self.organiser.reactivate(event_id)
         self.samples.take("reactivate, redeemed afresh", lambda: self._plays_afresh(ticket))
         self.viewer.post("/api/playback/release").raise_for_status()
         self.samples.take("release", self._is_refused)
+        self._play(ticket)
+        self.rival.redeem(ticket.code, takeover=True).raise_for_status()
+        self.samples.take("take-over", self._is_refused)
 
     def _play(self, ticket: Ticket) -> None:
         eventually(lambda: self._plays_afresh(ticket), what="a fresh token plays")
@@ -123,15 +130,15 @@ def _measure(edges: int, in_force: int, count: int) -> Samples:
         stack.callback(running.stop)
         running.start()
         stack.enter_context(_followers(running, edges - 1))
-        organiser, viewer = Organiser(running.url), Viewer(running.url)
+        organiser, viewer, rival = Organiser(running.url), Viewer(running.url), Viewer(running.url)
         admin = httpx2.Client(base_url=f"{running.url}/api/admin", timeout=30)
-        for client in (organiser, viewer, admin):
+        for client in (organiser, viewer, rival, admin):
             stack.callback(client.close)
         admin.post("/login", json={"password": ADMIN_PASSWORD}).raise_for_status()
-        event_id = organiser.create_event()
+        event_id = organiser.create_event(sessionPolicy="takeover")
         (running.streams / event_id).mkdir()
         (running.streams / event_id / SEGMENT).write_bytes(os.urandom(1024))
-        bench = Bench(organiser, admin, viewer, samples)
+        bench = Bench(organiser, admin, viewer, rival, samples)
         for ticket in organiser.tickets(event_id, count):
             bench.round(event_id, ticket)
     return samples

@@ -1,10 +1,13 @@
 """Nothing secret reaches a log: whatever the carrier, with missing files and dead neighbours, through `up` itself."""
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +32,10 @@ class Up:
     def pid(self, name: str) -> int:
         return int((self.home / "run" / f"{name}.pid").read_text())
 
+    def audit_log(self) -> str:
+        with closing(sqlite3.connect(self.home / "streamgate.db")) as database:
+            return "\n".join(map(str, database.execute("SELECT * FROM audit_entry")))
+
     def logs(self) -> str:
         files = [self.output, *(self.home / "log").iterdir()]
         return "\n".join(file.read_text(errors="replace") for file in files)
@@ -48,6 +55,22 @@ def up(tmp_path: Path) -> Iterator[Up]:
     finally:
         process.terminate()
         assert process.wait(20) == 0
+
+
+def use_the_control_plane(viewer: Viewer, code: str) -> None:
+    """Do and be refused everything that a viewer can, and sign in with a wrong password."""
+    bearer = {"Authorization": f"Bearer {viewer.token}"}
+    viewer.http.post("/api/playback/refresh", headers=bearer)
+    viewer.http.post("/api/playback/refresh", headers={"Authorization": f"Bearer {viewer.token}x"})
+    viewer.http.post("/api/playback/tv", headers=bearer)
+    viewer.http.delete("/api/playback/tv", headers=bearer)
+    viewer.http.post("/api/playback/heartbeat", headers=bearer)
+    viewer.http.post("/api/playback/resume")
+    viewer.http.post("/api/admin/login", json={"password": f"{ADMIN_PASSWORD}?", "username": code})
+    viewer.http.get("/api/admin/audit", params={"subject": code})
+    with httpx2.Client(base_url=viewer.http.base_url, timeout=10) as another:
+        another.post("/api/tokens/validate", json={"code": code})
+        another.post("/api/tokens/validate", json={"code": "Nobodys12345"})
 
 
 def is_healthy(url: str) -> bool:
@@ -82,6 +105,8 @@ def test_no_token_code_or_cookie_reaches_any_log(up: Up) -> None:
         ask_every_way(viewer, name)
     viewer.http.get(f"/api/events/{event_id}/status", params={"code": ticket.code})
     viewer.redeem(ticket.code)
+    use_the_control_plane(viewer, ticket.code)
+    secrets += [viewer.token, *(cookie.value or "" for cookie in viewer.http.cookies.jar)]
     os.kill(up.pid("sidecar-1"), signal.SIGSTOP)
     ask_every_way(viewer, "1.ts")
     for neighbour in ("sidecar-1", "control"):
@@ -90,9 +115,11 @@ def test_no_token_code_or_cookie_reaches_any_log(up: Up) -> None:
         viewer.http.get(f"/api/events/{event_id}/status", params={"code": ticket.code})
     eventually(lambda: "missing.ts" in up.logs() and "upstream" in up.output.read_text(), what="the logs are written")
 
-    logs = up.logs()
-    assert [secret for secret in secrets if secret in logs] == []
+    logs, audit_log = up.logs(), up.audit_log()
+    assert [secret for secret in secrets if secret in logs or secret in audit_log] == []
     assert "[token]" in up.output.read_text()
+    assert "token.refresh" in audit_log
+    assert "Nobodys12345" not in logs + audit_log
     organiser.close()
     viewer.close()
 
@@ -112,5 +139,24 @@ def test_the_access_log_names_path_status_reason_and_the_tickets_fingerprint(up:
     refused = eventually(lambda: [line for line in up.logs().splitlines() if '"reason":"revoked"' in line])
     assert '"status":403' in refused[0]
     assert '"ticket":"' in refused[0]
+    organiser.close()
+    viewer.close()
+
+
+def test_a_crash_is_told_once_with_the_access_logs_request_and_without_a_value(up: Up) -> None:
+    organiser, viewer = Organiser(up.url), Viewer(up.url)
+    [ticket] = organiser.tickets(organiser.create_event())
+    with closing(sqlite3.connect(up.home / "streamgate.db")) as database:
+        database.execute("ALTER TABLE audit_entry RENAME TO something_else")
+    assert viewer.redeem(ticket.code).status_code == 500
+    [crash] = eventually(lambda: [line for line in up.logs().splitlines() if "unhandled_error" in line])
+    told = json.loads(crash.partition("| ")[2])
+    assert (told["method"], told["route"], told["level"]) == ("POST", "/api/tokens/validate", "error")
+    assert told["error"].startswith("OperationalError")
+    assert any("viewer_api.py" in place for place in told["traceback"])
+    assert ticket.code not in up.logs()
+    [line] = eventually(lambda: [line for line in up.logs().splitlines() if f'"request":"{told["request"]}"' in line])
+    assert '"status":500' in line
+    assert "Traceback" not in up.logs()
     organiser.close()
     viewer.close()

@@ -1,4 +1,4 @@
-"""The sidecar's numbers are for its own socket: through nginx's public port nobody finds them."""
+"""Numbers are for the processes' own sockets: through nginx's public port nobody finds them."""
 
 import httpx2
 import pytest
@@ -7,9 +7,19 @@ from tests.support.stack import StackUnderTest
 
 
 @pytest.mark.parametrize(
-    "path", ["/metrics", "/authorize", "/_authorize", "/live", "/health/../metrics", "/streams/metrics"]
+    "path",
+    [
+        *("/metrics", "/authorize", "/_authorize", "/live", "/health/../metrics", "/streams/metrics"),
+        *(
+            "/internal/metrics",
+            "//internal/metrics",
+            "/%69nternal/metrics",
+            "/x/../internal/metrics",
+            "/internal//metrics",
+        ),
+    ],
 )
-def test_nothing_that_the_sidecar_says_to_insiders_is_on_the_public_port(gate: StackUnderTest, path: str) -> None:
+def test_nothing_that_is_said_to_insiders_is_on_the_public_port(gate: StackUnderTest, path: str) -> None:
     answer = httpx2.get(f"{gate.url}{path}")
     assert answer.status_code == 404
     assert "streamgate_" not in answer.text

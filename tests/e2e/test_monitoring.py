@@ -1,4 +1,4 @@
-"""What deploy/monitoring/ ships: rules that promtool accepts and tests, on numbers that a sidecar really gives."""
+"""What deploy/monitoring/ ships: rules that promtool accepts and tests, on numbers that are really given."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def _queries() -> list[str]:
 
 @pytest.fixture(scope="module")
 def numbers(gate: StackUnderTest, organiser: Organiser) -> str:
-    """What a sidecar says after a request and a revocation."""
+    """What a sidecar and the control plane say after a request and a revocation."""
     event_id, viewer = organiser.create_event(), Viewer(gate.url)
     make_folder(gate.streams, event_id)
     [ticket] = organiser.tickets(event_id)
@@ -59,14 +59,17 @@ def numbers(gate: StackUnderTest, organiser: Organiser) -> str:
     organiser.revoke(ticket)
     eventually(lambda: viewer.watch("1.ts").status_code == 403)
     viewer.close()
-    transport = httpx2.HTTPTransport(uds=gate.sidecars[0].spec.argv[-1])
-    with httpx2.Client(transport=transport, base_url="http://sidecar") as client:
-        return client.get("/metrics").text
+    return _ask(gate.sidecars[0], "/metrics") + _ask(gate.control_plane, "/internal/metrics")
+
+
+def _ask(service: Service, path: str) -> str:
+    with httpx2.Client(transport=httpx2.HTTPTransport(uds=service.spec.argv[-1])) as client:
+        return client.get(f"http://insider{path}").text
 
 
 @pytest.mark.parametrize("name", sorted(set(_NAME.findall(RULES + "\n".join(_queries())))))
-def test_each_number_that_rules_or_dashboard_ask_for_is_given_by_a_sidecar(name: str, numbers: str) -> None:
-    assert re.search(rf"^{name}(?:\{{| )", numbers, re.MULTILINE)
+def test_each_number_that_rules_or_dashboard_ask_for_is_given(name: str, numbers: str) -> None:
+    assert re.search(rf"^(?:# TYPE )?{name.removesuffix('_bucket')}(?:_bucket)?(?:\{{| )", numbers, re.MULTILINE)
 
 
 def test_the_reasons_that_the_rules_name_exist(numbers: str) -> None:
@@ -97,7 +100,7 @@ def opened_numbers(gate: StackUnderTest, tmp_path: Path) -> Iterator[str]:
         service.stop()
 
 
-def test_the_shipped_nginx_file_opens_the_numbers_of_each_sidecar_and_nothing_else(opened_numbers: str) -> None:
+def test_the_shipped_nginx_file_opens_the_numbers_of_each_process_and_nothing_else(opened_numbers: str) -> None:
     with httpx2.Client(base_url=opened_numbers) as client:
 
         def answers(path: str, status: int) -> bool:
@@ -110,3 +113,6 @@ def test_the_shipped_nginx_file_opens_the_numbers_of_each_sidecar_and_nothing_el
         assert answers("/sidecar-2/metrics", 502)  # this stack has one sidecar
         assert answers("/authorize", 404)
         assert answers("/sidecar-1/authorize", 404)
+        assert answers("/control-plane/metrics", 200)
+        assert answers("/control-plane/feed", 404)
+        assert answers("/internal/metrics", 404)

@@ -2,14 +2,16 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.edge import UNAVAILABLE, Edge
 from tests.support.origin import Origin
+from tests.support.people import Organiser
 from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually
 
 
 def certificate(folder: Path, name: str) -> Path:
@@ -23,11 +25,15 @@ def certificate(folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def edge_of(home: Path, shown: Path, trusted: Path) -> Iterator[Edge]:
+def edge_of(home: Path, shown: Path, trusted: Path, *, own: bool = False) -> Iterator[Edge]:
+    """Run an edge with an origin for all events, or with one that events may name as their `own`."""
     origin = Origin(certificate=shown)
+    settings = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url}
+    if own:
+        settings = {"UPSTREAM_ORIGIN": "http://127.0.0.1:9", "UPSTREAM_ALLOWED_HOSTS": f"localhost:{origin.port}"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(trusted))  # the machine's own may be set, and the environment wins
-        gate = StackUnderTest(home, settings={"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url})
+        gate = StackUnderTest(home, settings=settings)
     try:
         origin.start()
         gate.start()
@@ -56,3 +62,21 @@ def test_an_origin_with_another_name_or_signer_is_not_believed(tmp_path: Path, n
         answer = edge.get(event, "1.ts")
         assert (answer.status_code, answer.json()) == (502, UNAVAILABLE)
         assert edge.origin.asked == []
+
+
+@pytest.mark.parametrize("name", ["localhost", "stranger"])
+def test_an_events_own_origin_is_believed_by_its_own_certificate_alone(tmp_path: Path, name: str) -> None:
+    shown = certificate(tmp_path, name)
+    with edge_of(tmp_path / "home", shown, shown, own=True) as edge:
+        folder = edge.origin.add_event()
+        with closing(Organiser(edge.gate.url)) as organiser:
+            event = organiser.create_event(streamUrl=f"{edge.origin.url}/{folder}/")
+        if name == "localhost":
+            eventually(lambda: folder in edge.get(event, "1.ts").text)
+            assert edge.origin.asked[-1].headers["host"] == f"localhost:{edge.origin.port}"
+        else:
+            memory = Path(f"{edge.gate.sidecars[0].spec.env['SIDECAR_STATE_FILE']}.origins")
+            eventually(lambda: event in memory.read_text())
+            answer = edge.get(event, "1.ts")
+            assert (answer.status_code, answer.json()) == (502, UNAVAILABLE)
+            assert edge.origin.asked == []

@@ -1,4 +1,4 @@
-"""A control plane for each test, an admin who is signed in, and two devices."""
+"""A control plane for each test, an admin who is signed in, and two devices: once on SQLite, once on PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,8 +9,15 @@ from tests.support.api import Admin, ControlPlane, Viewer, make_settings, new_da
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return new_database(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database; ask for `sqlite_url` or `postgres_url` where it is about one of them."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
 
 
 @pytest.fixture

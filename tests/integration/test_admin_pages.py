@@ -1,20 +1,16 @@
-"""The admin pages, as a browser without JavaScript meets them: real application, real SQLite file."""
+"""The admin pages, as a browser without JavaScript meets them: real application, real database."""
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
 from control_plane.app import create_app
-from control_plane.database import upgrade_schema
-from control_plane.passwords import hash_password
 from control_plane.settings import Settings
+from tests.support.api import PASSWORD, PASSWORD_HASH
 
-PASSWORD = "a password of the tests"
-PASSWORD_HASH = hash_password(PASSWORD)
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 EVENT = {
     "title": "Opening night",
@@ -29,15 +25,13 @@ EVENT = {
 
 
 @pytest.fixture
-def visitor(tmp_path: Path) -> Iterator[TestClient]:
-    url = f"sqlite+aiosqlite:///{tmp_path}/streamgate.db"
-    upgrade_schema(url)
+def visitor(database_url: str) -> Iterator[TestClient]:
     settings = Settings.model_validate(
         {
             "playback_signing_secret": "s" * 64,
             "internal_api_key": "k" * 64,
             "admin_password_hash": PASSWORD_HASH,
-            "database_url": url,
+            "database_url": database_url,
             "stream_root": "/srv/streams",
         }
     )
@@ -125,7 +119,7 @@ def test_signing_in_never_leads_to_another_site(visitor: TestClient, onward: str
 def test_every_failed_sign_in_says_the_same(visitor: TestClient, username: str, password: str) -> None:
     answer = visitor.post("/admin/login", data={"username": username, "password": password})
     assert answer.status_code == 401
-    assert "User name or password is wrong." in answer.text
+    assert "User name, password or authentication code is wrong." in answer.text
     assert "set-cookie" not in answer.headers
 
 

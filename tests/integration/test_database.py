@@ -1,25 +1,33 @@
 """The database: what was answered is kept, and a transaction is kept in whole or not at all."""
 
+import traceback
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
 
 import anyio
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from control_plane.database import Database
-from control_plane.models import AdminUser
+from control_plane.database import Database, Lock, hold
+from control_plane.models_admin import AdminUser
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with opened(database_url) as database:
+        yield database
 
 
 def user(name: str, created_at: datetime = NOON) -> AdminUser:
@@ -32,9 +40,61 @@ async def count(database: Database) -> int:
 
 
 @pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)])
-async def test_sqlite_is_told_to_survive_a_power_cut(database: Database, pragma: str, value: object) -> None:
-    async with database.write() as db:
+async def test_sqlite_is_told_to_survive_a_power_cut(sqlite_url: str, pragma: str, value: object) -> None:
+    async with opened(sqlite_url) as database, database.write() as db:
         assert await db.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+async def test_postgresql_is_told_not_to_wait_for_ever_and_an_operators_own_options_win(postgres_url: str) -> None:
+    async with opened(f"{postgres_url}&options=-c%20lock_timeout%3D7s") as database:
+        async with database.write() as db:
+            assert await db.scalar(text("SHOW statement_timeout")) == "30s"
+            assert await db.scalar(text("SHOW idle_in_transaction_session_timeout")) == "30s"
+            assert await db.scalar(text("SHOW lock_timeout")) == "7s"
+        async with database.read() as db:
+            with pytest.raises(DBAPIError, match="read-only"):
+                await db.execute(text("DELETE FROM ticket"))
+
+
+async def test_whoever_reads_sees_one_state_however_much_is_written_meanwhile(database: Database) -> None:
+    async with database.read() as db:
+        before = await db.scalar(select(func.count()).select_from(AdminUser))
+        async with database.write() as other:
+            other.add(user("late"))
+        assert await db.scalar(select(func.count()).select_from(AdminUser)) == before
+    assert await count(database) == 1
+
+
+async def test_what_fails_tells_no_value(database: Database) -> None:
+    name = "Rumpelstilzchen".upper()
+
+    async def write() -> None:
+        async with database.write() as db:
+            db.add(user(name))
+
+    await write()
+    with pytest.raises(IntegrityError) as failed:
+        await write()
+    told = "".join(traceback.format_exception(failed.value))
+    assert "admin_user" in told
+    assert name not in told
+
+
+async def test_what_is_done_by_one_at_a_time_is_done_by_one_at_a_time(database: Database, database_url: str) -> None:
+    """Two processes that start at the same moment: the second sees what the first one made."""
+    async with opened(database_url) as elsewhere:
+
+        async def first_come(here: Database, name: str) -> None:
+            async with here.write() as db:
+                await hold(db, Lock.FIRST_OWNER)
+                if not await db.scalar(select(func.count()).select_from(AdminUser)):
+                    await anyio.lowlevel.checkpoint()
+                    db.add(user(name))
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(10):
+                tasks.start_soon(first_come, (database, elsewhere)[number % 2], f"owner {number}")
+    assert await count(database) == 1
 
 
 async def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
@@ -68,6 +128,7 @@ async def test_a_time_of_any_zone_comes_back_as_the_same_moment_in_utc(database:
 async def test_fifty_writers_at_once_queue_up_and_none_fails(database: Database) -> None:
     async def write(number: int) -> None:
         async with database.write() as db:
+            await hold(db, Lock.FEED)
             taken = await db.scalar(select(func.count()).select_from(AdminUser))
             db.add(user(f"{number} came as {taken}"))
 

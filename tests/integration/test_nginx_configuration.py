@@ -22,8 +22,11 @@ MODES = {
     "local": {},
     "hybrid": {"UPSTREAM_ORIGIN": "https://localhost:9/hls"},
     "proxy": {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": "http://localhost:9"},
+    "own origins": {"UPSTREAM_ALLOWED_HOSTS": "localhost, 127.0.0.1:9"},
+    "own origins, hybrid": {"UPSTREAM_ORIGIN": "http://localhost:9", "UPSTREAM_ALLOWED_HOSTS": "localhost:9,[::1]"},
 }
 REFUSALS = {"400", "401", "403", "404", "405", "414", "494", "500", "502", "503", "504"}
+CHOICE = "map $origin_url $uri $origin_location"
 OF_THE_CLIENT = re.compile(
     r"\$(args|arg_|request_uri|query_string|is_args|http_|cookie_|remote_|request\b|request_body)"
 )
@@ -161,10 +164,29 @@ def test_nothing_of_the_client_goes_to_the_origin_nor_into_a_key(configuration: 
     for each in origins(configuration):
         assert each.value("proxy_pass_request_headers") == "off"
         assert each.value("proxy_pass_request_body") == "off"
-        assert each.value("proxy_pass").startswith("$origin_url$uri")
+        assert each.value("proxy_pass") in {"$origin_url/$origin_path", "$origin_url/$origin_path$origin_query"}
         for sent in each.all("proxy_pass", "proxy_set_header", "proxy_cache_key"):
             assert not OF_THE_CLIENT.search(" ".join(sent.args))
         assert not each.all("proxy_redirect", "if", "return", "rewrite")
+
+
+def test_an_event_chooses_among_the_listed_places_and_nothing_else(configuration: Directive) -> None:
+    urls = origin_urls(configuration)
+    assert urls.pop("default") == "refused"
+    [http] = configuration.all("http")
+    upstreams = {each.args[0] for each in http.all("upstream")} - {"sidecars", "control_plane"}
+    assert {url.split("/")[2] for url in urls.values() if url != "nowhere"} == upstreams
+    assert {place.split("/")[2].split(":")[0] for place in urls if place} <= {"localhost", "127.0.0.1", "["}
+    choices = {each.name: each.args[0] for each in configuration.walk() if each.parents[-1:] == (CHOICE,)}
+    assert list(choices.items())[:2] == [("~^nowhere ", "@not_found"), ("~^refused ", "@source_unavailable")]
+    set_by = [each.name for each in configuration.walk() if "$gate_origin" in each.args[:1]]
+    assert set(set_by) == {"auth_request_set", "map"}
+
+
+def origin_urls(configuration: Directive) -> dict[str, str]:
+    """Give the base of what is fetched, by the place that the event names."""
+    inside = [each for each in configuration.walk() if each.parents[-1:] == ("map $origin_place $origin_url",)]
+    return {each.name: each.args[0] for each in inside}
 
 
 def test_the_origins_failures_are_never_the_gates(configuration: Directive) -> None:
@@ -196,7 +218,9 @@ def test_what_is_kept_is_asked_for_once_and_keys_are_not_kept(configuration: Dir
         assert each.value("proxy_cache_lock") == "on"
         assert each.value("proxy_cache_background_update") == "off"
         assert "updating" in each.value("proxy_cache_use_stale").split()
-        assert each.value("proxy_cache_key").startswith("$uri")
+        key = each.value("proxy_cache_key")
+        assert key.startswith("$uri")
+        assert key.endswith("$gate_origin"), "what another origin has sent is not this one's"
 
 
 def test_playlists_have_no_validators(configuration: Directive) -> None:
@@ -207,8 +231,7 @@ def test_playlists_have_no_validators(configuration: Directive) -> None:
 
 def test_an_origin_over_tls_is_verified(configuration: Directive) -> None:
     [http] = configuration.all("http")
-    urls = [each.args for each in configuration.walk() if each.parents and each.parents[-1] == "map  $origin_url"]
-    if any("https://" in arg for args in urls for arg in args):
+    if any("https://" in url for url in origin_urls(configuration).values()):
         assert http.value("proxy_ssl_verify") == "on"
         assert http.value("proxy_ssl_trusted_certificate")
     for each in origins(configuration):

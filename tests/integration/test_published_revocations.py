@@ -7,6 +7,7 @@ import anyio
 import httpx2
 import pytest
 
+from control_plane import published_revocations
 from tests.support.api import INTERNAL_KEY, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +49,7 @@ async def test_nothing_revoked_is_two_empty_lists(plane: ControlPlane, admin: Ad
     assert (body["revocations"], body["eventDeactivations"]) == ([], [])
 
 
-async def test_asking_from_the_last_answer_on_gives_each_revocation_once_and_misses_none(
+async def test_asking_from_the_last_answer_on_misses_no_revocation_and_on_sqlite_gives_each_once(
     plane: ControlPlane, admin: Admin
 ) -> None:
     made = await admin.codes(await admin.create_event(), 6)
@@ -58,8 +59,10 @@ async def test_asking_from_the_last_answer_on_gives_each_revocation_once_and_mis
         body = await told(plane, since)
         since = body["serverTime"]
         heard.append([revocation["code"] for revocation in body["revocations"]])
-    assert heard == [[ticket["code"]] for ticket in made]
-    assert (await told(plane, since))["revocations"] == []
+    assert [codes[-1] for codes in heard] == [ticket["code"] for ticket in made]
+    if plane.services.database.is_sqlite:  # where there is one writer, who reads in his turn finds none under way
+        assert [len(codes) for codes in heard] == [1] * len(made)
+        assert (await told(plane, since))["revocations"] == []
 
 
 async def test_none_falls_between_two_questions_while_many_are_being_made(plane: ControlPlane, admin: Admin) -> None:
@@ -100,7 +103,8 @@ async def test_a_deactivation_is_told_from_its_own_time_on(plane: ControlPlane, 
     await admin.patch("events", event_id, "deactivate")
     [deactivation] = (await told(plane, before))["eventDeactivations"]
     assert (await told(plane, deactivation["deactivatedAt"]))["eventDeactivations"] == [deactivation]
-    later = datetime.fromisoformat(deactivation["deactivatedAt"]) + timedelta(microseconds=1)
+    twice = timedelta(0) if plane.services.database.is_sqlite else published_revocations._UNDER_WAY
+    later = datetime.fromisoformat(deactivation["deactivatedAt"]) + twice + timedelta(microseconds=1)
     assert (await told(plane, later.isoformat()))["eventDeactivations"] == []
 
 

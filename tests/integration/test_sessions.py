@@ -18,6 +18,7 @@ from control_plane.refusals import (
 )
 from control_plane.schemas import EventDraft
 from control_plane.sessions import Device, Grant, SeatRules
+from tests.support.beating import beat
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
@@ -45,8 +46,7 @@ class House:
             return (await sessions.refresh(db, grant.claims, RULES, now)).exp
 
     async def heartbeat(self, grant: Grant, now: datetime) -> None:
-        async with self.database.write() as db:
-            await sessions.heartbeat(db, grant.claims, now)
+        await beat(self.database, grant.claims, now)
 
     async def endings(self) -> list[str | None]:
         async with self.database.read() as db:

@@ -1,7 +1,6 @@
 """Watch on TV: whose seat it takes, how long its link lives, and what ends it."""
 
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
@@ -9,7 +8,7 @@ import httpx2
 import pytest
 
 from authz_sidecar.contract.playback_token import Claims
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, new_database, older, running
+from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, older, running
 
 pytestmark = pytest.mark.anyio
 
@@ -67,8 +66,8 @@ async def test_the_qr_code_is_an_svg_that_names_nothing_outside(phone: Viewer) -
     assert not {name for node in picture.iter() for name in node.attrib} & {"style", "href", "onload"}
 
 
-async def test_the_link_leads_to_the_stream_server_where_that_is_another(tmp_path: Path) -> None:
-    settings = make_settings(new_database(tmp_path), hls_server_base_url="https://media.example")
+async def test_the_link_leads_to_the_stream_server_where_that_is_another(database_url: str) -> None:
+    settings = make_settings(database_url, hls_server_base_url="https://media.example")
     async with running(settings) as plane, plane.browser("198.51.100.1") as office, plane.browser() as http:
         organiser, viewer = Admin(office), Viewer(http)
         await organiser.sign_in()

@@ -16,13 +16,15 @@ from argon2 import PasswordHasher
 from authz_sidecar.contract.playback_token import Claims, mint, verify
 from control_plane.app import create_app
 from control_plane.database import upgrade_schema
+from control_plane.passwords import PasswordChecker
 from control_plane.settings import Settings
 from control_plane.state import Services
 from tests.support.forging import RING, SECRET
 
 INTERNAL_KEY: Final = "an internal key of tests, long enough"
 PASSWORD: Final = "correct horse battery staple"
-PASSWORD_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # as good as none: tests hash a lot
+PASSWORD_HASH: Final = HASHER.hash(PASSWORD)
 UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 
 
@@ -47,6 +49,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "internal_api_key": INTERNAL_KEY,
         "admin_password_hash": PASSWORD_HASH,
         "database_url": database_url,
+        "hls_server_internal_url": "",  # no gate stands beside it
     }
     return Settings(**(values | changes))
 
@@ -72,16 +75,17 @@ class ControlPlane:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[ControlPlane]:
+async def running(settings: Settings, hasher: PasswordHasher = HASHER) -> AsyncIterator[ControlPlane]:
     """Run the application's lifespan; what a server would do with its state is done here."""
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
+        services = replace(state["services"], passwords=PasswordChecker(hasher))
 
         async def with_state(scope: Any, receive: Any, send: Any) -> None:
-            await app(scope | {"state": dict(state)}, receive, send)
+            await app(scope | {"state": {"services": services}}, receive, send)
 
-        yield ControlPlane(state["services"], httpx2.ASGITransport(with_state))
+        yield ControlPlane(services, httpx2.ASGITransport(with_state))
 
 
 class Admin:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from tests.support.fetching import fetch_together
+from tests.support.fetching import fetch_on_and_on, fetch_together
 from tests.support.origin import Origin
 from tests.support.stack import StackUnderTest
 from tests.support.tokens import Minter
@@ -26,3 +26,7 @@ class Edge:
 
     def together(self, event_id: str, name: str, viewers: int) -> list[httpx2.Response]:
         return fetch_together(f"{self.gate.url}/streams/{event_id}/{name}", self.token(event_id), viewers)
+
+    def on_and_on(self, event_id: str, name: str, viewers: int, seconds: float) -> list[tuple[float, httpx2.Response]]:
+        """Give each answer with the time at which it was asked for."""
+        return fetch_on_and_on(f"{self.gate.url}/streams/{event_id}/{name}", self.token(event_id), viewers, seconds)

@@ -1,6 +1,7 @@
-"""Many viewers at once: the same file asked for by all of them at the same moment."""
+"""Many viewers at once: the same file asked for by all of them, at the same moment or again and again."""
 
 import asyncio
+import time
 
 import httpx2
 
@@ -17,3 +18,22 @@ def fetch_together(url: str, token: str, viewers: int, timeout: float = 60) -> l
             return list(await asyncio.gather(*(client.get(url, headers=headers) for _ in range(viewers))))
 
     return apart(lambda: asyncio.run(fetch()))
+
+
+def fetch_on_and_on(url: str, token: str, viewers: int, seconds: float) -> list[tuple[float, httpx2.Response]]:
+    """Let that many viewers ask for `url` again and again; give each answer with the time of its question."""
+    answers: list[tuple[float, httpx2.Response]] = []
+
+    async def watch(client: httpx2.AsyncClient, end: float) -> None:
+        while time.monotonic() < end:
+            asked_at = time.time()
+            answers.append((asked_at, await client.get(url)))
+
+    async def fetch() -> None:
+        headers, limits = {"Authorization": f"Bearer {token}"}, httpx2.Limits(max_connections=viewers)
+        async with httpx2.AsyncClient(timeout=60, limits=limits, headers=headers) as client:
+            end = time.monotonic() + seconds
+            await asyncio.gather(*(watch(client, end) for _ in range(viewers)))
+
+    apart(lambda: asyncio.run(fetch()))
+    return answers

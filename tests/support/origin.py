@@ -149,9 +149,9 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
 
 
 def growing_playlist() -> Answerer:
-    """Answer as a live encoder does: every 0.1 s another playlist under the same name."""
+    """Answer as a live encoder does: every millisecond another playlist under the same name, numbered by the time."""
 
     def reply(_asked: Asked) -> Reply:
-        return Reply(200, f"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:{int(time.time() * 10)}\n".encode())
+        return Reply(200, f"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:{time.time_ns() // 1_000_000}\n".encode())
 
     return reply

@@ -65,8 +65,8 @@ class Viewer:
         self.token = ""
         self.stream = ""
 
-    def redeem(self, code: str) -> httpx2.Response:
-        answer = self.http.post("/api/tokens/validate", json={"code": code})
+    def redeem(self, code: str, *, takeover: bool = False) -> httpx2.Response:
+        answer = self.http.post("/api/tokens/validate", json={"code": code, "takeover": takeover})
         if answer.is_success:
             self.token, self.stream = answer.json()["playbackToken"], answer.json()["streamPath"]
         return answer

@@ -30,6 +30,7 @@ class ControlPlaneStub:
     cursors: list[str] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
     report_status: int = 204
+    origins: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self.socket.unlink(missing_ok=True)
@@ -67,6 +68,9 @@ def _handler(stub: ControlPlaneStub) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if self.path == "/internal/origins":
+                self._say(200, json.dumps({"origins": stub.origins}).encode())
+                return
             self._say(200, stub.feed(parse_qs(urlsplit(self.path).query).get("cursor", [""])[0]))
 
         def do_POST(self) -> None:

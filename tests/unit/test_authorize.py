@@ -1,6 +1,7 @@
 """The endpoint that nginx asks: which status, which reason, and never more than that."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ import pytest
 from authz_sidecar.authorize import Authorize
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.origins import Source
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import Verifier, ticket_fingerprint
 from tests.support.forging import CODE, EVENT_ID, RING, SID, with_claims
 
 pytestmark = pytest.mark.anyio
 PATH = f"/streams/{EVENT_ID}/stream.m3u8"
+SOURCES = {EVENT_ID: Source.at("https://a.example/x/index.m3u8")}
 
 
 async def ask(
@@ -45,6 +48,14 @@ def fresh(**claims: Any) -> str:
     """Make a token that lasts from the collection of the tests to their end."""
     now = int(time.time())
     return with_claims(**{"iat": now, "exp": now + 86_400} | claims)
+
+
+def raw(headers: dict[str, str]) -> dict[bytes, bytes]:
+    return {name.lower().encode(): value.encode("latin-1") for name, value in headers.items()}
+
+
+def authorizing(sources: Mapping[str, Source]) -> Authorize:
+    return Authorize(Verifier(KeySource(RING)).verify, lambda _now: Revocations(), sources=sources)
 
 
 def cut(kind: Kind, subject: str) -> Revocations:
@@ -105,10 +116,26 @@ async def test_who_is_allowed_is_noted_as_watching_and_who_is_refused_is_not() -
     assert set(clients) == {(b"192.0.2.1", b"a player")}
 
 
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [("stream.m3u8", b"https://a.example/x/index.m3u8"), ("720p/17.ts", b"https://a.example/x/720p/17.ts")],
+)
+async def test_for_an_event_with_its_own_origin_the_files_address_comes_along(name: str, origin: bytes) -> None:
+    headers = raw(question(fresh(), path=f"/streams/{EVENT_ID}/{name}"))
+    start, response = authorizing(SOURCES).answer(headers)
+    assert dict(start["headers"])[b"x-gate-origin"] == origin
+    assert b"\r\nx-gate-origin: %s\r\n\r\n" % origin in response
+    assert b"x-gate-origin" not in dict(authorizing({}).answer(headers).start["headers"])
+
+
+@pytest.mark.parametrize("asked", [question("nonsense"), question(), question(fresh(), path="/streams/elsewhere/1.ts")])
+async def test_who_is_refused_does_not_learn_of_an_origin(asked: dict[str, str]) -> None:
+    assert b"origin" not in authorizing(SOURCES).answer(raw(asked)).response
+
+
 async def test_the_whole_response_says_what_asgi_says() -> None:
-    for token in (fresh(), "nonsense", fresh(iat=1, exp=2)):
-        headers = {name.lower().encode(): value.encode() for name, value in question(token).items()}
-        start, response = Authorize(Verifier(KeySource(RING)).verify, lambda _now: Revocations()).answer(headers)
+    for token, sources in ((fresh(), {}), (fresh(), SOURCES), ("nonsense", {}), (fresh(iat=1, exp=2), SOURCES)):
+        start, response = authorizing(sources).answer(raw(question(token)))
         first, *lines = response.removesuffix(b"\r\n\r\n").split(b"\r\n")
         assert first.startswith(b"HTTP/1.1 %d " % start["status"])
         assert [tuple(line.split(b": ")) for line in lines] == start["headers"]

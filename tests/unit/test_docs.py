@@ -4,14 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
-from starlette.routing import Route
 from typer.main import get_command
 
 from authz_sidecar.settings import SidecarSettings
-from control_plane.app import ADMIN_API, VIEWER_API
 from control_plane.cli import app
 from control_plane.processes import SIDECAR_SETTINGS
 from control_plane.settings import Settings
+from control_plane.views.admin_routes import ADMIN_ENDPOINTS
+from control_plane.views.api_docs import document
+from control_plane.views.endpoints import Endpoint
+from control_plane.views.viewer_routes import VIEWER_ENDPOINTS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,11 +34,16 @@ def test_no_setting_is_handed_to_a_sidecar_that_nobody_documents() -> None:
     assert [name for name in SIDECAR_SETTINGS if f"`{name}`" not in README] == []
 
 
-@pytest.mark.parametrize("route", [*VIEWER_API, *ADMIN_API], ids=lambda route: str(route.path))
-def test_every_route_of_the_api_is_in_the_readme(route: Route) -> None:
-    path = re.sub(r":\w+}", "}", route.path)
-    methods = (route.methods or set()) - {"HEAD"}
-    assert any(re.search(rf"{method} (?:/api)?{re.escape(path)}(?![\w/])", README) for method in methods)
+@pytest.mark.parametrize("endpoint", VIEWER_ENDPOINTS, ids=lambda endpoint: str(endpoint.path))
+def test_every_route_for_viewers_is_in_the_readme(endpoint: Endpoint) -> None:
+    path = re.sub(r":\w+}", "}", endpoint.path)
+    assert re.search(rf"{endpoint.method} /api{re.escape(path)}(?![\w/])", README)
+
+
+@pytest.mark.parametrize("endpoint", ADMIN_ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
+def test_every_route_for_admins_is_described_in_the_document(endpoint: Endpoint) -> None:
+    operation = document()["paths"][re.sub(r":\w+}", "}", f"/api/admin{endpoint.path}")][endpoint.method.lower()]
+    assert " " in operation["summary"]
 
 
 @pytest.mark.parametrize("command", sorted(getattr(get_command(app), "commands", {})))
@@ -68,3 +75,21 @@ def test_every_event_of_the_sidecars_log_is_in_the_readme() -> None:
     events = {event for source in sources for event in re.findall(r'\blog\.\w+\(\s*"(\w+)"', source)}
     assert len(events) >= 10
     assert [event for event in events if f"| `{event}` |" not in README] == []
+
+
+def test_every_metric_of_the_control_plane_is_in_the_readme() -> None:
+    sources = [
+        (ROOT / "control_plane" / name).read_text(encoding="utf-8") for name in ("metrics.py", "views/numbers.py")
+    ]
+    names = {name for source in sources for name in re.findall(r'"(streamgate_\w+)"', source)}
+    assert len(names) == 15
+    assert [
+        name for name in names if not re.search(rf"^\| `{name}(?:_total)?(?:{{[\w,]+}})?` \|", README, re.MULTILINE)
+    ] == []
+
+
+def test_every_event_of_the_control_planes_log_is_in_the_readme() -> None:
+    sources = (file.read_text(encoding="utf-8") for file in (ROOT / "control_plane").rglob("*.py"))
+    events = {event for source in sources for event in re.findall(r'\blog\.\w+\(\s*"(\w+)"', source)}
+    assert len(events) >= 15
+    assert [event for event in sorted(events) if f"| `{event}` |" not in README] == []

@@ -1,23 +1,31 @@
 """The origin as settings name it and as nginx reads it."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from control_plane.home import OperatorError
-from control_plane.nginx_origin import Origin, origin_conf, read_origin
+from control_plane.nginx_origin import Origins, origin_conf, read_origins
 
 CACHE = Path("/srv/streamgate/cache")
 
 
-def read(**settings: str) -> Origin:
-    origin = read_origin(settings, CACHE, "/bin/true")
-    assert origin
-    return origin
+def read(**settings: str) -> Origins:
+    origins = read_origins(settings, CACHE, "/bin/true")
+    assert origins
+    return origins
+
+
+def mapped(text: str, name: str) -> dict[str, str]:
+    """Give what a variable is at each place."""
+    block = re.search(rf"map \$origin_place \${name} {{\n(.*?)}}", text, re.DOTALL)
+    assert block
+    return dict(re.findall(r'^    "?(.*?)"? "(.*)";$', block[1], re.MULTILINE))
 
 
 def test_without_an_origin_there_is_neither_a_cache_nor_an_upstream() -> None:
-    assert read_origin({"UPSTREAM_ORIGIN": " "}, CACHE, "/bin/true") is None
+    assert read_origins({"UPSTREAM_ORIGIN": " "}, CACHE, "/bin/true") is None
     assert "proxy_cache_path" not in origin_conf(None)
     assert "upstream" not in origin_conf(None)
 
@@ -33,9 +41,46 @@ def test_without_an_origin_there_is_neither_a_cache_nor_an_upstream() -> None:
 )
 def test_an_origin_is_a_host_a_port_and_a_path(url: str, url_to_nginx: str, host: str, server: str) -> None:
     text = origin_conf(read(UPSTREAM_ORIGIN=url))
-    assert f'default "{url_to_nginx}";' in text
-    assert f'default "{host}";' in text
+    assert f'    "" "{url_to_nginx}";' in text
+    assert f'    "" "{host}";' in text
     assert f"server {server} max_fails=0;" in text
+
+
+def test_without_any_list_no_event_may_name_an_origin_of_its_own() -> None:
+    for text in (origin_conf(None), origin_conf(read(UPSTREAM_ORIGIN="https://a.example"))):
+        assert mapped(text, "origin_url").keys() == {"default", ""}
+        assert mapped(text, "origin_url")["default"] == "refused"
+
+
+def test_each_allowed_host_has_an_upstream_for_each_scheme_and_all_others_are_refused() -> None:
+    text = origin_conf(read(UPSTREAM_ALLOWED_HOSTS="Media.example, 10.0.0.5:8888,[2001:db8::1]"))
+    urls = mapped(text, "origin_url")
+    assert (urls.pop("default"), urls.pop("")) == ("refused", "nowhere")
+    assert urls.keys() == {
+        f"{scheme}://{host}"
+        for host in ("media.example", "10.0.0.5:8888", "[2001:db8::1]")
+        for scheme in ("http", "https")
+    }
+    assert all(url.startswith(place.split("/")[0]) for place, url in urls.items())
+    assert len(set(urls.values())) == len(urls)
+    server = urls["https://media.example"].removeprefix("https://")
+    assert f"upstream {server} {{\n    server media.example:443 max_fails=0;" in text
+    assert mapped(text, "origin_host")["http://10.0.0.5:8888"] == "10.0.0.5:8888"
+    assert mapped(text, "origin_host")["http://[2001:db8::1]"] == "[2001:db8::1]"
+    assert mapped(text, "origin_name")["https://[2001:db8::1]"] == "2001:db8::1"
+    assert "proxy_ssl_verify on;" in text
+
+
+def test_other_events_keep_their_origin_where_some_may_have_their_own() -> None:
+    text = origin_conf(read(UPSTREAM_ORIGIN="http://a.example/hls", UPSTREAM_ALLOWED_HOSTS="a.example"))
+    assert mapped(text, "origin_url")[""] == "http://origin/hls"
+    assert mapped(text, "origin_host")[""] == "a.example"
+    assert mapped(text, "origin_url")["http://a.example"] != "http://origin"
+
+
+def test_a_list_of_hosts_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(OperatorError, match="UPSTREAM_ALLOWED_HOSTS must list hosts"):
+        read(UPSTREAM_ALLOWED_HOSTS='a.example"; include /etc/passwd; "')
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,15 @@
 """Admin passwords: argon2id, and one answer for every kind of wrong."""
 
-import pytest
+from collections import Counter
+from threading import Event, Lock
+from typing import Literal
 
-from control_plane.passwords import PasswordChecker, hash_password
+import anyio
+import pytest
+from argon2 import PasswordHasher
+
+from control_plane.passwords import MOST_AT_ONCE, MOST_WAITING, PasswordChecker, hash_password
+from control_plane.refusals import TooBusy
 
 pytestmark = pytest.mark.anyio
 HASH = hash_password("correct horse")
@@ -30,3 +37,55 @@ async def test_nobody_has_a_password_not_even_the_one_that_nobody_has() -> None:
 @pytest.mark.parametrize("damaged", ["$argon2id$", "nonsense", "", "$2b$12$abcdefghijklmnopqrstuv"])
 async def test_a_damaged_hash_lets_nobody_in(damaged: str) -> None:
     assert not await PasswordChecker().matches("correct horse", damaged)
+
+
+class Counting(PasswordHasher):
+    """A real hasher that knows how many of its kind were at work at once. It waits for the gate to open."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.gate = Event()
+        self._lock = Lock()
+        self._busy = self.most_busy = self.verified = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - its name in the base
+        with self._lock:
+            self._busy += 1
+            self.most_busy = max(self.most_busy, self._busy)
+        self.gate.wait(timeout=10)
+        try:
+            return super().verify(hash, password)
+        finally:
+            with self._lock:
+                self._busy -= 1
+                self.verified += 1
+
+
+async def test_of_a_hundred_checks_at_once_two_are_at_work_and_few_wait() -> None:
+    hasher = Counting()
+    checker, answers = PasswordChecker(hasher), Counter[str]()
+    known = hasher.hash("correct horse")
+
+    async def check() -> None:
+        try:
+            answers["right" if await checker.matches("correct horse", known) else "wrong"] += 1
+        except TooBusy:
+            answers["busy"] += 1
+        if answers["busy"] == 100 - MOST_AT_ONCE - MOST_WAITING:
+            hasher.gate.set()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(check)
+    assert answers == {"right": MOST_AT_ONCE + MOST_WAITING, "busy": 100 - MOST_AT_ONCE - MOST_WAITING}
+    assert (hasher.most_busy, hasher.verified) == (MOST_AT_ONCE, MOST_AT_ONCE + MOST_WAITING)
+    assert await checker.matches("correct horse", known)  # and afterwards there is room again
+
+
+async def test_a_hash_of_other_parameters_is_made_anew_and_one_of_ours_is_not() -> None:
+    checker = PasswordChecker()
+    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("correct horse")
+    renewed = await checker.renewed("correct horse", weak)
+    assert renewed
+    assert await checker.matches("correct horse", renewed)
+    assert await checker.renewed("correct horse", renewed) is None

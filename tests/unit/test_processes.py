@@ -26,10 +26,11 @@ def test_no_process_learns_what_is_not_its_business(home: Path, monkeypatch: pyt
     monkeypatch.setenv("REDIS_URL", "redis://:secret@host")
     described = stack(home, sidecars=2)
     for sidecar in described.sidecars:
-        assert not {"ADMIN_PASSWORD_HASH", "DATABASE_URL", "REDIS_URL"} & set(sidecar.env)
+        assert not {"ADMIN_PASSWORD_HASH", "SETUP_LINK_FILE", "DATABASE_URL", "REDIS_URL"} & set(sidecar.env)
         assert "PLAYBACK_SIGNING_SECRET" in sidecar.env
     assert not {"PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "DATABASE_URL"} & set(described.nginx.env)
     assert "ADMIN_PASSWORD_HASH" in described.control_plane.env
+    assert described.control_plane.env["SETUP_LINK_FILE"].endswith("/setup-link")
 
 
 def test_a_description_does_not_print_secrets(home: Path) -> None:

@@ -29,6 +29,7 @@ CONTROL_PLANE = [
     ("DATABASE_URL", "mysql://root:hunter2@db/streamgate"),
     ("DATABASE_URL", "postgresql://root:hunter2@db/streamgate"),
     ("DATABASE_URL", ""),
+    ("REDIS_URL", "http://root:hunter2@cache"),
     ("ADMIN_PASSWORD_HASH", "hunter2hunter2"),
     ("ADMIN_PASSWORD_HASH", "$argon2i$v=19$hunter2"),
     ("PLAYBACK_KEYS_FILE", "/dev/null"),
@@ -38,6 +39,8 @@ CONTROL_PLANE = [
     ("APP_ACCENT", "#12345G"),
     ("APP_LOGO_FILE", "/nowhere/logo.svg"),
     ("HLS_SERVER_BASE_URL", "streams.example.org"),
+    ("HLS_SERVER_INTERNAL_URL", "streams.example.org"),
+    ("WEBHOOK_ALLOW_PRIVATE", "sometimes"),
     ("PLATFORM_APP_URL", "javascript:alert(1)"),
 ]
 SIDECAR = [

@@ -1,0 +1,169 @@
+"""Events with an origin of their own: asked of the control plane every few seconds, kept in memory and in a file.
+
+It must never delay or fail a verdict. While the control plane is away, what is known goes on, also after a restart.
+"""
+
+import os
+import random
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Final, NamedTuple, Protocol
+
+import anyio
+import httpx2
+import structlog
+from anyio.abc import TaskStatus
+
+from authz_sidecar.contract.playback_token import EVENT_ID
+from authz_sidecar.contract.strict_json import JsonRefused, parse_object
+
+ASK_EVERY_SECONDS: Final = 2.0
+_FIRST_ANSWER_SECONDS: Final = 1.0
+_FIRST_PAUSE_SECONDS: Final = 0.5
+_LONGEST_PAUSE_SECONDS: Final = 10.0
+_EAGER_PAUSE_SECONDS: Final = 1.0  # while nothing is known: the feed may let viewers in any moment
+_LARGE_LIST_BYTES: Final = 65_536
+_PLAYLIST: Final = "stream.m3u8"
+_ADDRESS: Final = re.compile(r"https?://[!-~]{1,1000}")  # nginx takes it apart and has the list of what is allowed
+
+log = structlog.get_logger()
+
+
+class OriginsRefused(ValueError):
+    """The list is cut off or makes no sense; nothing of it may be believed."""
+
+
+class Source(NamedTuple):
+    """An event's own origin: the address of its playlist, and of the folder that everything else lies in."""
+
+    playlist: str
+    folder: str
+
+    @classmethod
+    def at(cls, url: str) -> "Source":
+        """Read the address of a playlist, or of a folder with our playlist's name in it."""
+        if url.endswith(".m3u8"):
+            return cls(url, url[: url.rindex("/") + 1])
+        folder = f"{url.rstrip('/')}/"
+        return cls(folder + _PLAYLIST, folder)
+
+    def url_of(self, name: str) -> str:
+        """Give the address of a file, named by its path below the event's stream folder."""
+        return self.playlist if name == _PLAYLIST else self.folder + name
+
+
+class OriginList(Protocol):
+    """The control plane's side of the list."""
+
+    async def origins(self, known: str) -> tuple[str, bytes] | None:
+        """Return the list's tag and the list; None when it is the one whose tag is `known`.
+
+        Raise httpx2.HTTPError or OSError.
+        """
+
+
+@dataclass
+class Origins:
+    """`by_event` is always the same dictionary, so that a verdict costs one look-up and nothing else."""
+
+    control_plane: OriginList
+    file: Path | None = None
+    by_event: dict[str, Source] = field(default_factory=dict, init=False)
+    _tag: str = field(default="", init=False)
+    _is_known: bool = field(default=False, init=False)
+    _is_answered: bool = field(default=True, init=False)
+    _unsaved: bytes | None = field(default=None, init=False)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Ask for ever. Started once the control plane has answered, or has had a second to do so."""
+        self.load()
+        is_heard, pause = False, _FIRST_PAUSE_SECONDS
+        with anyio.move_on_after(_FIRST_ANSWER_SECONDS):
+            is_heard = await self.ask()
+        task_status.started()
+        while True:
+            if is_heard:
+                pause = _FIRST_PAUSE_SECONDS
+                await anyio.sleep(ASK_EVERY_SECONDS)
+            else:
+                await anyio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter is no secret
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS if self._is_known else _EAGER_PAUSE_SECONDS)
+            is_heard = await self.ask()
+
+    def load(self) -> None:
+        """Begin with what was known before; a damaged file is reported and left alone."""
+        try:
+            if self.file and self.file.exists():
+                self._put(parse(self.file.read_bytes()))
+        except (OriginsRefused, OSError) as error:
+            log.error("origins_file_unusable", error=str(error))
+
+    async def ask(self) -> bool:
+        """Ask once and tell whether the answer made sense; if not, what is known stays in force."""
+        try:
+            answer = await self.control_plane.origins(self._tag)
+            if answer:
+                tag, body = answer
+                self._put(await _parsed(body))
+                self._tag, self._unsaved = tag, body
+        except (httpx2.HTTPError, OriginsRefused, OSError) as error:
+            if self._is_answered:
+                log.warning("origins_not_heard", error=f"{type(error).__name__}: {error}")
+            self._is_answered = False
+            return False
+        self._is_answered = True
+        await self._save()
+        return True
+
+    def _put(self, found: dict[str, Source]) -> None:
+        if found != self.by_event:
+            log.info("origins_changed", events=len(found))
+        self.by_event.clear()
+        self.by_event.update(found)
+        self._is_known = True
+
+    async def _save(self) -> None:
+        if self.file is None or self._unsaved is None:
+            return
+        body, self._unsaved = self._unsaved, None
+        try:
+            await anyio.to_thread.run_sync(_write, self.file, body)
+        except OSError as error:
+            self._unsaved = body
+            log.error("origins_file_not_written", error=str(error))
+
+
+def parse(body: bytes) -> dict[str, Source]:
+    """Read the control plane's list. Raise OriginsRefused."""
+    try:
+        found = parse_object(body)["origins"].items()
+    except (JsonRefused, KeyError, AttributeError) as error:
+        raise OriginsRefused(f"{type(error).__name__}: {error}") from None
+    if not all(EVENT_ID.fullmatch(event_id) and _is_address(url) for event_id, url in found):
+        raise OriginsRefused("an event without its address")
+    return {event_id: Source.at(url) for event_id, url in found}
+
+
+async def _parsed(body: bytes) -> dict[str, Source]:
+    """Parse in a thread what takes long, so that verdicts go in between. Raise OriginsRefused."""
+    return parse(body) if len(body) < _LARGE_LIST_BYTES else await anyio.to_thread.run_sync(parse, body)
+
+
+def _is_address(url: object) -> bool:
+    return isinstance(url, str) and _ADDRESS.fullmatch(url) is not None
+
+
+def _write(file: Path, body: bytes) -> None:
+    """Write aside and rename, so that a crash leaves the old list or the new one. Raise OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=file.parent, prefix=file.name, delete=False) as aside:
+        try:
+            aside.write(body)
+            aside.flush()
+            os.fsync(aside.fileno())
+            Path(aside.name).replace(file)
+        except BaseException:
+            Path(aside.name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,41 @@
+"""The command line: it says what happened in sentences, and never shows a secret it was not asked for.
+
+One module a group of commands. What a command needs is imported when it runs: so that `--help` is quick, and a missing
+extra is said in a sentence.
+"""
+
+import sys
+
+try:
+    import typer
+except ImportError as missing:
+    raise SystemExit("The control plane is not installed: pip install 'streamgate[control-plane]'.") from missing
+
+from control_plane.cli import backups, doctoring, events, keys, service, tickets
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+service.add_to(app)
+backups.add_to(app)
+doctoring.add_to(app)
+app.add_typer(events.app, name="event")
+app.add_typer(tickets.app, name="ticket")
+app.add_typer(keys.app, name="key")
+
+
+def main() -> None:
+    try:
+        # Here, so that a missing extra is said in a sentence.
+        from control_plane.database import DatabaseUnusable  # noqa: PLC0415
+        from control_plane.home import OperatorError  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error.name} is missing: pip install 'streamgate[control-plane]'.")
+    try:
+        app()
+    except (OperatorError, DatabaseUnusable) as error:
+        print(f"streamgate: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+
+
+@app.callback()
+def _about() -> None:
+    """Show a video stream to ticket holders only."""

@@ -1,0 +1,57 @@
+"""Commands that back up and restore."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from control_plane.cli.options import HomeOption, JsonOption, print_json
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(backup)
+    app.command()(restore)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The new file; readable by its owner only.")],
+    home: HomeOption,
+    *,
+    with_secrets: Annotated[
+        bool, typer.Option("--with-secrets", help="Take the settings and keys along, to be restored elsewhere.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the whole database into one file, also while the service runs. Never overwrites."""
+    from control_plane.backup_home import back_up  # noqa: PLC0415  see control_plane.cli
+    from control_plane.schemas import utc_now  # noqa: PLC0415
+
+    ending = back_up(home, file, utc_now(), with_secrets=with_secrets)
+    if as_json:
+        print_json({"file": file, "settings": with_secrets, "rows": ending.rows})
+        return
+    typer.echo(f"{file}: {_counts(ending.rows)}; {'with' if with_secrets else 'without'} settings and keys.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `streamgate backup` wrote.")],
+    home: HomeOption,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace everything in a database that is not empty.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the database what the backup says: all of it or nothing. A new home takes the backup's settings, too."""
+    from control_plane.backup_home import restore as restore_home  # noqa: PLC0415  see control_plane.cli
+
+    restored = restore_home(home, file, force=force)
+    if as_json:
+        print_json(dataclasses.asdict(restored))
+        return
+    typer.echo(f"{home} is as it was on {restored.created_at:%Y-%m-%d at %H:%M:%S} UTC: {_counts(restored.rows)}.")
+    typer.echo("What was done since then is undone: tickets that were revoked later are good again.")
+
+
+def _counts(rows: dict[str, int]) -> str:
+    events, tickets = rows.get("event", 0), rows.get("ticket", 0)
+    return f"{events} events, {tickets} tickets, {sum(rows.values())} rows in all"

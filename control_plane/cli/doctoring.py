@@ -1,0 +1,33 @@
+"""The command that looks for what is wrong."""
+
+import dataclasses
+
+import typer
+
+from control_plane.cli.options import HomeOption, JsonOption, print_json
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor(home: HomeOption, *, as_json: JsonOption = False) -> None:
+    """Look for what is wrong and say how to mend it. Changes nothing; the exit code is 1 when there is an error."""
+    from functools import partial  # noqa: PLC0415  see control_plane.cli
+
+    import anyio  # noqa: PLC0415
+
+    from control_plane.doctor import Level, Patient, examine, worst  # noqa: PLC0415
+    from control_plane.home import read_environment  # noqa: PLC0415
+    from control_plane.schemas import utc_now  # noqa: PLC0415
+
+    patient = Patient(read_environment(home), home.absolute())
+    findings = anyio.run(partial(examine, patient, utc_now()))
+    if as_json:
+        print_json({"data": [dataclasses.asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.level:<8}{finding.about}: {finding.what}")
+            if finding.mend:
+                typer.echo(f"{'':<8}-> {finding.mend}")
+    raise typer.Exit(1 if worst(findings) is Level.ERROR else 0)

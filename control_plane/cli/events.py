@@ -1,0 +1,80 @@
+"""Commands about events, for scripts: what the API answers with --json, else a table or a sentence."""
+
+from typing import Annotated
+
+import typer
+
+from control_plane.cli.options import HomeOption, JsonOption, LimitOption, PageOption, minute, print_json, print_page
+
+app = typer.Typer(no_args_is_help=True, help="Events: something to watch.")
+
+
+@app.command("create")
+def create_event(  # noqa: PLR0913 - one parameter an option
+    home: HomeOption,
+    *,
+    title: Annotated[str, typer.Option(help="At most 200 characters.")],
+    starts_at: Annotated[str, typer.Option(help="With its zone, like 2027-05-01T20:00+02:00.")],
+    ends_at: Annotated[str, typer.Option(help="With its zone.")],
+    event_id: Annotated[str | None, typer.Option("--id", help="A UUID, its stream folder; drawn if left out.")] = None,
+    description: Annotated[str | None, typer.Option(help="At most 4000 characters.")] = None,
+    stream_url: Annotated[str | None, typer.Option(help="Where its stream comes from, if not from here.")] = None,
+    poster_url: Annotated[str | None, typer.Option(help="An http or https address.")] = None,
+    access_window_hours: Annotated[int, typer.Option(help="How long tickets are good after its end.")] = 48,
+    session_policy: Annotated[str, typer.Option(help="refuse or takeover.")] = "refuse",
+    max_devices: Annotated[int, typer.Option(help="How many devices may watch on one ticket.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Create an event and print its id."""
+    from control_plane import event_commands  # noqa: PLC0415  see control_plane.cli
+
+    created = event_commands.create(
+        home,
+        id=event_id,
+        title=title,
+        description=description,
+        stream_url=stream_url,
+        poster_url=poster_url,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        access_window_hours=access_window_hours,
+        session_policy=session_policy,
+        max_devices=max_devices,
+    )
+    if as_json:
+        print_json(created)
+    else:
+        typer.echo(created.data.id)
+
+
+@app.command("list")
+def list_events(
+    home: HomeOption, page: PageOption = 1, limit: LimitOption = 50, *, as_json: JsonOption = False
+) -> None:
+    """List events that are not archived, latest start first."""
+    from control_plane import event_commands  # noqa: PLC0415  see control_plane.cli
+
+    found = event_commands.list_page(home, page=page, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (view.id, minute(view.starts_at), minute(view.ends_at), view.is_active, view.tickets, view.watching, view.title)
+        for view in found.data
+    ]
+    headings = ("ID", "STARTS (UTC)", "ENDS (UTC)", "ACTIVE", "TICKETS", "WATCHING", "TITLE")
+    print_page(headings, rows, found.pagination)
+
+
+@app.command("deactivate")
+def deactivate_event(
+    event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
+) -> None:
+    """Close an event to everybody at once, to those who watch, too."""
+    from control_plane import event_commands  # noqa: PLC0415  see control_plane.cli
+
+    closed = event_commands.deactivate(home, event)
+    if as_json:
+        print_json(closed)
+    else:
+        typer.echo(f"{closed.data.id} is deactivated.")

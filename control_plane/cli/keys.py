@@ -1,0 +1,48 @@
+"""Commands about the keys that sign playback tokens."""
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+
+from control_plane.cli.options import HomeOption, JsonOption
+
+app = typer.Typer(no_args_is_help=True, help="The keys that sign playback tokens.")
+
+
+@app.command("rotate")
+def rotate_key(
+    home: HomeOption,
+    algorithm: Annotated[str | None, typer.Option(help="HS256 or EdDSA; that of the key in front if left out.")] = None,
+    keep: Annotated[int | None, typer.Option(help="How many older keys stay; all of them if left out.")] = None,
+    *,
+    standby: Annotated[bool, typer.Option("--standby", help="Let the key be learned first; do not sign yet.")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="Make no key: sign with the one on standby.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign with a fresh key from now on, without a restart. Older keys go on verifying until --keep drops them."""
+    from control_plane import key_file  # noqa: PLC0415  see main
+    from control_plane.home import UsageError  # noqa: PLC0415
+
+    if algorithm not in {None, *key_file.Algorithm}:
+        raise UsageError("--algorithm is HS256 or EdDSA.")
+    if promote and (standby or algorithm):
+        raise UsageError("--promote makes no key: it goes with neither --standby nor --algorithm.")
+    step = key_file.Step.STANDBY if standby else key_file.Step.PROMOTE if promote else key_file.Step.AT_ONCE
+    done = key_file.rotate(home, key_file.Algorithm(algorithm) if algorithm else None, keep, step)
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(done), default=str))
+        return
+    verb = "is on standby" if standby else "signs"
+    typer.echo(f"{done.file}: {done.kid} {verb}; {len(done.kept)} other keys go on verifying.")
+    if done.dropped:
+        typer.echo(f"Dropped {len(done.dropped)}: tokens that they have signed are refused now.")
+
+
+@app.command("export-public")
+def export_public_keys(home: HomeOption) -> None:
+    """Print the public keys as a JWK set: the PLAYBACK_KEYS_FILE of an edge that verifies and cannot sign."""
+    from control_plane.key_file import public_keys  # noqa: PLC0415  see main
+
+    typer.echo(json.dumps(public_keys(home), indent=2))

@@ -1,0 +1,48 @@
+"""Options that several commands have, and how results are printed."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from control_plane.views.answers import Pagination
+
+HomeOption = Annotated[Path, typer.Option(help="The folder of settings, database and logs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PageOption = Annotated[int, typer.Option(help="Which page, from 1.")]
+LimitOption = Annotated[int, typer.Option(help="How many rows a page has, at most 200.")]
+
+
+def print_json(value: Any) -> None:
+    """Print one of the API's answers, or anything that json takes, and paths and times."""
+    plain = value.model_dump(mode="json", by_alias=True) if hasattr(value, "model_dump") else value
+    typer.echo(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
+
+
+def print_page(headings: Sequence[str], rows: Sequence[Sequence[object]], place: "Pagination") -> None:
+    """Print a table, and that there is more of it where there is."""
+    print_table(headings, rows)
+    if place.page < place.total_pages:
+        typer.echo(f"{len(rows)} of {place.total}; --page {place.page + 1} shows more.")
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print columns as wide as their widest cell; nothing but the headings when there is no row."""
+    lines = [[_cell(value) for value in row] for row in (headings, *rows)]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def minute(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _cell(value: object) -> str:
+    """Print nothing that a terminal would obey: titles and labels are other people's words."""
+    text = ("no", "yes")[value] if isinstance(value, bool) else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)

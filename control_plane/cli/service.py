@@ -1,0 +1,105 @@
+"""Commands that make a home and run the service."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from control_plane.cli.options import HomeOption
+
+SidecarsOption = Annotated[int, typer.Option(help="How many sidecars answer nginx.")]
+HostOption = Annotated[str, typer.Option(help="The address nginx listens on.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (init, up, demo, migrate, hash_password, setup_link):
+        app.command()(command)
+
+
+def init(
+    home: HomeOption,
+    admin_password: Annotated[str | None, typer.Option(help="Made up and printed once if left out.")] = None,
+    port: Annotated[int, typer.Option(envvar="PORT", help="The public port.")] = 8080,
+    stream_root: Annotated[Path | None, typer.Option(help="The folder of the streams; HOME/streams if unset.")] = None,
+    *,
+    without_password: Annotated[
+        bool, typer.Option("--setup-link", help="Make no account: whoever opens the link that `up` shows makes it.")
+    ] = False,
+) -> None:
+    """Make a home: settings with fresh secrets, and an empty database. Never overwrites."""
+    from control_plane.home import UsageError, create_home, new_password  # noqa: PLC0415  see main
+
+    if without_password and admin_password is not None:
+        raise UsageError("--setup-link makes no account: it does not go with --admin-password.")
+    password = None if without_password else new_password() if admin_password is None else admin_password
+    create_home(home, password, port, stream_root)
+    typer.echo(f"{home} is ready. Start it with: streamgate up --home {home}")
+    if password is None:
+        typer.echo("There is no account yet: once it runs, open the link that it shows.")
+    else:
+        typer.echo(f"Sign in at /admin as admin with the password: {password}")
+
+
+def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0.0.1") -> None:
+    """Run nginx, the sidecars and the control plane in the foreground, until SIGINT or SIGTERM."""
+    from control_plane import nginx_version, processes, setup_commands, supervisor  # noqa: PLC0415  see main
+
+    stack = processes.stack(home, sidecars, host)
+    warning = nginx_version.finding(stack.nginx.argv[0])
+
+    def on_ready() -> None:
+        typer.echo(f"StreamGate is up at {stack.url}")
+        if hint := setup_commands.hint(home, is_terminal=sys.stdout.isatty()):
+            typer.echo(hint)
+
+    supervisor.run(stack, on_ready=on_ready, warning=warning)
+
+
+def demo(
+    home: HomeOption,
+    port: Annotated[int, typer.Option(envvar="PORT", help="The public port, when the home is made now.")] = 8080,
+    sidecars: SidecarsOption = 1,
+    host: HostOption = "127.0.0.1",
+) -> None:
+    """Show everything: make a home, a recording, a live stream, two events and codes, then run them."""
+    from control_plane.demo import run_demo  # noqa: PLC0415  see main
+
+    run_demo(home, port, sidecars, host)
+
+
+def migrate(
+    home: Annotated[Path | None, typer.Option(help="Take DATABASE_URL from this home's settings.")] = None,
+) -> None:
+    """Bring the database at DATABASE_URL to the current schema."""
+    import os  # noqa: PLC0415  see main
+
+    from control_plane.database import upgrade_schema  # noqa: PLC0415
+    from control_plane.home import OperatorError, read_environment  # noqa: PLC0415
+
+    url = (read_environment(home) if home else os.environ).get("DATABASE_URL")
+    if not url:
+        raise OperatorError("DATABASE_URL is not set; name the home with --home, or set it.")
+    upgrade_schema(url)
+    typer.echo("The database has the current schema.")
+
+
+def hash_password() -> None:
+    """Ask for a password, or read one line of standard input, and print its hash for ADMIN_PASSWORD_HASH."""
+    from control_plane.home import UsageError  # noqa: PLC0415  see main
+    from control_plane.passwords import hash_password as hashed  # noqa: PLC0415
+
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password.strip():
+        raise UsageError("The password must not be empty.")
+    typer.echo(hashed(password))
+
+
+def setup_link(home: HomeOption) -> None:
+    """Print a link, good for a day, with which the first owner is made; only while there is no account."""
+    from control_plane.setup_commands import fresh_link  # noqa: PLC0415  see main
+
+    typer.echo(fresh_link(home))

@@ -1,0 +1,142 @@
+"""Figures of how things are now, each cheap with a million tickets and a hundred thousand sessions.
+
+They are what the database says: nothing is kept count of by hand, so nothing can be out of step.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from control_plane import audit, events, ticket_counts, tickets
+from control_plane.database import Database
+from control_plane.models import Event, ViewingSession
+from control_plane.models_admin import AuditEntry
+from control_plane.remembered import Remembered
+
+T = TypeVar("T")
+_STEP_SECONDS: Final = 900
+_STEPS: Final = 96  # a day
+_UPCOMING: Final = 5
+_ASKING: Final = (audit.REDEEM, audit.RESUME, audit.REFRESH, audit.LINK, audit.LOOK_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """Open events that are not over yet, and those of them that are on."""
+
+    active: int
+    live: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    reason: str
+    last_hour: int
+    last_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything at a glance; `viewers` are how many watched when, oldest first."""
+
+    events: EventCounts
+    upcoming: Sequence[Event]
+    tickets: Mapping[str, int]
+    watching: int
+    viewers: Sequence[tuple[datetime, int]]
+    refusals: Sequence[Refusals]
+
+
+class Dashboard:
+    """Remembers what is dear."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tickets: Remembered[dict[str, int]] = Remembered()
+        self._watching: Remembered[int] = Remembered()
+        self._viewers: Remembered[list[tuple[datetime, int]]] = Remembered()
+        self._refusals: Remembered[list[Refusals]] = Remembered()
+
+    async def figures(self, now: datetime) -> Figures:
+        return Figures(
+            events=await self._read(count_events, now),
+            upcoming=await self._read(upcoming, now),
+            tickets=await self._tickets.get(lambda: self._read(count_tickets, now)),
+            watching=await self.watching(now),
+            viewers=await self._viewers.get(lambda: self._read(viewers_of_a_day, now)),
+            refusals=await self._refusals.get(lambda: self._read(count_refusals, now)),
+        )
+
+    async def watching(self, now: datetime) -> int:
+        """Count the live sessions: as dear as there are many of them, not as there ever were."""
+        return await self._watching.get(lambda: self._read(count_watching, now))
+
+    async def _read(self, count: Callable[[AsyncSession, datetime], Awaitable[T]], now: datetime) -> T:
+        async with self._database.read() as db:
+            return await count(db, now)
+
+
+async def count_events(db: AsyncSession, now: datetime) -> EventCounts:
+    has_begun = case((Event.starts_at <= now, 1))
+    row = (await db.execute(select(func.count(), func.count(has_begun)).where(*_open(), Event.ends_at > now))).one()
+    return EventCounts(row[0], row[1])
+
+
+async def upcoming(db: AsyncSession, now: datetime) -> Sequence[Event]:
+    query = select(Event).where(*_open(), Event.starts_at > now).order_by(Event.starts_at, Event.id)
+    return (await db.scalars(query.limit(_UPCOMING))).all()
+
+
+async def count_tickets(db: AsyncSession, now: datetime) -> dict[str, int]:
+    """Count all tickets by status."""
+    ended = await events.ended(db, now)
+    return {status: await ticket_counts.of_status(db, status, ended) for status in tickets.STATUSES}
+
+
+async def count_watching(db: AsyncSession, _now: datetime) -> int:
+    return await db.scalar(select(func.count()).where(ViewingSession.ended_at.is_(None))) or 0
+
+
+async def viewers_of_a_day(db: AsyncSession, now: datetime) -> list[tuple[datetime, int]]:
+    """Tell how many watched at each quarter of an hour of the last day, and now; oldest first.
+
+    It is reckoned backwards from those who watch now, so that only what began or ended within the day is looked at.
+    """
+    newest = int(now.timestamp()) // _STEP_SECONDS
+    since = datetime.fromtimestamp((newest - _STEPS) * _STEP_SECONDS, UTC)
+    began = await _by_step(db, ViewingSession.started_at, since)
+    ended = await _by_step(db, ViewingSession.ended_at, since)
+    points = [(now, await count_watching(db, now))]
+    for step in range(newest, newest - _STEPS, -1):
+        watching = points[-1][1] + ended[step] - began[step]
+        points.append((datetime.fromtimestamp(step * _STEP_SECONDS, UTC), watching))
+    return points[::-1]
+
+
+async def count_refusals(db: AsyncSession, now: datetime) -> list[Refusals]:
+    """Count the audit log's refusals of viewers by their word, the most frequent first."""
+    is_recent = case((AuditEntry.at > now - timedelta(hours=1), 1))
+    query = (
+        select(AuditEntry.outcome, func.count(is_recent), func.count())
+        .where(AuditEntry.action.in_(_ASKING), AuditEntry.at > now - timedelta(days=1))
+        .where(AuditEntry.outcome != audit.DONE)
+        .group_by(AuditEntry.outcome)
+        .order_by(func.count().desc(), AuditEntry.outcome)
+    )
+    return [Refusals(*row) for row in await db.execute(query)]
+
+
+async def _by_step(db: AsyncSession, moment: InstrumentedAttribute[Any], since: datetime) -> Counter[int]:
+    step = cast(extract("epoch", moment), BigInteger) // _STEP_SECONDS
+    rows = await db.execute(select(step, func.count()).where(moment >= since).group_by(step))
+    return Counter({int(number): count for number, count in rows})
+
+
+def _open() -> tuple[ColumnElement[bool], ...]:
+    return Event.is_active.is_(True), Event.is_archived.is_(False)

@@ -1,0 +1,49 @@
+"""Looks for what is wrong with an installation, and says how to mend it: for the command and for the console.
+
+It only looks: no file, no table and no process is changed. A check that cannot be made is a finding, too.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from anyio import to_thread
+
+from control_plane.doctor import database, machine, nginx, settings, streams
+from control_plane.doctor.finding import Finding, Level, Patient, warning
+
+__all__ = ["Finding", "Level", "Patient", "examine", "worst"]
+
+Check = Callable[[Patient], list[Finding]]
+
+# In the order in which one would mend things.
+_FIRST: Final[Sequence[Check]] = (settings.examine, nginx.examine, machine.examine)
+_SEVERITY: Final = [Level.OK, Level.WARNING, Level.ERROR]
+
+
+async def examine(patient: Patient, now: datetime) -> list[Finding]:
+    """Make all checks. It takes some seconds: as long as playlists are watched."""
+    findings: list[Finding] = []
+    for check in _FIRST:
+        findings += await to_thread.run_sync(partial(_made, check, patient))
+    found, events = await database.examine(patient, now)
+    findings += found
+    return findings + await to_thread.run_sync(
+        partial(_made, partial(streams.examine, events=events, now=now), patient)
+    )
+
+
+def worst(findings: Sequence[Finding]) -> Level:
+    return max((finding.level for finding in findings), key=_SEVERITY.index, default=Level.OK)
+
+
+def _made(check: Check, patient: Patient) -> list[Finding]:
+    """Go on when a file or a program does not let itself be looked at."""
+    try:
+        return check(patient)
+    except OSError as problem:
+        what = f"could not be looked at: {(problem.strerror or '').lower()}"
+        return [
+            warning(str(problem.filename or "this machine"), what, "Run the doctor as the user that runs the service.")
+        ]

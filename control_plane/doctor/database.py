@@ -1,0 +1,91 @@
+"""Tells whether the database is in reach and of this schema, somebody may sign in, and edges keep up."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from anyio import to_thread
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane import edges, revocation_feed
+from control_plane.actors import Role
+from control_plane.commands import database_url, open_url
+from control_plane.database import Database
+from control_plane.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.doctor.machine import health
+from control_plane.edges import LIVE_SECONDS, EdgeState, Receipts
+from control_plane.events import ticket_expiry
+from control_plane.home import OperatorError
+from control_plane.models import Event
+from control_plane.models_admin import AdminUser
+
+_TOLERATED_SKEW_SECONDS: Final = 3.0
+_LATE: Final = timedelta(seconds=60)
+_LOOKED_AT: Final = 50  # events
+
+
+async def examine(patient: Patient, now: datetime) -> tuple[list[Finding], Sequence[Event]]:
+    """Give the findings, and the events whose streams are worth a look."""
+    try:
+        async with open_url(database_url(patient.environment)) as database, database.read() as db:
+            findings = [ok("database", "In reach, with the current schema."), *await _clock(database, db)]
+            findings += await _owner(patient, db)
+            if await to_thread.run_sync(health, patient):
+                findings += await _edges(db, now)
+            return findings, await _events(db, now)
+    except OperatorError as problem:
+        return [error("database", str(problem), "The service cannot start without it.")], []
+    except SQLAlchemyError as problem:
+        what = f"It cannot be read ({type(problem).__name__})."
+        return [error("database", what, "Restore a backup, or look at the database's own log.")], []
+
+
+async def _clock(database: Database, db: AsyncSession) -> list[Finding]:
+    """Compare with the server's: tokens and tickets are judged by several machines' clocks."""
+    if database.is_sqlite:
+        return []
+    theirs = await db.scalar(text("SELECT clock_timestamp()"))
+    skew = abs((datetime.now(UTC) - theirs).total_seconds()) if theirs else 0.0
+    if skew > _TOLERATED_SKEW_SECONDS:
+        return [warning("clock", f"It differs from the database's by {skew:.0f} s.", "Let a time service keep both.")]
+    return []
+
+
+async def _owner(patient: Patient, db: AsyncSession) -> list[Finding]:
+    may_sign_in = AdminUser.role == Role.OWNER.value, AdminUser.is_active
+    if owners := await db.scalar(select(func.count()).select_from(AdminUser).where(*may_sign_in)):
+        return [ok("accounts", f"Owners who may sign in: {owners}.")]
+    if await db.scalar(select(func.count()).select_from(AdminUser)):
+        return [error("accounts", "No owner may sign in.", "Restore a backup from before the last one was closed.")]
+    if patient.environment.get("ADMIN_PASSWORD_HASH"):
+        return [ok("accounts", "The first start makes the owner `admin`.")]
+    return [warning("accounts", "There is no account yet.", "Start the service and follow the link that it prints.")]
+
+
+async def _edges(db: AsyncSession, now: datetime) -> list[Finding]:
+    known = await edges.known(db, Receipts(), now.timestamp())
+    return [await _edge(db, state, now) for state in known]
+
+
+async def _edge(db: AsyncSession, state: EdgeState, now: datetime) -> Finding:
+    about, silent = f"edge {state.name}", now.timestamp() - state.heard_at
+    if silent > LIVE_SECONDS:
+        mend = "Start its sidecar; an edge that is no more is forgotten after 7 days."
+        return warning(about, f"Not heard of for {timedelta(seconds=round(silent))}.", mend)
+    if str(state.cursor).partition(".")[0] != (await revocation_feed.head(db)).partition(".")[0]:
+        return warning(about, "It follows another history of the feed.", "Wait a moment and look again.")
+    waiting_since = await revocation_feed.oldest_after(db, state.cursor)
+    if waiting_since and now - waiting_since > _LATE:
+        seconds = (now - waiting_since).total_seconds()
+        return error(about, f"Revocations wait for {seconds:.0f} s to be in force there.", "Look at its sidecar's log.")
+    return ok(about, f"It has every revocation in force; heard of {silent:.0f} s ago.")
+
+
+async def _events(db: AsyncSession, now: datetime) -> Sequence[Event]:
+    """Give those that somebody may watch now or soon, the next ones first."""
+    is_open = Event.is_active.is_(True), Event.is_archived.is_(False)
+    found = await db.scalars(select(Event).where(*is_open).order_by(Event.ends_at.desc()).limit(10 * _LOOKED_AT))
+    watchable = [event for event in found if ticket_expiry(event) > now]
+    return sorted(watchable, key=lambda event: event.starts_at)[:_LOOKED_AT]

@@ -1,0 +1,43 @@
+"""What a check has found: how bad it is, what it is, and how to mend it. No secret may stand in one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`about` is the thing that was looked at, `mend` one sentence where there is something to mend."""
+
+    level: Level
+    about: str
+    what: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined: the settings in force, and the home that they come from where it is known."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    home: Path | None = None
+    watch_seconds: float = 5.0  # how long playlists are watched while their encoder writes them
+
+
+def ok(about: str, what: str) -> Finding:
+    return Finding(Level.OK, about, what)
+
+
+def warning(about: str, what: str, mend: str) -> Finding:
+    return Finding(Level.WARNING, about, what, mend)
+
+
+def error(about: str, what: str, mend: str) -> Finding:
+    return Finding(Level.ERROR, about, what, mend)

@@ -1,0 +1,91 @@
+"""The control plane's numbers for Prometheus: what is counted here, and what is read when somebody asks.
+
+Never on nginx's public port, and no label names a viewer, ticket or session. Each process tells its own; what it
+reads from the database is the same in all of them.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_BOUNDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 35.0)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+NOT_A_ROUTE: Final = "none"
+
+
+class Metrics:
+    """A registry of one application: several may run in a process."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.requests = Counter(
+            "streamgate_requests", "Answers by route and status.", ["method", "route", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "streamgate_request_seconds",
+            "From a request's headers to its answer's end.",
+            ["method", "route"],
+            buckets=_BOUNDS,
+            registry=registry,
+        )
+        self.redemptions = Counter(
+            "streamgate_redemptions", "Attempts to redeem a code by outcome.", ["outcome"], registry=registry
+        )
+        self.webhook_deliveries = Counter(
+            "streamgate_webhook_deliveries", "Attempts to deliver to a webhook.", ["outcome"], registry=registry
+        )
+        self.feed_followers = Gauge(
+            "streamgate_feed_followers", "Sidecars whose question to the feed is open.", registry=registry
+        )
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Count a follower of the feed for as long as its question is open."""
+        with self.feed_followers.track_inprogress():
+            yield
+
+
+class MeasureRequests:
+    """Counts and times every answer by its route's template: never by the path, which anybody may make up."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), "500"  # what a crash will be answered with, further out
+
+        async def send_and_look(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_look)
+        finally:
+            method, route = scope["method"] if scope["method"] in _METHODS else "other", template_of(scope)
+            self._metrics.requests.labels(method, route, status).inc()
+            self._metrics.request_seconds.labels(method, route).observe(time.perf_counter() - began)
+
+
+def template_of(scope: Scope) -> str:
+    """Return the path of the route that was found, like /api/events/{event_id:uuid}/status."""
+    route: BaseRoute | None = scope.get("route")
+    if route is None:
+        return NOT_A_ROUTE
+    return str(scope.get("root_path", "")) + (route.path if isinstance(route, Route) else "")
+
+
+def exposition(*registries: CollectorRegistry) -> bytes:
+    return b"".join(generate_latest(registry) for registry in registries)

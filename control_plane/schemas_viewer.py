@@ -1,0 +1,113 @@
+"""What the viewer API takes and answers. Members that it does not know are passed over: players are of every age."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from control_plane.schemas import Schema
+
+Code = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), Field(pattern=re.compile(r"^[0-9A-Za-z]{1,64}\Z"))
+]
+
+
+class ViewerSchema(Schema):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Redemption(ViewerSchema):
+    """A code, and whether it may take the seat of another device."""
+
+    code: Code
+    takeover: bool = False
+
+
+class StatusQuery(ViewerSchema):
+    code: Code
+
+
+class TvWish(ViewerSchema):
+    """AirPlay's URL is of the page's own session and takes no seat."""
+
+    own_session: bool = False
+
+
+class WatchedEvent(ViewerSchema):
+    id: str
+    title: str
+    description: str | None
+    starts_at: datetime
+    ends_at: datetime
+    poster_url: str | None
+    is_live: bool
+
+
+class Token(ViewerSchema):
+    """A playback token and for how many seconds it is good."""
+
+    playback_token: str
+    token_expires_in: int
+
+
+class Granted(Token):
+    """A session has begun. `streamPath` is below `playbackBaseUrl`; `expiresAt` is the ticket's end."""
+
+    event: WatchedEvent
+    playback_base_url: str
+    stream_path: str
+    expires_at: datetime
+
+
+class StatusView(ViewerSchema):
+    event_id: str
+    status: Literal["not-started", "live", "ended", "recording"]
+    starts_at: datetime
+    ends_at: datetime
+
+
+class TvLink(ViewerSchema):
+    """A URL for a player that can be given nothing else, and its QR code as an SVG element."""
+
+    url: str
+    qr: str
+    expires_at: datetime
+    own_session: bool
+
+
+class Alive(ViewerSchema):
+    ok: bool
+
+
+class Released(ViewerSchema):
+    released: bool
+
+
+class Stopped(ViewerSchema):
+    stopped: bool
+
+
+class RevokedCode(ViewerSchema):
+    code: str
+    revoked_at: datetime
+
+
+class DeactivatedEvent(ViewerSchema):
+    event_id: str
+    deactivated_at: datetime
+    token_codes: list[str]
+
+
+class PublishedRevocations(ViewerSchema):
+    """What was cut since a moment and is still in force; ask next with `serverTime`."""
+
+    revocations: list[RevokedCode]
+    event_deactivations: list[DeactivatedEvent]
+    server_time: datetime
+
+
+class SinceQuery(ViewerSchema):
+    """`since` is an ISO 8601 time with its zone."""
+
+    since: str

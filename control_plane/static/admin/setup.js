@@ -1,0 +1,15 @@
+/* The set-up link's token, from the fragment into the form. The address forgets it, so that the history does, too. */
+
+const token = location.hash.slice(1);
+const field = document.getElementById("token");
+
+if (token) {
+  field.value = token;
+  history.replaceState(history.state, "", location.pathname);
+}
+if (field.value && !document.querySelector("#token-field.needed")) {
+  document.getElementById("token-field").hidden = true;
+  if (!document.querySelector("[aria-invalid]")) {
+    document.getElementById("username").focus();
+  }
+}

@@ -1,0 +1,171 @@
+"""The admin API's events.
+
+What reaches the feed bears the time at which its transaction had begun, not that of the request: who waits in the queue
+of writers must not come after somebody and say that he was before him.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+from urllib.parse import unquote
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from control_plane import deletion, event_changes, events, revocation, revocation_feed
+from control_plane.acting import Action
+from control_plane.actors import Permission
+from control_plane.events import EventFilter
+from control_plane.models import Event
+from control_plane.refusals import Conflict, FieldRefused, MalformedRequest
+from control_plane.schemas import EventDraft, EventQuery, EventUpdate, EventView, TicketsByStatus, utc_now
+from control_plane.views import answers
+from control_plane.views.answers import Changed, Data, Page
+from control_plane.views.endpoints import Call, endpoint
+
+CONFIRMATION: Final = "X-Confirm-Delete"
+
+
+@endpoint("GET /events", needs=Permission.READ, answers={200: Page[EventView]})
+async def list_events(call: Call, query: EventQuery) -> Response:
+    """List events, latest start first unless they are sorted otherwise."""
+    wanted = EventFilter(call.now, query.status, query.timeframe, query.search or None, query.archived, query.sort)
+    async with call.app.database.read() as db:
+        found, total = await events.page(db, query.offset, query.limit, wanted)
+        figures = await events.figures(db, [event.id for event in found])
+    return answers.page([event_view(event, figures.get(event.id)) for event in found], query, total)
+
+
+@endpoint("POST /events", needs=Permission.EVENTS, answers={201: Data[EventView]}, refuses=(Conflict, FieldRefused))
+async def create_event(call: Call, body: EventDraft) -> Response:
+    """Create an event."""
+    async with call.act(Action.EVENT_CREATE) as deed:
+        event = await events.create(deed.db, body, call.app.settings.allowed_places)
+        deed.subject = deed.event_id = event.id
+    return answers.data(event_view(event), 201)
+
+
+@endpoint("GET /events/{event_id:uuid}", needs=Permission.READ, answers={200: Data[EventView]})
+async def show_event(call: Call) -> Response:
+    """Show one event with its figures."""
+    async with call.app.database.read() as db:
+        event = await events.find(db, call.id("event_id"))
+        figures = await events.figures(db, [event.id])
+    return answers.data(event_view(event, figures.get(event.id)))
+
+
+@endpoint(
+    "PUT /events/{event_id:uuid}",
+    needs=Permission.EVENTS,
+    answers={200: Changed[EventView]},
+    refuses=(Conflict, FieldRefused),
+)
+async def update_event(call: Call, body: EventUpdate) -> Response:
+    """Replace all of an event; its tickets' end and its viewers' sessions follow."""
+    allowed = call.app.settings.allowed_places
+    async with call.act(Action.EVENT_UPDATE, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        event = await event_changes.update_event(deed.db, call.id("event_id"), body, allowed, utc_now())
+        figures = await events.figures(deed.db, [event.id], call.now)
+        cursor = await revocation_feed.head(deed.db)
+    return answers.changed(event_view(event, figures.get(event.id)), cursor)
+
+
+@endpoint(
+    "DELETE /events/{event_id:uuid}",
+    needs=Permission.EVENTS,
+    answers={204: None},
+    refuses=(MalformedRequest, Conflict),
+    headers={CONFIRMATION: "The event's title, percent-encoded UTF-8."},
+)
+async def delete_event(call: Call) -> Response:
+    """Delete an event for good, with all of its tickets; whoever watches is cut off."""
+    title = _confirmed_title(call)
+    async with call.act(Action.EVENT_DELETE, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        await deletion.delete_event(deed.db, call.id("event_id"), title, utc_now())
+        deed.detail = {"title": title}
+    return answers.nothing()
+
+
+@endpoint("PATCH /events/{event_id:uuid}/archive", needs=Permission.EVENTS, answers={200: Data[EventView]})
+async def archive_event(call: Call) -> Response:
+    """Leave an event out of the lists; nothing else changes."""
+    return await _archive(call, Action.EVENT_ARCHIVE, event_changes.archive)
+
+
+@endpoint("PATCH /events/{event_id:uuid}/unarchive", needs=Permission.EVENTS, answers={200: Data[EventView]})
+async def unarchive_event(call: Call) -> Response:
+    """Show an archived event in the lists again."""
+    return await _archive(call, Action.EVENT_UNARCHIVE, event_changes.unarchive)
+
+
+@endpoint("PATCH /events/{event_id:uuid}/deactivate", needs=Permission.EVENTS, answers={200: Changed[EventView]})
+async def deactivate_event(call: Call) -> Response:
+    """Close an event to everybody at once."""
+    async with call.act(Action.EVENT_DEACTIVATE, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        event = await revocation.deactivate(deed.db, call.id("event_id"), utc_now())
+        cursor = await revocation_feed.head(deed.db)
+    return answers.changed(event_view(event), cursor)
+
+
+@endpoint("PATCH /events/{event_id:uuid}/reactivate", needs=Permission.EVENTS, answers={200: Changed[EventView]})
+async def reactivate_event(call: Call) -> Response:
+    """Open a deactivated event again."""
+    async with call.act(Action.EVENT_REACTIVATE, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        event = await revocation.reactivate(deed.db, call.id("event_id"), utc_now())
+        cursor = await revocation_feed.head(deed.db)
+    return answers.changed(event_view(event), cursor)
+
+
+async def _archive(
+    call: Call, action: Action, rule: Callable[[AsyncSession, str, datetime], Awaitable[Event]]
+) -> Response:
+    async with call.act(action, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        event = await rule(deed.db, call.id("event_id"), utc_now())
+        figures = await events.figures(deed.db, [event.id], call.now)
+    return answers.data(event_view(event, figures.get(event.id)))
+
+
+def _confirmed_title(call: Call) -> str:
+    """Read the title from its header, which holds ASCII only. Raise MalformedRequest."""
+    try:
+        title = unquote(call.request.headers.get(CONFIRMATION, ""), errors="strict")
+    except UnicodeDecodeError:
+        title = ""
+    if not title:
+        raise MalformedRequest(f"Confirm this with the event's title, percent-encoded, in the header {CONFIRMATION}.")
+    return title
+
+
+def event_view(event: Event, figures: events.EventFigures | None = None) -> EventView:
+    found = figures or events.EventFigures()
+    names = EventView.model_fields.keys() - {"tickets", "redeemed", "watching", "ticket_counts"}
+    return EventView(
+        **{name: getattr(event, name) for name in names},
+        tickets=found.counts.total,
+        redeemed=found.counts.ever_redeemed,
+        watching=found.watching,
+        ticket_counts=TicketsByStatus(
+            unused=found.counts.unused,
+            redeemed=found.counts.redeemed,
+            expired=found.counts.expired,
+            revoked=found.counts.revoked,
+        ),
+    )
+
+
+ENDPOINTS = (
+    list_events,
+    create_event,
+    show_event,
+    update_event,
+    delete_event,
+    archive_event,
+    unarchive_event,
+    deactivate_event,
+    reactivate_event,
+)

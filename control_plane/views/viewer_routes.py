@@ -1,0 +1,9 @@
+"""The viewer API, readable from top to bottom: every route below /api that is no admin's."""
+
+from typing import Final
+
+from control_plane.views import published_api, tv_api, viewer_api
+from control_plane.views.endpoints import routes_of
+
+VIEWER_ENDPOINTS: Final = (*viewer_api.ENDPOINTS, *tv_api.ENDPOINTS, *published_api.ENDPOINTS)
+VIEWER_API: Final = routes_of(VIEWER_ENDPOINTS)

@@ -1,0 +1,86 @@
+"""Doors open: all codes of an evening redeemed at once, then the heartbeats of everybody who got in.
+
+`python -m tests.bench.doors [--codes 5000] [--sessions 10000] [--database sqlite]`. Fails when one answer was wrong, or
+when the database holds anything but exactly the sessions that were granted, and a sign of life of each.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final
+
+import jwt
+
+from control_plane.schemas import utc_now
+from tests.bench.crowd import Outcome, crowd
+from tests.bench.doors_house import House
+from tests.bench.doors_stack import DATABASES, Operation, in_operation
+from tests.support.people import Organiser
+
+_WANTED_A_SECOND: Final = 150
+_WANTED_P99_MS: Final = 100
+_HEARTBEAT_SECONDS: Final = 30  # how often the portal's players send one
+_BATCH: Final = 1000
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--codes", type=int, default=5_000)
+    parser.add_argument("--sessions", type=int, default=10_000)
+    parser.add_argument("--database", choices=DATABASES, action="append")
+    chosen = parser.parse_args(arguments)
+    print("| doors open | database | requests | a second | p50, ms | p99, ms | target |")
+    print("|---|---|---|---|---|---|---|")
+    for database in chosen.database or DATABASES:
+        with tempfile.TemporaryDirectory() as name, in_operation(Path(name) / "home", database) as operation:
+            _measure(operation, chosen.codes, chosen.sessions)
+
+
+def _measure(operation: Operation, codes: int, sessions: int) -> None:
+    with ExitStack() as stack:
+        organiser = stack.enter_context(closing(Organiser(operation.url)))
+        house, event_id = House(operation.home), organiser.create_event()
+        sizes = [min(_BATCH, codes - start) for start in range(0, codes, _BATCH)]
+        made = [ticket.code for size in sizes for ticket in organiser.tickets(event_id, size)]
+        redeemed, tokens = _redeem(operation, house, made)
+        reached = redeemed.rate >= _WANTED_A_SECOND
+        _print("codes redeemed", operation, redeemed, f"{_WANTED_A_SECOND}/s", reached=reached)
+        tokens += house.add_sessions(event_id, sessions - codes)
+        heard = _beat(operation, house, tokens)
+        reached = heard.milliseconds(99) < _WANTED_P99_MS
+        what = f"heartbeats of {len(tokens):,} sessions"
+        _print(what, operation, heard, f"p99 < {_WANTED_P99_MS} ms", reached=reached)
+
+
+def _redeem(operation: Operation, house: House, codes: Sequence[str]) -> tuple[Outcome, list[str]]:
+    """Return what was seen, and a token of each session."""
+    seen = crowd(operation.url, "redeem", codes)
+    assert seen.statuses == {"200": len(codes)}, seen.statuses
+    tokens: list[str] = [body["playbackToken"] for body in seen.bodies]
+    claims = [jwt.decode(token, options={"verify_signature": False}) for token in tokens]
+    assert sorted(claim["sub"] for claim in claims) == sorted(codes)
+    assert house.live_sessions() == {claim["sid"] for claim in claims}
+    return seen, tokens
+
+
+def _beat(operation: Operation, house: House, tokens: Sequence[str]) -> Outcome:
+    """Let each session send one heartbeat, evenly over the time between two."""
+    began = utc_now()
+    seen = crowd(operation.url, "beat", tokens, len(tokens) / _HEARTBEAT_SECONDS)
+    assert seen.statuses == {"200": len(tokens)}, seen.statuses
+    assert seen.bodies == [{"ok": True}] * len(tokens)
+    operation.stop_control_planes()  # what is written behind is written by then
+    assert house.count_seen_since(began) == len(tokens)
+    return seen
+
+
+def _print(what: str, operation: Operation, seen: Outcome, target: str, *, reached: bool) -> None:
+    figures = f"{len(seen.took):,} | {seen.rate:,.0f} | {seen.milliseconds(50):.1f} | {seen.milliseconds(99):.1f}"
+    verdict = "reached" if reached else "MISSED"
+    print(f"| {what} | {operation.database} | {figures} | {target}, {verdict} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Commands beside a running service: what they change is in force at the gate at once."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.people import Organiser, Viewer
+from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually
+
+STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")
+
+
+@dataclass(frozen=True)
+class Playing:
+    """Somebody who plays on a ticket of his own."""
+
+    viewer: Viewer
+    code: str
+
+    @property
+    def goes_on(self) -> bool:
+        return self.viewer.watch().status_code == 200
+
+
+@pytest.fixture
+def viewers(gate: StackUnderTest, organiser: Organiser, recording: str) -> Iterator[list[Playing]]:
+    people = [Playing(Viewer(gate.url), ticket.code) for ticket in organiser.tickets(recording, 2)]
+    for person in people:
+        assert person.viewer.redeem(person.code).status_code == 200
+        assert person.goes_on
+    yield people
+    for person in people:
+        person.viewer.close()
+
+
+def streamgate(gate: StackUnderTest, *arguments: object) -> str:
+    done = subprocess.run(
+        [*STREAMGATE, *map(str, arguments), "--home", str(gate.home)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_ticket_that_a_command_revokes_stops_its_viewer_within_a_second(
+    gate: StackUnderTest, viewers: list[Playing]
+) -> None:
+    cut_off, other = viewers
+    streamgate(gate, "ticket", "revoke", cut_off.code)
+    done_at = time.monotonic()
+    eventually(lambda: not cut_off.goes_on, within=5)
+    assert time.monotonic() - done_at < 1
+    assert other.goes_on
+
+
+def test_the_gate_follows_a_restore_at_once_and_nobody_has_to_start_anything(
+    gate: StackUnderTest, viewers: list[Playing], tmp_path: Path
+) -> None:
+    before, later = viewers
+    streamgate(gate, "ticket", "revoke", before.code)
+    streamgate(gate, "backup", tmp_path / "file")
+    streamgate(gate, "ticket", "revoke", later.code)
+    eventually(lambda: not before.goes_on and not later.goes_on, within=5)
+    streamgate(gate, "restore", tmp_path / "file", "--force")
+    eventually(lambda: later.goes_on, within=5)
+    assert not before.goes_on
+
+
+def test_a_service_that_is_up_passes_the_doctor(gate: StackUnderTest, viewers: list[Playing]) -> None:
+    assert all(person.goes_on for person in viewers)
+    printed = streamgate(gate, "doctor")
+    assert "The service is up" in printed
+    assert "edge local: It has every revocation in force" in printed

@@ -1,0 +1,90 @@
+"""The set-up link in a real browser: from the file to the console, and back in with a code; axe finds nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from control_plane import totp
+from control_plane.schemas import utc_now
+from tests.support.screen import Device, new_device
+from tests.support.stack import StackUnderTest
+
+PASSWORD = "a long enough password"
+SIZES = [(390, 844), (1440, 900)]
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    running = StackUnderTest(tmp_path_factory.mktemp("first"), settings={"ADMIN_PASSWORD_HASH": "''"})
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def is_faultless(device: Device) -> None:
+    assert device.accessibility_faults() == []
+    overflow = device.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0, "the page scrolls sideways"
+
+
+def test_the_first_owner_sets_himself_up_and_signs_in_with_a_code(browser: Browser, gate: StackUnderTest) -> None:
+    link = (gate.home / "setup-link").read_text().strip()
+    token = link.partition("#")[2]
+    assert link.startswith(f"{gate.url}/admin/setup#")
+    for width, height in SIZES:
+        device = new_device(browser, gate.url, width, height)
+        page = device.page
+        page.goto(f"{gate.url}/admin/login")
+        is_faultless(device)
+        page.goto(f"{gate.url}/admin/setup")
+        assert page.get_by_label("Set-up code").is_visible()
+        is_faultless(device)
+        page.goto("about:blank")  # from the page itself a fragment would be no load
+        page.goto(link)
+        page.wait_for_url(f"{gate.url}/admin/setup")  # the address has forgotten the token
+        assert not page.get_by_label("Set-up code").is_visible()
+        is_faultless(device)
+        page.get_by_label("User name").fill("anna")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_label("Password again").fill(PASSWORD + "!")
+        page.get_by_role("button", name="Make the account").click()
+        page.get_by_text("These are two different passwords.").wait_for()
+        is_faultless(device)
+        assert device.complaints == []
+        if (width, height) != SIZES[-1]:
+            device.close()
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password again").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_text("Your account is ready, and you are signed in.").wait_for()
+    assert not (gate.home / "setup-link").exists()
+    secret = use_codes(device)
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("User name").fill("anna")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_text("User name, password or authentication code is wrong.").wait_for()
+    is_faultless(device)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Authentication code").fill(totp.code_at(secret, totp.step_at(utc_now()) + 1))
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Events", exact=True).wait_for()
+    device.close()
+    logs = "".join(file.read_text(errors="replace") for file in (gate.home / "log").iterdir())
+    assert [word for word in (token, PASSWORD, secret) if word in logs] == []
+
+
+def use_codes(device: Device) -> str:
+    """Switch authentication codes on, as the signed-in page may."""
+    script = """async ([path, body]) => {
+        const headers = {"Content-Type": "application/json"};
+        const answer = await fetch(`/api/admin/account${path}`, {method: "POST", headers, body: JSON.stringify(body)});
+        return await answer.json();
+    }"""
+    secret = str(device.page.evaluate(script, ["/totp", {"password": PASSWORD}])["data"]["secret"])
+    code = totp.code_at(secret, totp.step_at(utc_now()))
+    assert device.page.evaluate(script, ["/totp/confirm", {"code": code}])["data"]["recoveryCodes"]
+    return secret

@@ -1,0 +1,173 @@
+"""Backups: what is restored is what was there, on and between both databases, or nothing is changed at all."""
+
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from alembic import command
+from anyio import to_thread
+from sqlalchemy import text
+
+from control_plane import backup, backup_file, events, tickets
+from control_plane.database import Database, _alembic_config, upgrade_schema
+from control_plane.home import OperatorError
+from control_plane.schemas import EventDraft
+from tests.support.api import event_body, new_database
+from tests.support.backups import append_change, lines_of
+from tests.support.rows import ROWS, but_for_the_epoch, contents, fill
+
+if TYPE_CHECKING:
+    from tests.support.postgres import Postgres
+
+pytestmark = pytest.mark.anyio
+NOW = datetime(2027, 1, 16, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give another database than `database_url`, migrated and empty."""
+    if request.param == "sqlite":
+        (tmp_path / "other").mkdir()
+        yield new_database(tmp_path / "other")
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    with server.new_database() as url:
+        yield url
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "streamgate.backup"
+
+
+async def epoch(url: str) -> str:
+    return str((await contents(url))["feed_epoch"][0][1])
+
+
+async def execute(url: str, statement: str) -> None:
+    database = Database(url)
+    async with database.write() as db:
+        await db.execute(text(statement))
+    await database.close()
+
+
+def mode_of(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+async def test_what_is_restored_equals_the_original_but_for_the_epoch(
+    database_url: str, other_url: str, file: Path
+) -> None:
+    await fill(database_url)
+    before = await contents(database_url)
+    assert all(len(rows) == ROWS for name, rows in before.items() if name != "feed_epoch")
+    await backup.dump(database_url, file, None, NOW)
+    await backup.restore(other_url, file, force=False)
+    assert but_for_the_epoch(await contents(other_url)) == but_for_the_epoch(before)
+    assert await epoch(other_url) != await epoch(database_url)
+    assert await contents(database_url) == before
+
+
+async def test_a_restore_over_the_original_names_its_history_anew(database_url: str, file: Path) -> None:
+    await fill(database_url)
+    before = await contents(database_url)
+    await backup.dump(database_url, file, None, NOW)
+    await execute(database_url, "DELETE FROM audit_entry")
+    await backup.restore(database_url, file, force=True)
+    assert but_for_the_epoch(await contents(database_url)) == but_for_the_epoch(before)
+    assert await epoch(database_url) != before["feed_epoch"][0][1]
+
+
+async def test_numbers_go_on_after_the_last_that_was_given_out(database_url: str, other_url: str, file: Path) -> None:
+    for subject in ("one", "two", "three"):
+        last = await append_change(database_url, subject)
+    await execute(database_url, "DELETE FROM revocation_change")
+    await backup.dump(database_url, file, None, NOW)
+    await backup.restore(other_url, file, force=False)
+    assert await append_change(other_url, "four") == last + 1
+
+
+async def test_a_database_without_tables_is_filled_too(database_url: str, tmp_path: Path, file: Path) -> None:
+    await fill(database_url)
+    await backup.dump(database_url, file, None, NOW)
+    fresh = f"sqlite+aiosqlite:///{tmp_path}/fresh.db"
+    await backup.restore(fresh, file, force=False)
+    assert but_for_the_epoch(await contents(fresh)) == but_for_the_epoch(await contents(database_url))
+
+
+async def test_what_is_there_is_replaced_only_by_force(database_url: str, other_url: str, file: Path) -> None:
+    await backup.dump(other_url, file, None, NOW)
+    await fill(database_url)
+    before = await contents(database_url)
+    with pytest.raises(OperatorError, match="not empty; --force"):
+        await backup.restore(database_url, file, force=False)
+    assert await contents(database_url) == before
+    await backup.restore(database_url, file, force=True)
+    assert not any(but_for_the_epoch(await contents(database_url)).values())
+
+
+async def test_only_its_owner_reads_a_backup_and_none_is_overwritten(sqlite_url: str, file: Path) -> None:
+    await backup.dump(sqlite_url, file, None, NOW)
+    assert mode_of(file) == 0o600
+    before = lines_of(file)
+    with pytest.raises(OperatorError, match="exists already"):
+        await backup.dump(sqlite_url, file, None, NOW)
+    assert lines_of(file) == before
+    assert [entry.name for entry in file.parent.glob("*streamgate.backup*")] == [file.name]
+
+
+async def test_a_backup_that_cannot_be_finished_leaves_no_file(sqlite_url: str, file: Path) -> None:
+    await execute(sqlite_url, "DROP TABLE alembic_version")
+    with pytest.raises(OperatorError, match="no tables"):
+        await backup.dump(sqlite_url, file, None, NOW)
+    assert list(file.parent.glob("*streamgate.backup*")) == []
+
+
+async def test_a_backup_of_an_older_schema_is_brought_to_this_one(
+    database_url: str, other_url: str, file: Path
+) -> None:
+    old = _alembic_config(database_url)
+    await to_thread.run_sync(command.downgrade, old, "0002")
+    await execute(
+        database_url,
+        "INSERT INTO event (id, title, starts_at, ends_at, access_window_hours, is_active, is_archived, "
+        "session_policy, max_devices, tokens_not_before, version, created_at, updated_at) VALUES "
+        "('3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f', 'Old', '2027-01-15 12:00:00', '2027-01-15 14:00:00', 48, "
+        "true, false, 'refuse', 1, 0, 1, '2027-01-15 12:00:00', '2027-01-15 12:00:00')",
+    )
+    await execute(
+        database_url,
+        "INSERT INTO admin_user (id, username, password_hash, role, created_at) "
+        "VALUES ('1', 'admin', 'hash', 'owner', '2027-01-15 12:00:00')",
+    )
+    await backup.dump(database_url, file, None, NOW)
+    assert backup_file.check(file).heading.schema == "0002"
+    await fill(other_url)
+    await backup.restore(other_url, file, force=True)
+    await to_thread.run_sync(upgrade_schema, database_url)
+    assert but_for_the_epoch(await contents(other_url)) == but_for_the_epoch(await contents(database_url))
+    assert [row[1] for row in (await contents(other_url))["event"]] == ["Old"]
+
+
+async def test_a_backup_holds_one_moment_while_others_write(database_url: str, file: Path) -> None:
+    """Each transaction adds an event with three tickets: a backup never has one without the other."""
+    database, is_enough = Database(database_url), anyio.Event()
+
+    async def write() -> None:
+        while not is_enough.is_set():
+            async with database.write() as db:
+                event = await events.create(db, EventDraft.model_validate(event_body()))
+                await tickets.generate(db, event, 3)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write)
+        for number in range(5):
+            ending = await backup.dump(database_url, file.with_name(f"{number}.backup"), None, NOW)
+            assert ending.rows["ticket"] == 3 * ending.rows["event"]
+        is_enough.set()
+    assert ending.rows["event"] > 0
+    await database.close()

@@ -1,0 +1,151 @@
+"""`streamgate backup` and `streamgate restore`: one file, the same installation elsewhere, and nothing overwritten."""
+
+import gzip
+import json
+import stat
+from pathlib import Path
+
+import anyio
+import pytest
+
+from control_plane.home import create_home, read_environment, settings_file
+from control_plane.key_file import rotate
+from control_plane.supervisor import only_one
+from tests.support.command import Streamgate
+from tests.support.rows import but_for_the_epoch, contents, fill
+
+
+@pytest.fixture
+def streamgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Streamgate:
+    return Streamgate(monkeypatch, capsys)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Give a home with a key of its own and rows in every table."""
+    create_home(tmp_path / "home", "secret", 9000)
+    rotate(tmp_path / "home")
+    anyio.run(fill, url(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "streamgate.backup"
+
+
+def url(home: Path) -> str:
+    return read_environment(home)["DATABASE_URL"]
+
+
+def files(home: Path) -> dict[str, bytes]:
+    """Give what an operator cares for."""
+    return {name: (home / name).read_bytes() for name in (".env", "keys/playback.json") if (home / name).exists()}
+
+
+def test_with_its_secrets_a_backup_makes_the_same_installation_elsewhere(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
+) -> None:
+    assert streamgate("backup", file, "--home", home, "--with-secrets").code == 0
+    said = streamgate("restore", file, "--home", tmp_path / "new")
+    assert said.code == 0, said.err
+    old, new = read_environment(home), read_environment(tmp_path / "new")
+    assert new["DATABASE_URL"] == f"sqlite+aiosqlite:///{tmp_path}/new/streamgate.db"
+    assert new["STREAM_ROOT"] == f"{tmp_path}/new/streams"
+    assert new["PLAYBACK_KEYS_FILE"] == f"{tmp_path}/new/keys/playback.json"
+    moved = {"DATABASE_URL", "STREAM_ROOT", "PLAYBACK_KEYS_FILE"}
+    assert {name: value for name, value in new.items() if name not in moved} == {
+        name: value for name, value in old.items() if name not in moved
+    }
+    assert files(tmp_path / "new")["keys/playback.json"] == files(home)["keys/playback.json"]
+    for name in (".env", "keys/playback.json"):
+        assert stat.S_IMODE((tmp_path / "new" / name).stat().st_mode) == 0o600
+    before, after = (anyio.run(contents, url(folder)) for folder in (home, tmp_path / "new"))
+    assert but_for_the_epoch(after) == but_for_the_epoch(before)
+    assert (tmp_path / "new" / "streams").is_dir()
+
+
+def test_without_them_no_secret_stands_in_a_backup_and_a_home_is_asked_for(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
+) -> None:
+    streamgate("backup", file, "--home", home)
+    text = gzip.decompress(file.read_bytes()).decode()
+    settings = read_environment(home)
+    for name in ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY"):
+        assert settings[name] not in text
+    said = streamgate("restore", file, "--home", tmp_path / "new")
+    assert said.code == 1
+    assert "streamgate init" in said.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_settings_in_use_are_left_alone(streamgate: Streamgate, home: Path, file: Path, tmp_path: Path) -> None:
+    streamgate("backup", file, "--home", home, "--with-secrets")
+    create_home(tmp_path / "other", "other", 9001)
+    before = files(tmp_path / "other")
+    said = streamgate("restore", file, "--home", tmp_path / "other", "--json")
+    assert json.loads(said.out)["settings"] is False
+    assert files(tmp_path / "other") == before
+    assert anyio.run(contents, url(tmp_path / "other"))["ticket"] == anyio.run(contents, url(home))["ticket"]
+
+
+def test_a_restore_that_fails_takes_its_settings_away_again(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
+) -> None:
+    streamgate("backup", file, "--home", home, "--with-secrets")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "streamgate.db").write_bytes(b"this is no database, and it is long enough to be read" * 100)
+    said = streamgate("restore", file, "--home", tmp_path / "new")
+    assert said.code == 1
+    assert said.err.count("\n") == 1
+    assert files(tmp_path / "new") == {}
+
+
+def test_a_damaged_file_is_refused_before_anything_is_made(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
+) -> None:
+    streamgate("backup", file, "--home", home, "--with-secrets")
+    file.write_bytes(file.read_bytes()[:-20])
+    said = streamgate("restore", file, "--home", tmp_path / "new")
+    assert (said.code, "damaged" in said.err) == (1, True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_home_that_is_up_is_not_restored(streamgate: Streamgate, home: Path, file: Path) -> None:
+    streamgate("backup", file, "--home", home)
+    before = anyio.run(contents, url(home))
+    (home / "run").mkdir(exist_ok=True)
+    with only_one(home / "run"):
+        said = streamgate("restore", file, "--home", home, "--force")
+    assert (said.code, said.err) == (1, f"streamgate: {home} is up already.\n")
+    assert anyio.run(contents, url(home)) == before
+
+
+def test_what_a_home_holds_is_replaced_only_by_force(streamgate: Streamgate, home: Path, file: Path) -> None:
+    streamgate("backup", file, "--home", home)
+    said = streamgate("restore", file, "--home", home)
+    assert (said.code, "--force" in said.err) == (1, True)
+    said = streamgate("restore", file, "--home", home, "--force")
+    assert said.code == 0
+    assert "3 tickets" in said.out
+
+
+def test_where_no_file_can_be_written_it_is_said(streamgate: Streamgate, home: Path, tmp_path: Path) -> None:
+    said = streamgate("backup", tmp_path / "nowhere" / "file", "--home", home)
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "cannot be written" in said.err
+
+
+def test_a_missing_database_is_said_and_not_made(streamgate: Streamgate, home: Path, file: Path) -> None:
+    (home / "streamgate.db").rename(home / "elsewhere.db")
+    said = streamgate("backup", file, "--home", home)
+    assert said.code == 1
+    assert "no database" in said.err
+    assert not (home / "streamgate.db").exists()
+    assert not file.exists()
+
+
+def test_settings_that_cannot_be_read_are_said(streamgate: Streamgate, tmp_path: Path, file: Path) -> None:
+    settings_file(tmp_path).write_text("DATABASE_URL=mysql://somewhere\n")
+    said = streamgate("backup", file, "--home", tmp_path)
+    assert (said.code, "DATABASE_URL must start with" in said.err) == (1, True)

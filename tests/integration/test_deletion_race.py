@@ -1,0 +1,190 @@
+"""Deleting and changing while a crowd redeems, on real servers: nobody plays on, and nothing crashes."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+import httpx2
+import pytest
+from sqlalchemy import func, select
+
+from authz_sidecar.contract.playback_token import Claims
+from authz_sidecar.revocations import Revocations
+from control_plane import revocation_feed
+from control_plane.database import Database
+from control_plane.models import Ticket, ViewingSession
+from tests.support.api import Admin, Viewer, claims_of, new_database
+from tests.support.races import at_once, crowd, organisers
+from tests.support.server import ControlPlaneProcess, control_planes
+
+pytestmark = pytest.mark.anyio
+DEVICES, RUNS = 40, 3
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield new_database(tmp_path_factory.mktemp("shared"))
+        return
+    with request.getfixturevalue("postgres").new_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def processes(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ControlPlaneProcess]]:
+    with control_planes(tmp_path_factory.mktemp("planes"), shared_url) as running:
+        yield running
+
+
+@pytest.fixture
+def planes(processes: list[ControlPlaneProcess]) -> Iterator[list[ControlPlaneProcess]]:
+    yield processes
+    assert [line for process in processes for line in process.complaints()] == []
+
+
+@pytest.fixture
+async def admins(planes: list[ControlPlaneProcess]) -> AsyncIterator[list[Admin]]:
+    async with organisers(planes) as people:
+        yield people
+
+
+@pytest.fixture
+async def devices(planes: list[ControlPlaneProcess]) -> AsyncIterator[list[httpx2.AsyncClient]]:
+    async with crowd(planes, DEVICES) as people:
+        yield people
+
+
+@pytest.fixture
+async def database(shared_url: str) -> AsyncIterator[Database]:
+    database = Database(shared_url)
+    yield database
+    await database.close()
+
+
+class Crowd:
+    """Devices that redeem, each a ticket of its own, while something is done to all of them."""
+
+    def __init__(self, devices: list[httpx2.AsyncClient], tickets: list[dict[str, Any]]) -> None:
+        self._pairs = list(zip(devices, tickets, strict=True))
+        self.answered: Counter[int] = Counter()
+        self.tokens: list[Claims] = []
+
+    async def redeem_while(self, deed: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+        answers: list[httpx2.Response] = []
+
+        async def one(pair: tuple[httpx2.AsyncClient, dict[str, Any]] | None) -> None:
+            if pair is None:
+                answers.append(await deed())
+                return
+            pair[0].cookies.clear()
+            viewer = Viewer(pair[0])
+            answer = await viewer.validate(pair[1]["code"])
+            self.answered[answer.status_code] += 1
+            if answer.status_code == 200:
+                self.tokens.append(claims_of(viewer.token))
+
+        half = len(self._pairs) // 2
+        await at_once(one, [*self._pairs[:half], None, *self._pairs[half:]])
+        return answers[0]
+
+    async def still_playing(self, database: Database) -> list[Claims]:
+        """Give the tokens that a gate lets pass."""
+        async with database.read() as db:
+            known = Revocations((await revocation_feed.read_page(db, "")).changes)
+        return [
+            token
+            for token in self.tokens
+            if not known.events.refuses(token.eid, token.iat)
+            and not known.codes.refuses(token.sub or "", token.iat)
+            and not known.sessions.refuses(token.sid or "", token.iat)
+        ]
+
+
+async def rows(database: Database, event_id: str) -> tuple[int, int]:
+    async with database.read() as db:
+        mine = select(Ticket.id).where(Ticket.event_id == event_id)
+        live = ViewingSession.ticket_id.in_(mine) & ViewingSession.ended_at.is_(None)
+        sessions = await db.scalar(select(func.count()).select_from(ViewingSession).where(live))
+        return await db.scalar(select(func.count()).select_from(mine.subquery())) or 0, sessions or 0
+
+
+async def test_nobody_plays_on_whose_event_is_deleted_while_he_redeems(
+    admins: list[Admin], devices: list[httpx2.AsyncClient], database: Database
+) -> None:
+    for _ in range(RUNS):
+        event_id = await admins[0].create_event()
+        crowd = Crowd(devices, await admins[0].codes(event_id, DEVICES))
+        headers = {"X-Confirm-Delete": quote("Concert")}
+        path = f"/api/admin/events/{event_id}"
+        answer = await crowd.redeem_while(partial(admins[-1].http.delete, path, headers=headers))
+        assert answer.status_code == 204, answer.text
+        assert crowd.answered.keys() <= {200, 401}
+        assert await rows(database, event_id) == (0, 0)
+        assert await crowd.still_playing(database) == []
+
+
+async def test_nobody_plays_on_whose_ticket_is_deleted_while_he_redeems(
+    admins: list[Admin], devices: list[httpx2.AsyncClient], database: Database
+) -> None:
+    for _ in range(RUNS):
+        ticket = await admins[0].ticket(maxDevices=10)
+        crowd = Crowd(devices[:10], [ticket] * 10)
+        path = f"/api/admin/tokens/{ticket['id']}"
+        answer = await crowd.redeem_while(partial(admins[-1].http.delete, path))
+        assert answer.status_code == 204, answer.text
+        assert crowd.answered.keys() <= {200, 401}
+        assert await rows(database, ticket["eventId"]) == (0, 0)
+        assert await crowd.still_playing(database) == []
+
+
+async def test_tickets_revoked_together_while_they_are_redeemed_are_all_cut_off(
+    admins: list[Admin], devices: list[httpx2.AsyncClient], database: Database
+) -> None:
+    for _ in range(RUNS):
+        event_id = await admins[0].create_event()
+        tickets = await admins[0].codes(event_id, 200)
+        crowd, body = Crowd(devices, tickets[:DEVICES]), {"tokenIds": [ticket["id"] for ticket in tickets]}
+        path = "/api/admin/tokens/bulk-revoke"
+        answer = await crowd.redeem_while(partial(admins[-1].http.post, path, json=body))
+        assert answer.status_code == 200, answer.text
+        assert crowd.answered.keys() <= {200, 403}
+        assert await rows(database, event_id) == (200, 0)
+        assert await crowd.still_playing(database) == []
+
+
+async def test_a_window_that_ends_while_it_is_redeemed_in_leaves_nobody_watching(
+    admins: list[Admin], devices: list[httpx2.AsyncClient], database: Database
+) -> None:
+    for _ in range(RUNS):
+        event_id = await admins[0].create_event(-10, 5)
+        crowd = Crowd(devices, await admins[0].codes(event_id, DEVICES))
+        event = (await admins[0].list(f"/events/{event_id}"))["data"]
+        body = {name: event[name] for name in ("title", "startsAt", "version")} | {"accessWindowHours": 1}
+        body |= {"startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-02T00:00:00Z"}
+        path = f"/api/admin/events/{event_id}"
+        answer = await crowd.redeem_while(partial(admins[-1].http.put, path, json=body))
+        assert answer.status_code == 200, answer.text
+        assert crowd.answered.keys() <= {200, 410}
+        assert (await rows(database, event_id))[1] == 0
+        assert await crowd.still_playing(database) == []
+
+
+async def test_of_several_who_import_the_same_codes_exactly_one_does(admins: list[Admin], database: Database) -> None:
+    for run in range(RUNS):
+        event_id = await admins[0].create_event()
+        body = "\n".join(f"RUN{run}CODE{number:06d}" for number in range(500))
+        answered: Counter[int] = Counter()
+
+        async def send(admin: Admin, event_id: str = event_id, body: str = body, seen: Counter[int] = answered) -> None:
+            path = f"/api/admin/events/{event_id}/tokens/import"
+            answer = await admin.http.post(path, content=body.encode(), headers={"Content-Type": "text/csv"})
+            seen[answer.status_code] += 1
+
+        with anyio.fail_after(60):
+            await at_once(send, admins * 3)
+        assert answered[201] == 1
+        assert answered.keys() <= {201, 409, 422}
+        assert (await rows(database, event_id))[0] == 500

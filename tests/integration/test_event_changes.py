@@ -1,0 +1,176 @@
+"""What a change of an event does to those who are watching: each rule by itself, told what time it is."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from control_plane import events, revocation
+from control_plane.database import Database
+from control_plane.refusals import Conflict, SessionOver, TicketExpired, TicketInUse, TokenFinal
+from control_plane.sessions import Grant
+from tests.support.beating import beat
+from tests.support.house import LAPTOP, NOON, PHONE, TABLET, House, after, new_house
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def house(database: Database) -> House:
+    return await new_house(database)
+
+
+async def test_a_shorter_window_stops_tokens_that_would_outlast_it_with_one_entry(house: House) -> None:
+    first, second = await house.redeem(PHONE, after(9000)), await house.redeem(LAPTOP, after(9001), ticket=1)
+    assert first.claims.exp > after(6600 + 3600 + 60).timestamp()
+    await house.change(after(9010), ends_at=after(6600))
+    [entry] = await house.feed()
+    assert (entry.kind, entry.id, entry.revoked) == ("event", house.event.id, False)
+    assert entry.expires_at >= max(first.claims.exp, second.claims.exp)
+    assert not await house.plays(first.claims, after(9011))
+    assert not await house.plays(second.claims, after(9011))
+
+
+async def test_within_the_shorter_window_a_player_goes_on_by_refreshing(house: House) -> None:
+    grant = await house.redeem(PHONE, after(9000))
+    await house.change(after(9010), ends_at=after(6600))
+    fresh = await house.refresh(grant.claims, after(9011))
+    assert await house.plays(fresh, after(9012))
+    assert (fresh.sid, fresh.exp) == (grant.claims.sid, int(after(6600 + 3600 + 60).timestamp()))
+    with pytest.raises(TokenFinal):
+        await house.refresh(fresh, after(9013))
+    with pytest.raises(TicketExpired):
+        await house.refresh(fresh, after(6600 + 3600))
+
+
+async def test_who_would_not_outlast_the_shorter_window_notices_nothing(house: House) -> None:
+    grant = await house.redeem(PHONE, NOON)
+    await house.change(after(10), ends_at=after(3600))
+    assert await house.feed() == ()
+    assert await house.plays(grant.claims, after(20))
+    assert (await house.refresh(grant.claims, after(3500))).exp <= after(7260).timestamp()
+
+
+async def test_a_tvs_link_that_would_outlast_the_shorter_window_has_to_be_made_anew(database: Database) -> None:
+    house = await new_house(database, max_devices=2)
+    grant = await house.redeem(PHONE, NOON)
+    link = await house.tv(grant, after(1))
+    await house.change(after(10), ends_at=after(3600))
+    assert not await house.plays(link, after(11))
+    again = await house.tv(
+        Grant(grant.event, grant.ticket, await house.refresh(grant.claims, after(12)), ""), after(13)
+    )
+    assert (await house.plays(again, after(14)), again.exp) == (True, int(after(7260).timestamp()))
+
+
+async def test_a_window_that_was_shortened_several_times_within_a_second_still_lets_fresh_tokens_play(
+    house: House,
+) -> None:
+    grant = await house.redeem(PHONE, after(9000))
+    for minutes in (100, 99, 98):
+        await house.change(after(9000.1), ends_at=after(60 * minutes))
+        fresh = await house.refresh(grant.claims, after(9000.2))
+        assert not await house.plays(grant.claims, after(9001))
+        assert await house.plays(fresh, after(9001))
+        grant = Grant(grant.event, grant.ticket, fresh, "")
+
+
+async def test_a_window_whose_end_is_past_ends_everybody_at_once(house: House) -> None:
+    grant = await house.redeem(PHONE, after(7200))
+    await house.change(after(7300), ends_at=after(3600))
+    assert not await house.plays(grant.claims, after(7301))
+    assert await house.endings() == {"phone": "expired"}
+    with pytest.raises(TicketExpired):
+        await house.redeem(LAPTOP, after(7301))
+
+
+async def test_a_window_that_is_made_longer_again_lets_in_whoever_redeems_anew(house: House) -> None:
+    old = await house.redeem(PHONE, after(7200))
+    await house.change(after(7300), ends_at=after(3600))
+    await house.change(after(7301), ends_at=after(7200))
+    fresh = await house.redeem(PHONE, after(7302))
+    assert await house.plays(fresh.claims, after(7303))
+    assert not await house.plays(old.claims, after(7303))
+
+
+async def test_a_longer_window_disturbs_nobody_and_lasts_longer(house: House) -> None:
+    grant = await house.redeem(PHONE, after(9000))
+    await house.change(after(9010), access_window_hours=5)
+    assert await house.feed() == ()
+    assert await house.plays(grant.claims, after(9011))
+    assert (await house.refresh(grant.claims, after(10_000))).exp == int(after(13_600).timestamp())
+
+
+async def test_shortening_a_deactivated_events_window_does_not_open_it(house: House) -> None:
+    grant = await house.redeem(PHONE, after(9000))
+    async with house.database.write() as db:
+        await revocation.deactivate(db, house.event.id, after(9005))
+    await house.change(after(9010), ends_at=after(6600))
+    [entry] = await house.feed()
+    assert entry.revoked
+    async with house.database.write() as db:
+        await revocation.reactivate(db, house.event.id, after(9020))
+    assert not await house.plays(grant.claims, after(9021))
+    assert await house.plays((await house.redeem(PHONE, after(9022))).claims, after(9023))
+
+
+async def test_fewer_devices_end_the_quietest_and_the_others_play_on(database: Database) -> None:
+    house = await new_house(database, max_devices=3)
+    quiet, loud = await house.redeem(PHONE, NOON), await house.redeem(LAPTOP, after(1))
+    last = await house.redeem(TABLET, after(2))
+    for grant in (loud, last):
+        await beat(database, grant.claims, after(30))
+    other = await house.redeem(PHONE, after(31), ticket=1)
+    await house.change(after(40), max_devices=2)
+    assert not await house.plays(quiet.claims, after(41))
+    for grant in (loud, last, other):
+        assert await house.plays(grant.claims, after(41))
+    assert [change.id for change in await house.feed()] == [quiet.claims.sid]
+    with pytest.raises(SessionOver) as told:
+        await house.refresh(quiet.claims, after(42))
+    assert (told.value.reason, "fewer devices" in str(told.value)) == ("devices", True)
+
+
+async def test_whoever_stays_is_counted_on_the_seats_that_are_left(database: Database) -> None:
+    """The last seat's device stays: were it left there, the first seat would seem free."""
+    house = await new_house(database, max_devices=3)
+    await house.redeem(PHONE, NOON)
+    await house.redeem(LAPTOP, after(1))
+    await beat(database, (await house.redeem(TABLET, after(2))).claims, after(30))
+    await house.change(after(40), max_devices=1)
+    assert await house.seats() == {"tablet": 0}
+    with pytest.raises(TicketInUse):
+        await house.redeem(PHONE, after(41))
+
+
+async def test_more_devices_find_a_seat_at_once(house: House) -> None:
+    await house.redeem(PHONE, NOON)
+    with pytest.raises(TicketInUse):
+        await house.redeem(LAPTOP, after(1))
+    await house.change(after(2), max_devices=2)
+    await house.redeem(LAPTOP, after(3))
+    assert await house.seats() == {"phone": 0, "laptop": 1}
+
+
+async def test_the_policy_counts_from_the_next_attempt_on(house: House) -> None:
+    await house.redeem(PHONE, NOON)
+    with pytest.raises(TicketInUse) as refused:
+        await house.redeem(LAPTOP, after(1), takeover=True)
+    assert refused.value.can_take_over is False
+    await house.change(after(2), session_policy="takeover")
+    await house.redeem(LAPTOP, after(3), takeover=True)
+    assert await house.endings() == {"phone": "taken-over", "laptop": None}
+
+
+async def test_a_stale_version_changes_nothing(house: House) -> None:
+    await house.change(after(1), title="First")
+    with pytest.raises(Conflict):
+        await house.change(after(2), title="Second", version=1)
+    async with house.database.read() as db:
+        assert (await events.find(db, house.event.id)).title == "First"

@@ -1,0 +1,153 @@
+"""That an event has begun or is over is told once: by its stream where there is one, else by the clock."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.keys import KeyRing
+from control_plane import revocation
+from control_plane.database import Database
+from control_plane.event_news import look_around
+from control_plane.models import Event
+from control_plane.outbox import Topic
+from control_plane.playlist_reader import PlaylistReader
+from control_plane.probe import Probe
+from control_plane.schemas import utc_now
+from tests.support.forging import SECRET
+from tests.support.hooks import add_event, add_webhook, outbox_of
+from tests.support.origin import Origin
+
+pytestmark = pytest.mark.anyio
+START = utc_now()
+BLIND = Probe(None)
+LIVE = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{n}\n#EXTINF:2,\n{n}.ts\n"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def gate() -> Iterator[Origin]:
+    running = Origin()
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def probe(gate: Origin) -> AsyncIterator[Probe]:
+    looking = Probe(PlaylistReader(gate.url, KeySource.open(None, SECRET, KeyRing.for_signing)), look_seconds=20)
+    yield looking
+    await looking.close()
+
+
+async def look(database: Database, minutes: float, probe: Probe = BLIND, seconds: float = 0) -> None:
+    await look_around(database, probe, START + timedelta(minutes=minutes, seconds=seconds))
+
+
+async def told(database: Database) -> list[tuple[str, str]]:
+    messages = [json.loads(message.body) for message in await outbox_of(database)]
+    return [(message["type"], message["data"]["eventId"]) for message in messages]
+
+
+async def go_on(gate: Origin, event: Event, database: Database, probe: Probe, minutes: float) -> None:
+    """Let the stream move on between two looks."""
+    for number, seconds in ((1, 0), (2, 6)):
+        gate.put(f"/streams/{event.id}/stream.m3u8", LIVE.format(n=int(minutes * 100) + number))
+        await look(database, minutes, probe, seconds)
+
+
+async def test_by_the_clock_an_event_begins_and_ends_once(database: Database) -> None:
+    await add_webhook(database, "https://hooks.example.org/")
+    event = await add_event(database, START)
+    for minutes in (-30, -1):
+        await look(database, minutes)
+    assert await told(database) == []
+    for minutes in (0, 1, 60, 119):
+        await look(database, minutes)
+    assert await told(database) == [("event.live", event.id)]
+    for minutes in (120, 121, 600):
+        await look(database, minutes)
+    assert await told(database) == [("event.live", event.id), ("event.ended", event.id)]
+
+
+async def test_of_several_processes_that_notice_it_at_once_one_tells_it(database: Database, database_url: str) -> None:
+    await add_webhook(database, "https://hooks.example.org/")
+    event = await add_event(database, START)
+    others = [Database(database_url) for _ in range(5)]
+    async with anyio.create_task_group() as tasks:
+        for other in others:
+            tasks.start_soon(look, other, 1)
+    for other in others:
+        await other.close()
+    assert await told(database) == [("event.live", event.id)]
+
+
+async def test_a_webhook_hears_nothing_of_the_time_before_it(database: Database) -> None:
+    event = await add_event(database, START)
+    await look(database, 1)
+    await add_webhook(database, "https://hooks.example.org/")
+    await look(database, 2)
+    assert await told(database) == []
+    await look(database, 121)
+    assert await told(database) == [("event.ended", event.id)]
+
+
+async def test_what_ended_long_ago_is_no_news(database: Database) -> None:
+    await add_webhook(database, "https://hooks.example.org/")
+    await add_event(database, START - timedelta(days=3))
+    await look(database, 0)
+    assert await told(database) == []
+
+
+async def test_an_event_with_a_stream_begins_when_that_does(database: Database, gate: Origin, probe: Probe) -> None:
+    await add_webhook(database, "https://hooks.example.org/")
+    late, early = await add_event(database, START), await add_event(database, START + timedelta(minutes=50))
+    await look(database, 10, probe)
+    assert await told(database) == []
+    await go_on(gate, late, database, probe, 20)
+    await go_on(gate, early, database, probe, 30)
+    assert await told(database) == [("event.live", late.id), ("event.live", early.id)]
+
+
+async def test_an_event_that_runs_over_ends_when_its_stream_does(
+    database: Database, gate: Origin, probe: Probe
+) -> None:
+    await add_webhook(database, "https://hooks.example.org/", [Topic.EVENT_ENDED])
+    event = await add_event(database, START)
+    for number, seconds in enumerate(range(-30, 60, 6)):
+        gate.put(f"/streams/{event.id}/stream.m3u8", LIVE.format(n=number))
+        await look(database, 120, probe, seconds)
+    assert await told(database) == []
+    for seconds in (60, 66):
+        await look(database, 120, probe, seconds)
+    assert await told(database) == [("event.ended", event.id)]
+
+
+async def test_streams_are_looked_at_only_where_somebody_wants_to_know(
+    database: Database, gate: Origin, probe: Probe
+) -> None:
+    await add_event(database, START)
+    await add_webhook(database, "https://hooks.example.org/", [Topic.TICKET_REVOKED])
+    await look(database, 1, probe)
+    assert gate.asked == []
+
+
+async def test_a_deactivated_event_does_not_begin_and_one_that_had_begun_ends(database: Database) -> None:
+    await add_webhook(database, "https://hooks.example.org/", [Topic.EVENT_LIVE, Topic.EVENT_ENDED])
+    begun, never = await add_event(database, START), await add_event(database, START + timedelta(minutes=10))
+    await look(database, 1)
+    for event in (begun, never):
+        async with database.write() as db:
+            await revocation.deactivate(db, event.id, START)
+    await look(database, 20)
+    await look(database, 140)
+    assert await told(database) == [("event.live", begun.id), ("event.ended", begun.id)]

@@ -1,0 +1,72 @@
+"""The form's field for an event's own origin, as a browser without JavaScript meets it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from control_plane.app import create_app
+from tests.support.api import PASSWORD, make_settings, new_database
+
+EVENT = {"title": "Opening night", "startsAt": "2100-05-01T19:00", "endsAt": "2100-05-01T22:00", "maxDevices": "1"}
+EVENT |= {"accessWindowHours": "24", "sessionPolicy": "refuse"}
+
+
+@contextmanager
+def admin_where(folder: Path, allowed_hosts: str) -> Iterator[TestClient]:
+    settings = make_settings(new_database(folder), upstream_allowed_hosts=allowed_hosts)
+    with TestClient(create_app(settings), base_url="https://tickets.example", follow_redirects=False) as client:
+        signed_in = client.post("/admin/login", data={"username": "admin", "password": PASSWORD, "next": "/admin"})
+        assert signed_in.status_code == 303
+        yield client
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Iterator[TestClient]:
+    with admin_where(tmp_path, "media.example") as client:
+        yield client
+
+
+def test_the_form_names_the_hosts_and_the_events_page_shows_the_source(admin: TestClient) -> None:
+    form = admin.get("/admin/events/new").text
+    assert 'name="streamUrl"' in form
+    assert "media.example" in form
+    made = admin.post("/admin/events/new", data=EVENT | {"streamUrl": " https://Media.example/live "})
+    assert made.status_code == 303, made.text
+    page = admin.get(made.headers["location"]).text
+    assert "Stream source" in page
+    assert "https://media.example/live/" in page
+
+
+def test_an_event_made_without_a_source_shows_none(admin: TestClient) -> None:
+    made = admin.post("/admin/events/new", data=EVENT | {"streamUrl": ""})
+    assert made.status_code == 303, made.text
+    assert "Stream source" not in admin.get(made.headers["location"]).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("https://elsewhere.example/live/", "No stream is fetched from https://elsewhere.example"),
+        ("live", "Please enter an address like"),
+        ("https://media.example/" + "x" * 500, "At most 500 characters"),
+    ],
+)
+def test_a_source_that_cannot_be_is_said_at_its_field_with_what_was_typed(
+    admin: TestClient, typed: str, says: str
+) -> None:
+    answer = admin.post("/admin/events/new", data=EVENT | {"streamUrl": typed})
+    assert answer.status_code == 422
+    assert says in answer.text
+    assert f'value="{typed}"' in answer.text
+    assert 'aria-describedby="streamUrl-hint streamUrl-error"' in answer.text
+    assert "No events yet" in admin.get("/admin").text
+
+
+def test_where_no_host_is_allowed_nobody_is_asked_for_a_source(tmp_path: Path) -> None:
+    with admin_where(tmp_path, "") as admin:
+        assert "streamUrl" not in admin.get("/admin/events/new").text
+        answer = admin.post("/admin/events/new", data=EVENT | {"streamUrl": "https://media.example/"})
+        assert (answer.status_code, "No stream is fetched from" in answer.text) == (422, True)

@@ -1,0 +1,158 @@
+"""Heartbeats of many: each told the truth of the moment, all written soon, none lost at a clean stop."""
+
+import time
+from datetime import datetime, timedelta
+
+import anyio
+import pytest
+from sqlalchemy import select, text, update
+from structlog.testing import capture_logs
+
+from authz_sidecar.contract.playback_token import Claims
+from control_plane.heartbeats import Heartbeats
+from control_plane.models import ViewingSession
+from control_plane.refusals import SessionOver, SessionTakenOver
+from control_plane.schemas import utc_now
+from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
+
+pytestmark = pytest.mark.anyio
+LONG_AGO = utc_now() - timedelta(hours=1)  # a day would be reason enough to end a session
+SOON_SECONDS = 5
+
+
+async def last_seen(plane: ControlPlane, sid: str | None) -> datetime:
+    async with plane.services.database.read() as db:
+        found = await db.scalar(select(ViewingSession.last_seen_at).where(ViewingSession.sid == sid))
+    assert found
+    return found
+
+
+async def watching(plane: ControlPlane, admin: Admin, phone: Viewer, **event: str) -> Claims:
+    """Begin a session that was last seen long ago."""
+    assert (await phone.validate((await admin.ticket(**event))["code"])).status_code == 200
+    async with plane.services.database.write() as db:
+        await db.execute(update(ViewingSession).values(last_seen_at=LONG_AGO))
+    return claims_of(phone.token)
+
+
+async def is_seen_again(plane: ControlPlane, claims: Claims) -> None:
+    with anyio.fail_after(SOON_SECONDS):
+        while await last_seen(plane, claims.sid) == LONG_AGO:
+            continue
+
+
+async def test_a_sign_of_life_is_written_soon_after_it_was_answered(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    claims, before = await watching(plane, admin, phone), utc_now()
+    assert (await phone.heartbeat()).json() == {"ok": True}
+    after = utc_now()
+    await is_seen_again(plane, claims)
+    assert before <= await last_seen(plane, claims.sid) <= after
+
+
+async def test_a_clean_stop_loses_no_sign_of_life(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    claims, moment = await watching(plane, admin, phone), utc_now()
+    heartbeats, stop = Heartbeats(plane.services.database), anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(heartbeats.run, stop)
+        await heartbeats.beat(claims, moment)
+        stop.set()
+    assert await last_seen(plane, claims.sid) == moment
+
+
+async def test_of_several_signs_of_life_the_latest_counts(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    claims, now = await watching(plane, admin, phone), utc_now()
+    heartbeats, stop = Heartbeats(plane.services.database), anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(heartbeats.run, stop)
+        for ago in (5, 1, 3):
+            await heartbeats.beat(claims, now - timedelta(seconds=ago))
+        stop.set()
+    assert await last_seen(plane, claims.sid) == now - timedelta(seconds=1)
+
+
+async def test_who_was_ended_by_another_process_is_told_at_the_very_next_heartbeat(
+    plane: ControlPlane, database_url: str, admin: Admin, phone: Viewer
+) -> None:
+    await watching(plane, admin, phone, sessionPolicy="takeover")
+    assert (await phone.heartbeat()).status_code == 200
+    async with running(make_settings(database_url)) as other, other.browser() as http:
+        laptop = Viewer(http)
+        assert (await laptop.validate(claims_of(phone.token).sub, takeover=True)).status_code == 200
+        assert (await phone.heartbeat()).status_code == 409
+        assert (await laptop.release()).status_code == 200
+        answer = await Viewer(plane.browser()).heartbeat(laptop.token)
+        assert (answer.status_code, answer.json()["reason"]) == (404, "released")
+
+
+async def test_a_sign_of_life_that_is_written_late_revives_nothing(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    claims = await watching(plane, admin, phone)
+    heartbeats, stop = Heartbeats(plane.services.database), anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(heartbeats.run, stop)
+        await heartbeats.beat(claims, utc_now())
+        await phone.release()
+        stop.set()
+    assert await last_seen(plane, claims.sid) == LONG_AGO
+    assert (await phone.heartbeat()).status_code == 404
+
+
+async def test_thousands_at_once_are_answered_together_each_for_itself(
+    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    live = await watching(plane, admin, phone)
+    over = await watching(plane, admin, laptop, sessionPolicy="takeover")
+    async with plane.browser("192.0.2.30") as http:
+        await Viewer(http).validate(over.sub, takeover=True)
+    told: list[type[Exception] | None] = []
+
+    async def beat(claims: Claims) -> None:
+        try:
+            await plane.services.heartbeats.beat(claims, utc_now())
+        except (SessionOver, SessionTakenOver) as refusal:
+            told.append(type(refusal))
+        else:
+            told.append(None)
+
+    unknown = [Claims(eid=live.eid, iat=live.iat, exp=live.exp, sub=live.sub, sid=f"{n:022d}") for n in range(3000)]
+    began = time.monotonic()
+    async with anyio.create_task_group() as tasks:
+        for claims in (*[live] * 1000, *[over] * 1000, *unknown):
+            tasks.start_soon(beat, claims)
+    assert time.monotonic() - began < 8
+    assert {kind: told.count(kind) for kind in set(told)} == {None: 1000, SessionTakenOver: 1000, SessionOver: 3000}
+    await is_seen_again(plane, live)
+
+
+async def test_while_somebody_else_writes_heartbeats_are_answered(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    claims = await watching(plane, admin, phone)
+    async with plane.services.database.write() as db:
+        await db.execute(text("DELETE FROM edge"))
+        with anyio.fail_after(SOON_SECONDS):
+            for _ in range(5):
+                assert (await phone.heartbeat()).status_code == 200
+    await is_seen_again(plane, claims)
+
+
+async def test_what_could_not_be_written_is_written_later_and_said_once(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    claims = await watching(plane, admin, phone)
+    await execute(plane, "ALTER TABLE viewing_session RENAME COLUMN last_seen_at TO out_of_reach")
+    with capture_logs() as logs:
+        with anyio.fail_after(SOON_SECONDS):
+            while not logs:
+                assert (await phone.heartbeat()).status_code == 200
+        await execute(plane, "ALTER TABLE viewing_session RENAME COLUMN out_of_reach TO last_seen_at")
+        await is_seen_again(plane, claims)
+    assert [entry["event"] for entry in logs] == ["signs_of_life_not_written"]
+
+
+async def execute(plane: ControlPlane, statement: str) -> None:
+    async with plane.services.database.write() as db:
+        await db.execute(text(statement))

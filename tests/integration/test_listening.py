@@ -1,0 +1,125 @@
+"""What one process commits the others hear of at once, on PostgreSQL; and they go on when the line is cut."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import psycopg
+import pytest
+
+from authz_sidecar.contract.feed import Change, Kind
+from control_plane import listening, revocation_feed
+from control_plane.announcements import announce
+from control_plane.database import Database
+from tests.support.api import make_settings, running
+
+pytestmark = pytest.mark.anyio
+TOPIC = revocation_feed.TOPIC
+
+
+@asynccontextmanager
+async def process(url: str) -> AsyncIterator[Database]:
+    """What stands for a process here: a database that is listened to."""
+    database, stop = Database(url), anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listening.run, database, stop)
+        await hears(database)
+        yield database
+        stop.set()
+    await database.close()
+
+
+async def hears(database: Database) -> None:
+    with anyio.fail_after(10):
+        while not database.announcements.hears_others:  # noqa: ASYNC110 - it tells nobody
+            await anyio.sleep(0.01)
+
+
+async def test_a_commit_wakes_those_who_wait_in_another_process(postgres_url: str) -> None:
+    async with process(postgres_url) as one, process(postgres_url) as other:
+        woken = other.announcements.next(TOPIC)
+        async with one.write() as db:
+            announce(db, TOPIC)
+            assert not woken.is_set()
+        with anyio.fail_after(5):
+            await woken.wait()
+
+
+async def test_what_is_rolled_back_wakes_nobody_and_another_topic_only_its_own(postgres_url: str) -> None:
+    async with process(postgres_url) as one, process(postgres_url) as other:
+        woken, fence = other.announcements.next(TOPIC), other.announcements.next("fence")
+        with pytest.raises(RuntimeError):
+            await fail(one)
+        async with one.write() as db:
+            announce(db, "fence")
+        with anyio.fail_after(5):
+            await fence.wait()
+        assert not woken.is_set()
+
+
+async def fail(database: Database) -> None:
+    async with database.write() as db:
+        announce(db, TOPIC)
+        raise RuntimeError("changed my mind")
+
+
+async def test_nobody_is_woken_twice_by_his_own_commit(postgres_url: str) -> None:
+    async with process(postgres_url) as one, process(postgres_url) as other:
+        async with one.write() as db:
+            announce(db, TOPIC)
+        again, fence = one.announcements.next(TOPIC), one.announcements.next("fence")
+        async with other.write() as db:
+            announce(db, "fence")
+        with anyio.fail_after(5):
+            await fence.wait()
+        assert not again.is_set()
+
+
+async def test_whoever_waits_is_woken_when_a_line_that_was_cut_is_there_again(postgres_url: str) -> None:
+    async with process(postgres_url) as one:
+        woken = one.announcements.next(TOPIC)
+        async with await psycopg.AsyncConnection.connect(libpq(postgres_url), autocommit=True) as line:
+            await line.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+            )
+        with anyio.fail_after(10):
+            await woken.wait()
+        await hears(one)
+
+
+async def test_a_feed_that_another_process_writes_to_is_pushed_within_milliseconds(postgres_url: str) -> None:
+    """Far less than the fifth of a second after which a feed is looked at where nothing tells of changes."""
+    writer, took = Database(postgres_url), list[float]()
+    async with running(make_settings(postgres_url)) as plane:
+        await hears(plane.services.database)
+        cursor = (await plane.feed())["cursor"]
+        for number in range(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(append_soon, writer, plane.services.database, f"code{number}")
+                page = await plane.feed(cursor, wait=10)
+            [change] = page["changes"]
+            assert change["id"] == f"code{number}"
+            took.append(time.monotonic() - committed[f"code{number}"])
+            cursor = page["cursor"]
+    await writer.close()
+    assert sorted(took)[10] < 0.1
+
+
+committed: dict[str, float] = {}
+
+
+async def append_soon(writer: Database, reader: Database, code: str) -> None:
+    """Append once somebody waits for it."""
+    with anyio.fail_after(5):
+        while TOPIC not in reader.announcements._events:  # noqa: ASYNC110 - it tells nobody
+            await anyio.sleep(0.001)
+    now = time.time()
+    async with writer.write() as db:
+        await revocation_feed.append(db, Change(Kind.CODE, code, True, None, now, now + 3600))
+        committed[code] = time.monotonic()
+
+
+def libpq(url: str) -> str:
+    return url.replace("+psycopg", "")

@@ -1,0 +1,256 @@
+"""The outbox: what is told is written with what it tells of, to those who want it, and turns are nobody else's."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import anyio
+import pytest
+from sqlalchemy import event as hooks
+from sqlalchemy import update
+
+from control_plane import outbox, revocation, sessions, webhooks
+from control_plane.actors import Actor
+from control_plane.database import Database
+from control_plane.models_admin import Webhook, WebhookDelivery
+from control_plane.outbox import LEASE, Outcome, Topic, Turn
+from control_plane.schemas import utc_now
+from control_plane.sessions import Device, SeatRules
+from tests.support.hooks import add_event, add_ticket, add_webhook, outbox_of
+
+pytestmark = pytest.mark.anyio
+NOW = utc_now()
+URL = "https://hooks.example.org/streamgate"
+RULES = SeatRules(token_seconds=3600, silence=timedelta(seconds=60), counting_since=NOW)
+PHONE = Device("192.0.2.10", "Phone/1")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+async def put(database: Database, number: int = 0, topic: Topic = Topic.TICKET_REVOKED) -> None:
+    async with database.write() as db:
+        await outbox.put(db, topic, {"number": number}, NOW)
+
+
+async def take(database: Database, webhook: Webhook, seconds: float = 0) -> Turn | None:
+    async with database.write() as db:
+        return await outbox.take_turn(db, webhook.id, NOW + timedelta(seconds=seconds))
+
+
+async def end(database: Database, turn: Turn, *statuses: int, seconds: float = 0) -> None:
+    at = NOW + timedelta(seconds=seconds)
+    pairs = zip(turn.parcels, statuses, strict=False)
+    outcomes = [
+        Outcome(parcel, at, status, None if status < 300 else f"Answered {status}.") for parcel, status in pairs
+    ]
+    async with database.write() as db:
+        await outbox.end_turn(db, turn, outcomes, at)
+
+
+async def test_what_is_rolled_back_was_never_said(database: Database) -> None:
+    await add_webhook(database, URL)
+
+    async def fail() -> None:
+        async with database.write() as db:
+            await outbox.put(db, Topic.TICKET_REVOKED, {}, NOW)
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    assert await outbox_of(database) == []
+
+
+async def test_a_message_goes_to_those_who_want_its_topic_and_are_switched_on(database: Database) -> None:
+    wants = await add_webhook(database, URL, [Topic.TICKET_REVOKED, Topic.EVENT_LIVE])
+    await add_webhook(database, URL, [Topic.EVENT_LIVE])
+    await add_webhook(database, URL, [Topic.TICKET_REVOKED], is_active=False)
+    await put(database, 7)
+    [message] = await outbox_of(database)
+    assert (message.webhook_id, message.topic, message.attempts) == (wants.id, "ticket.revoked", 0)
+    assert json.loads(message.body) == {
+        "type": "ticket.revoked",
+        "timestamp": NOW.isoformat(),
+        "data": {"number": 7},
+    }
+
+
+async def test_where_nobody_listens_telling_asks_the_database_nothing(database: Database) -> None:
+    asked: list[str] = []
+    await put(database)
+    engine = database._writing_engine.sync_engine
+    hooks.listen(engine, "before_cursor_execute", lambda *event: asked.append(event[2]))
+    async with database.write() as db:
+        await outbox.put(db, Topic.TICKET_REVOKED, {}, NOW + timedelta(seconds=1))
+        assert [statement for statement in asked if "webhook" in statement] == []
+        await outbox.put(db, Topic.TICKET_REVOKED, {}, NOW + timedelta(seconds=3))
+    assert len([statement for statement in asked if "webhook" in statement]) == 1
+
+
+async def test_a_webhook_of_another_process_is_noticed_within_two_seconds(
+    database: Database, database_url: str
+) -> None:
+    await put(database)
+    other = Database(database_url)
+    await add_webhook(other, URL)
+    await other.close()
+    async with database.write() as db:
+        await outbox.put(db, Topic.TICKET_REVOKED, {}, NOW + timedelta(seconds=2))
+    assert len(await outbox_of(database)) == 1
+
+
+async def test_a_webhook_that_another_process_deleted_fails_nobody(database: Database, database_url: str) -> None:
+    webhook = await add_webhook(database, URL)
+    await put(database)
+    other = Database(database_url)
+    async with other.write() as db:
+        await webhooks.remove(db, webhook.id)
+    await other.close()
+    await put(database)
+    assert await outbox_of(database) == []
+
+
+async def test_the_life_of_a_ticket_is_told_without_its_code_or_an_address(database: Database) -> None:
+    await add_webhook(database, URL)
+    event = await add_event(database, NOW - timedelta(hours=1))
+    ticket = await add_ticket(database, event)
+    async with database.write() as db:
+        grant = await sessions.redeem(db, ticket.code, PHONE, RULES, NOW)
+    async with database.write() as db:
+        await sessions.release(db, grant.claims, NOW, Actor.viewer("192.0.2.10"))
+    async with database.write() as db:
+        again = await sessions.redeem(db, ticket.code, PHONE, RULES, NOW)
+    async with database.write() as db:
+        await revocation.revoke(db, ticket.id, NOW)
+    told = [json.loads(message.body) for message in await outbox_of(database)]
+    about = {"ticketId": ticket.id, "label": "Row 5", "eventId": event.id, "eventTitle": "Concert"}
+    first, second = {"sid": grant.claims.sid, **about}, {"sid": again.claims.sid, **about}
+    assert [(message["type"], message["data"]) for message in told] == [
+        ("ticket.redeemed", about),
+        ("session.started", first),
+        ("session.ended", first | {"reason": "released"}),
+        ("session.started", second),
+        ("ticket.revoked", about),
+        ("session.ended", second | {"reason": "revoked"}),
+    ]
+    everything = " ".join(message.body for message in await outbox_of(database))
+    assert not [secret for secret in (ticket.code, "192.0.2.10", grant.resume_secret) if secret in everything]
+
+
+async def test_a_deactivated_event_tells_of_every_session_that_it_ended_once(database: Database) -> None:
+    await add_webhook(database, URL, [Topic.SESSION_ENDED])
+    event = await add_event(database, NOW - timedelta(hours=1))
+    sids = []
+    for number in range(5):
+        ticket = await add_ticket(database, event, f"CODE000{number}")
+        async with database.write() as db:
+            sids.append((await sessions.redeem(db, ticket.code, PHONE, RULES, NOW)).claims.sid)
+    for _ in range(2):
+        async with database.write() as db:
+            await revocation.deactivate(db, event.id, NOW)
+    told = [json.loads(message.body)["data"] for message in await outbox_of(database)]
+    assert sorted(one["sid"] for one in told) == sorted(str(sid) for sid in sids)
+    assert {one["reason"] for one in told} == {"event"}
+
+
+async def test_a_turn_is_one_holders_until_it_is_given_back_or_its_lease_is_over(database: Database) -> None:
+    webhook = await add_webhook(database, URL)
+    await put(database)
+    turn = await take(database, webhook)
+    assert turn
+    assert await take(database, webhook, LEASE.total_seconds() - 1) is None
+    again = await take(database, webhook, LEASE.total_seconds())
+    assert again
+    assert [parcel.message_id for parcel in again.parcels] == [parcel.message_id for parcel in turn.parcels]
+    await end(database, again, 204, seconds=LEASE.total_seconds())
+    last = await take(database, webhook, LEASE.total_seconds())
+    assert last
+    assert last.parcels == []
+
+
+async def test_of_ten_who_want_a_turn_at_once_one_gets_it(database: Database, database_url: str) -> None:
+    webhook = await add_webhook(database, URL)
+    await put(database)
+    others = [Database(database_url) for _ in range(10)]
+    turns: list[Turn | None] = []
+
+    async def want(other: Database) -> None:
+        turns.append(await take(other, webhook))
+
+    async with anyio.create_task_group() as tasks:
+        for other in others:
+            tasks.start_soon(want, other)
+    for other in others:
+        await other.close()
+    assert len([turn for turn in turns if turn]) == 1
+
+
+async def test_a_turn_has_twenty_messages_in_their_order(database: Database) -> None:
+    webhook = await add_webhook(database, URL)
+    for number in range(25):
+        await put(database, number)
+    turn = await take(database, webhook)
+    assert turn
+    assert [json.loads(parcel.body)["data"]["number"] for parcel in turn.parcels] == list(range(20))
+
+
+async def test_a_message_that_did_not_arrive_waits_and_its_webhook_rests(database: Database) -> None:
+    webhook = await add_webhook(database, URL)
+    await put(database, 1)
+    await put(database, 2)
+    turn = await take(database, webhook)
+    assert turn
+    await end(database, turn, 500)
+    first, second = await outbox_of(database)
+    assert (first.attempts, first.last_status, first.last_error) == (1, 500, "Answered 500.")
+    assert first.next_attempt_at
+    assert first.next_attempt_at > NOW + timedelta(seconds=3)
+    assert (second.attempts, second.next_attempt_at) == (0, NOW)
+    assert await take(database, webhook, 3) is None
+    async with database.read() as db:
+        assert await outbox.due(db, NOW + timedelta(seconds=3)) == []
+        assert await outbox.due(db, NOW + timedelta(seconds=7)) == [webhook.id]
+
+
+async def test_a_message_is_given_up_after_its_eighth_attempt(database: Database) -> None:
+    webhook = await add_webhook(database, URL)
+    await put(database)
+    hours = 0
+    while (await outbox_of(database))[0].next_attempt_at:
+        hours += 48
+        turn = await take(database, webhook, hours * 3600)
+        assert turn
+        await end(database, turn, 500, seconds=hours * 3600)
+    [message] = await outbox_of(database)
+    assert (message.attempts, message.delivered_at) == (8, None)
+
+
+async def test_a_receiver_that_is_gone_is_switched_off_with_all_that_waits(database: Database) -> None:
+    webhook = await add_webhook(database, URL)
+    await put(database, 1)
+    await put(database, 2)
+    turn = await take(database, webhook)
+    assert turn
+    await end(database, turn, 410)
+    assert [message.next_attempt_at for message in await outbox_of(database)] == [None, None]
+    await put(database, 3)
+    assert len(await outbox_of(database)) == 2
+    async with database.read() as db:
+        assert not (await webhooks.find(db, webhook.id)).is_active
+
+
+async def test_messages_are_forgotten_after_a_week(database: Database) -> None:
+    await add_webhook(database, URL)
+    for number in range(3):
+        await put(database, number)
+    async with database.write() as db:
+        old = update(WebhookDelivery).where(WebhookDelivery.id < (await outbox_of(database))[2].id)
+        await db.execute(old.values(created_at=NOW - timedelta(days=7, seconds=1)))
+    async with database.write() as db:
+        assert await outbox.forget(db, NOW) == 2
+        assert await outbox.forget(db, NOW) == 0
+    assert [json.loads(message.body)["data"] for message in await outbox_of(database)] == [{"number": 2}]

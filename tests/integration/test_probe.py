@@ -1,0 +1,230 @@
+"""Looks at a stream through a gate that answers in every way, on a real socket: few, short, and never elsewhere."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.keys import KeyRing
+from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, verify
+from control_plane.event_status import Status, Stream
+from control_plane.models import Event, new_id
+from control_plane.playlist_reader import MAX_PLAYLIST_BYTES, PlaylistReader
+from control_plane.probe import Probe
+from control_plane.schemas import utc_now
+from tests.support.forging import RING, SECRET
+from tests.support.origin import Asked, Origin, Reply
+
+pytestmark = pytest.mark.anyio
+NOW = utc_now()
+LIVE = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n"
+ENDED = f"{LIVE}#EXT-X-ENDLIST\n"
+MASTER = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=465000,RESOLUTION=640x360,CODECS="avc1.42c01e"\n{uri}\n'
+ELSEWHERE = [
+    "http://169.254.169.254/latest/meta-data/index.m3u8",
+    "//127.0.0.1:1/index.m3u8",
+    "http://169.254.169.254{folder}/0/index.m3u8",
+    "../../internal/feed.m3u8",
+    "/internal/feed.m3u8",
+    "%2e%2e/%2e%2e/internal/feed.m3u8",
+    "a/..;/b.m3u8",
+    "http://[::1/index.m3u8",
+    "file:///etc/passwd.m3u8",
+]
+
+
+@pytest.fixture
+def gate() -> Iterator[Origin]:
+    running = Origin()
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def probe(gate: Origin) -> AsyncIterator[Probe]:
+    looking = Probe(reader_of(gate), look_seconds=20)  # the machine may be busy
+    yield looking
+    await looking.close()
+
+
+def reader_of(gate: Origin) -> PlaylistReader:
+    return PlaylistReader(gate.url, KeySource.open(None, SECRET, KeyRing.for_signing))
+
+
+def an_event(starts_in_hours: float = -1, ends_in_hours: float = 1) -> Event:
+    starts, ends = NOW + timedelta(hours=starts_in_hours), NOW + timedelta(hours=ends_in_hours)
+    return Event(id=new_id(), starts_at=starts, ends_at=ends, tokens_not_before=0, is_active=True)
+
+
+def put(gate: Origin, event: Event, text: str, name: str = "stream.m3u8", **headers: str) -> None:
+    gate.put(f"/streams/{event.id}/{name}", text, **headers)
+
+
+async def test_a_hundred_who_ask_at_once_cost_one_look_and_the_next_five_seconds_none(
+    gate: Origin, probe: Probe
+) -> None:
+    event = an_event(starts_in_hours=-2, ends_in_hours=-1)
+    put(gate, event, ENDED)
+    seen: list[Status] = []
+
+    async def ask(seconds: float) -> None:
+        seen.append(await probe.status(event, NOW + timedelta(seconds=seconds)))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(ask, number / 100)
+    await ask(4.9)
+    assert seen == [Status.RECORDING] * 101
+    assert len(gate.asked) == 1
+    await ask(5.1)
+    assert len(gate.asked) == 2
+
+
+async def test_it_asks_with_a_short_token_that_is_no_viewers(gate: Origin, probe: Probe) -> None:
+    event = an_event()
+    event.tokens_not_before = int(NOW.timestamp()) + 1
+    await probe.status(event, NOW)
+    headers = gate.asked[0].headers
+    claims = verify(headers["authorization"].removeprefix("Bearer "), RING, NOW.timestamp())
+    assert (claims.eid, claims.sub, claims.sid) == (event.id, READER_SUB, READER_SID)
+    assert (claims.iat, claims.exp - claims.iat) == (event.tokens_not_before, 10)
+    assert headers["accept-encoding"] == "identity"
+
+
+async def test_a_stream_that_moves_is_live_before_its_start_and_after_its_end(gate: Origin, probe: Probe) -> None:
+    for event in (an_event(1, 2), an_event(-2, -1)):
+        put(gate, event, LIVE)
+        await probe.status(event, NOW)
+        put(gate, event, f"{LIVE}#EXTINF:2,\n2.ts\n")
+        assert await probe.status(event, NOW + timedelta(seconds=6)) is Status.LIVE
+
+
+async def test_nothing_there_means_not_yet_until_the_end(gate: Origin, probe: Probe) -> None:
+    assert await probe.status(an_event(), NOW) is Status.NOT_STARTED
+    assert await probe.status(an_event(-2, -1), NOW) is Status.ENDED
+    assert gate.asked
+
+
+@pytest.mark.parametrize("status", [301, 302, 401, 403, 500, 502, 503, 504])
+async def test_a_gate_that_refuses_or_redirects_leaves_it_to_the_clock(gate: Origin, probe: Probe, status: int) -> None:
+    event = an_event()
+    path = f"/streams/{event.id}/stream.m3u8"
+    gate.answer(path, Reply(status, b"", {"Location": f"{gate.url}/elsewhere.m3u8"}))
+    assert await probe.status(event, NOW) is Status.LIVE
+    assert [asked.target for asked in gate.asked] == [f"/hls{path}"]
+
+
+async def test_a_gate_that_is_away_leaves_it_to_the_clock(gate: Origin, probe: Probe) -> None:
+    gate.stop()
+    assert await probe.status(an_event(), NOW) is Status.LIVE
+    assert await probe.status(an_event(1, 2), NOW) is Status.NOT_STARTED
+    assert await probe.status(an_event(-2, -1), NOW) is Status.ENDED
+
+
+async def test_a_gate_that_hangs_is_waited_for_half_a_second(gate: Origin) -> None:
+    event, probe = an_event(), Probe(reader_of(gate))
+    gate.answer(f"/streams/{event.id}/stream.m3u8", Reply(200, ENDED.encode(), delay=10))
+    began = anyio.current_time()
+    assert await probe.status(event, NOW) is Status.LIVE
+    assert await probe.status(event, NOW + timedelta(seconds=1)) is Status.LIVE
+    assert 0.4 < anyio.current_time() - began < 5
+    assert len(gate.asked) <= 1
+    await probe.close()
+
+
+@pytest.mark.parametrize("uri", ELSEWHERE)
+async def test_it_never_asks_outside_of_the_events_own_folder(gate: Origin, probe: Probe, uri: str) -> None:
+    event = an_event()
+    put(gate, event, MASTER.format(uri=uri.replace("{folder}", f"/streams/{event.id}")))
+    assert await probe.status(event, NOW) is Status.LIVE
+    assert len(gate.asked) == 1
+    assert "outside" in str((await probe.examine(event, NOW)).problem)
+
+
+@pytest.mark.parametrize("uri", ["0/index.m3u8", "./0/index.m3u8?_HLS_x=1", "{folder}/0/index.m3u8"])
+async def test_it_follows_a_master_to_its_first_variant(gate: Origin, probe: Probe, uri: str) -> None:
+    event = an_event(-2, -1)
+    put(gate, event, MASTER.format(uri=uri.format(folder=f"/streams/{event.id}")))
+    put(gate, event, ENDED, "0/index.m3u8")
+    assert await probe.status(event, NOW) is Status.RECORDING
+    assert len(gate.asked) == 2
+
+
+async def test_a_master_of_masters_or_of_nothing_is_no_stream(gate: Origin, probe: Probe) -> None:
+    loop, broken = an_event(), an_event()
+    put(gate, loop, MASTER.format(uri="stream.m3u8"))
+    put(gate, broken, MASTER.format(uri="0/index.m3u8"))
+    assert await probe.status(loop, NOW) is Status.NOT_STARTED
+    assert await probe.status(broken, NOW) is Status.NOT_STARTED
+    assert len(gate.asked) == 4
+
+
+async def test_a_playlist_of_more_than_a_megabyte_is_not_read_to_its_end(gate: Origin, probe: Probe) -> None:
+    event = an_event(-2, -1)
+    put(gate, event, ENDED + "#" * MAX_PLAYLIST_BYTES)
+    assert await probe.status(event, NOW) is Status.ENDED
+    assert "larger than a megabyte" in str((await probe.examine(event, NOW)).problem)
+
+
+async def test_a_packed_playlist_that_nobody_asked_for_is_not_unpacked(gate: Origin, probe: Probe) -> None:
+    event = an_event(-2, -1)
+    put(gate, event, ENDED, **{"Content-Encoding": "gzip"})
+    assert await probe.status(event, NOW) is Status.ENDED
+
+
+async def test_what_is_remembered_is_told_without_a_look(gate: Origin, probe: Probe) -> None:
+    event = an_event(-2, -1)
+    put(gate, event, ENDED)
+    assert probe.remembered_status(event, NOW) is Status.ENDED
+    assert gate.asked == []
+    await probe.status(event, NOW)
+    assert probe.remembered_status(event, NOW + timedelta(seconds=4)) is Status.RECORDING
+    assert probe.remembered_status(event, NOW + timedelta(seconds=6)) is Status.ENDED
+
+
+async def test_a_test_says_what_there_is(gate: Origin, probe: Probe) -> None:
+    event = an_event()
+    put(gate, event, MASTER.format(uri="0/index.m3u8"))
+    put(gate, event, ENDED, "0/index.m3u8")
+    put(gate, event, "segment", "0/1.ts")
+    found = await probe.examine(event, NOW)
+    assert (found.stream, found.target_seconds, found.segments) == (Stream.COMPLETE, 2.0, 1)
+    assert [one.resolution for one in found.renditions] == ["640x360"]
+    assert found.problem is None
+    assert [asked.method for asked in gate.asked] == ["GET", "GET", "HEAD"]
+
+
+async def test_a_test_says_why_nobody_could_watch(gate: Origin, probe: Probe) -> None:
+    event, deactivated = an_event(), an_event()
+    deactivated.is_active = False
+    gate.answer(f"/streams/{deactivated.id}/stream.m3u8", Reply(403))
+    assert "no playlist yet" in str((await probe.examine(event, NOW)).problem)
+    assert "deactivated" in str((await probe.examine(deactivated, NOW)).problem)
+    put(gate, event, "<html>")
+    assert "no HLS playlist" in str((await probe.examine(event, NOW)).problem)
+    put(gate, event, LIVE)
+    assert "newest segment" in str((await probe.examine(event, NOW)).problem)
+    put(gate, event, LIVE.replace("#EXTINF:2,\n1.ts\n", ""))
+    assert "no segment yet" in str((await probe.examine(event, NOW)).problem)
+    gate.stop()
+    assert "no answer" in str((await probe.examine(event, NOW)).problem)
+
+
+async def test_asked_again_at_the_same_time_a_gate_that_answered_late_is_not_asked_twice(
+    gate: Origin, probe: Probe
+) -> None:
+    event = an_event(-2, -1)
+
+    def slowly(_asked: Asked) -> Reply:
+        return Reply(200, ENDED.encode(), delay=0.2)
+
+    gate.answer(f"/streams/{event.id}/stream.m3u8", slowly)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(probe.status, event, NOW)
+        await anyio.lowlevel.checkpoint()
+        tasks.start_soon(probe.status, event, NOW)
+    assert len(gate.asked) == 1
+    assert probe.remembered_status(event, NOW) is Status.RECORDING

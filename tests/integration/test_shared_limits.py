@@ -1,0 +1,197 @@
+"""Limits over several control planes, through a real Redis: shared while it is there, never in anybody's way."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+
+from control_plane.limits import Limits
+from control_plane.moving_windows import Limit
+from control_plane.refusals import TooManyAttempts
+from control_plane.shared_limits import RedisCounts
+from tests.support.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
+from tests.support.forging import SECRET
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.anyio
+HOME = "2001:db8:1:2::1"
+WRONG = "K7F2X9M4B1C3"
+ANY_LIMIT = Limit("any", 5, 60)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def plane(folder: Path, name: str, **settings: str) -> Iterator[Callable[[], httpx2.AsyncClient]]:
+    """Run `python -m control_plane` on a socket; give what opens a device at it. End it by its process id."""
+    path, log = folder / f"{name}.sock", folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "control_plane", "--uds", str(path)],
+            env={"PATH": os.environ["PATH"]} | settings,
+            stdout=output,
+            stderr=output,
+            cwd=Path(__file__).parents[2],
+        )
+    try:
+        eventually(lambda: process.poll() is not None or listens(path), within=30)
+        assert process.poll() is None, log.read_text()
+        yield lambda: device(path)
+        assert "Traceback" not in log.read_text(), log.read_text()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=10)
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def device(path: Path) -> httpx2.AsyncClient:
+    transport = httpx2.AsyncHTTPTransport(uds=str(path))
+    return httpx2.AsyncClient(transport=transport, base_url="http://x", headers={"X-Real-IP": HOME}, timeout=20)
+
+
+@pytest.fixture
+def planes(tmp_path: Path, redis: RedisServer, database_url: str) -> Iterator[list[Callable[[], httpx2.AsyncClient]]]:
+    """Two control planes on one database and one Redis."""
+    settings = {
+        "PLAYBACK_SIGNING_SECRET": SECRET,
+        "INTERNAL_API_KEY": INTERNAL_KEY,
+        "ADMIN_PASSWORD_HASH": PASSWORD_HASH,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis.url,
+    }
+    with ExitStack() as stack:
+        yield [stack.enter_context(plane(tmp_path, name, **settings)) for name in ("one", "two")]
+
+
+async def guess(http: httpx2.AsyncClient, times: int) -> list[int]:
+    return [(await Viewer(http).validate(WRONG)).status_code for _ in range(times)]
+
+
+async def new_codes(http: httpx2.AsyncClient, count: int) -> list[str]:
+    admin = Admin(http)
+    assert (await admin.sign_in(PASSWORD)).status_code == 200
+    return [ticket["code"] for ticket in await admin.codes(await admin.create_event(), count)]
+
+
+async def test_two_processes_share_what_they_count_and_live_without_redis(
+    redis: RedisServer, planes: list[Callable[[], httpx2.AsyncClient]]
+) -> None:
+    async with planes[0]() as one, planes[1]() as two:
+        codes = await new_codes(one, 5)
+        assert await guess(one, 3) + await guess(two, 3) == [401] * 5 + [429]
+        assert await guess(one, 1) == [429]
+        assert (await Viewer(one).validate(codes[0])).status_code == 200
+        await guess(one, 53)
+        refused = await Viewer(two).validate(codes[1])
+        assert (refused.status_code, int(refused.headers["retry-after"]) > 30) == (429, True)
+        redis.stop()
+        assert (await Viewer(two).validate(codes[1])).status_code == 200  # it has seen three guesses itself
+        assert await guess(one, 1) == [429]
+        redis.start()
+        await shared_again(one, two)
+
+
+async def shared_again(one: httpx2.AsyncClient, two: httpx2.AsyncClient) -> None:
+    """The Redis that came back knows nothing of before: guess at one until it answers, and be refused at the other."""
+    with anyio.fail_after(20):
+        while await guess(one, 1) != [401]:
+            continue
+    assert await guess(one, 4) == [401] * 4
+    assert await guess(two, 1) == [429]
+
+
+async def refusals(limits: Limits, times: int, address: str = HOME) -> int:
+    refused = 0
+    for _ in range(times):
+        try:
+            await limits.count_guess(address)
+        except TooManyAttempts:
+            refused += 1
+    return refused
+
+
+@pytest.fixture
+async def counts(redis: RedisServer) -> list[RedisCounts]:
+    return [RedisCounts(redis.url) for _ in range(2)]
+
+
+async def test_every_limit_is_shared(counts: list[RedisCounts]) -> None:
+    one, two = (Limits(600, shared) for shared in counts)
+    for limits in (one, two) * 5:
+        await limits.count_sign_in(HOME)
+    with pytest.raises(TooManyAttempts):
+        await two.count_sign_in(HOME)
+    for limits in (one, two) * 6:
+        await limits.count_refresh("a session")
+    with pytest.raises(TooManyAttempts) as caught:
+        await one.count_refresh("a session")
+    assert 590 <= caught.value.retry_after <= 600
+    await close(counts)
+
+
+async def test_a_hung_redis_holds_nobody_up_and_is_asked_again_later(
+    redis: RedisServer, counts: list[RedisCounts]
+) -> None:
+    limits = Limits(600, counts[0])
+    assert await refusals(limits, 3) == 0
+    with capture_logs() as logs:
+        redis.freeze()
+        began = time.monotonic()
+        await limits.check_guesser(HOME)
+        assert await refusals(limits, 3) == 1  # those before the outage are not forgotten
+        assert time.monotonic() - began < 0.5  # seven questions; only the first of them waited
+        redis.thaw()
+        with anyio.fail_after(10):
+            while await counts[0].wait(ANY_LIMIT, HOME) is None:
+                await anyio.lowlevel.checkpoint()
+    assert [entry["event"] for entry in logs] == ["shared_limits_away", "shared_limits_back"]
+    await close(counts)
+
+
+async def test_of_a_hundred_who_meet_a_hung_redis_at_once_nobody_waits_longer(
+    redis: RedisServer, counts: list[RedisCounts]
+) -> None:
+    limits = Limits(600, counts[0])
+    redis.freeze()
+    began = time.monotonic()
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(limits.check_guesser, f"192.0.2.{number}")
+    assert time.monotonic() - began < 3
+    await close(counts)
+
+
+async def test_without_a_redis_at_all_each_counts_for_itself(tmp_path: Path) -> None:
+    counts = [RedisCounts(f"unix://{tmp_path}/nobody.sock"), RedisCounts("redis://127.0.0.1:9")]
+    for shared in counts:
+        assert await refusals(Limits(600, shared), 7) == 2
+    await close(counts)
+
+
+async def close(counts: list[RedisCounts]) -> None:
+    for each in counts:
+        await each.close()

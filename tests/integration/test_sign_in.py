@@ -1,0 +1,196 @@
+"""Signing in: one answer for every kind of wrong, codes that are good once, and floods that pile up nowhere."""
+
+import asyncio
+from collections import Counter
+from typing import Literal
+
+import pytest
+from argon2 import PasswordHasher
+
+from control_plane import accounts
+from control_plane.passwords import MOST_AT_ONCE, MOST_WAITING
+from control_plane.refusals import SignInFailed
+from tests.support.api import HASHER, PASSWORD, Admin, ControlPlane, make_settings, running
+from tests.support.staff import audit_of, code_now, hire, use_codes
+
+pytestmark = pytest.mark.anyio
+
+
+class Watched(PasswordHasher):
+    """A real hasher that counts its verifications and how many were at work at once."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.verified = self.busy = self.most_busy = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - its name in the base
+        self.verified += 1
+        self.busy += 1
+        self.most_busy = max(self.most_busy, self.busy)
+        try:
+            return super().verify(hash, password)
+        finally:
+            self.busy -= 1
+
+
+async def test_every_kind_of_wrong_is_answered_byte_for_byte_alike(database_url: str) -> None:
+    hasher = Watched()
+    async with running(make_settings(database_url), hasher) as plane, plane.browser("198.51.100.1") as http:
+        owner = Admin(http)
+        assert (await owner.sign_in()).status_code == 200
+        gone = await hire(owner, "gone", "operator")
+        await owner.http.patch(f"/api/admin/users/{gone}/deactivate")
+        await use_codes(owner)
+        wrong = [
+            {"username": "nobody"},
+            {"password": "wrong"},
+            {"username": "gone"},
+            {"totp": "000000"},
+            {"totp": "aaaa-bbbb-cccc-dddd"},
+            {},  # the right password without its code
+            {"username": "nobody", "totp": "000000"},
+            {"username": "no\0body"},
+        ]
+        answers, checks = [], []
+        for attempt in wrong:
+            before = hasher.verified
+            async with plane.browser("192.0.2.99") as stranger:
+                answer = await stranger.post("/api/admin/login", json={"password": PASSWORD} | attempt)
+            answers.append((answer.status_code, answer.content, sorted(answer.headers.items())))
+            checks.append(hasher.verified - before)
+    assert {status for status, _, _ in answers} == {401}
+    assert SignInFailed.sentence.encode() in answers[0][1]
+    assert [answer for answer in answers if answer != answers[0]] == []
+    assert checks == [1] * len(wrong)
+
+
+async def test_a_code_of_the_app_signs_in_once(plane: ControlPlane, admin: Admin) -> None:
+    secret, _ = await use_codes(admin)
+    code = code_now(secret, 1)
+    async with plane.browser() as http:
+        statuses = [(await Admin(http).sign_in(totp=code)).status_code for _ in range(2)]
+    assert statuses == [200, 401]
+
+
+async def test_the_code_that_confirmed_the_secret_does_not_sign_in_any_more(plane: ControlPlane, admin: Admin) -> None:
+    begun = await admin.http.post("/api/admin/account/totp", json={"password": PASSWORD})
+    code = code_now(begun.json()["data"]["secret"])
+    assert (await admin.http.post("/api/admin/account/totp/confirm", json={"code": code})).status_code == 200
+    async with plane.browser() as http:
+        assert (await Admin(http).sign_in(totp=code)).status_code == 401
+
+
+async def test_a_code_typed_in_groups_is_the_same_code(plane: ControlPlane, admin: Admin) -> None:
+    secret, _ = await use_codes(admin)
+    code = code_now(secret, 1)
+    async with plane.browser() as http:
+        assert (await Admin(http).sign_in(totp=f" {code[:3]} {code[3:]} ")).status_code == 200
+
+
+async def test_each_recovery_code_signs_in_once_even_when_used_ten_times_at_once(
+    plane: ControlPlane, admin: Admin
+) -> None:
+    _, codes = await use_codes(admin)
+    assert len(set(codes)) == 10
+
+    async def enter(code: str) -> int:
+        async with plane.browser("192.0.2.77") as http:
+            return (await Admin(http).sign_in(totp=code)).status_code
+
+    at_once = await asyncio.gather(*(enter(codes[0]) for _ in range(5)))
+    assert sorted(at_once) == [200, 401, 401, 401, 401]
+    assert await enter(codes[1].upper().replace("-", " ")) == 200
+    assert (await admin.list("/account"))["data"]["recoveryCodesLeft"] == 8
+
+
+async def test_who_knows_the_password_cannot_guess_codes_for_long(plane: ControlPlane, admin: Admin) -> None:
+    secret, codes = await use_codes(admin)
+    for number in range(10):
+        async with plane.browser(f"192.0.2.{number}") as http:
+            assert (await Admin(http).sign_in(totp="000000")).status_code == 401
+    async with plane.browser("192.0.2.200") as http:
+        assert (await Admin(http).sign_in(totp=code_now(secret, 1))).status_code == 401
+        assert (await Admin(http).sign_in(totp=codes[0])).status_code == 401
+
+
+async def test_wrong_passwords_of_strangers_keep_nobody_out(plane: ControlPlane, admin: Admin) -> None:
+    secret, _ = await use_codes(admin)
+    for number in range(20):
+        async with plane.browser(f"192.0.2.{number}") as http:
+            await Admin(http).sign_in("wrong", totp="000000")
+    async with plane.browser("192.0.2.200") as http:
+        assert (await Admin(http).sign_in(totp=code_now(secret, 1))).status_code == 200
+
+
+async def test_the_user_name_counts_in_small_and_in_big_letters(plane: ControlPlane) -> None:
+    async with plane.browser() as http:
+        assert (await Admin(http).sign_in(username=" Admin ")).status_code == 200
+
+
+async def test_of_a_hundred_sign_ins_at_once_few_are_checked_at_once_and_the_rest_is_sent_away(
+    database_url: str,
+) -> None:
+    hasher, retry_after = Watched(), set[str]()
+
+    async def enter(plane: ControlPlane, number: int) -> int:
+        async with plane.browser(f"192.0.2.{number}") as http:
+            answer = await Admin(http).sign_in("wrong", username=("admin", "nobody")[number % 2])
+        retry_after.add(answer.headers.get("retry-after", ""))
+        return answer.status_code
+
+    async with running(make_settings(database_url), hasher) as plane:
+        statuses = Counter(await asyncio.gather(*(enter(plane, number) for number in range(100))))
+        async with plane.browser() as http:
+            assert (await Admin(http).sign_in()).status_code == 200
+    assert hasher.most_busy <= MOST_AT_ONCE
+    assert statuses.keys() == {401, 503}
+    assert statuses[401] >= MOST_AT_ONCE + MOST_WAITING
+    assert retry_after == {"", "3"}
+
+
+async def test_a_hash_of_older_parameters_is_renewed_at_sign_in(database_url: str) -> None:
+    newer = PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)
+    async with running(make_settings(database_url), newer) as plane, plane.browser() as http:
+        owner = Admin(http)
+        assert (await owner.sign_in()).status_code == 200
+        assert (await owner.sign_in()).status_code == 200
+        assert (await owner.list("/account"))["data"]["username"] == "admin"  # and the session goes on
+        renewed = await hash_of(plane, "admin")
+        assert "m=16,t=2" in renewed
+    async with running(make_settings(database_url), newer) as plane, plane.browser() as http:
+        assert (await Admin(http).sign_in()).status_code == 200
+        assert await hash_of(plane, "admin") == renewed
+    assert HASHER.verify(renewed, PASSWORD)
+
+
+async def test_the_audit_log_knows_who_came_in_and_who_did_not_and_why(plane: ControlPlane, admin: Admin) -> None:
+    _, codes = await use_codes(admin)
+    async with plane.browser("192.0.2.5") as http:
+        person = Admin(http)
+        await person.sign_in("a wrong secret")
+        await person.sign_in(PASSWORD, username="hunter2hunter2")
+        await person.sign_in(PASSWORD, totp="000000")
+        await person.sign_in(PASSWORD, totp=codes[0])
+        await http.post("/api/admin/logout")
+        await http.post("/api/admin/logout")
+    entries = [
+        (entry["actor"], entry["address"], entry["outcome"], entry["subject"], (entry["detail"] or {}).get("why"))
+        for entry in (await audit_of(admin, "sign-in"))[1:]
+    ]
+    assert entries == [
+        ("nobody", "192.0.2.5", "sign-in-failed", "admin", "password"),
+        ("nobody", "192.0.2.5", "sign-in-failed", entries[1][3], "unknown user"),
+        ("nobody", "192.0.2.5", "sign-in-failed", "admin", "authentication code"),
+        ("admin", "192.0.2.5", "ok", "admin", None),
+    ]
+    assert [entry["actor"] for entry in await audit_of(admin, "sign-out")] == ["admin"]
+    everything = (await admin.http.get("/api/admin/audit", params={"limit": 200})).text
+    for secret in ("hunter2", "a wrong secret", PASSWORD, codes[0], "000000"):
+        assert secret not in everything
+
+
+async def hash_of(plane: ControlPlane, username: str) -> str:
+    async with plane.services.database.read() as db:
+        user = await accounts.find(db, username)
+    assert user
+    return user.password_hash

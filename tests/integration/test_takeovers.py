@@ -1,0 +1,72 @@
+"""Taking a seat over, and taking it over again and again."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from control_plane import takeovers
+from control_plane.database import Database
+from control_plane.refusals import TakenOverTooOften
+from tests.support.api import Admin, Viewer
+from tests.support.house import LAPTOP, NOON, PHONE, House, after, new_house
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+async def take_turns(house: House, times: int) -> None:
+    """Let two devices take the seat from each other, a minute apart."""
+    await house.redeem(PHONE, NOON)
+    for turn in range(1, times + 1):
+        await house.redeem(LAPTOP if turn % 2 else PHONE, after(60 * turn - 30), takeover=True)
+
+
+async def test_two_devices_cannot_go_on_taking_a_ticket_from_each_other(database: Database) -> None:
+    house = await new_house(database, session_policy="takeover")
+    await take_turns(house, takeovers.MOST)
+    with pytest.raises(TakenOverTooOften) as refused:
+        await house.redeem(LAPTOP, after(240), takeover=True)
+    assert refused.value.retry_after == 390
+    assert "too often" in str(refused.value)
+    assert await house.seats() == {"phone": 0}
+
+
+async def test_after_a_while_the_ticket_can_be_taken_over_again(database: Database) -> None:
+    house = await new_house(database, session_policy="takeover")
+    await take_turns(house, takeovers.MOST)
+    for seconds in (30, 90, 150, 210, 500, 600):  # of a device that goes on watching
+        await house.beat_all(after(seconds))
+    with pytest.raises(TakenOverTooOften):
+        await house.redeem(LAPTOP, after(629), takeover=True)
+    await house.redeem(LAPTOP, after(631), takeover=True)
+    assert await house.seats() == {"laptop": 0}
+
+
+async def test_other_tickets_and_free_seats_are_not_concerned(database: Database) -> None:
+    house = await new_house(database, session_policy="takeover")
+    await take_turns(house, takeovers.MOST)
+    await house.redeem(LAPTOP, after(240), ticket=1)
+    await house.release_all(after(241))
+    await house.redeem(LAPTOP, after(242), takeover=True)
+
+
+async def test_a_viewer_is_told_how_long_to_wait(admin: Admin, phone: Viewer, laptop: Viewer) -> None:
+    ticket = await admin.ticket(sessionPolicy="takeover")
+    await phone.validate(ticket["code"])
+    for turn in range(takeovers.MOST):
+        taker = phone if turn % 2 else laptop
+        taker.http.cookies.clear()
+        assert (await taker.validate(ticket["code"], takeover=True)).status_code == 200
+    laptop.http.cookies.clear()
+    offered = await laptop.validate(ticket["code"])
+    assert (offered.status_code, offered.json()["canTakeOver"]) == (409, True)
+    answer = await laptop.validate(ticket["code"], takeover=True)
+    assert (answer.status_code, answer.json()["reason"]) == (429, "taken-over-too-often")
+    assert 590 <= int(answer.headers["retry-after"]) <= 600
+    assert (await phone.heartbeat()).status_code == 200

@@ -1,0 +1,181 @@
+"""The history of a ticket: what happened, and one sentence that says why somebody cannot watch."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from control_plane import history, revocation, takeovers, verdict
+from control_plane.database import Database
+from control_plane.verdict import Verdict
+from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
+from tests.support.house import LAPTOP, NOON, PHONE, RULES, House, after, new_house
+
+pytestmark = pytest.mark.anyio
+
+
+async def look(plane: ControlPlane, admin: Admin, ticket_id: str, **query: Any) -> dict[str, Any]:
+    await plane.services.audit_queue.write_behind()
+    return await admin.list(f"/tokens/{ticket_id}/history", **query)
+
+
+def told(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say what happened, newest first: an entry's action and outcome, or how a session ended."""
+    return [
+        (one["entry"]["action"], one["entry"]["outcome"])
+        if one["kind"] == "entry"
+        else ("session", one["session"]["endReason"] or "on")
+        for one in found["data"]["happenings"]
+    ]
+
+
+async def test_everything_that_happened_to_a_ticket_is_told_newest_first(
+    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    first, other = await admin.codes(await admin.create_event(), 2)
+    await phone.validate(first["code"])
+    await laptop.validate(other["code"])
+    await laptop.validate(first["code"])
+    await phone.refresh()
+    await admin.patch("tokens", first["id"], "revoke")
+    await phone.validate(first["code"])
+    found = await look(plane, admin, first["id"])
+    assert told(found) == [
+        ("ticket.redeem", "revoked"),
+        ("session.end", "ok"),
+        ("ticket.revoke", "ok"),
+        ("ticket.redeem", "in-use"),
+        ("ticket.redeem", "ok"),
+        ("session", "revoked"),
+    ]
+    times = [datetime.fromisoformat(one["at"]) for one in found["data"]["happenings"]]
+    assert times == sorted(times, reverse=True)
+    assert first["code"] not in str(found["data"]["happenings"])
+
+
+async def test_a_session_is_told_with_its_device_and_how_long_it_lasted(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    ticket = await admin.ticket()
+    phone.http.headers["User-Agent"] = "A phone"
+    await phone.validate(ticket["code"])
+    [session] = [
+        one["session"] for one in (await look(plane, admin, ticket["id"]))["data"]["happenings"] if one["session"]
+    ]
+    assert (session["device"], session["address"], session["endedAt"]) == ("A phone", "192.0.2.10", None)
+    await phone.release()
+    [session] = [
+        one["session"] for one in (await look(plane, admin, ticket["id"]))["data"]["happenings"] if one["session"]
+    ]
+    assert (session["endReason"], session["endedAt"] is not None, session["seconds"] >= 0) == ("released", True, True)
+
+
+async def test_a_long_history_comes_in_pages_without_a_gap(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    ticket = await admin.ticket()
+    for _ in range(4):
+        await phone.validate(ticket["code"])
+    whole = await look(plane, admin, ticket["id"])
+    pages = [await look(plane, admin, ticket["id"], page=page, limit=3) for page in (1, 2, 3, 4)]
+    assert whole["pagination"]["total"] == len(whole["data"]["happenings"]) == 8
+    assert [len(page["data"]["happenings"]) for page in pages] == [3, 3, 2, 0]
+    assert [one for page in pages for one in page["data"]["happenings"]] == whole["data"]["happenings"]
+
+
+async def test_a_deleted_tickets_history_stays(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    ticket = await admin.ticket()
+    await phone.validate(ticket["code"])
+    await admin.http.delete(f"/api/admin/tokens/{ticket['id']}")
+    found = await look(plane, admin, ticket["id"])
+    assert told(found) == [("ticket.delete", "ok"), ("ticket.redeem", "ok")]
+    assert found["data"]["ticket"] is None
+    assert found["data"]["verdict"]["word"] == "deleted"
+    assert "by admin." in found["data"]["verdict"]["sentence"]
+
+
+async def test_who_revoked_a_ticket_is_said(plane: ControlPlane, admin: Admin) -> None:
+    ticket = await admin.ticket()
+    assert (await look(plane, admin, ticket["id"]))["data"]["verdict"]["word"] == "ok"
+    await admin.patch("tokens", ticket["id"], "revoke")
+    found = (await look(plane, admin, ticket["id"]))["data"]
+    assert (found["verdict"]["word"], found["ticket"]["status"]) == ("revoked", "revoked")
+    assert found["verdict"]["sentence"].endswith("by admin.")
+
+
+async def test_a_ticket_that_never_was_has_no_history(admin: Admin) -> None:
+    assert (await admin.http.get(f"/api/admin/tokens/{UNKNOWN_ID}/history")).status_code == 404
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+async def judge(house: House, now: datetime) -> Verdict:
+    async with house.database.read() as db:
+        return await verdict.judge(db, await history.subject(db, house.tickets[0].id), RULES, now)
+
+
+async def test_nothing_is_in_the_way_of_a_good_ticket(database: Database) -> None:
+    house = await new_house(database, max_devices=2)
+    assert await judge(house, after(1)) == Verdict(
+        "ok", "Nothing is in the way: the ticket is good until 15:00 on 15 January 2027 UTC and 2 seats are free."
+    )
+    await house.redeem(PHONE, after(2))
+    assert (await judge(house, after(3))).sentence.endswith("UTC and a seat is free.")
+
+
+async def test_before_the_event_a_good_ticket_has_to_wait(database: Database) -> None:
+    assert await judge(await new_house(database), after(-60)) == Verdict(
+        "not-started",
+        "The event begins at 12:00 on 15 January 2027 UTC; the ticket is good until 15:00 on 15 January 2027 UTC.",
+    )
+
+
+async def test_another_device_has_the_only_seat(database: Database) -> None:
+    house = await new_house(database)
+    await house.redeem(PHONE, after(60))
+    assert await judge(house, after(90)) == Verdict(
+        "in-use", "Another device is using this ticket's only seat since 12:01 on 15 January 2027 UTC."
+    )
+
+
+async def test_a_device_that_has_fallen_silent_gives_way(database: Database) -> None:
+    house = await new_house(database)
+    await house.redeem(PHONE, NOON)
+    assert (await judge(house, after(60))).word == "in-use"
+    assert (await judge(house, after(61))).word == "silent"
+
+
+async def test_all_seats_are_taken(database: Database) -> None:
+    house = await new_house(database, max_devices=2)
+    await house.redeem(PHONE, NOON)
+    await house.redeem(LAPTOP, after(1))
+    assert (await judge(house, after(2))).sentence.startswith("All 2 seats of this ticket are taken")
+
+
+async def test_a_seat_can_be_taken_over_unless_that_happens_too_often(database: Database) -> None:
+    house = await new_house(database, session_policy="takeover")
+    await house.redeem(PHONE, NOON)
+    assert "may take over" in (await judge(house, after(1))).sentence
+    for turn in range(takeovers.MOST):
+        await house.redeem(LAPTOP, after(turn), takeover=True)
+    found = await judge(house, after(5))
+    assert (found.word, "in 10 min" in found.sentence) == ("taken-over-too-often", True)
+
+
+async def test_an_event_that_is_closed_or_over_is_in_the_way(database: Database) -> None:
+    house = await new_house(database)
+    async with database.write() as db:
+        await revocation.deactivate(db, house.event.id, after(1))
+    assert await judge(house, after(2)) == Verdict(
+        "event", "The event was deactivated at 12:00 on 15 January 2027 UTC."
+    )
+    async with database.write() as db:
+        await revocation.reactivate(db, house.event.id, after(3))
+    assert (await judge(house, after(10_799))).word == "ok"
+    assert await judge(house, after(10_800)) == Verdict(
+        "expired", "The ticket expired at 15:00 on 15 January 2027 UTC."
+    )

@@ -1,0 +1,93 @@
+"""Webhooks and real control-plane processes: killed in the middle, and several on one outbox."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.api import Admin
+from tests.support.hooks import until
+from tests.support.server import ControlPlaneProcess
+from tests.support.webhook_receiver import Answer, Receiver
+
+pytestmark = pytest.mark.anyio
+ALLOWED = {"WEBHOOK_ALLOW_PRIVATE": "true", "HLS_SERVER_INTERNAL_URL": ""}
+TICKETS = 30
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    running = Receiver()
+    running.start()
+    yield running
+    running.stop()
+
+
+async def create(admin: Admin, receiver: Receiver) -> None:
+    draft = {"url": receiver.url, "topics": ["ticket.revoked"]}
+    assert (await admin.http.post("/api/admin/webhooks", json=draft)).status_code == 201
+
+
+async def revoke(admin: Admin, count: int) -> list[str]:
+    tickets = await admin.codes(await admin.create_event(), count)
+    for ticket in tickets:
+        await admin.patch("tokens", ticket["id"], "revoke")
+    return [ticket["id"] for ticket in tickets]
+
+
+def told(receiver: Receiver) -> list[str]:
+    return [heard.said["data"]["ticketId"] for heard in list(receiver.heard)]
+
+
+async def test_what_was_answered_before_a_kill_is_told_after_it(
+    tmp_path: Path, database_url: str, receiver: Receiver
+) -> None:
+    receiver.answer = lambda _heard: Answer(delay=60)
+    with ControlPlaneProcess(tmp_path, database_url, **ALLOWED) as control:
+        async with control.browser() as http:
+            admin = Admin(http)
+            await admin.sign_in()
+            await create(admin, receiver)
+            revoked = await revoke(admin, 5)
+
+            async def is_under_way() -> bool:
+                return len(receiver.heard) == 1
+
+            await until(is_under_way)
+        control.service.kill()
+        receiver.answer = lambda _heard: Answer()
+        control.start()
+
+        async def is_told() -> bool:
+            return set(told(receiver)) == set(revoked)
+
+        await until(is_told, within=60)
+    assert told(receiver)[1:] == revoked  # the one that was under way once more, under the same id
+    assert receiver.heard[0].id == receiver.heard[1].id
+
+
+async def test_two_processes_on_one_outbox_send_each_message_once_and_in_order(
+    tmp_path: Path, database_url: str, receiver: Receiver
+) -> None:
+    with ExitStack() as stack:
+        first = stack.enter_context(ControlPlaneProcess(tmp_path, database_url, "first", **ALLOWED))
+        second = stack.enter_context(ControlPlaneProcess(tmp_path, database_url, "second", **ALLOWED))
+        async with first.browser() as http, second.browser() as other:
+            admin, colleague = Admin(http), Admin(other)
+            await admin.sign_in()
+            await colleague.sign_in()
+            await create(admin, receiver)
+            event_id = await admin.create_event()
+            tickets = await admin.codes(event_id, TICKETS)
+            for number, ticket in enumerate(tickets):
+                await (admin, colleague)[number % 2].patch("tokens", ticket["id"], "revoke")
+
+            async def is_told() -> bool:
+                return len(receiver.heard) >= TICKETS - 1
+
+            await until(is_told, within=30)
+        assert not [line for line in first.complaints() + second.complaints() if "webhook" in line]
+    heard = told(receiver)
+    assert len(heard) == len(set(heard))
+    assert heard == [ticket["id"] for ticket in tickets if ticket["id"] in heard]

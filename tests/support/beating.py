@@ -1,0 +1,24 @@
+"""A heartbeat by itself: answered and written, without an application around it."""
+
+from datetime import datetime
+
+import anyio
+
+from authz_sidecar.contract.playback_token import Claims
+from control_plane.database import Database
+from control_plane.heartbeats import Heartbeats
+from control_plane.refusals import Refusal
+
+
+async def beat(database: Database, claims: Claims, now: datetime) -> None:
+    """Raise what the heartbeat was refused for."""
+    heartbeats, stop, refusal = Heartbeats(database), anyio.Event(), None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(heartbeats.run, stop)
+        try:
+            await heartbeats.beat(claims, now)
+        except Refusal as error:
+            refusal = error
+        stop.set()
+    if refusal:
+        raise refusal

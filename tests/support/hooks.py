@@ -1,0 +1,64 @@
+"""Webhooks and their messages, written into a database without anybody's API."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+from sqlalchemy import select
+
+from control_plane import webhooks
+from control_plane.database import Database
+from control_plane.models import Event, Ticket
+from control_plane.models_admin import Webhook, WebhookDelivery
+from control_plane.outbox import Topic
+from control_plane.schemas import utc_now
+
+ALL: Final = tuple(Topic)
+
+
+async def add_webhook(
+    database: Database, url: str, topics: Iterable[Topic] = ALL, *, is_active: bool = True
+) -> Webhook:
+    async with database.write() as db:
+        return await webhooks.create(db, url, topics, utc_now(), is_active=is_active)
+
+
+async def add_event(database: Database, starts_at: datetime, hours: float = 2, **values: object) -> Event:
+    event = Event(
+        title="Concert",
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=hours),
+        created_at=starts_at,
+        updated_at=starts_at,
+        **values,
+    )
+    async with database.write() as db:
+        db.add(event)
+    return event
+
+
+async def add_ticket(database: Database, event: Event, code: str = "K7F2X9M4B1C3") -> Ticket:
+    ticket = Ticket(
+        code=code,
+        event_id=event.id,
+        label="Row 5",
+        expires_at=event.ends_at + timedelta(hours=48),
+        created_at=utc_now(),
+    )
+    async with database.write() as db:
+        db.add(ticket)
+    return ticket
+
+
+async def outbox_of(database: Database) -> list[WebhookDelivery]:
+    """Give everything that lies in the outbox, in its order."""
+    async with database.read() as db:
+        return list(await db.scalars(select(WebhookDelivery).order_by(WebhookDelivery.id)))
+
+
+async def until(look: Callable[[], Awaitable[bool]], within: float = 15.0) -> None:
+    """Wait for something to become true in the tests' own event loop, where the services run, too."""
+    with anyio.fail_after(within):
+        while not await look():  # noqa: ASYNC110 - it becomes true elsewhere: in a database, at a receiver
+            await anyio.sleep(0.05)

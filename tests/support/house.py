@@ -1,0 +1,93 @@
+"""A house of one event with its tickets: rules by themselves, each told what time it is, and what a gate says then."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+
+from authz_sidecar.contract.feed import Change
+from authz_sidecar.contract.playback_token import Claims
+from authz_sidecar.revocations import Revocations
+from control_plane import event_changes, events, revocation_feed, sessions, tickets, tv
+from control_plane.database import Database
+from control_plane.models import Event, Ticket, ViewingSession
+from control_plane.schemas import EventDraft, EventUpdate
+from control_plane.sessions import Device, Grant, SeatRules
+
+NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
+RULES = SeatRules(token_seconds=3600, silence=timedelta(seconds=60), counting_since=NOON - timedelta(days=1))
+PHONE, LAPTOP, TABLET = Device("192.0.2.10", "phone"), Device("192.0.2.20", "laptop"), Device("192.0.2.30", "tablet")
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+@dataclass
+class House:
+    """An event from noon to two, with an hour of access after it, and its tickets."""
+
+    database: Database
+    event: Event
+    tickets: list[Ticket]
+
+    async def redeem(self, device: Device, now: datetime, ticket: int = 0, *, takeover: bool = False) -> Grant:
+        async with self.database.write() as db:
+            return await sessions.redeem(db, self.tickets[ticket].code, device, RULES, now, takeover=takeover)
+
+    async def refresh(self, claims: Claims, now: datetime) -> Claims:
+        async with self.database.write() as db:
+            return await sessions.refresh(db, claims, RULES, now)
+
+    async def tv(self, grant: Grant, now: datetime) -> Claims:
+        async with self.database.write() as db:
+            return (await tv.link(db, grant.claims, "192.0.2.10", RULES, now)).claims
+
+    async def change(self, now: datetime, **changes: object) -> Event:
+        async with self.database.write() as db:
+            event = await events.find(db, self.event.id)
+            kept = {name: getattr(event, name) for name in EventUpdate.model_fields}
+            wanted = EventUpdate.model_validate(kept | changes)
+            return await event_changes.update_event(db, event.id, wanted, (), now)
+
+    async def feed(self) -> tuple[Change, ...]:
+        async with self.database.read() as db:
+            return (await revocation_feed.read_page(db, "")).changes
+
+    async def plays(self, claims: Claims, now: datetime) -> bool:
+        """Tell what a gate that follows the feed says."""
+        known = Revocations(await self.feed())
+        refused = (
+            known.events.refuses(claims.eid, claims.iat),
+            known.codes.refuses(claims.sub or "", claims.iat),
+            known.sessions.refuses(claims.sid or "", claims.iat),
+        )
+        return not claims.is_expired(now.timestamp()) and not any(refused)
+
+    async def beat_all(self, now: datetime) -> None:
+        """Note a sign of life of every session that is on."""
+        async with self.database.write() as db:
+            for session in await db.scalars(select(ViewingSession).where(ViewingSession.ended_at.is_(None))):
+                session.last_seen_at = now
+
+    async def release_all(self, now: datetime) -> None:
+        async with self.database.write() as db:
+            for session in (await db.scalars(select(ViewingSession).where(ViewingSession.ended_at.is_(None)))).all():
+                await sessions.end(db, session, "released", now)
+
+    async def seats(self) -> dict[str, int]:
+        """Give the seat of each device that is on."""
+        async with self.database.read() as db:
+            live = await db.scalars(select(ViewingSession).where(ViewingSession.ended_at.is_(None)))
+            return {session.user_agent: session.seat for session in live}
+
+    async def endings(self) -> dict[str, str | None]:
+        async with self.database.read() as db:
+            return {session.user_agent: session.end_reason for session in await db.scalars(select(ViewingSession))}
+
+
+async def new_house(database: Database, **values: object) -> House:
+    draft = {"title": "Concert", "starts_at": NOON, "ends_at": after(7200), "access_window_hours": 1}
+    async with database.write() as db:
+        event = await events.create(db, EventDraft.model_validate(draft | values))
+        return House(database, event, await tickets.generate(db, event, 2))

@@ -1,0 +1,144 @@
+"""A real PostgreSQL of the tests' own: Debian's programs on a private folder, reached by a unix socket only.
+
+`initdb` refuses root, so root runs it as the package's user `postgres`. It ends with the tests, also with those that
+are killed.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from control_plane.database import upgrade_schema
+from tests.support.waiting import eventually
+
+_ACCOUNT: Final = "postgres"
+_TEMPLATE: Final = "migrated"
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where there is one: a new database is 300 small files
+_FIRST_WITH_STRATEGY: Final = 15
+_SETTINGS: Final = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    # What a test writes need not survive a power cut.
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+    "jit": "off",
+    # Neither UTC nor anywhere near it: a time that lost its zone on its way is hours off.
+    "timezone": "Asia/Kolkata",
+}
+
+
+class Postgres:
+    """A server on a folder of its own. `stop` it and `start` it again as you like."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] = _SETTINGS) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._data = folder / "data"
+        self._log = folder / "log"
+        self._names = (f"test{number}" for number in count(1))
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:
+            shutil.chown(folder, _ACCOUNT, _ACCOUNT)
+        arguments = "--auth=trust", "--username=streamgate", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"
+        with self._log.open("wb") as log:
+            made = subprocess.run(
+                self._argv("initdb", "-D", str(self._data), *arguments), stdout=log, stderr=log, check=False, cwd="/"
+            )
+        assert made.returncode == 0, self._log.read_text()
+        self._version = int((self._data / "PG_VERSION").read_text())
+
+    def start(self) -> None:
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
+        argv = self._argv("postgres", "-D", str(self._data), "-k", str(self._folder), *settings)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+        eventually(self._answers, within=30, what="PostgreSQL answers")
+        # The way that older servers know no other than is the faster one here: files are small and in memory.
+        self._copying = "STRATEGY file_copy" if self._version >= _FIRST_WITH_STRATEGY else ""
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: SIGINT drops everybody who is connected, SIGQUIT is a crash."""
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://streamgate@/{database}?host={self._folder}"
+
+    def prepare(self) -> None:
+        """Make the migrated database of which the tests' are copies."""
+        self.execute("CREATE DATABASE {}", _TEMPLATE)
+        with ThreadPoolExecutor(1) as thread:  # migrations run an event loop, and there may be one here
+            thread.submit(upgrade_schema, self.url(_TEMPLATE)).result()
+
+    @contextmanager
+    def new_database(self, template: str = _TEMPLATE) -> Iterator[str]:
+        """Give the URL of a fresh database, a copy of the template, and drop it afterwards, whoever is connected."""
+        name = next(self._names)
+        self.execute(f"CREATE DATABASE {{}} TEMPLATE {{}} {self._copying}", name, template)
+        try:
+            yield self.url(name)
+        finally:
+            self.execute("DROP DATABASE {} WITH (FORCE)", name)
+
+    def execute(self, statement: str, *names: str) -> None:
+        """Do something to databases as a whole, from outside of them."""
+        with psycopg.connect(host=str(self._folder), user="streamgate", dbname="postgres", autocommit=True) as line:
+            line.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _answers(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, self._log.read_text()
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _argv(self, program: str, *arguments: str) -> list[str]:
+        """Run by an ordinary user, and not longer than we."""
+        become = ["setpriv", "--pdeathsig=INT"]
+        if os.geteuid() == 0:
+            user = pwd.getpwnam(_ACCOUNT)
+            become += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        return [*become, str(_programs() / program), *arguments]
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Run a server. Its folder is short, as sockets need it, and within reach of the server's user."""
+    folder = Path(tempfile.mkdtemp(prefix="streamgate-pg-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
+    server = None
+    try:
+        server = Postgres(folder)
+        server.start()
+        yield server
+    finally:
+        if server:
+            server.stop()
+        shutil.rmtree(folder)
+
+
+def _programs() -> Path:
+    """Find Debian's newest server, whose programs are not on the PATH, or one that is."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = versions[-1] if versions else shutil.which("initdb")
+    assert found, "PostgreSQL is missing; Debian's package is `postgresql`."
+    return Path(found).parent

@@ -1,0 +1,86 @@
+"""Rows for every table there is, made from the models: a table that is new is never forgotten."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_plane import models_admin  # noqa: F401 - its tables belong to the metadata
+from control_plane.database import UtcDateTime
+from control_plane.engines import make_engine
+from control_plane.models import Base, FeedEpoch
+
+ROWS: Final = 3
+NOON: Final = datetime(2027, 1, 15, 12, tzinfo=UTC)
+METADATA: Final[MetaData] = Base.metadata
+# What no generator can know: values that the database's checks allow.
+_CHOSEN: Final[dict[str, Any]] = {
+    "event.session_policy": "takeover",
+    "event.starts_at": NOON,
+    "event.ends_at": NOON + timedelta(hours=3),
+    "admin_user.role": "owner",
+}
+_FAR: Final = 1001  # a number that the database's own counter does not reach in a test
+_WORDS: Final = "Übung 'quoted' \"too\" \\n 日本"
+
+Contents = dict[str, list[tuple[Any, ...]]]
+
+
+async def fill(url: str, rows: int = ROWS) -> None:
+    """Write rows into every table but the epoch's, which has its one."""
+    engine = make_engine(url)
+    async with engine.begin() as connection:
+        for table in METADATA.sorted_tables:
+            if table.name != FeedEpoch.__tablename__:
+                await connection.execute(insert(table), [_row(table, number) for number in range(rows)])
+    await engine.dispose()
+
+
+async def contents(url: str) -> Contents:
+    """Give all rows of all tables in their own order."""
+    engine = make_engine(url)
+    async with engine.connect() as connection:
+        found = {table.name: await _rows(connection, table) for table in METADATA.sorted_tables}
+    await engine.dispose()
+    return found
+
+
+def but_for_the_epoch(found: Contents) -> Contents:
+    return {name: rows for name, rows in found.items() if name != FeedEpoch.__tablename__}
+
+
+async def _rows(connection: AsyncConnection, table: Table) -> list[tuple[Any, ...]]:
+    rows = await connection.execute(select(table).order_by(*table.primary_key.columns))
+    return [tuple(row) for row in rows]
+
+
+def _row(table: Table, number: int) -> dict[str, Any]:
+    return {column.name: _value(column, number) for column in table.columns}
+
+
+def _value(column: Column[Any], number: int) -> Any:
+    if str(column) in _CHOSEN:
+        return _CHOSEN[str(column)]
+    for key in column.foreign_keys:
+        return _value(key.column, number)
+    if column.nullable and number == ROWS - 1:
+        return None
+    return _of_type(column, number)
+
+
+def _of_type(column: Column[Any], number: int) -> Any:
+    kind = column.type
+    if isinstance(kind, UtcDateTime):
+        return NOON + timedelta(hours=number, microseconds=number)
+    if isinstance(kind, Boolean):
+        return bool(number % 2)
+    if isinstance(kind, Float):
+        return number + 0.25
+    if isinstance(kind, Integer):
+        return number + (_FAR if column.primary_key else 1)
+    assert isinstance(kind, String), f"{column} has a type that no row is made for: {kind}"
+    if kind.length == 36:
+        return str(uuid5(NAMESPACE_URL, f"{column} {number}"))
+    return f"{number} {_WORDS if kind.length is None else column.name}"[: kind.length]

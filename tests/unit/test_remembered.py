@@ -1,0 +1,65 @@
+"""A dear figure is counted seldom, a cheap one each time."""
+
+import anyio
+import pytest
+
+from control_plane.remembered import TIMES_ITS_COST, Remembered
+
+pytestmark = pytest.mark.anyio
+
+
+class Counting:
+    """Counts how often it was asked; each time takes so many seconds of a clock that it moves itself."""
+
+    def __init__(self, cost: float) -> None:
+        self.cost, self.now, self.times = cost, 1000.0, 0
+        self.remembered: Remembered[int] = Remembered(lambda: self.now)
+
+    async def ask(self, after: float = 0.0) -> int:
+        self.now += after
+        return await self.remembered.get(self.count)
+
+    async def count(self) -> int:
+        await anyio.lowlevel.checkpoint()
+        self.now += self.cost
+        self.times += 1
+        return self.times
+
+
+async def test_what_is_quick_is_counted_each_time() -> None:
+    cheap = Counting(0.01)
+    assert [await cheap.ask() for _ in range(3)] == [1, 2, 3]
+
+
+async def test_what_is_dear_is_counted_again_when_twenty_times_its_cost_is_over() -> None:
+    dear = Counting(0.5)
+    assert await dear.ask() == 1
+    assert await dear.ask(after=0.5 * TIMES_ITS_COST - 0.01) == 1
+    assert await dear.ask(after=0.02) == 2
+
+
+async def test_those_who_ask_at_once_are_answered_by_one_count() -> None:
+    dear = Counting(0.5)
+    answers: list[int] = []
+
+    async def ask() -> None:
+        answers.append(await dear.ask())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(ask)
+    assert answers == [1] * 5
+
+
+async def test_a_count_that_failed_is_not_remembered() -> None:
+    remembered: Remembered[int] = Remembered()
+
+    async def fail() -> int:
+        raise OSError("away")
+
+    async def answer() -> int:
+        return 7
+
+    with pytest.raises(OSError, match="away"):
+        await remembered.get(fail)
+    assert await remembered.get(answer) == 7

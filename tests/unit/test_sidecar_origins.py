@@ -1,0 +1,144 @@
+"""The sidecar's list of events with an origin of their own: asked for again and again, kept when nobody answers."""
+
+import json
+
+import anyio
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+from trio.testing import MockClock
+
+from authz_sidecar.origins import ASK_EVERY_SECONDS, Origins, OriginsRefused, Source, parse
+
+pytestmark = pytest.mark.anyio
+ONE, TWO = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+AWAY = httpx2.ConnectError("away")
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+class Given:
+    """Answers with each of these in turn, with the last one for ever."""
+
+    def __init__(self, *answers: dict[str, str] | bytes | Exception | None) -> None:
+        self.answers = list(answers)
+        self.asked_at: list[float] = []
+        self.known: list[str] = []
+
+    async def origins(self, known: str) -> tuple[str, bytes] | None:
+        self.asked_at.append(anyio.current_time())
+        self.known.append(known)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, dict):
+            answer = listed(answer)
+        if answer is None:
+            await anyio.sleep_forever()
+        body = answer or b""
+        tag = f"tag of {len(body)}"
+        return None if known == tag else (tag, body)
+
+
+def listed(origins: dict[str, str]) -> bytes:
+    return json.dumps({"origins": origins}).encode()
+
+
+async def follow(given: Given, seconds: float) -> Origins:
+    origins = Origins(given)
+    with anyio.move_on_after(seconds):
+        await origins.run()
+    return origins
+
+
+async def test_it_knows_what_it_was_told_before_it_is_started() -> None:
+    origins = Origins(Given({ONE: "https://a.example/x/"}))
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(origins.run)
+        assert origins.by_event == {ONE: Source.at("https://a.example/x/")}
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("answer", [AWAY, None, b"nonsense"])
+async def test_a_control_plane_that_is_away_or_hangs_holds_up_no_start(answer: Exception | bytes | None) -> None:
+    origins = Origins(Given(answer))
+    async with anyio.create_task_group() as tasks:
+        with anyio.fail_after(1.5):
+            await tasks.start(origins.run)
+        assert origins.by_event == {}
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_change_is_known_within_seconds_in_the_same_dictionary() -> None:
+    given = Given({ONE: "https://a.example/x/"}, {TWO: "https://b.example/a/longer/y.m3u8"})
+    origins = Origins(given)
+    seen = origins.by_event
+    with anyio.move_on_after(ASK_EVERY_SECONDS + 0.1):
+        await origins.run()
+    assert seen == {TWO: Source.at("https://b.example/a/longer/y.m3u8")}
+    assert given.known[1].startswith("tag")
+
+
+@pytest.mark.parametrize("trouble", [AWAY, OSError("no socket"), b"nonsense", listed({"x": "https://a.example/"})])
+async def test_what_is_known_stays_while_nothing_sensible_is_heard(trouble: Exception | bytes) -> None:
+    with capture_logs() as logs:
+        origins = await follow(Given({ONE: "https://a.example/x/"}, trouble), 600)
+    assert origins.by_event == {ONE: Source.at("https://a.example/x/")}
+    assert [entry["event"] for entry in logs] == ["origins_changed", "origins_not_heard"]
+
+
+async def test_who_is_away_is_asked_less_and_less_often_and_never_less_than_each_ten_seconds() -> None:
+    given = Given({ONE: "https://a.example/x/"}, AWAY)
+    await follow(given, 600)
+    pauses = [later - earlier for earlier, later in zip(given.asked_at[1:], given.asked_at[2:], strict=False)]
+    assert pauses[0] <= 0.5
+    assert max(pauses) <= 10
+    assert 600 / 10 <= len(pauses) <= 600 / 5 + 10
+
+
+async def test_as_long_as_nothing_is_known_it_asks_each_second() -> None:
+    given = Given(AWAY)
+    await follow(given, 60)
+    assert len(given.asked_at) >= 60
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"origins": []}',
+        b'{"origins": {"a": "https://a.example/"}}',
+        b'{"origins": {"a": "https://a.example/"}',
+        listed({ONE: "ftp://a.example/"}),
+        listed({ONE: "https://a.example/ x"}),
+        listed({ONE: "https://a.example/\r\nX-Gate-Reason: x"}),
+        listed({ONE: "https://a.example/" + "x" * 2000}),
+        listed({ONE: "https://a.example/", TWO: "nonsense"}),
+        b'{"origins": {"%b": 1}}' % ONE.encode(),
+    ],
+)
+def test_a_list_that_makes_no_sense_is_refused_whole(body: bytes) -> None:
+    with pytest.raises(OriginsRefused):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    ("source", "playlist", "segment"),
+    [
+        ("https://a.example/x/", "https://a.example/x/stream.m3u8", "https://a.example/x/720p/1.ts"),
+        ("https://a.example/x", "https://a.example/x/stream.m3u8", "https://a.example/x/720p/1.ts"),
+        ("https://a.example/x/index.m3u8", "https://a.example/x/index.m3u8", "https://a.example/x/720p/1.ts"),
+        ("http://a.example:81/i.m3u8", "http://a.example:81/i.m3u8", "http://a.example:81/720p/1.ts"),
+    ],
+)
+def test_the_streams_playlist_is_the_sources_and_all_else_lies_beside_it(
+    source: str, playlist: str, segment: str
+) -> None:
+    assert Source.at(source).url_of("stream.m3u8") == playlist
+    assert Source.at(source).url_of("720p/1.ts") == segment
+    assert Source.at(source).url_of("720p/stream.m3u8").endswith("/720p/stream.m3u8")
