@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane import accounts, second_factor
 from control_plane.actors import Role
+from control_plane.database import Lock, hold
 from control_plane.models_admin import AdminUser
 from control_plane.refusals import Conflict
 
@@ -93,8 +94,11 @@ async def _somebody_else(db: AsyncSession, user_id: str, owner_id: str | None) -
 
 
 async def _lock(db: AsyncSession, user_id: str) -> AdminUser:
-    """Lock the active owners and then the user, so that of two owners who send each other away one remains."""
-    await db.execute(_active_owners().order_by(AdminUser.id).with_for_update())
+    """Hold who the owners are, and lock the user: of two owners who send each other away one remains.
+
+    Not by locking their rows: who was an owner a moment ago is not among them any more, and is locked out of order.
+    """
+    await hold(db, Lock.OWNERS)
     return await accounts.get(db, user_id, lock=True)
 
 

@@ -36,6 +36,7 @@ class Lock(IntEnum):
     SCHEMA = 7_370_002
     FIRST_OWNER = 7_370_003
     EVENT = 7_370_004
+    OWNERS = 7_370_005
 
 
 class DatabaseUnusable(Exception):

@@ -1,18 +1,23 @@
 """Clears up behind the viewers: ends sessions that nobody will end, forgets what no token can meet and what is old."""
 
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
 import structlog
+from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane import revocation_feed, sessions
 from control_plane.database import Database
+from control_plane.models import Ticket, ViewingSession
 from control_plane.retention import Retention
 from control_plane.schemas import utc_now
 
 _EVERY_SECONDS: Final = 60
 _AT_ONCE: Final = 200  # sessions a transaction: other writers wait for it
+_SILENT_FOR: Final = timedelta(hours=24)
 log = structlog.get_logger()
 
 
@@ -32,6 +37,23 @@ async def clear_up(database: Database) -> None:
     ended = _AT_ONCE
     while ended == _AT_ONCE:
         async with database.write() as db:
-            ended = await sessions.end_forgotten(db, utc_now(), _AT_ONCE)
+            ended = await end_forgotten(db, utc_now(), _AT_ONCE)
     async with database.write() as db:
         await revocation_feed.forget_expired(db, utc_now())
+
+
+async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
+    """End up to `limit` sessions that nobody will end: past their ticket, or silent for a day. Return how many."""
+    is_past = Ticket.expires_at < now - timedelta(seconds=sessions.TOKEN_GRACE_SECONDS)
+    is_silent = ViewingSession.last_seen_at < now - _SILENT_FOR
+    query = (
+        select(ViewingSession, is_past, Ticket)
+        .join(Ticket, Ticket.id == ViewingSession.ticket_id)
+        .where(ViewingSession.ended_at.is_(None), or_(is_past, is_silent))
+    )
+    # Held all at once, before the feed is; those that somebody else is busy with can wait for the next time.
+    locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
+    rows = (await db.execute(locked_rows.limit(limit))).all()
+    for session, past, _ in rows:
+        await sessions.end(db, session, "expired" if past else "timeout", now)
+    return len(rows)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
 
-from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,7 +33,6 @@ from control_plane.refusals import (
 )
 
 TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
-FORGOTTEN_AFTER = timedelta(hours=24)
 _SHOWN_USER_AGENT = 400
 _SYSTEM = Actor.system()
 
@@ -153,23 +152,6 @@ async def end(db: AsyncSession, session: ViewingSession, reason: str, now: datet
 def end_of_session(session: ViewingSession, now: datetime) -> Change:
     """Say to the edges that none of the session's tokens is good any more."""
     return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
-
-
-async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
-    """End up to `limit` sessions that nobody will end: past their ticket, or silent for a day. Return how many."""
-    is_past = Ticket.expires_at < now - timedelta(seconds=TOKEN_GRACE_SECONDS)
-    is_silent = ViewingSession.last_seen_at < now - FORGOTTEN_AFTER
-    query = (
-        select(ViewingSession, is_past, Ticket)
-        .join(Ticket, Ticket.id == ViewingSession.ticket_id)
-        .where(ViewingSession.ended_at.is_(None), or_(is_past, is_silent))
-    )
-    # Held all at once, before the feed is; those that somebody else is busy with can wait for the next time.
-    locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
-    rows = (await db.execute(locked_rows.limit(limit))).all()
-    for session, past, _ in rows:
-        await end(db, session, "expired" if past else "timeout", now)
-    return len(rows)
 
 
 async def _begin(db: AsyncSession, attempt: Attempt) -> Grant:

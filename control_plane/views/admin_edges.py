@@ -11,7 +11,7 @@ from control_plane.activity import NAME
 from control_plane.actors import Permission
 from control_plane.edges import EdgeState
 from control_plane.refusals import NotFound
-from control_plane.schemas import EdgeReceipt, EdgeView, EndedSession, Receipt, SessionQuery, WatcherView
+from control_plane.schemas import EdgeReceipt, EdgeView, EndedSession, Receipt, SessionQuery, WatcherView, utc_now
 from control_plane.views import answers
 from control_plane.views.answers import Changed, Data, Page
 from control_plane.views.endpoints import Call, endpoint
@@ -34,7 +34,7 @@ async def kick(call: Call) -> Response:
     if not NAME.fullmatch(sid):
         raise NotFound
     async with call.act(Action.SESSION_KICK, sid) as deed:
-        session = await watching.kick(deed.db, sid, call.now)
+        session = await watching.kick(deed.db, sid, utc_now())  # not call.now: others may have been first in the queue
         deed.ticket_id = session.ticket_id
         cursor = await revocation_feed.head(deed.db)
     ended = EndedSession(sid=session.sid, ended_at=session.ended_at, end_reason=session.end_reason)

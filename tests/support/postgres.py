@@ -4,6 +4,7 @@
 are killed.
 """
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ from tests.support.waiting import eventually
 
 _ACCOUNT: Final = "postgres"
 _TEMPLATE: Final = "migrated"
+_PREFIX: Final = "streamgate-pg-"
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where there is one: a new database is 300 small files
 _FIRST_WITH_STRATEGY: Final = 15
 _SETTINGS: Final = {
@@ -124,16 +126,28 @@ class Postgres:
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """Run a server. Its folder is short, as sockets need it, and within reach of the server's user."""
-    folder = Path(tempfile.mkdtemp(prefix="streamgate-pg-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
+    parent = _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    _clear_up(parent)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     server = None
-    try:
-        server = Postgres(folder)
-        server.start()
-        yield server
-    finally:
-        if server:
-            server.stop()
-        shutil.rmtree(folder)
+    with (folder / "in-use").open("w") as in_use:
+        fcntl.flock(in_use, fcntl.LOCK_EX)
+        try:
+            server = Postgres(folder)
+            server.start()
+            yield server
+        finally:
+            if server:
+                server.stop()
+            shutil.rmtree(folder)
+
+
+def _clear_up(parent: Path) -> None:
+    """Remove what tests that were killed have left behind: it would lie in memory until the machine is restarted."""
+    for left in parent.glob(f"{_PREFIX}*/in-use"):
+        with suppress(OSError), left.open("w") as in_use:
+            fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.parent)
 
 
 def _programs() -> Path:

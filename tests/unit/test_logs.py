@@ -14,9 +14,12 @@ from control_plane import logs
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     written, root = io.StringIO(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    for library in ("uvicorn", "uvicorn.error", "asyncio"):  # as in a process of its own: others have been at work here
+        monkeypatch.setattr(logging.getLogger(library), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(library), "propagate", True)
     with redirect_stdout(written):
         logs.set_up()
         yield written

@@ -44,7 +44,7 @@ class Counting(PasswordHasher):
 
     def __init__(self) -> None:
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
-        self.gate = Event()
+        self.gate, self.all_at_work = Event(), Event()
         self._lock = Lock()
         self._busy = self.most_busy = self.verified = 0
 
@@ -52,6 +52,8 @@ class Counting(PasswordHasher):
         with self._lock:
             self._busy += 1
             self.most_busy = max(self.most_busy, self._busy)
+            if self._busy == MOST_AT_ONCE:
+                self.all_at_work.set()
         self.gate.wait(timeout=10)
         try:
             return super().verify(hash, password)
@@ -72,6 +74,7 @@ async def test_of_a_hundred_checks_at_once_two_are_at_work_and_few_wait() -> Non
         except TooBusy:
             answers["busy"] += 1
         if answers["busy"] == 100 - MOST_AT_ONCE - MOST_WAITING:
+            assert await anyio.to_thread.run_sync(hasher.all_at_work.wait, 10)
             hasher.gate.set()
 
     async with anyio.create_task_group() as tasks:
