@@ -183,11 +183,12 @@ class FeedEpoch(Base):
 
 
 class Edge(Base):
-    """An edge's last receipt: what it had in force when it was last heard of."""
+    """A sidecar's last receipt: what its edge (`name`) had in force there when it was last heard of."""
 
     __tablename__ = "edge"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    instance: Mapped[str] = mapped_column(String(64), primary_key=True)
     epoch: Mapped[str] = mapped_column(String(16))
     acknowledged: Mapped[int] = mapped_column(BigInteger)
     heard_at: Mapped[datetime]

@@ -8,11 +8,13 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
+from authz_sidecar.contract.feed import Kind
 from control_plane.database import Database
-from control_plane.models import Event, Ticket
+from control_plane.models import Event, RevocationChange, Ticket
 from control_plane.schemas import utc_now
 
 _UNDER_WAY: Final = timedelta(seconds=60)  # longer than a transaction may wait for its locks
@@ -36,19 +38,28 @@ async def since(database: Database, moment: datetime) -> dict[str, Any]:
 
 
 async def _codes(db: AsyncSession, begin: datetime) -> list[dict[str, str]]:
-    query = select(Ticket.code, Ticket.revoked_at).where(Ticket.is_revoked, Ticket.revoked_at >= begin)
-    rows = await db.execute(query.order_by(Ticket.revoked_at, Ticket.code))
-    return [{"code": code, "revokedAt": _iso(at)} for code, at in rows]
+    query = select(Ticket.revoked_at, Ticket.code).where(Ticket.is_revoked, Ticket.revoked_at >= begin)
+    rows = [*await db.execute(query), *await db.execute(_deleted(Kind.CODE, Ticket.code, begin))]
+    return [{"code": code, "revokedAt": _iso(at)} for at, code in sorted(map(tuple, rows))]
 
 
 async def _events(db: AsyncSession, begin: datetime) -> list[dict[str, Any]]:
     is_meant = Event.is_active.is_(False), Event.deactivated_at >= begin
-    events = await db.execute(select(Event.id, Event.deactivated_at).where(*is_meant).order_by(Event.deactivated_at))
+    found = [*await db.execute(select(Event.deactivated_at, Event.id).where(*is_meant))]
+    found += await db.execute(_deleted(Kind.EVENT, Event.id, begin))
     tickets = select(Ticket.event_id, Ticket.code).join(Event, Event.id == Ticket.event_id).where(*is_meant)
     codes: defaultdict[str, list[str]] = defaultdict(list)
     for event_id, code in await db.execute(tickets.order_by(Ticket.code)):
         codes[event_id].append(code)
-    return [{"eventId": event_id, "deactivatedAt": _iso(at), "tokenCodes": codes[event_id]} for event_id, at in events]
+    events = sorted(map(tuple, found))
+    return [{"eventId": event_id, "deactivatedAt": _iso(at), "tokenCodes": codes[event_id]} for at, event_id in events]
+
+
+def _deleted(kind: Kind, known: InstrumentedAttribute[str], begin: datetime) -> Select[datetime, str]:
+    """Select what the feed alone knows: what was deleted, for as long as one of its tokens lasts."""
+    change = RevocationChange
+    is_meant = change.kind == kind.value, change.revoked, change.at >= begin
+    return select(change.at, change.subject).where(*is_meant, ~exists().where(known == change.subject))
 
 
 def _iso(at: datetime | None) -> str:

@@ -1,27 +1,17 @@
 """An origin over TLS: its certificate is checked, name and all, or nothing is fetched."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import certificate
 from tests.support.edge import UNAVAILABLE, Edge
 from tests.support.origin import Origin
 from tests.support.people import Organiser
 from tests.support.stack import StackUnderTest
 from tests.support.waiting import eventually
-
-
-def certificate(folder: Path, name: str) -> Path:
-    """Make a certificate for a name, signed by itself, with its key in the same file."""
-    file, key = folder / f"{name}.pem", folder / f"{name}.key"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    output = ["-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(file)]
-    subprocess.run([*command, *output], check=True, capture_output=True)
-    file.write_text(file.read_text() + key.read_text())
-    return file
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from control_plane import published_revocations
-from tests.support.api import INTERNAL_KEY, Admin, ControlPlane
+from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
 EVER = "1970-01-01T00:00:00Z"
@@ -133,3 +133,16 @@ async def test_a_zone_is_understood_also_where_nobody_encoded_its_plus(plane: Co
     async with plane.browser() as server:
         headers = {"X-Internal-Api-Key": INTERNAL_KEY}
         assert (await server.get(f"/api/revocations?since={since}", headers=headers)).status_code == 200
+
+
+async def test_what_is_deleted_is_told_for_as_long_as_a_token_could_live(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    ticket, event_id = await admin.ticket(), await admin.create_event(title="Gone")
+    assert (await phone.validate(ticket["code"])).status_code == 200
+    assert (await admin.http.delete(f"/api/admin/tokens/{ticket['id']}")).status_code == 204
+    confirmed = {"X-Confirm-Delete": "Gone"}
+    assert (await admin.http.delete(f"/api/admin/events/{event_id}", headers=confirmed)).status_code == 204
+    body = await told(plane)
+    assert [revocation["code"] for revocation in body["revocations"]] == [ticket["code"]]
+    assert [(gone["eventId"], gone["tokenCodes"]) for gone in body["eventDeactivations"]] == [(event_id, [])]

@@ -159,10 +159,10 @@ async def test_names_and_receipts_survive_a_restart(database_url: str) -> None:
         admin = Admin(http)
         await admin.sign_in()
         [edge] = await edges_of(admin)
-        assert (edge["name"], edge["receipt"], edge["liveInstances"]) == ("north", cursor, 0)
+        assert (edge["name"], edge["receipt"], edge["liveInstances"]) == ("north", cursor, 1)
         assert (await receipt(admin, cursor))["edges"][0] == {
             "name": "north",
-            "liveInstances": 0,
+            "liveInstances": 1,
             "inForce": True,
             "afterSeconds": None,
         }
@@ -189,3 +189,22 @@ async def test_a_receipt_from_before_a_backup_was_restored_says_nothing(plane: C
     assert (answer["snapshot"], answer["cursor"].split(".")[0]) == (True, "restored")
     told = await receipt(admin, answer["cursor"])
     assert [(edge["name"], edge["inForce"]) for edge in told["edges"]] == [("north", False), ("south", False)]
+
+
+async def test_two_control_planes_on_one_database_know_each_others_sidecars(database_url: str) -> None:
+    settings = make_settings(database_url)
+    async with running(settings) as one, running(settings) as other, one.browser() as http:
+        admin = Admin(http)
+        await admin.sign_in()
+        cursor = await revoke(admin)
+        before = f"{cursor.split('.')[0]}.0"
+        await ask(one, cursor, edge="north", instance="1")
+        await ask(other, before, edge="north", instance="2")
+        await edges.write_behind(other.services.database, other.services.receipts, utc_now())
+        assert (await receipt(admin, cursor))["inForceEverywhere"] is False
+        await ask(one, cursor, edge="north", instance="2")
+        told = await receipt(admin, cursor)
+        assert (told["inForceEverywhere"], told["edges"][0]["liveInstances"]) == (True, 2)
+        await edges.write_behind(one.services.database, one.services.receipts, utc_now())
+        await edges.write_behind(other.services.database, other.services.receipts, utc_now())
+        assert (await receipt(admin, cursor))["inForceEverywhere"] is True

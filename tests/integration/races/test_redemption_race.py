@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -13,52 +13,12 @@ from sqlalchemy import select
 
 from control_plane.database import Database
 from control_plane.models import Ticket, ViewingSession
-from tests.support.api import Admin, Viewer, new_database
-from tests.support.races import at_once, crowd, followed, live, organisers, statuses
-from tests.support.server import ControlPlaneProcess, control_planes
+from tests.support.api import Admin, Viewer
+from tests.support.races import at_once, followed, live, statuses
+from tests.support.server import ControlPlaneProcess
 
 pytestmark = pytest.mark.anyio
 DEVICES, RUNS = 100, 10
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield new_database(tmp_path_factory.mktemp("shared"))
-        return
-    with request.getfixturevalue("postgres").new_database() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def processes(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ControlPlaneProcess]]:
-    with control_planes(tmp_path_factory.mktemp("planes"), shared_url) as running:
-        yield running
-
-
-@pytest.fixture
-def planes(processes: list[ControlPlaneProcess]) -> Iterator[list[ControlPlaneProcess]]:
-    yield processes
-    assert [line for process in processes for line in process.complaints()] == []
-
-
-@pytest.fixture
-async def admins(planes: list[ControlPlaneProcess]) -> AsyncIterator[list[Admin]]:
-    async with organisers(planes) as people:
-        yield people
-
-
-@pytest.fixture
-async def devices(planes: list[ControlPlaneProcess]) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    async with crowd(planes, DEVICES) as people:
-        yield people
-
-
-@pytest.fixture
-async def database(shared_url: str) -> AsyncIterator[Database]:
-    database = Database(shared_url)
-    yield database
-    await database.close()
 
 
 async def test_of_a_hundred_simultaneous_redemptions_exactly_one_wins_in_each_of_ten_runs(

@@ -1,7 +1,7 @@
 """Deleting and changing while a crowd redeems, on real servers: nobody plays on, and nothing crashes."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -16,52 +16,11 @@ from authz_sidecar.revocations import Revocations
 from control_plane import revocation_feed
 from control_plane.database import Database
 from control_plane.models import Ticket, ViewingSession
-from tests.support.api import Admin, Viewer, claims_of, new_database
-from tests.support.races import at_once, crowd, organisers
-from tests.support.server import ControlPlaneProcess, control_planes
+from tests.support.api import Admin, Viewer, claims_of
+from tests.support.races import at_once
 
 pytestmark = pytest.mark.anyio
 DEVICES, RUNS = 40, 3
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield new_database(tmp_path_factory.mktemp("shared"))
-        return
-    with request.getfixturevalue("postgres").new_database() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def processes(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ControlPlaneProcess]]:
-    with control_planes(tmp_path_factory.mktemp("planes"), shared_url) as running:
-        yield running
-
-
-@pytest.fixture
-def planes(processes: list[ControlPlaneProcess]) -> Iterator[list[ControlPlaneProcess]]:
-    yield processes
-    assert [line for process in processes for line in process.complaints()] == []
-
-
-@pytest.fixture
-async def admins(planes: list[ControlPlaneProcess]) -> AsyncIterator[list[Admin]]:
-    async with organisers(planes) as people:
-        yield people
-
-
-@pytest.fixture
-async def devices(planes: list[ControlPlaneProcess]) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    async with crowd(planes, DEVICES) as people:
-        yield people
-
-
-@pytest.fixture
-async def database(shared_url: str) -> AsyncIterator[Database]:
-    database = Database(shared_url)
-    yield database
-    await database.close()
 
 
 class Crowd:
