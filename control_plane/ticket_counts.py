@@ -1,17 +1,19 @@
-"""How many tickets there are, by event and status, without looking at one of them: indexes alone are read.
+"""How many tickets there are, by event and status, without looking at one of them.
 
-All tickets of an event expire at the same moment, so those of `ended` events are the expired ones.
+The database keeps how many each event has (migration 0007); the revoked and the redeemed ones have an index each. All
+tickets of an event expire at the same moment, so those of `ended` events are the expired ones.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, column, func, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.models import Ticket
 
+_TALLY: Final = table("ticket_tally", column("event_id"), column("total"))
 _REVOKED: Final = (Ticket.is_revoked.is_(True),)
 _REDEEMED: Final = (Ticket.redeemed_at.is_not(None), Ticket.is_revoked.is_(False))
 _REDEEMED_AND_REVOKED: Final = (Ticket.redeemed_at.is_not(None), Ticket.is_revoked.is_(True))
@@ -53,7 +55,8 @@ async def of_status(db: AsyncSession, status: str, ended: Collection[str], event
 
 async def by_status(db: AsyncSession, ended: Collection[str], event_ids: Collection[str]) -> dict[str, Counts]:
     """Count the tickets of these events by the event's id; an event without any has no entry."""
-    every = await _by_event(db, event_ids)
+    tally = select(_TALLY.c.event_id, _TALLY.c.total).where(_TALLY.c.event_id.in_(event_ids))
+    every = dict((await db.execute(tally)).all())
     revoked = await _by_event(db, event_ids, *_REVOKED)
     redeemed = await _by_event(db, event_ids, *_REDEEMED)
     both = await _by_event(db, event_ids, *_REDEEMED_AND_REVOKED)
@@ -69,14 +72,16 @@ def _counts(number: int, revoked: int, redeemed: int, both: int, *, is_over: boo
     return Counts(number - revoked - redeemed, redeemed, 0, revoked, redeemed + both)
 
 
-async def _number(db: AsyncSession, event_ids: Collection[str] | None, *conditions: Any) -> int:
-    if event_ids is not None and not event_ids:
-        return 0
+async def _number(db: AsyncSession, event_ids: Collection[str] | None, *conditions: ColumnElement[bool]) -> int:
+    """Count the tickets of some events or of all, with conditions that have an index."""
     query = select(func.count()).select_from(Ticket).where(*conditions)
-    return await db.scalar(query if event_ids is None else query.where(Ticket.event_id.in_(event_ids))) or 0
+    event_id: ColumnElement[str] = Ticket.event_id.expression
+    if not conditions:
+        query, event_id = select(func.sum(_TALLY.c.total)), _TALLY.c.event_id
+    return int(await db.scalar(query if event_ids is None else query.where(event_id.in_(event_ids))) or 0)
 
 
-async def _by_event(db: AsyncSession, event_ids: Collection[str], *conditions: Any) -> dict[str, int]:
+async def _by_event(db: AsyncSession, event_ids: Collection[str], *conditions: ColumnElement[bool]) -> dict[str, int]:
     query = select(Ticket.event_id, func.count()).where(Ticket.event_id.in_(event_ids), *conditions)
     rows = await db.execute(query.group_by(Ticket.event_id))
     return dict(rows.all())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, select, table, text, union_all
+from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, or_, select, table, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -16,9 +16,9 @@ from control_plane import events, ticket_counts
 from control_plane.models import Ticket
 from control_plane.tickets import Status, TicketFilter
 
-MOST: Final = 10_000  # what a search counts
-MOST_READ: Final = 5_000  # tickets that it looks at itself: of what the index has found, or of the newest
+MOST: Final = 5_000  # tickets that a search looks at and counts: the newest, or those that the index has found
 SHORTEST_INDEXED: Final = 3
+_MANY: Final = 20_000  # matches, as far as the newest tell: they are looked for among those only
 _MANY_EVENTS: Final = 50
 _FTS5: Final = table("ticket_search", column("rowid"), column("ticket_search"))
 _ROWID: Final[ColumnElement[int]] = literal_column("ticket.rowid")
@@ -35,7 +35,8 @@ class Found(NamedTuple):
 async def page(db: AsyncSession, wanted: TicketFilter, now: datetime, offset: int, limit: int) -> Found:
     """Return one page of tickets, newest first."""
     if wanted.search:
-        return await _Search(db, wanted, now).page(offset, limit)
+        is_sqlite = db.get_bind().dialect.name == "sqlite"
+        return await (_Fts5 if is_sqlite else _Trigrams)(db, wanted, now).page(offset, limit)
     total = await _count(db, wanted, now)
     if offset >= total:
         return Found([], total)
@@ -66,90 +67,110 @@ async def _listed(db: AsyncSession, wanted: TicketFilter, now: datetime, needed:
 
 
 class _Search:
-    """One search in one transaction."""
+    """One search in one transaction; what differs between the databases is how the index is asked."""
 
     def __init__(self, db: AsyncSession, wanted: TicketFilter, now: datetime) -> None:
         self._db, self._wanted, self._now = db, wanted, now
-        self._is_sqlite = db.get_bind().dialect.name == "sqlite"
+        self._text = wanted.search or ""
 
     async def page(self, offset: int, limit: int) -> Found:
         """Ask the index. What is too short for it, or too common to be sorted out, is looked for in the newest."""
-        wanted = self._wanted
-        if not self._is_sqlite:  # the best way depends on what is looked for
-            await self._db.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
-        if len(wanted.search or "") < SHORTEST_INDEXED:
+        if len(self._text) < SHORTEST_INDEXED or await self._goes_without_index():
             return await self._among_newest(offset, limit)
         number = await self._number(self._matches())
-        if not (wanted.event_id or wanted.status or wanted.created_at):
-            return await self._unfiltered(number, offset, limit)
-        if number > MOST_READ and wanted.event_id:
-            return await self._among_newest(offset, limit)
-        return await self._page_of(self._filtered(), number <= MOST_READ, offset, limit)
+        if number > MOST and (near := await self._among_newest(offset, limit)).total:
+            return near
+        return Found(*await self._page_of(*self._of_index(), offset, limit), number <= MOST)
 
-    async def _unfiltered(self, number: int, offset: int, limit: int) -> Found:
-        total = min(number, MOST)
-        if offset >= total:
-            return Found([], total, number <= MOST)
-        limit = min(limit, total - offset)
-        if self._is_sqlite:  # rows are numbered as they are made
-            rowids = self._matches().order_by(_FTS5.c.rowid.desc()).offset(offset).limit(limit)
-            rows = await self._db.scalars(select(Ticket).where(_ROWID.in_(rowids)).order_by(_ROWID.desc()))
-            return Found(rows.all(), total, number <= MOST)
-        found: Any = aliased(Ticket, _materialized(self._matches())) if number <= MOST else Ticket
-        query = select(found) if number <= MOST else self._matches()
-        rows = await self._db.scalars(_newest_first(query, found).offset(offset).limit(limit))
-        return Found(rows.all(), total, number <= MOST)
+    async def _goes_without_index(self) -> bool:
+        return False
 
     async def _among_newest(self, offset: int, limit: int) -> Found:
+        return Found(*await self._page_of(*self._newest(), offset, limit), await self._are_few())
+
+    async def _are_few(self) -> bool:
+        """Tell whether the newest are all that are searched."""
+        return await self._number(select(Ticket).where(*_conditions(Ticket, self._wanted, self._now))) <= MOST
+
+    def _newest(self) -> tuple[Select[Any], Any]:
+        """Give the ids of the matches among the MOST newest tickets, and what to order them by."""
         columns = Ticket.id, Ticket.code, Ticket.label, Ticket.created_at
-        newest = _newest_first(select(*columns).where(*_conditions(Ticket, self._wanted, self._now)))
-        among = aliased(Ticket, newest.limit(MOST_READ).subquery())
-        query = _newest_first(select(among.id).where(self._contains(among)), among)
-        return await self._page_of(query, await self._number(newest) <= MOST_READ, offset, limit)
+        wanted = select(*columns).where(*_conditions(Ticket, self._wanted, self._now))
+        among = aliased(Ticket, _newest_first(wanted).limit(MOST).subquery())
+        return select(among.id).where(self._contains(among)), among
 
-    def _filtered(self) -> Any:
-        """Take the newest matches first and filter them then: their number is bounded, an event's is not."""
-        if self._is_sqlite:
-            rowids = self._matches().order_by(_FTS5.c.rowid.desc()).limit(MOST_READ)
-            conditions = _conditions(Ticket, self._wanted, self._now, unindexed=True)
-            return _newest_first(select(Ticket.id).where(_ROWID.in_(rowids), *conditions))
-        found = aliased(Ticket, _materialized(_newest_first(self._matches()).limit(MOST_READ)))
-        return _newest_first(select(found.id).where(*_conditions(found, self._wanted, self._now)), found)
-
-    async def _page_of(self, query: Select[Any], is_whole: bool, offset: int, limit: int) -> Found:  # noqa: FBT001
-        """Read the page and the total at once."""
-        counted = query.add_columns(func.count().over())
+    async def _page_of(self, query: Select[Any], entity: Any, offset: int, limit: int) -> tuple[Sequence[Ticket], int]:
+        """Read a page of these ids, and the total, at once."""
+        counted = _newest_first(query.add_columns(func.count().over()), entity)
         ids = (await self._db.execute(counted.offset(offset).limit(limit))).all()
         if not ids and offset:
             first = (await self._db.execute(counted.limit(1))).first()
-            return Found([], first[1] if first else 0, is_whole)
+            return [], first[1] if first else 0
         tickets = await self._db.scalars(_newest_first(select(Ticket).where(Ticket.id.in_([row[0] for row in ids]))))
-        return Found(tickets.all(), ids[0][1] if ids else 0, is_whole)
+        return tickets.all(), ids[0][1] if ids else 0
 
     async def _number(self, query: Select[Any]) -> int:
-        """Count, but not far beyond MOST."""
-        some: Select[int] = (
-            query.with_only_columns(literal_column("1"), maintain_column_froms=True).order_by(None).limit(MOST + 1)
-        )
+        """Count, but not beyond MOST."""
+        some: Select[int] = query.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(MOST + 1)
         return await self._db.scalar(select(func.count()).select_from(some.subquery())) or 0
 
     def _matches(self) -> Select[Any]:
-        if not self._is_sqlite:
-            return select(Ticket).where(self._contains(Ticket))
-        phrase = '"' + (self._wanted.search or "").replace('"', '""') + '"'
+        """Ask the index."""
+        raise NotImplementedError
+
+    def _of_index(self) -> tuple[Select[Any], Any]:
+        """Give the ids of the MOST matches that the index has at hand, filtered, and what to order them by."""
+        raise NotImplementedError
+
+    def _contains(self, entity: Any) -> ColumnElement[bool]:
+        raise NotImplementedError
+
+
+class _Fts5(_Search):
+    """SQLite's index finds the newest first, since rows are numbered as they are made."""
+
+    def _matches(self) -> Select[Any]:
+        phrase = '"' + self._text.replace('"', '""') + '"'
         return select(_FTS5.c.rowid).where(_FTS5.c.ticket_search.op("MATCH")(phrase))
+
+    def _of_index(self) -> tuple[Select[Any], Any]:
+        rowids = self._matches().order_by(_FTS5.c.rowid.desc()).limit(MOST)
+        conditions = _conditions(Ticket, self._wanted, self._now, unindexed=True)
+        return select(Ticket.id).where(_ROWID.in_(rowids), *conditions), Ticket
 
     def _contains(self, entity: Any) -> ColumnElement[bool]:
         """SQLite's LIKE tells no capitals from small letters by itself."""
-        how = "contains" if self._is_sqlite else "icontains"
-        code, label = (getattr(part, how)(self._wanted.search, autoescape=True) for part in (entity.code, entity.label))
-        found: ColumnElement[bool] = code | label
-        return found
+        return or_(*(part.contains(self._text, autoescape=True) for part in (entity.code, entity.label)))
 
 
-def _materialized(query: Select[Any]) -> Any:
-    """Keep PostgreSQL from mixing it with what is asked of its result."""
-    return query.cte("found").prefix_with("MATERIALIZED")
+class _Trigrams(_Search):
+    """PostgreSQL's index knows no order, and its planner takes matches for evenly spread.
+
+    Those of one old event are not: reading the table, or from the newest on, until enough are met would read it all.
+    """
+
+    async def page(self, offset: int, limit: int) -> Found:
+        await self._db.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+        await self._db.execute(text("SET LOCAL enable_seqscan = off"))
+        return await super().page(offset, limit)
+
+    async def _goes_without_index(self) -> bool:
+        """Tell where the index, which gathers all matches before it gives the first, would take longer."""
+        if await self._are_few():
+            return True
+        near, total = await self._number(self._newest()[0]), await ticket_counts.total(self._db, self._wanted.event_id)
+        return near / MOST * total > _MANY
+
+    def _matches(self) -> Select[Any]:
+        return select(Ticket).where(self._contains(Ticket))
+
+    def _of_index(self) -> tuple[Select[Any], Any]:
+        """Keep the planner from mixing the matches with what is asked of them."""
+        found = aliased(Ticket, self._matches().limit(MOST).cte("found").prefix_with("MATERIALIZED"))
+        return select(found.id).where(*_conditions(found, self._wanted, self._now)), found
+
+    def _contains(self, entity: Any) -> ColumnElement[bool]:
+        return or_(*(part.icontains(self._text, autoescape=True) for part in (entity.code, entity.label)))
 
 
 def _newest_first(query: Any, entity: Any = Ticket) -> Any:

@@ -31,6 +31,7 @@ _AT_ONCE: Final = 10_000
 _BATCH: Final = 1_000  # tickets that share the moment of their making
 _BEGIN: Final = datetime(2027, 1, 1, tzinfo=UTC)
 _NOW: Final = _BEGIN + timedelta(days=60)
+_FESTIVAL: Final = 100_000  # tickets, the oldest of all, are alone in what they have in common
 _SHARES: Final = (0.5, 0.2, 0.1, 0.1, 0.05, 0.03, 0.01, 0.005, 0.004, 0.001)  # of the events, the largest first
 _PRESS_EVERY: Final = 5_000
 _REVOKED_EVERY: Final = 10_000
@@ -89,10 +90,12 @@ def _questions(code: str) -> Iterator[Question]:
     yield Question("... in the smallest event", TicketFilter(small, search="press"))
     yield Question("... revoked", TicketFilter(status="revoked", search="press"))
     yield Question("a label that one in a hundred has", TicketFilter(search="row 42"))
-    yield Question("... the last page of it", TicketFilter(search="row 42"), page=190)
+    yield Question("... the last page of it", TicketFilter(search="row 42"), page=90)
     yield Question("a label that one in twenty has", TicketFilter(search="gate 7"))
+    yield Question("a label that 100,000 old tickets have", TicketFilter(search="festival"))
+    yield Question("... redeemed", TicketFilter(status="redeemed", search="festival"))
     yield Question("a label that nearly all have", TicketFilter(search="guest"))
-    yield Question("... page 100", TicketFilter(search="guest"), page=100)
+    yield Question("... page 80", TicketFilter(search="guest"), page=80)
     yield Question("... in the largest event", TicketFilter(large, search="guest"))
     yield Question("... in the smallest event", TicketFilter(small, search="guest"))
     yield Question("... revoked", TicketFilter(status="revoked", search="guest"))
@@ -143,7 +146,7 @@ def _event(place: int) -> dict[str, Any]:
 
 def _ticket(number: int, place: int, source: random.Random) -> dict[str, Any]:
     made, event = _BEGIN + timedelta(seconds=number // _BATCH), _event(place)
-    kind = "Press" if number % _PRESS_EVERY == 0 else "Guest"
+    kind = "Press" if number % _PRESS_EVERY == 0 else "Festival" if number < _FESTIVAL else "Guest"
     label = f"{kind} {number:07d}, gate {source.randrange(20)}, row {source.randrange(100)}"
     return {
         "id": str(UUID(int=source.getrandbits(128), version=4)),
