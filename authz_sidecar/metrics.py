@@ -65,7 +65,7 @@ class SidecarCollector(Collector):
         revocations = follower.revocations(now)
         entries = GaugeMetricFamily("streamgate_revoked_entries", "Entries in force by kind.", labels=["kind"])
         for kind, subjects in revocations.by_kind.items() if revocations is not None else ():
-            entries.add_metric([kind.value], len(subjects.by_id))
+            entries.add_metric([kind.value], len(subjects))
         yield entries
         yield _gauge("streamgate_ready", "1 when the revocations are known.", revocations is not None)
         reachable = follower.control_plane_reachable

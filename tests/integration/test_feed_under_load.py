@@ -134,7 +134,7 @@ async def truth(database: Database) -> dict[Kind, dict[str, Any]]:
 
 def held(revocations: Revocations | None) -> dict[Kind, dict[str, Any]]:
     assert revocations is not None
-    return {kind: dict(subjects.by_id) for kind, subjects in revocations.by_kind.items()}
+    return {kind: {subject: subjects.get(subject) for subject in subjects} for kind, subjects in revocations.by_kind.items()}
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def make(*answers: Answer, max_stale_seconds: float | None = None) -> tuple[Foll
 def refused_by(follower: Follower) -> set[str] | None:
     """Return the codes that are refused, None while the follower does not know them."""
     revocations = follower.revocations(clock())
-    return None if revocations is None else set(revocations.codes.by_id)
+    return None if revocations is None else set(revocations.codes)
 
 
 async def follow(follower: Follower, seconds: float) -> None:

@@ -31,7 +31,7 @@ class FullDisk(StateFile):
 
 def refused_by(follower: Follower) -> set[str] | None:
     revocations = follower.revocations(NOW)
-    return None if revocations is None else set(revocations.codes.by_id)
+    return None if revocations is None else set(revocations.codes)
 
 
 def restarted(path: Path, max_stale_seconds: float | None = None) -> tuple[Follower, GivenFeed]:
