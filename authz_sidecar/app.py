@@ -19,6 +19,7 @@ from authz_sidecar.follower import Follower
 from authz_sidecar.link import ControlPlaneLink
 from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
 from authz_sidecar.origins import Origins
+from authz_sidecar.read_ahead import ReadAhead
 from authz_sidecar.segment_cache import Figures, Purge, SegmentCache
 from authz_sidecar.settings import SidecarSettings
 from authz_sidecar.state_file import StateFile
@@ -41,8 +42,9 @@ def create_app(settings: SidecarSettings) -> Sidecar:
     keys = settings.open_keys()
     verifier = Verifier(keys)
     link = ControlPlaneLink(settings)
+    feed = ReadAhead(link)
     follower = Follower(
-        link,
+        feed,
         StateFile(settings.sidecar_state_file) if settings.sidecar_state_file else None,
         settings.revocation_max_stale_seconds,
     )
@@ -54,6 +56,7 @@ def create_app(settings: SidecarSettings) -> Sidecar:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed.run)
             async with anyio.create_task_group() as starting:
                 starting.start_soon(tasks.start, follower.run)
                 starting.start_soon(tasks.start, origins.run)

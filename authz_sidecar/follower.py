@@ -146,7 +146,7 @@ class Follower:
         epoch = _epoch(page.cursor)
         if self._snapshot is None or self._snapshot.epoch != epoch:
             self._snapshot = _Snapshot(epoch, "", Revocations())
-        await _apply(page, self._snapshot.revocations)
+        await _apply_aside(page, self._snapshot.revocations)
         self._snapshot.next = page.next or ""
         if not page.more:
             self._revocations, self._cursor, self._snapshot = self._snapshot.revocations, page.cursor, None
@@ -204,6 +204,14 @@ def _epoch(cursor: str) -> str | None:
 async def _parsed(data: bytes) -> Page:
     """Parse in a thread what takes long, so that authorizations go in between. Raise FeedPageRefused."""
     return parse_page(data) if len(data) < _LARGE_PAGE_BYTES else await anyio.to_thread.run_sync(parse_page, data)
+
+
+async def _apply_aside(page: Page, revocations: Revocations) -> None:
+    """Put changes into what nobody asks yet: in a thread, if they are many."""
+    if len(page.changes) > _CHANGES_A_BREATH:
+        await anyio.to_thread.run_sync(revocations.apply, page.changes)
+    else:
+        revocations.apply(page.changes)
 
 
 async def _apply(page: Page, revocations: Revocations) -> None:

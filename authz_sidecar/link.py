@@ -4,7 +4,7 @@ It never follows a redirect and never logs what it sends.
 """
 
 import secrets
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx2
 
@@ -16,6 +16,13 @@ _NO_SENSE: Final = (400, 413, 422)
 
 class ReportRefused(Exception):
     """The control plane makes no sense of a report; sending it again would not help."""
+
+
+class FeedAnswer(NamedTuple):
+    """A page of the feed as it came, and the cursor to ask with for the next one of a snapshot, if there is one."""
+
+    body: bytes
+    following: str | None = None
 
 
 class ControlPlaneLink:
@@ -33,12 +40,13 @@ class ControlPlaneLink:
         self._wait = f"{wait:g}"
         self._name = {"edge": settings.edge_name, "instance": secrets.token_hex(4)}
 
-    async def ask(self, cursor: str, *, wait: bool) -> bytes:
+    async def ask(self, cursor: str, *, wait: bool) -> FeedAnswer:
         """Return what comes after the cursor; with `wait`, once there is something or the poll interval is over."""
         query = self._name | {"cursor": cursor, "wait": self._wait if wait else "0"}
         response = await self._client.get("/internal/feed", params=query)
         response.raise_for_status()
-        return response.content
+        following = response.links.get("next", {}).get("url", "")
+        return FeedAnswer(response.content, httpx2.URL(following).params.get("cursor"))
 
     async def report(self, sessions: list[dict[str, Any]]) -> None:
         """Say which sessions are watching. Raise ReportRefused, httpx2.HTTPError or OSError."""

@@ -105,8 +105,8 @@ class Cursor:
 def parse_page(data: bytes) -> Page:
     """Read a page as it came over the wire or from a state file. Raise FeedPageRefused."""
     try:
-        body = parse_object(data)
-        changes = tuple(_change(item) for item in _list(body["changes"]))
+        body, times = parse_object(data), _Times()
+        changes = tuple(_change(item, times) for item in _list(body["changes"]))
         page = Page(body["cursor"], changes, body["snapshot"], body["more"], body.get("next"))
     except (JsonRefused, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FeedPageRefused(f"{type(error).__name__}: {error}") from None
@@ -131,7 +131,15 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _change(item: Mapping[str, Any]) -> Change:
+class _Times(dict[str, float]):
+    """Times as seconds by how they were written: many changes share theirs."""
+
+    def __missing__(self, text: str) -> float:
+        seconds = self[text] = _seconds(text)
+        return seconds
+
+
+def _change(item: Mapping[str, Any], times: Mapping[str, float]) -> Change:
     if not isinstance(item["id"], str) or not item["id"] or not isinstance(item["revoked"], bool):
         raise ValueError("id or revoked has the wrong type")
     not_before = item["notBefore"]
@@ -139,9 +147,9 @@ def _change(item: Mapping[str, Any]) -> Change:
         _KINDS[item["kind"]],
         item["id"],
         item["revoked"],
-        None if not_before is None else math.ceil(_seconds(not_before)),
-        _seconds(item["at"]),
-        _seconds(item["expiresAt"]),
+        None if not_before is None else math.ceil(times[not_before]),
+        times[item["at"]],
+        times[item["expiresAt"]],
     )
 
 

@@ -3,7 +3,7 @@
 import hmac
 import math
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from starlette.responses import JSONResponse, Response
@@ -13,7 +13,7 @@ from control_plane import activity, origins, revocation_feed
 from control_plane.activity import NAME
 from control_plane.edges import Instance
 from control_plane.refusals import MalformedRequest, TokenUnusable
-from control_plane.schemas import parse_moment, utc_now
+from control_plane.schemas import utc_now
 from control_plane.state import Request, Services
 from control_plane.views.requests import services
 
@@ -23,17 +23,19 @@ _MANY_CHANGES: Final = 500
 async def feed(request: Request) -> Response:
     """Answer with what comes after the cursor, as soon as there is something, at the latest after `wait` seconds.
 
+    The next page of a snapshot is named in a Link header, too (RFC 8288): who reads ahead need not read this one first.
     Asking with a cursor is the receipt: what comes before it is in force where the question comes from.
     """
     check_key(request)
     wait, who = _wait_seconds(request.query_params.get("wait", "0")), _instance(request)
     app = services(request)
     with app.metrics.following():
-        page, changes = await _next_page(app, request.query_params.get("cursor", ""), wait, who)
-    body = page.to_json() | {"changes": changes}
-    if len(changes) < _MANY_CHANGES:
-        return JSONResponse(body)
-    return await anyio.to_thread.run_sync(JSONResponse, body)  # others' answers go in between
+        answer = await _next_page(app, request.query_params.get("cursor", ""), wait, who)
+    is_long = len(answer.rows) >= _MANY_CHANGES
+    body = await anyio.to_thread.run_sync(answer.body) if is_long else answer.body()  # others' answers go in between
+    following = answer.page.next
+    headers = {"Link": f'<?cursor={following}>; rel="next"'} if following else None
+    return Response(body, headers=headers, media_type="application/json")
 
 
 async def report_activity(request: Request) -> Response:
@@ -75,19 +77,19 @@ def check_key(request: Request) -> None:
         raise TokenUnusable
 
 
-async def _next_page(app: Services, asked: str, wait: float, who: Instance | None) -> tuple[Page, list[dict[str, Any]]]:
+async def _next_page(app: Services, asked: str, wait: float, who: Instance | None) -> revocation_feed.Answer:
     deadline, announcements = anyio.current_time() + wait, app.database.announcements
     is_noted = who is None
     while True:
         changed = announcements.next(revocation_feed.TOPIC)
         async with app.database.read() as db:
-            page, changes = await revocation_feed.read_answer(db, asked)
+            answer = await revocation_feed.read_answer(db, asked)
         if who and not is_noted:
-            is_noted = _note_question(app, who, asked, page)
+            is_noted = _note_question(app, who, asked, answer.page)
         is_late = anyio.current_time() >= deadline or announcements.is_closed
-        if changes or page.snapshot or is_late:
-            _note_answer(app, who, page, changes)
-            return page, changes
+        if answer.rows or answer.page.snapshot or is_late:
+            _note_answer(app, who, answer)
+            return answer
         with anyio.move_on_at(deadline):
             await changed.wait()
 
@@ -101,11 +103,11 @@ def _note_question(app: Services, who: Instance, asked: str, page: Page) -> bool
     return True
 
 
-def _note_answer(app: Services, who: Instance | None, page: Page, changes: list[dict[str, Any]]) -> None:
+def _note_answer(app: Services, who: Instance | None, answer: revocation_feed.Answer) -> None:
     """Note what is pushed. A snapshot is not: the age of its changes says nothing about how fast they travel."""
-    place = Cursor.parse(page.cursor)
-    if who and place and changes and not page.snapshot:
-        app.receipts.note_answer(who, place.n, parse_moment(changes[-1]["at"]).timestamp())
+    place = Cursor.parse(answer.page.cursor)
+    if who and place and answer.newest and not answer.page.snapshot:
+        app.receipts.note_answer(who, place.n, answer.newest.timestamp())
 
 
 def _wait_seconds(text: str) -> float:

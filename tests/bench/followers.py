@@ -10,6 +10,7 @@ import structlog
 
 from authz_sidecar.follower import Follower
 from authz_sidecar.link import ControlPlaneLink
+from authz_sidecar.read_ahead import ReadAhead
 from authz_sidecar.settings import SidecarSettings
 
 
@@ -17,9 +18,10 @@ async def follow(count: int) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = SidecarSettings()
     links = [ControlPlaneLink(settings.model_copy(update={"edge_name": f"edge-{i + 2}"})) for i in range(count)]
-    followers = [Follower(link) for link in links]
     async with anyio.create_task_group() as tasks:
-        for follower in followers:
+        for feed in map(ReadAhead, links):
+            follower = Follower(feed)
+            tasks.start_soon(feed.run)
             while follower.revocations(0) is None:
                 await follower.sync_once()
             tasks.start_soon(follower.run)

@@ -1,7 +1,7 @@
 """What one question costs a sidecar, and what a million revoked codes cost it.
 
 `python -m tests.bench.sidecar`. The decision is timed in this process, the medians of interleaved rounds; seconds and
-megabytes are a real sidecar's, fed over a unix socket.
+megabytes are a real sidecar's that follows a real control plane with SQLite.
 """
 
 import math
@@ -18,8 +18,8 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import Verifier
 from tests.support.forging import RING, with_claims
-from tests.support.million import ManyRevoked, code
-from tests.support.sidecar import PATH, ControlPlaneStub, SidecarUnderTest
+from tests.support.million import code, many_revoked
+from tests.support.sidecar import PATH, SidecarUnderTest
 from tests.support.waiting import eventually
 
 MILLION: Final = 1_000_000
@@ -87,23 +87,29 @@ def _ratio(questions: list[Question]) -> float:
 
 
 def _million(folder: Path) -> None:
-    feed = ManyRevoked(MILLION)
-    with (
-        ControlPlaneStub(folder / "control.sock", feed.answer) as control_plane,
-        SidecarUnderTest(folder, control_plane.socket) as sidecar,
-    ):
-        bare, began = sidecar.megabytes("VmRSS"), time.monotonic()
-        eventually(lambda: sidecar.health()["revocationCacheSize"] == MILLION, within=60)
-        print(f"| snapshot of 100 pages in force, seconds | {time.monotonic() - began:.1f} | 10 |")
-        eventually(sidecar.state_file.exists, within=60)
-        print(f"| memory, MB (without: {bare:.0f}) | {sidecar.megabytes('VmRSS'):.0f} | 400 |")
-        feed.count, feed.epoch = MILLION - 1, "second"
-        eventually(lambda: sidecar.health()["revocationCacheSize"] == MILLION - 1, within=60)
-        print(f"| most memory ever, with a second snapshot beside it, MB | {sidecar.megabytes('VmHWM'):.0f} | 400 |")
-        sidecar.service.kill()
+    with many_revoked(folder / "home", MILLION) as feed:
+        settings = {"INTERNAL_API_KEY": feed.internal_key}
         began = time.monotonic()
-        sidecar.start()
-        print(f"| restart from the state file, seconds | {time.monotonic() - began:.1f} | |", flush=True)
+        with SidecarUnderTest(folder, feed.socket, settings) as sidecar:
+            _eventually_knows(sidecar, MILLION)
+            print(f"| start of the process to a million in force, seconds | {time.monotonic() - began:.1f} | 10 |")
+            eventually(sidecar.state_file.exists, within=60)
+            print(f"| memory, MB | {sidecar.megabytes('VmRSS'):.0f} | 400 |")
+            feed.begin_again_without(code(MILLION - 1))
+            _eventually_knows(sidecar, MILLION - 1)
+            print(
+                f"| most memory ever, with a second snapshot beside it, MB | {sidecar.megabytes('VmHWM'):.0f} | 400 |"
+            )
+            eventually(lambda: b"another." in sidecar.state_file.read_bytes()[:100], within=60)
+            sidecar.service.kill()
+            began = time.monotonic()
+            sidecar.start()
+            _eventually_knows(sidecar, MILLION - 1)
+            print(f"| restart from the state file, seconds | {time.monotonic() - began:.1f} | |", flush=True)
+
+
+def _eventually_knows(sidecar: SidecarUnderTest, count: int) -> None:
+    eventually(lambda: sidecar.health()["revocationCacheSize"] == count, within=60)
 
 
 if __name__ == "__main__":

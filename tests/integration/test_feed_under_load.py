@@ -21,7 +21,7 @@ from control_plane.database import Database
 from control_plane.models import FeedEpoch, RevocationChange
 from control_plane.schemas import utc_now
 from tests.support.api import Admin, ControlPlane, make_settings
-from tests.support.serving import link_to, serving
+from tests.support.serving import feed_of, serving
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -134,7 +134,9 @@ async def truth(database: Database) -> dict[Kind, dict[str, Any]]:
 
 def held(revocations: Revocations | None) -> dict[Kind, dict[str, Any]]:
     assert revocations is not None
-    return {kind: {subject: subjects.get(subject) for subject in subjects} for kind, subjects in revocations.by_kind.items()}
+    return {
+        kind: {subject: subjects.get(subject) for subject in subjects} for kind, subjects in revocations.by_kind.items()
+    }
 
 
 @pytest.fixture
@@ -164,8 +166,8 @@ async def test_a_large_snapshot_during_which_much_changes_ends_in_exactly_the_fi
                 await change(database, Kind.CODE, f"c{number:07d}", revoked=answers % 2 == 0)
             await change(database, Kind.EVENT, f"event-{answers}", revoked=True)
 
-    async with link_to(socket) as link:
-        follower = Follower(InBetween(link, happen))
+    async with feed_of(socket) as feed:
+        follower = Follower(InBetween(feed, happen))
         with anyio.fail_after(60):
             for _ in range(2):
                 await follower.sync_once()
@@ -180,8 +182,8 @@ async def test_a_large_snapshot_during_which_much_changes_ends_in_exactly_the_fi
 
 async def test_another_epoch_leads_to_a_snapshot_that_replaces_everything(socket: Path, database: Database) -> None:
     await change(database, Kind.CODE, "before", revoked=True)
-    async with link_to(socket) as link:
-        follower = Follower(link)
+    async with feed_of(socket) as feed:
+        follower = Follower(feed)
         await follower.sync_once()
         assert held(follower.revocations(0))[Kind.CODE].keys() == {"before"}
         async with database.write() as db:
@@ -198,8 +200,8 @@ async def test_what_no_token_can_meet_any_more_leaves_the_feed_and_nothing_else_
 ) -> None:
     await fill(database, 5_000, expires_in=-timedelta(minutes=3))
     await change(database, Kind.CODE, "alive", revoked=True)
-    async with link_to(socket) as link:
-        old, young = Follower(link), Follower(link)
+    async with feed_of(socket) as feed:
+        old, young = Follower(feed), Follower(feed)
         await old.sync_once()
         await reaper.clear_up(database)
         await young.sync_once()

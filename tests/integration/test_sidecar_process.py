@@ -10,13 +10,15 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from authz_sidecar.contract.feed import Page
 from control_plane.activity import parse_report
+from tests.support.feeds import cut
 from tests.support.forging import SID, with_claims
-from tests.support.million import ManyRevoked, code
 from tests.support.sidecar import PATH, ControlPlaneStub, SidecarUnderTest
 from tests.support.waiting import eventually
 
 REPORT_WITHIN_SECONDS = 25
+REVOKED = "Revoked00001", "Revoked00002", "Revoked00003"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def control_plane(folder: Path) -> Iterator[ControlPlaneStub]:
-    with ControlPlaneStub(folder / "control.sock", ManyRevoked(3).answer, report_status=503) as stub:
+    page = json.dumps(Page("first.3", tuple(map(cut, REVOKED)), snapshot=True).to_json()).encode()
+    answer = {"first.3": None}
+    with ControlPlaneStub(folder / "control.sock", lambda asked: answer.get(asked, page), report_status=503) as stub:
         yield stub
 
 
@@ -65,7 +69,7 @@ def answer_of(stream: BinaryIO) -> tuple[int, str | None]:
 
 def test_questions_and_other_requests_take_turns_on_one_connection(sidecar: SidecarUnderTest) -> None:
     live = b"GET /live HTTP/1.1\r\nHost: gate\r\n\r\n"
-    sent = question(fresh()) + live + question(fresh(sub=code(0))) + question("nonsense") + live + question(fresh())
+    sent = question(fresh()) + live + question(fresh(sub=REVOKED[0])) + question("nonsense") + live + question(fresh())
     expected = [(204, None), (200, None), (403, "revoked"), (401, "invalid"), (200, None), (204, None)]
     assert exchange(sidecar, sent, len(expected)) == expected
 
@@ -88,7 +92,7 @@ def test_a_question_in_an_unusual_shape_gets_the_same_answer(sidecar: SidecarUnd
 
 def test_a_body_is_not_taken_for_the_next_question(sidecar: SidecarUnderTest) -> None:
     hidden = question(fresh())
-    sent = question("nonsense", f"Content-Length: {len(hidden)}\r\n") + hidden + question(fresh(sub=code(0)))
+    sent = question("nonsense", f"Content-Length: {len(hidden)}\r\n") + hidden + question(fresh(sub=REVOKED[0]))
     assert exchange(sidecar, sent, 2) == [(401, "invalid"), (403, "revoked")]
 
 
@@ -121,7 +125,7 @@ def test_who_watches_is_reported_also_what_happened_while_the_control_plane_refu
 ) -> None:
     client = {"X-Gate-Client": "192.0.2.7", "X-Gate-User-Agent": "a player"}
     assert sidecar.ask(fresh(sid="w" * 22), **client) == (204, None)
-    assert sidecar.ask(fresh(sid="r" * 22, sub=code(0)), **client) == (403, "revoked")
+    assert sidecar.ask(fresh(sid="r" * 22, sub=REVOKED[0]), **client) == (403, "revoked")
     eventually(lambda: "activity_not_reported" in sidecar.service.printed(), within=REPORT_WITHIN_SECONDS)
     control_plane.report_status = 204
     report = eventually(lambda: control_plane.reports, within=REPORT_WITHIN_SECONDS)[0]

@@ -1,46 +1,54 @@
-"""A feed with very many revoked codes, in pages as the control plane writes them."""
+"""A real control plane that has revoked very many codes, each with a lifetime of its own within a day."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-PAGE = 10_000
+from tests.support.stack import StackUnderTest
+
+_TIME = "%Y-%m-%d %H:%M:%S.%f"  # SQLite's texts, in UTC
 
 
-@dataclass
+@dataclass(frozen=True)
 class ManyRevoked:
-    """`count` codes revoked, each with a lifetime of its own within a day. Another epoch is another snapshot."""
+    """Its socket, and the key that it wants to be shown."""
 
-    count: int
-    epoch: str = "first"
+    socket: Path
+    internal_key: str
+    database: Path
 
-    def __post_init__(self) -> None:
+    def revoke(self, count: int) -> None:
+        """Write straight into the feed: through the API it would take an hour."""
         now = datetime.now(UTC)
-        self._at = now.isoformat()
-        self._ends = [(now + timedelta(hours=1, seconds=second)).isoformat() for second in range(86_400)]
+        at, ends = now.strftime(_TIME), [now + timedelta(hours=1, seconds=second) for second in range(86_400)]
+        texts = [end.strftime(_TIME) for end in ends]
+        rows = ((code(number), at, texts[number * 7919 % len(texts)]) for number in range(count))
+        insert = "INSERT INTO revocation_change (kind, subject, revoked, at, expires_at) VALUES ('code', ?, 1, ?, ?)"
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.executemany(insert, rows)
 
-    @property
-    def end(self) -> str:
-        return f"{self.epoch}.{self.count}"
+    def begin_again_without(self, subject: str) -> None:
+        """Let the log be another one, as after a restored backup: everybody takes a snapshot."""
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute("DELETE FROM revocation_change WHERE subject = ?", (subject,))
+            connection.execute("UPDATE feed_epoch SET epoch = 'another'")
 
-    def answer(self, cursor: str) -> bytes | None:
-        """Return the page after the cursor, None when there is none."""
-        epoch, _, place = cursor.removesuffix(".snapshot").partition(".")
-        if cursor == self.end:
-            return None
-        start = int(place) if epoch == self.epoch and place.isdigit() else 0
-        reached = min(start + PAGE, self.count)
-        more = reached < self.count
-        changes = ",".join(self._change(number) for number in range(start, reached))
-        after = f'"next":"{self.epoch}.{reached}.snapshot",' if more else ""
-        flags = f'"snapshot":true,"more":{str(more).lower()},{after}'
-        return f'{{"cursor":"{self.epoch}.{reached}",{flags}"changes":[{changes}]}}'.encode()
 
-    def _change(self, number: int) -> str:
-        ends = self._ends[number * 7919 % len(self._ends)]
-        return (
-            f'{{"kind":"code","id":"{code(number)}","revoked":true,"notBefore":null,'
-            f'"at":"{self._at}","expiresAt":"{ends}"}}'
-        )
+@contextmanager
+def many_revoked(home: Path, count: int) -> Iterator[ManyRevoked]:
+    stack = StackUnderTest(home)
+    try:
+        stack.control_plane.start()
+        stack.control_plane.wait_ready()
+        key = stack.control_plane.spec.env["INTERNAL_API_KEY"]
+        feed = ManyRevoked(home / "run" / "control.sock", key, home / "streamgate.db")
+        feed.revoke(count)
+        yield feed
+    finally:
+        stack.stop()
 
 
 def code(number: int) -> str:

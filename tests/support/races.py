@@ -1,5 +1,6 @@
 """Many at once against real control planes, and somebody who follows the feed of each all the time."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -102,11 +103,11 @@ async def followed(planes: Sequence[ControlPlaneProcess], database: Database) ->
         yield
         is_over.set()
     async with database.read() as db:
-        page, changes = await revocation_feed.read_answer(db, "")
-    truth = {(change["kind"], change["id"]): change for change in changes}
+        page = json.loads((await revocation_feed.read_answer(db, "")).body())
+    truth = {(change["kind"], change["id"]): change for change in page["changes"]}
     for follower in followers:
         assert follower.known == truth
-        assert follower.cursor == page.cursor
+        assert follower.cursor == page["cursor"]
 
 
 async def live(database: Database, tickets: Iterable[dict[str, Any]]) -> dict[str, int]:

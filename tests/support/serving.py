@@ -10,6 +10,7 @@ import uvicorn
 from anyio.abc import TaskStatus
 
 from authz_sidecar.link import ControlPlaneLink
+from authz_sidecar.read_ahead import ReadAhead
 from authz_sidecar.settings import SidecarSettings
 from control_plane.app import create_app
 from control_plane.settings import Settings
@@ -44,9 +45,13 @@ async def serving(settings: Settings, socket: Path) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def link_to(socket: Path, edge: str = "north") -> AsyncIterator[ControlPlaneLink]:
-    """Open a sidecar's own line to the control plane behind a socket."""
+async def feed_of(socket: Path, edge: str = "north") -> AsyncIterator[ReadAhead]:
+    """Follow the control plane behind a socket as a sidecar does."""
     values: dict[str, Any] = {"playback_signing_secret": SECRET, "internal_api_key": INTERNAL_KEY}
     link = ControlPlaneLink(SidecarSettings(**values, control_plane_url=f"unix:{socket}", edge_name=edge))
-    yield link
+    feed = ReadAhead(link)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(feed.run)
+        yield feed
+        tasks.cancel_scope.cancel()
     await link.close()
