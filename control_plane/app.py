@@ -10,15 +10,20 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from control_plane import accounts, edges, event_news, key_watch, listening, reaper, revocation_feed, setup_link
-from control_plane.activity import MAX_REPORT_BYTES
+from control_plane import key_watch
+from control_plane.admins import accounts, setup_link
 from control_plane.assets import FOLDER, Assets
-from control_plane.database import Lock, hold
 from control_plane.metrics import MeasureRequests
+from control_plane.notifying import event_news
+from control_plane.revoking import edges, revocation_feed
 from control_plane.schemas import utc_now
 from control_plane.security import SameOriginOnly, SecurityHeaders
 from control_plane.settings import Settings
 from control_plane.state import Services, State, make_services
+from control_plane.storage import listening
+from control_plane.storage.database import Lock, hold
+from control_plane.viewing import reaper
+from control_plane.viewing.activity import MAX_REPORT_BYTES
 from control_plane.views import (
     admin_pages,
     api_docs,

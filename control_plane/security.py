@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from control_plane import api_keys
+from control_plane.admins import api_keys
 from control_plane.refusals import CrossOrigin
 
 _SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}

@@ -8,24 +8,24 @@ from starlette.requests import Request as StarletteRequest
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
-from control_plane.activity import Clients
-from control_plane.api_keys import LastUses
-from control_plane.audit_queue import AuditQueue
+from control_plane.admins.api_keys import LastUses
+from control_plane.admins.passwords import PasswordChecker
+from control_plane.auditing.audit_queue import AuditQueue
+from control_plane.auditing.retention import Retention
 from control_plane.dashboard import Dashboard
-from control_plane.database import Database
-from control_plane.dispatcher import Dispatcher
-from control_plane.edges import Receipts
-from control_plane.heartbeats import Heartbeats
-from control_plane.limits import Limits
+from control_plane.limiting.limits import Limits
+from control_plane.limiting.shared_limits import RedisCounts
 from control_plane.metrics import Metrics
-from control_plane.passwords import PasswordChecker
-from control_plane.playlist_reader import PlaylistReader
-from control_plane.probe import Probe
-from control_plane.retention import Retention
-from control_plane.sessions import SeatRules
+from control_plane.notifying.dispatcher import Dispatcher
+from control_plane.notifying.webhook_line import Lines
+from control_plane.revoking.edges import Receipts
 from control_plane.settings import Settings
-from control_plane.shared_limits import RedisCounts
-from control_plane.webhook_line import Lines
+from control_plane.storage.database import Database
+from control_plane.streaming.playlist_reader import PlaylistReader
+from control_plane.streaming.probe import Probe
+from control_plane.viewing.activity import Clients
+from control_plane.viewing.heartbeats import Heartbeats
+from control_plane.viewing.sessions import SeatRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ app.add_typer(keys.app, name="key")
 def main() -> None:
     try:
         # Here, so that a missing extra is said in a sentence.
-        from control_plane.database import DatabaseUnusable  # noqa: PLC0415
-        from control_plane.home import OperatorError  # noqa: PLC0415
+        from control_plane.running.home import OperatorError  # noqa: PLC0415
+        from control_plane.storage.database import DatabaseUnusable  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.exit(f"{error.name} is missing: pip install 'streamgate[control-plane]'.")
     try:

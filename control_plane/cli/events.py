@@ -26,7 +26,7 @@ def create_event(  # noqa: PLR0913 - one parameter an option
     as_json: JsonOption = False,
 ) -> None:
     """Create an event and print its id."""
-    from control_plane import event_commands  # noqa: PLC0415  see control_plane.cli
+    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
 
     created = event_commands.create(
         home,
@@ -52,7 +52,7 @@ def list_events(
     home: HomeOption, page: PageOption = 1, limit: LimitOption = 50, *, as_json: JsonOption = False
 ) -> None:
     """List events that are not archived, latest start first."""
-    from control_plane import event_commands  # noqa: PLC0415  see control_plane.cli
+    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
 
     found = event_commands.list_page(home, page=page, limit=limit)
     if as_json:
@@ -71,7 +71,7 @@ def deactivate_event(
     event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
 ) -> None:
     """Close an event to everybody at once, to those who watch, too."""
-    from control_plane import event_commands  # noqa: PLC0415  see control_plane.cli
+    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
 
     closed = event_commands.deactivate(home, event)
     if as_json:

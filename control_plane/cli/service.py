@@ -28,7 +28,7 @@ def init(
     ] = False,
 ) -> None:
     """Make a home: settings with fresh secrets, and an empty database. Never overwrites."""
-    from control_plane.home import UsageError, create_home, new_password  # noqa: PLC0415  see main
+    from control_plane.running.home import UsageError, create_home, new_password  # noqa: PLC0415  see main
 
     if without_password and admin_password is not None:
         raise UsageError("--setup-link makes no account: it does not go with --admin-password.")
@@ -43,7 +43,8 @@ def init(
 
 def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0.0.1") -> None:
     """Run nginx, the sidecars and the control plane in the foreground, until SIGINT or SIGTERM."""
-    from control_plane import nginx_version, processes, setup_commands, supervisor  # noqa: PLC0415  see main
+    from control_plane.cli import setup_commands  # noqa: PLC0415  see main
+    from control_plane.running import nginx_version, processes, supervisor  # noqa: PLC0415  see main
 
     stack = processes.stack(home, sidecars, host)
     warning = nginx_version.finding(stack.nginx.argv[0])
@@ -63,7 +64,7 @@ def demo(
     host: HostOption = "127.0.0.1",
 ) -> None:
     """Show everything: make a home, a recording, a live stream, two events and codes, then run them."""
-    from control_plane.demo import run_demo  # noqa: PLC0415  see main
+    from control_plane.running.demo import run_demo  # noqa: PLC0415  see main
 
     run_demo(home, port, sidecars, host)
 
@@ -74,8 +75,8 @@ def migrate(
     """Bring the database at DATABASE_URL to the current schema."""
     import os  # noqa: PLC0415  see main
 
-    from control_plane.database import upgrade_schema  # noqa: PLC0415
-    from control_plane.home import OperatorError, read_environment  # noqa: PLC0415
+    from control_plane.running.home import OperatorError, read_environment  # noqa: PLC0415
+    from control_plane.storage.database import upgrade_schema  # noqa: PLC0415
 
     url = (read_environment(home) if home else os.environ).get("DATABASE_URL")
     if not url:
@@ -86,8 +87,8 @@ def migrate(
 
 def hash_password() -> None:
     """Ask for a password, or read one line of standard input, and print its hash for ADMIN_PASSWORD_HASH."""
-    from control_plane.home import UsageError  # noqa: PLC0415  see main
-    from control_plane.passwords import hash_password as hashed  # noqa: PLC0415
+    from control_plane.admins.passwords import hash_password as hashed  # noqa: PLC0415
+    from control_plane.running.home import UsageError  # noqa: PLC0415  see main
 
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
@@ -100,6 +101,6 @@ def hash_password() -> None:
 
 def setup_link(home: HomeOption) -> None:
     """Print a link, good for a day, with which the first owner is made; only while there is no account."""
-    from control_plane.setup_commands import fresh_link  # noqa: PLC0415  see main
+    from control_plane.cli.setup_commands import fresh_link  # noqa: PLC0415  see main
 
     typer.echo(fresh_link(home))

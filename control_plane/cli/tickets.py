@@ -28,8 +28,8 @@ def generate_tickets(
     as_json: JsonOption = False,
 ) -> None:
     """Generate tickets, all of them or none, and print their codes, one a line."""
-    from control_plane import ticket_commands  # noqa: PLC0415  see control_plane.cli
-    from control_plane.home import UsageError  # noqa: PLC0415
+    from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
+    from control_plane.running.home import UsageError  # noqa: PLC0415
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other.")
@@ -54,7 +54,7 @@ def list_tickets(  # noqa: PLR0913 - one parameter an option
     as_json: JsonOption = False,
 ) -> None:
     """List tickets, newest first."""
-    from control_plane import ticket_commands  # noqa: PLC0415  see control_plane.cli
+    from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
 
     found = ticket_commands.list_page(home, event_id=event, status=status, search=search, page=page, limit=limit)
     if as_json:
@@ -70,7 +70,7 @@ def list_tickets(  # noqa: PLR0913 - one parameter an option
 @app.command("revoke")
 def revoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonOption = False) -> None:
     """Revoke tickets, all of them or none; who watches with one is cut off at once."""
-    from control_plane import ticket_commands  # noqa: PLC0415  see control_plane.cli
+    from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
 
     changed = ticket_commands.revoke(home, _names(tickets))
     if as_json:
@@ -82,7 +82,7 @@ def revoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonOpt
 @app.command("unrevoke")
 def unrevoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonOption = False) -> None:
     """Let revoked tickets in again, all of them or none."""
-    from control_plane import ticket_commands  # noqa: PLC0415  see control_plane.cli
+    from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
 
     changed = ticket_commands.unrevoke(home, _names(tickets))
     if as_json:
@@ -93,7 +93,7 @@ def unrevoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonO
 
 def _names(given: list[str]) -> list[str]:
     """Raise UsageError when standard input has none."""
-    from control_plane.home import UsageError  # noqa: PLC0415  see control_plane.cli
+    from control_plane.running.home import UsageError  # noqa: PLC0415  see control_plane.cli
 
     names = [line.strip() for line in sys.stdin if line.strip()] if given == ["-"] else given
     if not names:
@@ -102,7 +102,7 @@ def _names(given: list[str]) -> list[str]:
 
 
 def _print_csv(title: str, views: "list[TicketView]") -> None:
-    from control_plane import csv_text  # noqa: PLC0415  see control_plane.cli
+    from control_plane.ticketing import csv_text  # noqa: PLC0415  see control_plane.cli
 
     heading = "Code", "Event Title", "Expires At", "Label", "Status"
     rows = [(view.code, title, view.expires_at.isoformat(), view.label, view.status) for view in views]

@@ -9,17 +9,17 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane import edges, revocation_feed
-from control_plane.actors import Role
-from control_plane.commands import database_url, open_url
-from control_plane.database import Database
+from control_plane.auditing.actors import Role
+from control_plane.cli.commands import database_url, open_url
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
 from control_plane.doctor.machine import health
-from control_plane.edges import LIVE_SECONDS, EdgeState, Receipts
-from control_plane.events import ticket_expiry
-from control_plane.home import OperatorError
-from control_plane.models import Event
-from control_plane.models_admin import AdminUser
+from control_plane.revoking import edges, revocation_feed
+from control_plane.revoking.edges import LIVE_SECONDS, EdgeState, Receipts
+from control_plane.running.home import OperatorError
+from control_plane.scheduling.events import ticket_expiry
+from control_plane.storage.database import Database
+from control_plane.storage.models import Event
+from control_plane.storage.models_admin import AdminUser
 
 _TOLERATED_SKEW_SECONDS: Final = 3.0
 _LATE: Final = timedelta(seconds=60)

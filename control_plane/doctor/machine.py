@@ -13,9 +13,9 @@ from typing import Final
 
 import httpx2
 
-from control_plane.commands import database_url
+from control_plane.cli.commands import database_url
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.home import OperatorError, public_port, stream_root
+from control_plane.running.home import OperatorError, public_port, stream_root
 
 _UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
 _SIZE_OF_TIMEX: Final = 512  # more than any architecture's; all zeros: only ask

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from control_plane import nginx_version
-from control_plane.binaries import find_nginx
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.home import OperatorError, public_port, stream_root
-from control_plane.nginx_origin import read_origins
-from control_plane.nginx_site import Site, write_site
+from control_plane.running import nginx_version
+from control_plane.running.binaries import find_nginx
+from control_plane.running.home import OperatorError, public_port, stream_root
+from control_plane.running.nginx_origin import read_origins
+from control_plane.running.nginx_site import Site, write_site
 
 _PATIENCE_SECONDS: Final = 10
 _NEEDED: Final = ("http_auth_request", "http_realip")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from authz_sidecar.contract.settings_errors import sentences
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.home import default_keys_file, settings_file
+from control_plane.running.home import default_keys_file, settings_file
 from control_plane.settings import Settings
 
 _SECRETS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY")

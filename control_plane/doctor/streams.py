@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.home import stream_root
-from control_plane.models import Event
+from control_plane.running.home import stream_root
+from control_plane.storage.models import Event
 
 _MASTER: Final = "stream.m3u8"
 _LIVE_WITHIN_SECONDS: Final = 30

@@ -2,13 +2,13 @@
 
 from starlette.responses import Response
 
-from control_plane import accounts, admin_users, second_factor
-from control_plane.acting import Action
-from control_plane.actors import Permission
-from control_plane.models_admin import AdminUser
+from control_plane.admins import accounts, admin_users, second_factor
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Permission
 from control_plane.refusals import Conflict, TooBusy
 from control_plane.schemas import Paging
-from control_plane.schemas_accounts import PasswordReset, RoleChange, UserDraft, UserView, UserWithPassword
+from control_plane.schemas.accounts import PasswordReset, RoleChange, UserDraft, UserView, UserWithPassword
+from control_plane.storage.models_admin import AdminUser
 from control_plane.views import answers
 from control_plane.views.answers import Data, Page
 from control_plane.views.endpoints import Call, endpoint

@@ -6,11 +6,12 @@ from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 
-from control_plane import audit_trail, csv_text
-from control_plane.actors import Permission
-from control_plane.audit_trail import AuditFilter
-from control_plane.models_admin import AuditEntry
-from control_plane.schemas_records import AuditQuery, AuditSelection, AuditView
+from control_plane.auditing import audit_trail
+from control_plane.auditing.actors import Permission
+from control_plane.auditing.audit_trail import AuditFilter
+from control_plane.schemas.records import AuditQuery, AuditSelection, AuditView
+from control_plane.storage.models_admin import AuditEntry
+from control_plane.ticketing import csv_text
 from control_plane.views import answers
 from control_plane.views.answers import Page
 from control_plane.views.endpoints import Call, endpoint

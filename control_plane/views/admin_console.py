@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from control_plane.acting import Action, Deed, act
+from control_plane.auditing.acting import Action, Deed, act
 from control_plane.refusals import NotFound, Refusal, SignInRequired
 from control_plane.schemas import utc_now
 from control_plane.state import Request

@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from control_plane.actors import Permission
-from control_plane.schemas_records import DashboardView, RefusalCount, TicketCounts, UpcomingEvent, WatchingAt
+from control_plane.auditing.actors import Permission
+from control_plane.schemas.records import DashboardView, RefusalCount, TicketCounts, UpcomingEvent, WatchingAt
 from control_plane.views import answers
 from control_plane.views.admin_edges import edge_views
 from control_plane.views.answers import Data

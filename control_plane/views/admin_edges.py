@@ -5,17 +5,18 @@ from datetime import UTC, datetime
 from starlette.responses import Response
 
 from authz_sidecar.contract.feed import Cursor
-from control_plane import edges, revocation_feed, watching
-from control_plane.acting import Action
-from control_plane.activity import NAME
-from control_plane.actors import Permission
-from control_plane.edges import EdgeState
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Permission
 from control_plane.refusals import NotFound
+from control_plane.revoking import edges, revocation_feed
+from control_plane.revoking.edges import EdgeState
 from control_plane.schemas import EdgeReceipt, EdgeView, EndedSession, Receipt, SessionQuery, WatcherView, utc_now
+from control_plane.viewing import watching
+from control_plane.viewing.activity import NAME
+from control_plane.viewing.watching import Watcher
 from control_plane.views import answers
 from control_plane.views.answers import Changed, Data, Page
 from control_plane.views.endpoints import Call, endpoint
-from control_plane.watching import Watcher
 
 
 @endpoint("GET /sessions", needs=Permission.READ, answers={200: Page[WatcherView]})

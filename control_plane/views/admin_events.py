@@ -12,13 +12,14 @@ from urllib.parse import unquote
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from control_plane import deletion, event_changes, events, revocation, revocation_feed
-from control_plane.acting import Action
-from control_plane.actors import Permission
-from control_plane.events import EventFilter
-from control_plane.models import Event
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Permission
 from control_plane.refusals import Conflict, FieldRefused, MalformedRequest
+from control_plane.revoking import revocation, revocation_feed
+from control_plane.scheduling import deletion, event_changes, events
+from control_plane.scheduling.events import EventFilter
 from control_plane.schemas import EventDraft, EventQuery, EventUpdate, EventView, TicketsByStatus, utc_now
+from control_plane.storage.models import Event
 from control_plane.views import answers
 from control_plane.views.answers import Changed, Data, Page
 from control_plane.views.endpoints import Call, endpoint

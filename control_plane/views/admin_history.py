@@ -4,13 +4,13 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from control_plane import history, verdict
-from control_plane.actors import Permission
-from control_plane.history import Happening
-from control_plane.models import ViewingSession
-from control_plane.models_admin import AuditEntry
+from control_plane.auditing.actors import Permission
 from control_plane.schemas import Paging
-from control_plane.schemas_tickets import Entry, HappeningView, HistoryView, PastSession, VerdictView
+from control_plane.schemas.tickets import Entry, HappeningView, HistoryView, PastSession, VerdictView
+from control_plane.storage.models import ViewingSession
+from control_plane.storage.models_admin import AuditEntry
+from control_plane.ticketing import history, verdict
+from control_plane.ticketing.history import Happening
 from control_plane.views import answers
 from control_plane.views.admin_tickets import ticket_view
 from control_plane.views.answers import History

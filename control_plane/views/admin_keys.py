@@ -2,14 +2,14 @@
 
 from starlette.responses import Response
 
-from control_plane import api_keys
-from control_plane.acting import Action
-from control_plane.actors import Permission
-from control_plane.api_keys import LastUses
-from control_plane.models_admin import ApiKey
+from control_plane.admins import api_keys
+from control_plane.admins.api_keys import LastUses
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Permission
 from control_plane.refusals import Conflict
 from control_plane.schemas import Paging
-from control_plane.schemas_accounts import KeyDraft, KeyView, NewKeyView
+from control_plane.schemas.accounts import KeyDraft, KeyView, NewKeyView
+from control_plane.storage.models_admin import ApiKey
 from control_plane.views import answers
 from control_plane.views.answers import Data, Page
 from control_plane.views.endpoints import Call, endpoint

@@ -10,13 +10,15 @@ from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from control_plane import accounts, events, ticket_search, tickets
-from control_plane.acting import Action
-from control_plane.models import Event
+from control_plane.admins import accounts
+from control_plane.auditing.acting import Action
 from control_plane.refusals import FieldRefused, Refusal, SignInFailed, SignInRequired, TooBusy, TooManyAttempts
+from control_plane.scheduling import events
 from control_plane.schemas import Credentials, Paging, TicketView, utc_now
 from control_plane.state import Request
-from control_plane.tickets import STATUSES, TicketFilter
+from control_plane.storage.models import Event
+from control_plane.ticketing import ticket_search, tickets
+from control_plane.ticketing.tickets import STATUSES, TicketFilter
 from control_plane.views import admin_forms, admin_setup
 from control_plane.views import admin_questions as ask
 from control_plane.views.admin_console import (

@@ -8,11 +8,13 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from control_plane import events, revocation, tickets
-from control_plane.acting import Action
+from control_plane.auditing.acting import Action
 from control_plane.refusals import Conflict
+from control_plane.revoking import revocation
+from control_plane.scheduling import events
 from control_plane.schemas import utc_now
 from control_plane.state import Request
+from control_plane.ticketing import tickets
 from control_plane.views import admin_forms
 from control_plane.views.admin_console import HOME, Page, console_page, doing, local_path, redirect, render
 from control_plane.views.admin_events import event_view

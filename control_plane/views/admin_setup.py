@@ -9,12 +9,12 @@ from typing import Final
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from control_plane import accounts, setup_link
-from control_plane.acting import Action, act
-from control_plane.actors import Actor, ActorKind, Permission
+from control_plane.admins import accounts, setup_link
+from control_plane.auditing.acting import Action, act
+from control_plane.auditing.actors import Actor, ActorKind, Permission
 from control_plane.refusals import Conflict, NotFound, Refusal, SetupLinkUnusable, TooBusy, TooManyAttempts
 from control_plane.schemas import utc_now
-from control_plane.schemas_accounts import MINIMUM_PASSWORD_LENGTH, OwnerDraft
+from control_plane.schemas.accounts import MINIMUM_PASSWORD_LENGTH, OwnerDraft
 from control_plane.state import Request
 from control_plane.views import admin_forms
 from control_plane.views.admin_console import HOME, redirect, render

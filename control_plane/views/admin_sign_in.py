@@ -2,12 +2,12 @@
 
 from starlette.responses import Response
 
-from control_plane import sign_in as rules
-from control_plane.accounts import Client
-from control_plane.actors import Permission, Role
+from control_plane.admins import sign_in as rules
+from control_plane.admins.accounts import Client
+from control_plane.admins.sign_in import Attempt, Door
+from control_plane.auditing.actors import Permission, Role
 from control_plane.refusals import SignInFailed, TooBusy, TooManyAttempts
 from control_plane.schemas import Credentials, Schema, utc_now
-from control_plane.sign_in import Attempt, Door
 from control_plane.state import Request
 from control_plane.views import answers
 from control_plane.views.answers import Data

@@ -4,11 +4,11 @@ from typing import Final, Literal
 
 from starlette.responses import Response
 
-from control_plane import events
-from control_plane.actors import Permission
-from control_plane.event_status import Stream
-from control_plane.probe import Findings
-from control_plane.schemas_streams import RenditionView, StreamTestView
+from control_plane.auditing.actors import Permission
+from control_plane.scheduling import events
+from control_plane.schemas.streams import RenditionView, StreamTestView
+from control_plane.streaming.event_status import Stream
+from control_plane.streaming.probe import Findings
 from control_plane.views import answers
 from control_plane.views.answers import Data
 from control_plane.views.endpoints import Call, endpoint

@@ -8,16 +8,17 @@ from urllib.parse import quote
 from anyio import to_thread
 from starlette.responses import Response, StreamingResponse
 
-from control_plane import csv_text, events, ticket_csv, ticket_export, ticket_import
-from control_plane.acting import Action
-from control_plane.actors import Permission
-from control_plane.models import Event
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Permission
 from control_plane.refusals import Conflict, ImportRefused, MalformedRequest
+from control_plane.scheduling import events
 from control_plane.schemas import utc_now
-from control_plane.schemas_tickets import ExportQuery, ImportQuery, ImportReport, LineProblem
-from control_plane.ticket_csv import Codes, Problem
-from control_plane.ticket_export import Exported
-from control_plane.tickets import Status
+from control_plane.schemas.tickets import ExportQuery, ImportQuery, ImportReport, LineProblem
+from control_plane.storage.models import Event
+from control_plane.ticketing import csv_text, ticket_csv, ticket_export, ticket_import
+from control_plane.ticketing.ticket_csv import Codes, Problem
+from control_plane.ticketing.ticket_export import Exported
+from control_plane.ticketing.tickets import Status
 from control_plane.views import answers
 from control_plane.views.answers import Data
 from control_plane.views.endpoints import Call, endpoint

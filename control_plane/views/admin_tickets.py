@@ -5,15 +5,18 @@ from typing import Final
 
 from starlette.responses import Response
 
-from control_plane import audit, deletion, events, revocation, revocation_feed, ticket_search, tickets
-from control_plane.acting import Action, Deed
-from control_plane.actors import Permission
-from control_plane.audit import About
-from control_plane.models import Ticket
+from control_plane.auditing import audit
+from control_plane.auditing.acting import Action, Deed
+from control_plane.auditing.actors import Permission
+from control_plane.auditing.audit import About
 from control_plane.refusals import Conflict, NotFound
+from control_plane.revoking import revocation, revocation_feed
+from control_plane.scheduling import deletion, events
 from control_plane.schemas import TicketOrder, TicketQuery, TicketsOfEventQuery, TicketView, utc_now
-from control_plane.schemas_tickets import TicketIds
-from control_plane.tickets import TicketFilter
+from control_plane.schemas.tickets import TicketIds
+from control_plane.storage.models import Ticket
+from control_plane.ticketing import ticket_search, tickets
+from control_plane.ticketing.tickets import TicketFilter
 from control_plane.views import answers
 from control_plane.views.answers import Changed, Data, Searched
 from control_plane.views.endpoints import Call, endpoint

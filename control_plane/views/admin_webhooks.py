@@ -4,14 +4,14 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from control_plane import destinations, outbox, webhooks
-from control_plane.acting import Action
-from control_plane.actors import Permission
-from control_plane.models_admin import Webhook, WebhookDelivery
-from control_plane.outbox import Topic
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Permission
+from control_plane.notifying import destinations, outbox, webhooks
+from control_plane.notifying.outbox import Topic
 from control_plane.refusals import Conflict, FieldRefused
 from control_plane.schemas import Paging
-from control_plane.schemas_webhooks import DeliveryView, NewWebhookView, WebhookDraft, WebhookView
+from control_plane.schemas.webhooks import DeliveryView, NewWebhookView, WebhookDraft, WebhookView
+from control_plane.storage.models_admin import Webhook, WebhookDelivery
 from control_plane.views import answers
 from control_plane.views.answers import Data, Page
 from control_plane.views.endpoints import Call, endpoint

@@ -17,9 +17,9 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from control_plane import acting
-from control_plane.acting import Action, Deed
-from control_plane.actors import Actor, Permission
+from control_plane.auditing import acting
+from control_plane.auditing.acting import Action, Deed
+from control_plane.auditing.actors import Actor, Permission
 from control_plane.refusals import NotFound, Refusal
 from control_plane.schemas import utc_now
 from control_plane.state import Request, Services

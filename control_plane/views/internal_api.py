@@ -9,12 +9,14 @@ import anyio
 from starlette.responses import JSONResponse, Response
 
 from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Cursor, Page
-from control_plane import activity, origins, revocation_feed
-from control_plane.activity import NAME
-from control_plane.edges import Instance
 from control_plane.refusals import MalformedRequest, TokenUnusable
+from control_plane.revoking import revocation_feed
+from control_plane.revoking.edges import Instance
 from control_plane.schemas import utc_now
 from control_plane.state import Request, Services
+from control_plane.streaming import origins
+from control_plane.viewing import activity
+from control_plane.viewing.activity import NAME
 from control_plane.views.requests import services
 
 _MANY_CHANGES: Final = 500

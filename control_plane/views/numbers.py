@@ -12,9 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from authz_sidecar.contract.feed import Cursor
-from control_plane import edges, revocation_feed
-from control_plane.edges import EdgeState
 from control_plane.metrics import CONTENT_TYPE, exposition
+from control_plane.revoking import edges, revocation_feed
+from control_plane.revoking.edges import EdgeState
 from control_plane.schemas import utc_now
 from control_plane.state import Request, Services
 from control_plane.views.requests import services

@@ -5,12 +5,11 @@ What a stolen session must not do asks for the password again; that counts as an
 
 from starlette.responses import Response
 
-from control_plane import accounts, second_factor, totp
-from control_plane.acting import Action
-from control_plane.actors import Permission
-from control_plane.models_admin import AdminSession
+from control_plane.admins import accounts, second_factor, totp
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Permission
 from control_plane.refusals import Conflict, FieldRefused, TooBusy, TooManyAttempts
-from control_plane.schemas_accounts import (
+from control_plane.schemas.accounts import (
     AccountView,
     AdminSessionView,
     CodeProof,
@@ -20,6 +19,7 @@ from control_plane.schemas_accounts import (
     RecoveryCodes,
     TotpEnrolment,
 )
+from control_plane.storage.models_admin import AdminSession
 from control_plane.views import answers
 from control_plane.views.admin_accounts import user_view
 from control_plane.views.admin_sign_in import door

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from starlette.responses import JSONResponse, Response
 
-from control_plane import published_revocations
 from control_plane.refusals import MalformedRequest, TokenUnusable
+from control_plane.revoking import published_revocations
 from control_plane.schemas import parse_moment
-from control_plane.schemas_viewer import PublishedRevocations, SinceQuery
+from control_plane.schemas.viewer import PublishedRevocations, SinceQuery
 from control_plane.views.endpoints import Call, endpoint
 from control_plane.views.internal_api import check_key
 from control_plane.views.requests import services

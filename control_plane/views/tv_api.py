@@ -7,11 +7,12 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
 from authz_sidecar.contract.playback_token import mint
-from control_plane import audit, tv
+from control_plane.auditing import audit
 from control_plane.refusals import MalformedRequest, SessionOver, SessionTakenOver, TokenUnusable, TooManyAttempts
 from control_plane.schemas import utc_now
-from control_plane.schemas_viewer import Stopped, TvLink, TvWish
+from control_plane.schemas.viewer import Stopped, TvLink, TvWish
 from control_plane.state import Request
+from control_plane.viewing import tv
 from control_plane.views.answers import as_json
 from control_plane.views.endpoints import Call, endpoint
 from control_plane.views.requests import bearer, client_address, own_origin, parse, services

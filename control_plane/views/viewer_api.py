@@ -6,11 +6,8 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
 from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, stream_prefix
-from control_plane import audit, sessions, tickets
-from control_plane.actors import Actor
-from control_plane.codes import NO_CODE, parse_code
-from control_plane.event_status import Status
-from control_plane.models import Event, Ticket
+from control_plane.auditing import audit
+from control_plane.auditing.actors import Actor
 from control_plane.refusals import (
     EventUnavailable,
     MalformedRequest,
@@ -28,7 +25,7 @@ from control_plane.refusals import (
     UnknownCode,
 )
 from control_plane.schemas import utc_now
-from control_plane.schemas_viewer import (
+from control_plane.schemas.viewer import (
     Alive,
     Granted,
     Redemption,
@@ -38,8 +35,13 @@ from control_plane.schemas_viewer import (
     Token,
     WatchedEvent,
 )
-from control_plane.sessions import Device, Grant
 from control_plane.state import Request, Services
+from control_plane.storage.models import Event, Ticket
+from control_plane.streaming.event_status import Status
+from control_plane.ticketing import tickets
+from control_plane.ticketing.codes import NO_CODE, parse_code
+from control_plane.viewing import sessions
+from control_plane.viewing.sessions import Device, Grant
 from control_plane.views import errors
 from control_plane.views.answers import as_json
 from control_plane.views.endpoints import Call, endpoint

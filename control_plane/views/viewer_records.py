@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
-from control_plane import audit
-from control_plane.actors import Actor
-from control_plane.audit_queue import Refused
+from control_plane.auditing import audit
+from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit_queue import Refused
 from control_plane.refusals import NoSession, Refusal, TooManyAttempts
 from control_plane.schemas import utc_now
-from control_plane.sessions import digest
 from control_plane.state import Request
+from control_plane.viewing.sessions import digest
 from control_plane.views.requests import client_address, services
 
 

@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from control_plane import accounts, api_keys
-from control_plane.actors import Actor, ActorKind, Permission
+from control_plane.admins import accounts, api_keys
+from control_plane.auditing.actors import Actor, ActorKind, Permission
 from control_plane.refusals import SignInRequired
 from control_plane.schemas import utc_now
 from control_plane.state import Request

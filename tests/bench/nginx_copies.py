@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from control_plane.processes import HttpProbe
+from control_plane.running.processes import HttpProbe
 from tests.support.stack import Service, StackUnderTest, free_port
 
 _QUESTION = re.compile(r"(?m)^auth_request /_authorize;$")

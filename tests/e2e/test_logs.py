@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from control_plane.home import create_home
+from control_plane.running.home import create_home
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import ADMIN_PASSWORD, free_port
 from tests.support.streams import make_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from control_plane.home import create_home, public_port, read_environment
+from control_plane.running.home import create_home, public_port, read_environment
 from tests.support.stack import free_port
 from tests.support.waiting import eventually
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from control_plane import accounts
+from control_plane.admins import accounts
 from control_plane.views.admin_routes import ADMIN_ENDPOINTS
 from tests.support.api import PASSWORD, UNKNOWN_ID, Admin, ControlPlane, cookies_of, event_body, make_settings, running
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from control_plane import audit, audit_trail
-from control_plane.actors import Actor
-from control_plane.audit import About
-from control_plane.audit_trail import AuditFilter
+from control_plane.auditing import audit, audit_trail
+from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit import About
+from control_plane.auditing.audit_trail import AuditFilter
 from control_plane.views.admin_routes import ADMIN_ENDPOINTS
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane
 

@@ -12,10 +12,12 @@ from alembic import command
 from anyio import to_thread
 from sqlalchemy import text
 
-from control_plane import backup, backup_file, events, tickets
-from control_plane.database import Database, _alembic_config, upgrade_schema
-from control_plane.home import OperatorError
+from control_plane.backups import backup, backup_file
+from control_plane.running.home import OperatorError
+from control_plane.scheduling import events
 from control_plane.schemas import EventDraft
+from control_plane.storage.database import Database, _alembic_config, upgrade_schema
+from control_plane.ticketing import tickets
 from tests.support.api import event_body, new_database
 from tests.support.backups import append_change, lines_of
 from tests.support.rows import ROWS, but_for_the_epoch, contents, fill

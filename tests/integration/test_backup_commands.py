@@ -8,9 +8,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from control_plane.home import create_home, read_environment, settings_file
 from control_plane.key_file import rotate
-from control_plane.supervisor import only_one
+from control_plane.running.home import create_home, read_environment, settings_file
+from control_plane.running.supervisor import only_one
 from tests.support.command import Streamgate
 from tests.support.rows import but_for_the_epoch, contents, fill
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from control_plane import audit, dashboard
-from control_plane.actors import Actor
-from control_plane.audit import About
-from control_plane.models import Event, Ticket, ViewingSession
+from control_plane import dashboard
+from control_plane.auditing import audit
+from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit import About
+from control_plane.storage.models import Event, Ticket, ViewingSession
 from tests.support.api import Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from control_plane.home import create_home
+from control_plane.running.home import create_home
 from tests.support.command import Streamgate
 from tests.support.stack import free_port
 

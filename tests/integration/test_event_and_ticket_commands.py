@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from control_plane.home import create_home
+from control_plane.running.home import create_home
 from tests.support.api import UNKNOWN_ID
 from tests.support.command import Streamgate
 from tests.support.rows import contents

@@ -9,14 +9,14 @@ import pytest
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
-from control_plane import revocation
-from control_plane.database import Database
-from control_plane.event_news import look_around
-from control_plane.models import Event
-from control_plane.outbox import Topic
-from control_plane.playlist_reader import PlaylistReader
-from control_plane.probe import Probe
+from control_plane.notifying.event_news import look_around
+from control_plane.notifying.outbox import Topic
+from control_plane.revoking import revocation
 from control_plane.schemas import utc_now
+from control_plane.storage.database import Database
+from control_plane.storage.models import Event
+from control_plane.streaming.playlist_reader import PlaylistReader
+from control_plane.streaming.probe import Probe
 from tests.support.forging import SECRET
 from tests.support.hooks import add_event, add_webhook, outbox_of
 from tests.support.origin import Origin

@@ -16,10 +16,11 @@ from sqlalchemy import insert, select, update
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.follower import Feed, Follower
 from authz_sidecar.revocations import Revocations
-from control_plane import reaper, revocation_feed
-from control_plane.database import Database
-from control_plane.models import FeedEpoch, RevocationChange
+from control_plane.revoking import revocation_feed
 from control_plane.schemas import utc_now
+from control_plane.storage.database import Database
+from control_plane.storage.models import FeedEpoch, RevocationChange
+from control_plane.viewing import reaper
 from tests.support.api import Admin, ControlPlane, make_settings
 from tests.support.serving import feed_of, serving
 

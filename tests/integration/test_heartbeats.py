@@ -9,10 +9,10 @@ from sqlalchemy import select, text, update
 from structlog.testing import capture_logs
 
 from authz_sidecar.contract.playback_token import Claims
-from control_plane.heartbeats import Heartbeats
-from control_plane.models import ViewingSession
 from control_plane.refusals import SessionOver, SessionTakenOver
 from control_plane.schemas import utc_now
+from control_plane.storage.models import ViewingSession
+from control_plane.viewing.heartbeats import Heartbeats
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
 pytestmark = pytest.mark.anyio

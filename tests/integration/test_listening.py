@@ -9,9 +9,10 @@ import psycopg
 import pytest
 
 from authz_sidecar.contract.feed import Change, Kind
-from control_plane import listening, revocation_feed
-from control_plane.announcements import announce
-from control_plane.database import Database
+from control_plane.revoking import revocation_feed
+from control_plane.storage import listening
+from control_plane.storage.announcements import announce
+from control_plane.storage.database import Database
 from tests.support.api import make_settings, running
 
 pytestmark = pytest.mark.anyio

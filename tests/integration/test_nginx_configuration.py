@@ -12,10 +12,10 @@ from typing import Any
 import crossplane
 import pytest
 
-from control_plane.binaries import find_nginx
-from control_plane.home import create_home
-from control_plane.nginx_site import shipped_folder
-from control_plane.processes import stack
+from control_plane.running.binaries import find_nginx
+from control_plane.running.home import create_home
+from control_plane.running.nginx_site import shipped_folder
+from control_plane.running.processes import stack
 from tests.support.stack import apart
 
 MODES = {

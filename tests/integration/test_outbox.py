@@ -9,13 +9,15 @@ import pytest
 from sqlalchemy import event as hooks
 from sqlalchemy import update
 
-from control_plane import outbox, revocation, sessions, webhooks
-from control_plane.actors import Actor
-from control_plane.database import Database
-from control_plane.models_admin import Webhook, WebhookDelivery
-from control_plane.outbox import LEASE, Outcome, Topic, Turn
+from control_plane.auditing.actors import Actor
+from control_plane.notifying import outbox, webhooks
+from control_plane.notifying.outbox import LEASE, Outcome, Topic, Turn
+from control_plane.revoking import revocation
 from control_plane.schemas import utc_now
-from control_plane.sessions import Device, SeatRules
+from control_plane.storage.database import Database
+from control_plane.storage.models_admin import Webhook, WebhookDelivery
+from control_plane.viewing import sessions
+from control_plane.viewing.sessions import Device, SeatRules
 from tests.support.hooks import add_event, add_ticket, add_webhook, outbox_of
 
 pytestmark = pytest.mark.anyio

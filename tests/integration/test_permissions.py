@@ -13,10 +13,10 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from control_plane import api_keys
-from control_plane.actors import OF_ROLE, OF_SCOPE, Permission, Role, Scope
-from control_plane.models_admin import AdminSession, AdminUser
+from control_plane.admins import api_keys
+from control_plane.auditing.actors import OF_ROLE, OF_SCOPE, Permission, Role, Scope
 from control_plane.schemas import utc_now
+from control_plane.storage.models_admin import AdminSession, AdminUser
 from control_plane.views.admin_routes import ADMIN_ENDPOINTS
 from control_plane.views.endpoints import Endpoint
 from tests.support.api import PASSWORD_HASH, UNKNOWN_ID, ControlPlane

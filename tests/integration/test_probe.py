@@ -9,11 +9,11 @@ import pytest
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
 from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, verify
-from control_plane.event_status import Status, Stream
-from control_plane.models import Event, new_id
-from control_plane.playlist_reader import MAX_PLAYLIST_BYTES, PlaylistReader
-from control_plane.probe import Probe
 from control_plane.schemas import utc_now
+from control_plane.storage.models import Event, new_id
+from control_plane.streaming.event_status import Status, Stream
+from control_plane.streaming.playlist_reader import MAX_PLAYLIST_BYTES, PlaylistReader
+from control_plane.streaming.probe import Probe
 from tests.support.forging import RING, SECRET
 from tests.support.origin import Asked, Origin, Reply
 

@@ -8,13 +8,13 @@ import anyio
 import pytest
 from sqlalchemy import select
 
-from control_plane import audit
-from control_plane.actors import Actor
-from control_plane.audit import About
-from control_plane.database import Database
-from control_plane.models import Event, Ticket, ViewingSession
-from control_plane.models_admin import AdminSession, AdminUser, AuditEntry
-from control_plane.retention import Retention, shortened
+from control_plane.auditing import audit
+from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit import About
+from control_plane.auditing.retention import Retention, shortened
+from control_plane.storage.database import Database
+from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models_admin import AdminSession, AdminUser, AuditEntry
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

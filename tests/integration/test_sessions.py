@@ -6,9 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from control_plane import events, revocation, sessions, tickets
-from control_plane.database import Database
-from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.refusals import (
     SessionOver,
     TicketExpired,
@@ -16,8 +13,14 @@ from control_plane.refusals import (
     TokenFinal,
     TokenUnusable,
 )
+from control_plane.revoking import revocation
+from control_plane.scheduling import events
 from control_plane.schemas import EventDraft
-from control_plane.sessions import Device, Grant, SeatRules
+from control_plane.storage.database import Database
+from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.ticketing import tickets
+from control_plane.viewing import sessions
+from control_plane.viewing.sessions import Device, Grant, SeatRules
 from tests.support.beating import beat
 
 pytestmark = pytest.mark.anyio

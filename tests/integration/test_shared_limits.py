@@ -16,10 +16,10 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from control_plane.limits import Limits
-from control_plane.moving_windows import Limit
+from control_plane.limiting.limits import Limits
+from control_plane.limiting.moving_windows import Limit
+from control_plane.limiting.shared_limits import RedisCounts
 from control_plane.refusals import TooManyAttempts
-from control_plane.shared_limits import RedisCounts
 from tests.support.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
 from tests.support.forging import SECRET
 from tests.support.redis_server import RedisServer

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from authz_sidecar.contract.feed import Page
-from control_plane.activity import parse_report
+from control_plane.viewing.activity import parse_report
 from tests.support.feeds import cut
 from tests.support.forging import SID, with_claims
 from tests.support.sidecar import PATH, ControlPlaneStub, SidecarUnderTest

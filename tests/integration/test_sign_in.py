@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 from argon2 import PasswordHasher
 
-from control_plane import accounts
-from control_plane.passwords import MOST_AT_ONCE, MOST_WAITING
+from control_plane.admins import accounts
+from control_plane.admins.passwords import MOST_AT_ONCE, MOST_WAITING
 from control_plane.refusals import SignInFailed
 from tests.support.api import HASHER, PASSWORD, Admin, ControlPlane, make_settings, running
 from tests.support.staff import audit_of, code_now, hire, use_codes

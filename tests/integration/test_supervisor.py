@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from control_plane import supervisor
-from control_plane.home import OperatorError
-from control_plane.processes import ProcessSpec, Stack
-from control_plane.supervisor import Supervisor
+from control_plane.running import supervisor
+from control_plane.running.home import OperatorError
+from control_plane.running.processes import ProcessSpec, Stack
+from control_plane.running.supervisor import Supervisor
 from tests.support.stack import free_port
 from tests.support.waiting import eventually
 

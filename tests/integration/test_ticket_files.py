@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from sqlalchemy import bindparam, text
 
-from control_plane.database import UtcDateTime
+from control_plane.storage.database import UtcDateTime
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio

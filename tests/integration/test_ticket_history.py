@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from control_plane import history, revocation, takeovers, verdict
-from control_plane.database import Database
-from control_plane.verdict import Verdict
+from control_plane.revoking import revocation
+from control_plane.storage.database import Database
+from control_plane.ticketing import history, verdict
+from control_plane.ticketing.verdict import Verdict
+from control_plane.viewing import takeovers
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
 from tests.support.house import LAPTOP, NOON, PHONE, RULES, House, after, new_house
 

@@ -11,12 +11,13 @@ import psycopg
 import pytest
 from sqlalchemy import event, text, update
 
-from control_plane import deletion, events, ticket_search, tickets
-from control_plane.database import Database, upgrade_schema
-from control_plane.models import Event, Ticket
+from control_plane.scheduling import deletion, events
 from control_plane.schemas import EventDraft
-from control_plane.ticket_search import Found
-from control_plane.tickets import TicketFilter
+from control_plane.storage.database import Database, upgrade_schema
+from control_plane.storage.models import Event, Ticket
+from control_plane.ticketing import ticket_search, tickets
+from control_plane.ticketing.ticket_search import Found
+from control_plane.ticketing.tickets import TicketFilter
 from tests.support.api import Admin
 from tests.support.postgres import Postgres
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from control_plane import outbox, webhooks
-from control_plane.database import Database
-from control_plane.dispatcher import Dispatcher
-from control_plane.outbox import Topic
+from control_plane.notifying import outbox, webhooks
+from control_plane.notifying.dispatcher import Dispatcher
+from control_plane.notifying.outbox import Topic
+from control_plane.notifying.webhook_line import Answer as Posted
+from control_plane.notifying.webhook_line import Lines, new_secret
 from control_plane.schemas import utc_now
-from control_plane.webhook_line import Answer as Posted
-from control_plane.webhook_line import Lines, new_secret
+from control_plane.storage.database import Database
 from tests.support.certificates import certificate
 from tests.support.hooks import add_webhook, outbox_of
 from tests.support.stack import free_port

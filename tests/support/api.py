@@ -14,11 +14,11 @@ import httpx2
 from argon2 import PasswordHasher
 
 from authz_sidecar.contract.playback_token import Claims, mint, verify
+from control_plane.admins.passwords import PasswordChecker
 from control_plane.app import create_app
-from control_plane.database import upgrade_schema
-from control_plane.passwords import PasswordChecker
 from control_plane.settings import Settings
 from control_plane.state import Services
+from control_plane.storage.database import upgrade_schema
 from tests.support.forging import RING, SECRET
 
 INTERNAL_KEY: Final = "an internal key of tests, long enough"

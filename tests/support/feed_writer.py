@@ -9,8 +9,8 @@ import time
 import anyio
 
 from authz_sidecar.contract.feed import Change, Kind
-from control_plane import revocation_feed
-from control_plane.database import Database
+from control_plane.revoking import revocation_feed
+from control_plane.storage.database import Database
 
 
 async def write(url: str, prefix: str, count: int) -> None:

@@ -8,11 +8,14 @@ from sqlalchemy import select
 from authz_sidecar.contract.feed import Change
 from authz_sidecar.contract.playback_token import Claims
 from authz_sidecar.revocations import Revocations
-from control_plane import event_changes, events, revocation_feed, sessions, tickets, tv
-from control_plane.database import Database
-from control_plane.models import Event, Ticket, ViewingSession
+from control_plane.revoking import revocation_feed
+from control_plane.scheduling import event_changes, events
 from control_plane.schemas import EventDraft, EventUpdate
-from control_plane.sessions import Device, Grant, SeatRules
+from control_plane.storage.database import Database
+from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.ticketing import tickets
+from control_plane.viewing import sessions, tv
+from control_plane.viewing.sessions import Device, Grant, SeatRules
 
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 RULES = SeatRules(token_seconds=3600, silence=timedelta(seconds=60), counting_since=NOON - timedelta(days=1))

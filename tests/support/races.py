@@ -11,9 +11,9 @@ import anyio
 import httpx2
 from sqlalchemy import func, select
 
-from control_plane import revocation_feed
-from control_plane.database import Database
-from control_plane.models import ViewingSession
+from control_plane.revoking import revocation_feed
+from control_plane.storage.database import Database
+from control_plane.storage.models import ViewingSession
 from tests.support.api import INTERNAL_KEY, Admin
 from tests.support.server import ControlPlaneProcess
 

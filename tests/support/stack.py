@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from control_plane.home import create_home
-from control_plane.processes import ProcessSpec, Stack, stack
+from control_plane.running.home import create_home
+from control_plane.running.processes import ProcessSpec, Stack, stack
 from tests.support.waiting import eventually
 
 T = TypeVar("T")

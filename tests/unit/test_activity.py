@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.activity import CLIENTS_REMEMBERED_SECONDS, Clients, SignOfLife, parse_report
 from control_plane.refusals import MalformedRequest
+from control_plane.viewing.activity import CLIENTS_REMEMBERED_SECONDS, Clients, SignOfLife, parse_report
 from tests.support.forging import NOW, SID
 
 AT = datetime.fromtimestamp(NOW, UTC)

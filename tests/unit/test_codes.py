@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authz_sidecar.contract.playback_token import CODE
-from control_plane.codes import new_code, parse_code
 from control_plane.refusals import MalformedRequest
+from control_plane.ticketing.codes import new_code, parse_code
 
 BASE62 = string.ascii_letters + string.digits
 

@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from authz_sidecar.settings import SidecarSettings
 from control_plane.cli import app
-from control_plane.processes import SIDECAR_SETTINGS
+from control_plane.running.processes import SIDECAR_SETTINGS
 from control_plane.settings import Settings
 from control_plane.views.admin_routes import ADMIN_ENDPOINTS
 from control_plane.views.api_docs import document

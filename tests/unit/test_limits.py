@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.limits import Limits, network_of
+from control_plane.limiting.limits import Limits, network_of
 from control_plane.refusals import TooManyAttempts
 
 pytestmark = pytest.mark.anyio

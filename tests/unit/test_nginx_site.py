@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.home import OperatorError
-from control_plane.nginx_site import Site, shipped_folder, write_site
-from control_plane.nginx_words import quoted
+from control_plane.running.home import OperatorError
+from control_plane.running.nginx_site import Site, shipped_folder, write_site
+from control_plane.running.nginx_words import quoted
 
 
 @pytest.fixture

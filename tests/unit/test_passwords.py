@@ -8,7 +8,7 @@ import anyio
 import pytest
 from argon2 import PasswordHasher
 
-from control_plane.passwords import MOST_AT_ONCE, MOST_WAITING, PasswordChecker, hash_password
+from control_plane.admins.passwords import MOST_AT_ONCE, MOST_WAITING, PasswordChecker, hash_password
 from control_plane.refusals import TooBusy
 
 pytestmark = pytest.mark.anyio

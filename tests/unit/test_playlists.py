@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.playlists import Master, Media, NoPlaylist, Rendition, parse
+from control_plane.streaming.playlists import Master, Media, NoPlaylist, Rendition, parse
 
 LIVE = """#EXTM3U
 #EXT-X-VERSION:3

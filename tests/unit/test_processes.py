@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from authz_sidecar.settings import SidecarSettings
-from control_plane.home import OperatorError, UsageError, create_home
-from control_plane.processes import SIDECAR_SETTINGS, local_url, stack
+from control_plane.running.home import OperatorError, UsageError, create_home
+from control_plane.running.processes import SIDECAR_SETTINGS, local_url, stack
 
 SET_FOR_EACH_SIDECAR = {"CONTROL_PLANE_URL", "SIDECAR_STATE_FILE"}
 

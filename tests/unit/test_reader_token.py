@@ -7,7 +7,7 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, Claims, mint
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import Verifier
-from control_plane import codes
+from control_plane.ticketing import codes
 from tests.support.forging import EVENT_ID, RING, SID
 
 PATH = f"/streams/{EVENT_ID}/stream.m3u8"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from control_plane import ticket_csv
 from control_plane.refusals import MalformedRequest
+from control_plane.ticketing import ticket_csv
 
 
 def read(text: str) -> list[tuple[int, str, str | None]]:

@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from control_plane.database import Database
-from control_plane.models import Ticket, ViewingSession
+from control_plane.storage.database import Database
+from control_plane.storage.models import Ticket, ViewingSession
 from tests.support.api import Admin, Viewer
 from tests.support.races import at_once, followed, live, statuses
 from tests.support.server import ControlPlaneProcess

@@ -1,0 +1,1 @@
+"""Who did what: whatever changes something comes through here and is remembered."""

@@ -1,0 +1,59 @@
+"""The audit log: who did what, when, from where, and how it ended. Only ever added to.
+
+No code, password, token or key may stand in an entry: tickets by their id, unknown codes by `code_digest`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.auditing.actors import Actor
+from control_plane.storage.models_admin import AuditEntry
+
+DONE: Final = "ok"
+
+# What viewers do. The least entries that say it all: where a session begins, its first token is in the same entry.
+REDEEM: Final = "ticket.redeem"  # a session has begun with a code
+RESUME: Final = "session.resume"  # a session has begun in place of the browser's last one
+LINK: Final = "token.issue"  # a player got a URL with a token; the first one of its session began it
+REFRESH: Final = "token.refresh"
+END: Final = "session.end"  # its detail says why; one entry for all that a revocation or a deactivation has ended
+LOOK_UP: Final = "ticket.look-up"  # somebody asked for an event's status with a code that is none of its tickets'
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an entry is about: a subject's id or name, the event and ticket whose history it belongs to."""
+
+    subject: str | None = None
+    event_id: str | None = None
+    ticket_id: str | None = None
+    detail: Mapping[str, str | int | bool | None] | None = None
+
+
+def record(db: AsyncSession, actor: Actor, action: str, now: datetime, about: About, outcome: str = DONE) -> AuditEntry:
+    """Add an entry to this transaction; `outcome` is "ok" or the word of a refusal."""
+    entry = AuditEntry(
+        at=now,
+        actor_kind=actor.kind.value,
+        actor=actor.name[:100],
+        address=actor.address,
+        action=action,
+        outcome=outcome,
+        subject=about.subject,
+        event_id=about.event_id,
+        ticket_id=about.ticket_id,
+        detail=json.dumps(dict(about.detail), sort_keys=True) if about.detail else None,
+    )
+    db.add(entry)
+    return entry
+
+
+def code_digest(code: str) -> str:
+    """Return what stands for a code that is no ticket's: 12 hex digits of its SHA-256."""
+    return sha256(code.encode()).hexdigest()[:12]

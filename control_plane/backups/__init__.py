@@ -1,0 +1,1 @@
+"""Backups and restoring them, from one database to another, too."""

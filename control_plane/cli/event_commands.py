@@ -1,0 +1,66 @@
+"""What the event commands do: the rules of the API, in the command line's name, on a home's database."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from control_plane.auditing.acting import Action, Deed
+from control_plane.cli import commands
+from control_plane.refusals import NotFound
+from control_plane.revoking import revocation, revocation_feed
+from control_plane.running.home import OperatorError, read_environment
+from control_plane.scheduling import events
+from control_plane.schemas import EventDraft, EventView, Paging, utc_now
+from control_plane.storage.database import Database
+from control_plane.streaming.origins import Place, read_allowed
+from control_plane.views.admin_events import event_view
+from control_plane.views.answers import Changed, Data, Page
+
+
+def create(home: Path, **values: object) -> Data[EventView]:
+    """Raise OperatorError."""
+    draft = commands.parse(EventDraft, values)
+    allowed = _allowed(read_environment(home))
+
+    async def work(deed: Deed) -> Data[EventView]:
+        event = await events.create(deed.db, draft, allowed)
+        deed.subject = deed.event_id = event.id
+        return Data(data=event_view(event))
+
+    return commands.act(home, Action.EVENT_CREATE, work)
+
+
+def list_page(home: Path, **values: object) -> Page[EventView]:
+    """Raise OperatorError."""
+    asked = commands.parse(Paging, values)
+
+    async def work(database: Database) -> Page[EventView]:
+        async with database.read() as db:
+            found, total = await events.page(db, asked.offset, asked.limit)
+            figures = await events.figures(db, [event.id for event in found])
+        return Page(
+            data=[event_view(event, figures.get(event.id)) for event in found],
+            pagination=commands.pagination(asked, total),
+        )
+
+    return commands.on_database(home, work)
+
+
+def deactivate(home: Path, event_id: str) -> Changed[EventView]:
+    """Raise OperatorError."""
+
+    async def work(deed: Deed) -> Changed[EventView]:
+        try:
+            event = await revocation.deactivate(deed.db, event_id, utc_now())
+        except NotFound:
+            raise NotFound("There is no event with this id.") from None
+        deed.subject = deed.event_id = event.id
+        return Changed(data=event_view(event), revocation=await revocation_feed.head(deed.db))
+
+    return commands.act(home, Action.EVENT_DEACTIVATE, work)
+
+
+def _allowed(environment: Mapping[str, str]) -> tuple[Place, ...]:
+    try:
+        return read_allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", ""))
+    except ValueError as error:
+        raise OperatorError(f"UPSTREAM_ALLOWED_HOSTS {error}.") from None

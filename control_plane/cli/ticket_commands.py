@@ -1,0 +1,106 @@
+"""What the ticket commands do: the rules of the API, in the command line's name, on a home's database."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.auditing import audit
+from control_plane.auditing.acting import Action, Deed
+from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit import About
+from control_plane.cli import commands
+from control_plane.refusals import NotFound, UnknownCode
+from control_plane.revoking import revocation, revocation_feed
+from control_plane.scheduling import events
+from control_plane.schemas import EVENT_ID_PATTERN, TicketOrder, TicketQuery, TicketView, utc_now
+from control_plane.storage.database import Database
+from control_plane.storage.models import Ticket
+from control_plane.ticketing import ticket_search, tickets
+from control_plane.ticketing.tickets import TicketFilter
+from control_plane.views.admin_tickets import ticket_view
+from control_plane.views.answers import Changed, Data, Page
+
+Change = Callable[[AsyncSession, Collection[str], datetime], Awaitable[Sequence[Ticket]]]
+
+
+def generate(home: Path, event_id: str, **values: object) -> tuple[str, Data[list[TicketView]]]:
+    """Give the event's title and its new tickets. Raise OperatorError."""
+    order = commands.parse(TicketOrder, values)
+
+    async def work(deed: Deed) -> tuple[str, Data[list[TicketView]]]:
+        deed.subject = event_id
+        try:
+            event = await events.find(deed.db, event_id)
+        except NotFound:
+            raise NotFound("There is no event with this id.") from None
+        made = await tickets.generate(deed.db, event, order.count, order.label)
+        deed.event_id, deed.detail = event.id, {"count": order.count}
+        return event.title, Data(data=[ticket_view(ticket) for ticket in made])
+
+    return commands.act(home, Action.TICKET_GENERATE, work)
+
+
+def list_page(home: Path, **values: object) -> Page[TicketView]:
+    """Raise OperatorError."""
+    asked = commands.parse(TicketQuery, values)
+    wanted = TicketFilter(asked.event_id, asked.status, asked.search or None)
+
+    async def work(database: Database) -> Page[TicketView]:
+        async with database.read() as db:
+            found, total, _ = await ticket_search.page(db, wanted, utc_now(), asked.offset, asked.limit)
+            watching = await tickets.live_sessions(db, [ticket.id for ticket in found])
+        return Page(
+            data=[ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found],
+            pagination=commands.pagination(asked, total),
+        )
+
+    return commands.on_database(home, work)
+
+
+def revoke(home: Path, names: Sequence[str]) -> Changed[list[TicketView]]:
+    """Revoke tickets by code or id, all of them or none. Raise OperatorError."""
+    return _change(home, Action.TICKET_REVOKE, revocation.revoke_all, names)
+
+
+def unrevoke(home: Path, names: Sequence[str]) -> Changed[list[TicketView]]:
+    """Let revoked tickets in again, all of them or none. Raise OperatorError."""
+    return _change(home, Action.TICKET_UNREVOKE, _unrevoke_all, names)
+
+
+async def _unrevoke_all(db: AsyncSession, ticket_ids: Collection[str], now: datetime) -> Sequence[Ticket]:
+    await tickets.hold_all(db, ticket_ids)
+    return [await revocation.unrevoke(db, ticket_id, now) for ticket_id in sorted(ticket_ids)]
+
+
+def _change(home: Path, action: Action, change: Change, names: Sequence[str]) -> Changed[list[TicketView]]:
+    async def work(deed: Deed) -> Changed[list[TicketView]]:
+        now = utc_now()
+        changed = await change(deed.db, await _find_all(deed.db, names), now)
+        _tell(deed, action, now, changed)
+        views = [ticket_view(ticket) for ticket in changed]
+        return Changed(data=views, revocation=await revocation_feed.head(deed.db))
+
+    return commands.act(home, action, work)
+
+
+async def _find_all(db: AsyncSession, names: Sequence[str]) -> set[str]:
+    """Return the ids. Raise NotFound, which tells the place and not the code: it may end up in somebody's mail."""
+    found: set[str] = set()
+    for place, name in enumerate(names, 1):
+        try:
+            is_id = EVENT_ID_PATTERN.match(name.lower())
+            ticket = await tickets.find(db, name.lower()) if is_id else (await tickets.find_by_code(db, name))[0]
+        except (NotFound, UnknownCode):
+            raise NotFound(f"Nothing was changed: number {place} of {len(names)} is no ticket's code or id.") from None
+        found.add(ticket.id)
+    return found
+
+
+def _tell(deed: Deed, action: Action, now: datetime, changed: Sequence[Ticket]) -> None:
+    """Make it part of each ticket's history."""
+    first, *others = changed
+    deed.subject, deed.ticket_id, deed.event_id = first.id, first.id, first.event_id
+    for ticket in others:
+        audit.record(deed.db, Actor.command(), action.word, now, About(ticket.id, ticket.event_id, ticket.id))

@@ -1,0 +1,1 @@
+"""Limits on guessing, in memory or shared through Redis."""

@@ -1,0 +1,1 @@
+"""Webhooks: what is told to whom, signed, and told again until it was heard."""

@@ -1,0 +1,1 @@
+"""Revocations, and the feed that brings them to the edges."""

@@ -1,0 +1,190 @@
+"""The revocation feed's writing and reading end: one ordered log, one row a subject, the last change wins.
+
+A change is appended last in its transaction, under a lock that is held to the commit: so its number tells its place
+in commit order also with several writers, and a reader can never pass over one that is still to come.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple, TypeAlias
+
+import anyio
+import structlog
+from sqlalchemy import Row, String, delete, func, select, type_coerce
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.feed import MAX_PAGE_CHANGES, Change, Cursor, Kind, Page
+from control_plane.refusals import NotFound
+from control_plane.storage.announcements import announce
+from control_plane.storage.database import Database, Lock, hold
+from control_plane.storage.models import FeedEpoch, RevocationChange
+
+TOPIC: Final = "revocations"
+_FORGET_MARGIN: Final = timedelta(minutes=2)
+_LOOK_EVERY_SECONDS: Final = 0.2
+_LOOK_SELDOM_SECONDS: Final = 5.0  # where the database itself tells of changes
+_PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
+log = structlog.get_logger()
+
+# n, kind, subject, revoked, not before, at, expires at
+_Row: TypeAlias = Row[int, str, str, bool, int | None, str, str]
+
+
+class Answer(NamedTuple):
+    """A page as it travels: no objects are made of the database's texts only to be texts again.
+
+    A snapshot of a million changes is a hundred pages, and its reader waits for each of them.
+    """
+
+    page: Page
+    rows: Sequence[_Row]
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the last change was made."""
+        return datetime.fromisoformat(_iso(self.rows[-1][5])) if self.rows else None
+
+    def body(self) -> bytes:
+        """Return what Page.to_json would be as JSON."""
+        heading = self.page.to_json() | {"changes": []}
+        changes = ",".join(map(_on_the_wire, self.rows))
+        return f"{json.dumps(heading).removesuffix(']}')}{changes}]}}".encode()
+
+
+async def append(db: AsyncSession, change: Change) -> None:
+    """Add a change to the log, replacing an earlier one about the same subject."""
+    await append_all(db, [change])
+
+
+async def append_all(db: AsyncSession, changes: Sequence[Change]) -> None:
+    """Add changes of one kind to the log, in their order, replacing earlier ones about the same subjects."""
+    if not changes:
+        return
+    await hold(db, Lock.FEED)  # before `n` is drawn
+    row, subjects = RevocationChange, [change.id for change in changes]
+    await db.execute(delete(row).where(row.kind == changes[0].kind.value, row.subject.in_(subjects)))
+    db.add_all(map(_row, changes))
+    await db.flush()
+    announce(db, TOPIC)
+
+
+async def head(db: AsyncSession) -> str:
+    """Return the cursor of the newest change that this transaction sees: its own, once it has appended one."""
+    return str(Cursor(await _epoch(db), await db.scalar(select(func.max(RevocationChange.n))) or 0))
+
+
+async def find(db: AsyncSession, cursor_text: str) -> tuple[Cursor, datetime | None]:
+    """Return a place in this log and when its change was made, None when it was replaced or forgotten since.
+
+    Raise NotFound for a text that is no cursor, or one of another epoch.
+    """
+    cursor = Cursor.parse(cursor_text)
+    if cursor is None or cursor.in_snapshot or cursor.epoch != await _epoch(db):
+        raise NotFound
+    return cursor, await db.scalar(select(RevocationChange.at).where(RevocationChange.n == cursor.n))
+
+
+async def oldest_after(db: AsyncSession, cursor: Cursor) -> datetime | None:
+    """Tell when the oldest change after a place was made, None when there is none."""
+    return await db.scalar(select(func.min(RevocationChange.at)).where(RevocationChange.n > cursor.n))
+
+
+async def read_page(db: AsyncSession, cursor_text: str, limit: int = MAX_PAGE_CHANGES) -> Page:
+    """Return what comes after the cursor; a snapshot from its beginning when this log has no such place."""
+    page, rows = await _read(db, cursor_text, limit)
+    return replace(page, changes=tuple(map(_change, rows)))
+
+
+async def read_answer(db: AsyncSession, cursor_text: str) -> "Answer":
+    """Return the same in the form in which it travels."""
+    return Answer(*await _read(db, cursor_text, MAX_PAGE_CHANGES))
+
+
+async def watch(database: Database, stop: anyio.Event) -> None:
+    """Wake those who wait here for changes that another process made, until `stop`: a command, another control plane.
+
+    PostgreSQL tells of them by itself (listening.py); then this is for what may have been missed.
+    Never cancel it: a transaction wants to be ended, not dropped.
+    """
+    seen, pause = "", _LOOK_EVERY_SECONDS
+    while not stop.is_set():
+        try:
+            async with database.read() as db:
+                newest = await head(db)
+            if newest != seen:
+                database.announcements.wake([TOPIC])
+            seen = newest
+            pause = _LOOK_SELDOM_SECONDS if database.announcements.hears_others else _LOOK_EVERY_SECONDS
+        except SQLAlchemyError as error:
+            log.error("feed_not_watched", error=type(error).__name__)
+            pause = _PAUSE_AFTER_FAILURE_SECONDS
+        with anyio.move_on_after(pause):
+            await stop.wait()
+
+
+async def forget_expired(db: AsyncSession, now: datetime) -> None:
+    """Drop the changes that no living token can meet any more, the gate's leeway and a slow clock included."""
+    await hold(db, Lock.FEED)  # or it and somebody who appends twice could wait for each other's rows
+    await db.execute(delete(RevocationChange).where(RevocationChange.expires_at < now - _FORGET_MARGIN))
+
+
+async def _epoch(db: AsyncSession) -> str:
+    return (await db.scalars(select(FeedEpoch.epoch))).one()
+
+
+async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[Page, Sequence[_Row]]:
+    epoch = await _epoch(db)
+    cursor = Cursor.parse(cursor_text)
+    if cursor is None or cursor.epoch != epoch:
+        cursor = Cursor(epoch, 0, in_snapshot=True)
+    found = await _rows_after(db, cursor.n, limit + 1)
+    rows, more = found[:limit], len(found) > limit
+    reached = Cursor(epoch, rows[-1].n if rows else cursor.n)
+    following = str(Cursor(epoch, reached.n, in_snapshot=True)) if more and cursor.in_snapshot else None
+    return Page(str(reached), (), cursor.in_snapshot, more, following), rows
+
+
+async def _rows_after(db: AsyncSession, n: int, limit: int) -> Sequence[_Row]:
+    """Read columns, not objects: ten thousand of those take far longer. Times come as the driver gives them."""
+    row = RevocationChange
+    times = type_coerce(row.at, String), type_coerce(row.expires_at, String)
+    columns = row.n, row.kind, row.subject, row.revoked, row.not_before, *times
+    return (await db.execute(select(*columns).where(row.n > n).order_by(row.n).limit(limit))).all()
+
+
+def _row(change: Change) -> RevocationChange:
+    return RevocationChange(
+        kind=change.kind.value,
+        subject=change.id,
+        revoked=change.revoked,
+        not_before=change.not_before,
+        at=datetime.fromtimestamp(change.at, UTC),
+        expires_at=datetime.fromtimestamp(change.expires_at, UTC),
+    )
+
+
+def _change(row: _Row) -> Change:
+    _, kind, subject, revoked, not_before, at, expires_at = row
+    return Change(Kind(kind), subject, revoked, not_before, _seconds(at), _seconds(expires_at))
+
+
+def _on_the_wire(row: _Row) -> str:
+    """Do what Change.to_json does, without the detour."""
+    _, kind, subject, revoked, not_before, at, expires_at = row
+    since = "null" if not_before is None else f'"{datetime.fromtimestamp(not_before, UTC).isoformat()}"'
+    return (
+        f'{{"kind":"{kind}","id":{json.dumps(subject)},"revoked":{"true" if revoked else "false"},'
+        f'"notBefore":{since},"at":"{_iso(at)}","expiresAt":"{_iso(expires_at)}"}}'
+    )
+
+
+def _iso(time: datetime | str) -> str:
+    """Write a time as the driver gave it: SQLite's is a text, UTC without saying so; PostgreSQL's knows its zone."""
+    return f"{time[:10]}T{time[11:]}+00:00" if isinstance(time, str) else time.isoformat()
+
+
+def _seconds(time: datetime | str) -> float:
+    return datetime.fromisoformat(_iso(time)).timestamp()

@@ -1,0 +1,1 @@
+"""Running it: folders, nginx's configuration, the processes of `up`, the demo."""

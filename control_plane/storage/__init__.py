@@ -1,0 +1,1 @@
+"""What is kept: the tables, how the databases are reached, and the migrations."""

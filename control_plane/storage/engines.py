@@ -1,0 +1,122 @@
+"""How the databases are connected to: SQLite's pragmas and its BEGIN, PostgreSQL's time-outs and pools.
+
+Nobody may wait for ever for a lock or for a server that is gone, and no value of a row or parameter (a code, a
+digest) may stand in the text of an error: it will be logged.
+"""
+
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from sqlalchemy import URL, Connection, NullPool, event, make_url
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from control_plane.storage import sqlite_trips
+
+_BUSY_TIMEOUT_MS: Final = 30_000
+_PRAGMAS: Final = (
+    f"busy_timeout={_BUSY_TIMEOUT_MS}",  # first: the others may have to wait, too
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+)
+_CONNECTIONS: Final = 10  # of a process, for each purpose: more would only wait for each other's locks
+
+# libpq's words. A server that has vanished without a goodbye is given up after half a minute.
+_LINE: Final = {
+    "application_name": "streamgate",
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
+_Settings: TypeAlias = dict[str, str | int]
+
+
+class Purpose(Enum):
+    """What connections are for, as PostgreSQL's settings of a session (times in milliseconds).
+
+    Readers see one state of the database for as long as they read, and may take their time: an export goes as fast as
+    whoever reads it. A writer that stands still holds others up and is dropped. What an operator started has no limit.
+    """
+
+    READING = {  # noqa: RUF012 - a member, not a shared default
+        "default_transaction_isolation": r"repeatable\ read",
+        "default_transaction_read_only": "on",
+        "statement_timeout": 30_000,
+    }
+    WRITING = {  # noqa: RUF012
+        "statement_timeout": 30_000,
+        "lock_timeout": 10_000,
+        "idle_in_transaction_session_timeout": 30_000,
+    }
+    MAINTENANCE = _Settings()
+
+
+def make_engine(url: str, purpose: Purpose = Purpose.MAINTENANCE) -> AsyncEngine:
+    parsed = make_url(url)
+    return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, purpose)
+
+
+def direct_arguments(engine: AsyncEngine) -> dict[str, Any]:
+    """Give what psycopg itself connects with to the same PostgreSQL."""
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    return {**arguments, **_line_arguments(engine.url, Purpose.MAINTENANCE)}
+
+
+def _line_arguments(url: URL, purpose: Purpose) -> dict[str, Any]:
+    """Give psycopg's arguments beyond those in the URL, which win."""
+    ours = {"timezone": "UTC"} | purpose.value
+    options = " ".join(f"-c {name}={value}" for name, value in ours.items())
+    theirs = url.query.get("options", "")
+    line: dict[str, Any] = {name: value for name, value in _LINE.items() if name not in url.query}
+    return line | {"options": f"{options} {theirs}".strip()}
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    engine = create_async_engine(url, hide_parameters=True)
+    event.listen(engine.sync_engine, "do_connect", sqlite_trips.connect)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    dbapi_connection.isolation_level = None  # transactions begin where SQLAlchemy says so, see _begin_sqlite
+    cursor = dbapi_connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def _postgresql(url: URL, purpose: Purpose) -> AsyncEngine:
+    is_brief = purpose is Purpose.MAINTENANCE
+    # No overflow: connections that come and go under load cost more than waiting for one that stays.
+    pool: dict[str, Any] = {"poolclass": NullPool} if is_brief else {"pool_size": _CONNECTIONS, "max_overflow": 0}
+    engine = create_async_engine(
+        url,
+        connect_args=_line_arguments(url, purpose),
+        pool_pre_ping=not is_brief,
+        hide_parameters=True,
+        use_native_hstore=False,  # or each new connection asks for a type that we have no use for
+        **pool,
+    )
+    event.listen(engine.sync_engine, "handle_error", _leave_out_values)
+    return engine
+
+
+def _leave_out_values(context: ExceptionContext) -> None:
+    """Keep of PostgreSQL's errors what happened, not with which values: those stand in DETAIL and CONTEXT."""
+    error = context.original_exception
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        error.args = (f"{error.diag.message_primary} ({error.sqlstate})",)
+        if context.sqlalchemy_exception:
+            context.sqlalchemy_exception.args = (f"({type(error).__name__}) {error.args[0]}",)

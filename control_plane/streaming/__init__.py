@@ -1,0 +1,1 @@
+"""Streams: where they come from, and whether one is there to watch."""

@@ -1,0 +1,118 @@
+"""Reads an event's playlists as a viewer would: through the gate, with a token of its own that lasts ten seconds.
+
+It asks the configured address and nothing else: no redirect, no proxy, no path outside of the event's own folder, and
+no more bytes than a playlist has.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, Claims, mint, stream_prefix
+from control_plane.storage.models import Event
+
+MAX_PLAYLIST_BYTES: Final = 1024 * 1024
+_TOKEN_SECONDS: Final = 10
+_AT_ONCE: Final = 16
+_FIRST: Final = "stream.m3u8"
+# As nginx admits them (nginx/snippets/admission.conf).
+_NAME: Final = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*(?:/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*\.[0-9a-z]+", re.ASCII)
+_QUERY: Final = re.compile(r"[!\"$-~]*", re.ASCII)
+
+
+class ReadFailed(Exception):
+    """It could not be read. `status` is what the gate answered, None when it gave no answer."""
+
+    def __init__(self, sentence: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A playlist's text, where it was read (below the event's folder), and when the server says that it changed."""
+
+    name: str
+    text: str
+    modified_at: float | None
+
+
+class PlaylistReader:
+    def __init__(self, base_url: str, keys: KeySource) -> None:
+        self._keys = keys
+        self._http = httpx2.AsyncClient(
+            base_url=base_url,
+            trust_env=False,
+            timeout=_TOKEN_SECONDS,
+            limits=httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE),
+        )
+
+    async def read(self, event: Event, now: datetime, name: str = _FIRST) -> Page:
+        """Read a playlist of the event. Raise ReadFailed."""
+        try:
+            async with self._http.stream(
+                "GET", stream_prefix(event.id) + name, headers=self._headers(event, now)
+            ) as got:
+                _check_status(got)
+                return Page(name, await _text(got), _modified_at(got))
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            raise ReadFailed(f"The gate gave no answer ({type(error).__name__}).") from None
+
+    async def check(self, event: Event, now: datetime, name: str) -> None:
+        """Ask whether a file of the event is there. Raise ReadFailed."""
+        try:
+            _check_status(await self._http.head(stream_prefix(event.id) + name, headers=self._headers(event, now)))
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            raise ReadFailed(f"The gate gave no answer ({type(error).__name__}).") from None
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    def _headers(self, event: Event, now: datetime) -> dict[str, str]:
+        issued_at = max(int(now.timestamp()), event.tokens_not_before)
+        claims = Claims(eid=event.id, iat=issued_at, exp=issued_at + _TOKEN_SECONDS, sub=READER_SUB, sid=READER_SID)
+        # Unpacked it could be of any size.
+        return {"Authorization": f"Bearer {mint(claims, self._keys.ring)}", "Accept-Encoding": "identity"}
+
+
+def name_of(event_id: str, page: Page, uri: str) -> str:
+    """Resolve what a playlist names to a name below the event's folder. Raise ReadFailed for what lies elsewhere."""
+    here = stream_prefix(event_id)
+    try:
+        parts = urlsplit(urljoin(f"http://gate{here}{page.name}", uri))
+    except ValueError:
+        parts = urlsplit("")
+    name = parts.path.removeprefix(here)
+    is_ours = (parts.scheme, parts.netloc) == ("http", "gate") and parts.path.startswith(here)
+    if not is_ours or not _NAME.fullmatch(name) or not _QUERY.fullmatch(parts.query):
+        raise ReadFailed("The playlist names files outside of the event's own folder.")
+    return f"{name}?{parts.query}" if parts.query else name
+
+
+def _check_status(answer: httpx2.Response) -> None:
+    if answer.status_code != httpx2.codes.OK:
+        raise ReadFailed(f"The gate answered {answer.status_code}.", answer.status_code)
+
+
+async def _text(answer: httpx2.Response) -> str:
+    body = bytearray()
+    async for part in answer.aiter_raw():
+        body += part
+        if len(body) > MAX_PLAYLIST_BYTES:
+            raise ReadFailed("The playlist is larger than a megabyte.")
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise ReadFailed("The playlist came packed although that was not asked for.")
+    return body.decode("utf-8", "replace")
+
+
+def _modified_at(answer: httpx2.Response) -> float | None:
+    try:
+        return parsedate_to_datetime(answer.headers.get("Last-Modified", "")).timestamp()
+    except (ValueError, OverflowError):
+        return None

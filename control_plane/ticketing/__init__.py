@@ -1,0 +1,1 @@
+"""Tickets: making, importing, finding, counting and exporting them."""

@@ -1,0 +1,207 @@
+"""Lists of tickets and the search in them, made for a million: by indexes, and never by reading all there are.
+
+A part of three characters and more is looked up in the trigram index (migration 0004); a shorter one is in no such
+index, so it is looked for in the newest tickets only. Whatever a search leaves out, it must say so: `is_whole`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, or_, select, table, text, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from control_plane.scheduling import events
+from control_plane.storage.models import Ticket
+from control_plane.ticketing import ticket_counts
+from control_plane.ticketing.tickets import Status, TicketFilter
+
+MOST: Final = 5_000  # tickets that a search looks at and counts: the newest, or those that the index has found
+SHORTEST_INDEXED: Final = 3
+_MANY: Final = 20_000  # matches, as far as the newest tell: they are looked for among those only
+_MANY_EVENTS: Final = 50
+_FTS5: Final = table("ticket_search", column("rowid"), column("ticket_search"))
+_ROWID: Final[ColumnElement[int]] = literal_column("ticket.rowid")
+
+
+class Found(NamedTuple):
+    """One page and how many there are in all; not `is_whole`: more may match than were looked at."""
+
+    tickets: Sequence[Ticket]
+    total: int
+    is_whole: bool = True
+
+
+async def page(db: AsyncSession, wanted: TicketFilter, now: datetime, offset: int, limit: int) -> Found:
+    """Return one page of tickets, newest first."""
+    if wanted.search:
+        is_sqlite = db.get_bind().dialect.name == "sqlite"
+        return await (_Fts5 if is_sqlite else _Trigrams)(db, wanted, now).page(offset, limit)
+    total = await _count(db, wanted, now)
+    if offset >= total:
+        return Found([], total)
+    rows = await db.scalars(_newest_first(await _listed(db, wanted, now, offset + limit)).offset(offset).limit(limit))
+    return Found(rows.all(), total)
+
+
+async def _count(db: AsyncSession, wanted: TicketFilter, now: datetime) -> int:
+    if wanted.created_at:
+        query = select(func.count()).select_from(Ticket).where(*_conditions(Ticket, wanted, now))
+        return await db.scalar(query) or 0
+    if wanted.status is None:
+        return await ticket_counts.total(db, wanted.event_id)
+    return await ticket_counts.of_status(db, wanted.status, await events.ended(db, now), wanted.event_id)
+
+
+async def _listed(db: AsyncSession, wanted: TicketFilter, now: datetime, needed: int) -> Select[Ticket]:
+    """Say where the list is read from. Expired tickets are old ones: each ended event has its newest at hand."""
+    everything = select(Ticket).where(*_conditions(Ticket, wanted, now))
+    if wanted.status != "expired" or wanted.event_id:
+        return everything
+    ended = await events.ended(db, now)
+    if not 0 < len(ended) <= _MANY_EVENTS:
+        return everything
+    ids = everything.with_only_columns(Ticket.id)
+    of_each = [select(_newest_first(ids.where(Ticket.event_id == one)).limit(needed).subquery()) for one in ended]
+    return select(Ticket).where(Ticket.id.in_(union_all(*of_each)))
+
+
+class _Search:
+    """One search in one transaction; what differs between the databases is how the index is asked."""
+
+    _knows_newest: ClassVar[bool]  # the matches that the index has at hand are the newest of them
+
+    def __init__(self, db: AsyncSession, wanted: TicketFilter, now: datetime) -> None:
+        self._db, self._wanted, self._now = db, wanted, now
+        self._text = wanted.search or ""
+
+    async def page(self, offset: int, limit: int) -> Found:
+        """Ask the index. What is too short for it, or too common to be sorted out, is looked for in the newest."""
+        if len(self._text) < SHORTEST_INDEXED or await self._goes_without_index():
+            return await self._among_newest(offset, limit)
+        number = await self._number(self._matches())
+        near = await self._among_newest(offset, limit) if number > MOST else Found([], 0)
+        if near.total and not self._knows_newest:
+            return near
+        far = Found(*await self._page_of(*self._of_index(), offset, limit), number <= MOST)
+        return max(near, far, key=lambda found: found.total)
+
+    async def _goes_without_index(self) -> bool:
+        return False
+
+    async def _among_newest(self, offset: int, limit: int) -> Found:
+        return Found(*await self._page_of(*self._newest(), offset, limit), await self._are_few())
+
+    async def _are_few(self) -> bool:
+        """Tell whether the newest are all that are searched."""
+        return await self._number(select(Ticket).where(*_conditions(Ticket, self._wanted, self._now))) <= MOST
+
+    def _newest(self) -> tuple[Select[Any], Any]:
+        """Give the ids of the matches among the MOST newest tickets, and what to order them by."""
+        columns = Ticket.id, Ticket.code, Ticket.label, Ticket.created_at
+        wanted = select(*columns).where(*_conditions(Ticket, self._wanted, self._now))
+        among = aliased(Ticket, _newest_first(wanted).limit(MOST).subquery())
+        return select(among.id).where(self._contains(among)), among
+
+    async def _page_of(self, query: Select[Any], entity: Any, offset: int, limit: int) -> tuple[Sequence[Ticket], int]:
+        """Read a page of these ids, and the total, at once."""
+        counted = _newest_first(query.add_columns(func.count().over()), entity)
+        ids = (await self._db.execute(counted.offset(offset).limit(limit))).all()
+        if not ids and offset:
+            first = (await self._db.execute(counted.limit(1))).first()
+            return [], first[1] if first else 0
+        tickets = await self._db.scalars(_newest_first(select(Ticket).where(Ticket.id.in_([row[0] for row in ids]))))
+        return tickets.all(), ids[0][1] if ids else 0
+
+    async def _number(self, query: Select[Any]) -> int:
+        """Count, but not beyond MOST."""
+        some: Select[int] = query.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(MOST + 1)
+        return await self._db.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+    def _matches(self) -> Select[Any]:
+        """Ask the index."""
+        raise NotImplementedError
+
+    def _of_index(self) -> tuple[Select[Any], Any]:
+        """Give the ids of the MOST matches that the index has at hand, filtered, and what to order them by."""
+        raise NotImplementedError
+
+    def _contains(self, entity: Any) -> ColumnElement[bool]:
+        raise NotImplementedError
+
+
+class _Fts5(_Search):
+    """SQLite's index finds the newest first, since rows are numbered as they are made."""
+
+    _knows_newest = True
+
+    def _matches(self) -> Select[Any]:
+        phrase = '"' + self._text.replace('"', '""') + '"'
+        return select(_FTS5.c.rowid).where(_FTS5.c.ticket_search.op("MATCH")(phrase))
+
+    def _of_index(self) -> tuple[Select[Any], Any]:
+        rowids = self._matches().order_by(_FTS5.c.rowid.desc()).limit(MOST)
+        conditions = _conditions(Ticket, self._wanted, self._now, unindexed=True)
+        return select(Ticket.id).where(_ROWID.in_(rowids), *conditions), Ticket
+
+    def _contains(self, entity: Any) -> ColumnElement[bool]:
+        """SQLite's LIKE tells no capitals from small letters by itself."""
+        return or_(*(part.contains(self._text, autoescape=True) for part in (entity.code, entity.label)))
+
+
+class _Trigrams(_Search):
+    """PostgreSQL's index knows no order, and its planner takes matches for evenly spread.
+
+    Those of one old event are not: reading the table, or from the newest on, until enough are met would read it all.
+    """
+
+    _knows_newest = False
+
+    async def page(self, offset: int, limit: int) -> Found:
+        await self._db.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+        await self._db.execute(text("SET LOCAL enable_seqscan = off"))
+        return await super().page(offset, limit)
+
+    async def _goes_without_index(self) -> bool:
+        """Tell where the index, which gathers all matches before it gives the first, would take longer."""
+        if await self._are_few():
+            return True
+        near, total = await self._number(self._newest()[0]), await ticket_counts.total(self._db, self._wanted.event_id)
+        return near / MOST * total > _MANY
+
+    def _matches(self) -> Select[Any]:
+        return select(Ticket).where(self._contains(Ticket))
+
+    def _of_index(self) -> tuple[Select[Any], Any]:
+        """Keep the planner from mixing the matches with what is asked of them."""
+        found = aliased(Ticket, self._matches().limit(MOST).cte("found").prefix_with("MATERIALIZED"))
+        return select(found.id).where(*_conditions(found, self._wanted, self._now)), found
+
+    def _contains(self, entity: Any) -> ColumnElement[bool]:
+        return or_(*(part.icontains(self._text, autoescape=True) for part in (entity.code, entity.label)))
+
+
+def _newest_first(query: Any, entity: Any = Ticket) -> Any:
+    return query.order_by(entity.created_at.desc(), entity.id.desc())
+
+
+def _conditions(entity: Any, wanted: TicketFilter, now: datetime, *, unindexed: bool = False) -> Iterable[Any]:
+    """`unindexed` keeps SQLite, which has no statistics, from reading an event's tickets where fewer are known."""
+    if wanted.event_id:
+        yield (entity.event_id.concat("") if unindexed else entity.event_id) == wanted.event_id
+    if wanted.status:
+        yield has_status(entity, wanted.status, now)
+    if wanted.created_at:
+        yield entity.created_at == wanted.created_at
+
+
+def has_status(entity: Any, status: Status, now: datetime) -> ColumnElement[bool]:
+    valid = and_(entity.is_revoked.is_(False), entity.expires_at > now)
+    conditions: dict[Status, ColumnElement[bool]] = {
+        "revoked": entity.is_revoked.is_(True),
+        "expired": and_(entity.is_revoked.is_(False), entity.expires_at <= now),
+        "redeemed": and_(valid, entity.redeemed_at.is_not(None)),
+        "unused": and_(valid, entity.redeemed_at.is_(None)),
+    }
+    return conditions[status]

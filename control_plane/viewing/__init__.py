@@ -1,0 +1,1 @@
+"""Viewing sessions: seats, heartbeats, take-overs, TVs, and who is really watching."""

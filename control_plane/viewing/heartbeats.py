@@ -1,0 +1,126 @@
+"""Heartbeats of ten thousand players, each answered from the database as it is, without a transaction for each.
+
+Those that come in while the database is being asked are asked for together, next. Signs of life are written behind,
+once a second: kill -9 loses that much of them, which the rule of silence forgives. They never revive a session, and
+nobody is told that all is well of one that had ended when he asked.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+import anyio
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.playback_token import Claims
+from control_plane.storage.database import Database
+from control_plane.storage.models import ViewingSession
+from control_plane.viewing import activity, sessions
+from control_plane.viewing.activity import SignOfLife
+
+_BREATH_SECONDS: Final = 0.02  # between two looks: ten thousand players make for fifty a second, not 333
+_WRITE_EVERY_SECONDS: Final = 1.0
+_MOST_AT_ONCE: Final = 1_000  # sessions a statement
+log = structlog.get_logger()
+
+
+class _Look:
+    """One look at the database, for everybody who waits for it: how each session ended, None for live ones."""
+
+    def __init__(self) -> None:
+        self.sids: set[str] = set()
+        self.endings: dict[str, str | None] = {}
+        self.failure: SQLAlchemyError | None = None
+        self.is_done = anyio.Event()
+
+
+class Heartbeats:
+    """`run` must be running for as long as somebody calls `beat`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._next = _Look()
+        self._is_asked = anyio.Event()
+        self._signs: dict[str, datetime] = {}
+        self._is_failing = False
+
+    async def beat(self, claims: Claims, now: datetime) -> None:
+        """Note a sign of life of a session's own token. Raise TokenUnusable, SessionOver or SessionTakenOver."""
+        sessions.check_grace(claims, now)
+        sid, look = claims.sid or "", self._next
+        look.sids.add(sid)
+        self._is_asked.set()
+        await look.is_done.wait()
+        if look.failure:
+            raise look.failure
+        if ending := look.endings.get(sid, "session"):
+            raise sessions.over_because(ending)
+        self._signs[sid] = max(now, self._signs.get(sid, now))
+
+    async def run(self, stop: anyio.Event) -> None:
+        """Look and write behind until `stop`, and once more then. Never cancel it: a transaction wants to be ended."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep_looking, stop)
+            tasks.start_soon(self._keep_writing, stop)
+            await stop.wait()
+            self._is_asked.set()
+        await self._write_behind()
+
+    async def _keep_looking(self, stop: anyio.Event) -> None:
+        while self._next.sids or not stop.is_set():
+            await self._is_asked.wait()
+            look, self._next, self._is_asked = self._next, _Look(), anyio.Event()
+            await self._look(look)
+            with anyio.move_on_after(_BREATH_SECONDS):
+                await stop.wait()
+
+    async def _look(self, look: _Look) -> None:
+        try:
+            async with self._database.read() as db:
+                look.endings = await _endings(db, sorted(look.sids))
+        except SQLAlchemyError as error:
+            look.failure = error
+        look.is_done.set()
+
+    async def _keep_writing(self, stop: anyio.Event) -> None:
+        while not stop.is_set():
+            with anyio.move_on_after(_WRITE_EVERY_SECONDS):
+                await stop.wait()
+            await self._write_behind()
+
+    async def _write_behind(self) -> None:
+        """Write what came in; what could not be written is kept for the next time."""
+        signs, self._signs = self._signs, {}
+        if not signs:
+            return
+        try:
+            async with self._database.write() as db:
+                seen = [SignOfLife(sid, moment, ()) for sid, moment in signs.items()]
+                await activity.note(db, seen, max(signs.values()))
+        except SQLAlchemyError as error:
+            self._signs = signs | self._signs
+            self._note_failure(error)
+        else:
+            self._is_failing = False
+
+    def _note_failure(self, error: SQLAlchemyError) -> None:
+        if not self._is_failing:
+            log.error("signs_of_life_not_written", error=type(error).__name__)
+        self._is_failing = True
+
+
+async def _endings(db: AsyncSession, sids: Sequence[str]) -> dict[str, str | None]:
+    """Tell of each known session why it ended, None for live ones."""
+    found: dict[str, str | None] = {}
+    for some in _portions(sids):
+        columns = ViewingSession.sid, ViewingSession.ended_at, ViewingSession.end_reason
+        rows = await db.execute(select(*columns).where(ViewingSession.sid.in_(some)))
+        found |= {sid: (reason or "session") if ended_at else None for sid, ended_at, reason in rows}
+    return found
+
+
+def _portions(sids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (sids[start : start + _MOST_AT_ONCE] for start in range(0, len(sids), _MOST_AT_ONCE))

@@ -1,0 +1,60 @@
+"""Clears up behind the viewers: ends sessions that nobody will end, forgets what no token can meet and what is old."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.auditing.retention import Retention
+from control_plane.revoking import revocation_feed
+from control_plane.schemas import utc_now
+from control_plane.storage.database import Database
+from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.viewing import sessions
+
+_EVERY_SECONDS: Final = 60
+_AT_ONCE: Final = 200  # sessions a transaction: other writers wait for it
+_SILENT_FOR: Final = timedelta(hours=24)
+log = structlog.get_logger()
+
+
+async def run(database: Database, retention: Retention, stop: anyio.Event) -> None:
+    """Clear up every minute until `stop`. Never cancel it: a transaction wants to be ended, not dropped."""
+    while not stop.is_set():
+        try:
+            await clear_up(database)
+            await retention.apply(database, utc_now(), stop)
+        except SQLAlchemyError as error:
+            log.error("clear_up_failed", error=type(error).__name__)
+        with anyio.move_on_after(_EVERY_SECONDS):
+            await stop.wait()
+
+
+async def clear_up(database: Database) -> None:
+    ended = _AT_ONCE
+    while ended == _AT_ONCE:
+        async with database.write() as db:
+            ended = await end_forgotten(db, utc_now(), _AT_ONCE)
+    async with database.write() as db:
+        await revocation_feed.forget_expired(db, utc_now())
+
+
+async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
+    """End up to `limit` sessions that nobody will end: past their ticket, or silent for a day. Return how many."""
+    is_past = Ticket.expires_at < now - timedelta(seconds=sessions.TOKEN_GRACE_SECONDS)
+    is_silent = ViewingSession.last_seen_at < now - _SILENT_FOR
+    query = (
+        select(ViewingSession, is_past, Ticket)
+        .join(Ticket, Ticket.id == ViewingSession.ticket_id)
+        .where(ViewingSession.ended_at.is_(None), or_(is_past, is_silent))
+    )
+    # Held all at once, before the feed is; those that somebody else is busy with can wait for the next time.
+    locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
+    rows = (await db.execute(locked_rows.limit(limit))).all()
+    for session, past, _ in rows:
+        await sessions.end(db, session, "expired" if past else "timeout", now)
+    return len(rows)

@@ -1,0 +1,292 @@
+"""Viewing sessions: one device on one seat of one ticket, from redeeming to its end.
+
+That a seat has one live session is held by a unique index, not by these rules: of a hundred simultaneous
+redemptions exactly one wins on any database. Ending a session writes to the revocation feed in the same
+transaction, so that its token stops at every edge.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from hashlib import sha256
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.playback_token import Claims
+from control_plane.auditing import audit
+from control_plane.auditing.actors import Actor
+from control_plane.notifying import news
+from control_plane.notifying.outbox import Topic
+from control_plane.refusals import (
+    NoSession,
+    SessionOver,
+    SessionTakenOver,
+    TakenOverTooOften,
+    TicketInUse,
+    TokenFinal,
+    TokenUnusable,
+)
+from control_plane.revoking import revocation_feed
+from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.ticketing import tickets
+from control_plane.viewing import takeovers
+
+TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
+_SHOWN_USER_AGENT = 400
+_SYSTEM = Actor.system()
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRules:
+    """What the settings say about seats.
+
+    Silence is counted from the control plane's own start at the earliest: while it was down nobody could give a
+    sign of life.
+    """
+
+    token_seconds: int
+    silence: timedelta
+    counting_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Who asks: the address as nginx saw it, what it calls itself, and the resume secret that its browser holds."""
+
+    address: str
+    user_agent: str
+    resume_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A session that may play: what its token shall say, and the secret with which its browser resumes it."""
+
+    event: Event
+    ticket: Ticket
+    claims: Claims
+    resume_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A device that was admitted and asks for a seat."""
+
+    ticket: Ticket
+    event: Event
+    device: Device
+    rules: SeatRules
+    now: datetime
+    takeover: bool
+
+
+async def redeem(
+    db: AsyncSession, code: str, device: Device, rules: SeatRules, now: datetime, *, takeover: bool = False
+) -> Grant:
+    """Begin a session with a code. Raise UnknownCode, an admission refusal, TicketInUse or TakenOverTooOften."""
+    ticket, event = await tickets.find_by_code(db, code, for_update=True)
+    tickets.check_admission(ticket, event, now)
+    return await _begin(db, Attempt(ticket, event, device, rules, now, takeover))
+
+
+async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: datetime) -> Grant:
+    """Go on after a reload: end the browser's old session and begin a new one.
+
+    Raise NoSession, SessionTakenOver, SessionOver (kicked), an admission refusal or TicketInUse.
+    """
+    last = await _last_session(db, device.resume_secret)
+    if last is None:
+        raise NoSession
+    ticket, event = await tickets.hold(db, last.ticket_id)
+    await live_of(db, ticket.id)
+    await db.refresh(last)
+    tickets.check_admission(ticket, event, now)
+    if last.end_reason in {"taken-over", "kicked"}:
+        raise why_over(last)
+    return await _begin(db, Attempt(ticket, event, device, rules, now, takeover=False))
+
+
+async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime) -> Claims:
+    """Return the claims of the session's next token.
+
+    Raise an admission refusal, SessionOver, SessionTakenOver, TokenUnusable, or TokenFinal when the last token
+    already lasts to the ticket's end.
+    """
+    check_grace(claims, now)
+    session, ticket, event = await locked(db, claims)
+    tickets.check_admission(ticket, event, now)
+    if session.ended_at:
+        raise why_over(session)
+    is_good = claims.iat >= max(ticket.tokens_not_before, event.tokens_not_before)  # a window may be shorter by now
+    if is_good and claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
+        raise TokenFinal
+    session.last_seen_at = max(session.last_seen_at, now)
+    return _next_claims(session, ticket, event, rules, now)
+
+
+def check_grace(claims: Claims, now: datetime) -> None:
+    """Raise TokenUnusable for a token that ended too long ago to say anything about its session."""
+    if now.timestamp() > claims.exp + TOKEN_GRACE_SECONDS:
+        raise TokenUnusable
+
+
+async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _SYSTEM) -> None:
+    """End a session on its own wish. Does nothing to one that is over."""
+    session = await db.get(ViewingSession, claims.sid, with_for_update=True)
+    if session and session.ended_at is None:
+        await end(db, session, "released", now, by)
+
+
+async def end(db: AsyncSession, session: ViewingSession, reason: str, now: datetime, by: Actor = _SYSTEM) -> None:
+    """End one live session and tell the edges."""
+    session.ended_at, session.end_reason = now, reason
+    ticket = await db.get(Ticket, session.ticket_id)
+    about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason})
+    audit.record(db, by, audit.END, now, about)
+    await db.flush()
+    await news.of_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
+    await revocation_feed.append(db, end_of_session(session, now))
+
+
+def end_of_session(session: ViewingSession, now: datetime) -> Change:
+    """Say to the edges that none of the session's tokens is good any more."""
+    return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
+
+
+async def _begin(db: AsyncSession, attempt: Attempt) -> Grant:
+    """Begin the session that an admitted device asks for. Raise TicketInUse."""
+    ticket, event, device = attempt.ticket, attempt.event, attempt.device
+    live = await live_of(db, ticket.id)
+    own = _own(live, device.resume_secret)
+    session = ViewingSession(
+        sid=secrets.token_urlsafe(16),
+        ticket_id=ticket.id,
+        seat=await free_a_seat(db, attempt, live, own),
+        started_at=attempt.now,
+        last_seen_at=attempt.now,
+        client_ip=device.address,
+        user_agent=device.user_agent[:_SHOWN_USER_AGENT],
+    )
+    secret = await _kept_secret(db, ticket, device) or secrets.token_urlsafe(24)
+    session.resume_hash = digest(secret)
+    claims = _next_claims(session, ticket, event, attempt.rules, attempt.now)
+    db.add(session)
+    if is_first := ticket.redeemed_at is None:
+        ticket.redeemed_at, ticket.redeemed_ip = attempt.now, device.address
+    try:
+        await db.flush()
+    except IntegrityError:  # somebody took the seat between our look and now
+        raise TicketInUse(can_take_over=_may_take_over(event)) from None
+    if is_first:
+        await news.of_ticket(db, Topic.TICKET_REDEEMED, ticket, attempt.now)
+    await news.of_start(db, session.sid, ticket, event, attempt.now)
+    return Grant(event, ticket, claims, secret)
+
+
+async def free_a_seat(
+    db: AsyncSession, attempt: Attempt, live: Sequence[ViewingSession], own: ViewingSession | None
+) -> int:
+    """Return a seat without a live session, ending one for it where the rules allow.
+
+    Raise TicketInUse or TakenOverTooOften.
+    """
+    by = Actor.viewer(attempt.device.address)
+    if own:
+        await end(db, own, "replaced", attempt.now, by)
+        return own.seat
+    free = set(range(attempt.event.max_devices)) - {session.seat for session in live}
+    if free:
+        return min(free)
+    quietest = min(live, key=lambda session: session.last_seen_at)
+    silent_since = max(quietest.last_seen_at, attempt.rules.counting_since)
+    if attempt.now - silent_since > attempt.rules.silence:
+        await end(db, quietest, "timeout", attempt.now, by)
+    elif attempt.takeover and _may_take_over(attempt.event):
+        if pause := await takeovers.pause(db, attempt.ticket.id, attempt.now):
+            raise TakenOverTooOften(pause)
+        await end(db, quietest, "taken-over", attempt.now, by)
+    else:
+        raise TicketInUse(can_take_over=_may_take_over(attempt.event))
+    return quietest.seat
+
+
+def _may_take_over(event: Event) -> bool:
+    return event.session_policy == "takeover"
+
+
+def _next_claims(session: ViewingSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Claims:
+    """Say what the next token says: never older than a lifted revocation demands, nor good beyond the ticket."""
+    issued_at = max(int(now.timestamp()), ticket.tokens_not_before, event.tokens_not_before)
+    expires_at = min(issued_at + rules.token_seconds, latest_expiry(ticket))
+    session.token_issued_at = issued_at
+    session.token_expires_at = max(expires_at, session.token_expires_at or 0)
+    return Claims(eid=event.id, iat=issued_at, exp=expires_at, sub=ticket.code, sid=session.sid)
+
+
+def latest_expiry(ticket: Ticket) -> int:
+    return int(ticket.expires_at.timestamp()) + TOKEN_GRACE_SECONDS
+
+
+async def live_of(db: AsyncSession, ticket_id: str) -> Sequence[ViewingSession]:
+    """Return the ticket's live sessions and hold them, all in one order: nobody ends one until we are done."""
+    return (await db.scalars(_live(), {"of": ticket_id})).all()
+
+
+@cache
+def _live() -> Select[ViewingSession]:
+    query = select(ViewingSession).where(ViewingSession.ticket_id == bindparam("of"), ViewingSession.ended_at.is_(None))
+    return query.order_by(ViewingSession.sid).with_for_update()
+
+
+def _own(live: Sequence[ViewingSession], secret: str | None) -> ViewingSession | None:
+    return next((session for session in live if secret and session.resume_hash == digest(secret)), None)
+
+
+async def _kept_secret(db: AsyncSession, ticket: Ticket, device: Device) -> str | None:
+    """Return the browser's secret if it is of this ticket: what hangs on it (its TV's session) stays its own."""
+    last = await _last_session(db, device.resume_secret)
+    return device.resume_secret if last and last.ticket_id == ticket.id else None
+
+
+async def _last_session(db: AsyncSession, secret: str | None) -> ViewingSession | None:
+    if not secret:
+        return None
+    query = select(ViewingSession).where(ViewingSession.resume_hash == digest(secret))
+    return await db.scalar(query.order_by(ViewingSession.started_at.desc()).limit(1))
+
+
+async def _session(db: AsyncSession, claims: Claims) -> ViewingSession:
+    session = await db.get(ViewingSession, claims.sid)
+    if session is None:
+        raise SessionOver("session")
+    return session
+
+
+async def ticket_id_of(db: AsyncSession, claims: Claims) -> str:
+    """Return the id of the ticket on which a token's session watches. Raise SessionOver."""
+    return (await _session(db, claims)).ticket_id
+
+
+async def locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
+    session = await _session(db, claims)
+    ticket, event = await tickets.hold(db, session.ticket_id)
+    await live_of(db, ticket.id)  # a kick that comes now has to know of the token that we are to issue
+    await db.refresh(session)
+    return session, ticket, event
+
+
+def why_over(session: ViewingSession) -> SessionOver | SessionTakenOver:
+    return over_because(session.end_reason or "session")
+
+
+def over_because(reason: str) -> SessionOver | SessionTakenOver:
+    return SessionTakenOver() if reason == "taken-over" else SessionOver(reason)
+
+
+def digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,132 @@
+"""Watch on TV: a session of its own for a player that can be given nothing but a URL.
+
+It takes a seat like any device; where none is free the page's own session is lent, and the page pauses. The URL holds
+a token that lasts to the ticket's end, so it must reach no log and no stored page.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.playback_token import Claims
+from control_plane.auditing.actors import Actor
+from control_plane.notifying import news
+from control_plane.notifying.outbox import Topic
+from control_plane.refusals import TicketInUse, TokenUnusable
+from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.ticketing import tickets
+from control_plane.viewing import sessions
+from control_plane.viewing.sessions import Attempt, Device, SeatRules
+
+CARRIER: Final = "path"
+SHOWN_AS: Final = "Watch on TV"  # until the gate has seen what the TV calls itself
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What the URL's token shall say, and whether it had to be the page's own session."""
+
+    ticket: Ticket
+    claims: Claims
+    is_own_session: bool
+
+
+async def link(
+    db: AsyncSession, claims: Claims, address: str, rules: SeatRules, now: datetime, *, own: bool = False
+) -> Link:
+    """Return the TV's link for the page that shows these claims; asking again takes no second seat.
+
+    `own` asks for the page's own session: AirPlay shows elsewhere what this page plays, and is no second device.
+
+    Raise TokenUnusable (an expired token, or a TV's own), SessionOver, SessionTakenOver or an admission refusal.
+    """
+    page, ticket, event = await _page(db, claims, now)
+    tickets.check_admission(ticket, event, now)
+    page.last_seen_at = max(page.last_seen_at, now)
+    attempt = Attempt(ticket, event, Device(address, SHOWN_AS), rules, now, takeover=False)
+    session = page if own else await _tv_of(db, page) or await _begin(db, attempt, page) or page
+    session.last_seen_at = max(session.last_seen_at, now)
+    return Link(ticket, _claims(session, ticket, event, now), session is page)
+
+
+async def stop(db: AsyncSession, claims: Claims, address: str, now: datetime) -> bool:
+    """End the TV's own session and give its seat back. Return whether there was one: a lent one plays on."""
+    page, _, _ = await _page(db, claims, now)
+    session = await _tv_of(db, page)
+    if session:
+        await sessions.end(db, session, "released", now, Actor.viewer(address))
+    return session is not None
+
+
+async def _page(db: AsyncSession, claims: Claims, now: datetime) -> tuple[ViewingSession, Ticket, Event]:
+    """Return the page's live session and hold its ticket. Raise TokenUnusable, SessionOver or SessionTakenOver."""
+    if claims.is_expired(now.timestamp()):
+        raise TokenUnusable
+    page, ticket, event = await sessions.locked(db, claims)
+    if page.carrier == CARRIER:
+        raise TokenUnusable
+    if page.ended_at:
+        raise sessions.why_over(page)
+    return page, ticket, event
+
+
+async def _tv_of(db: AsyncSession, page: ViewingSession) -> ViewingSession | None:
+    live = ViewingSession.ended_at.is_(None)
+    query = select(ViewingSession).where(ViewingSession.ticket_id == page.ticket_id, live)
+    return await db.scalar(query.where(ViewingSession.resume_hash == _tie(page)).with_for_update())
+
+
+async def _begin(db: AsyncSession, attempt: Attempt, page: ViewingSession) -> ViewingSession | None:
+    """Begin a session on a free or silent seat; None where there is no such seat."""
+    live = await sessions.live_of(db, attempt.ticket.id)
+    try:
+        seat = await sessions.free_a_seat(db, attempt, live, None)
+    except TicketInUse:
+        return None
+    return await _add(db, _new_session(attempt, page, seat))
+
+
+async def _add(db: AsyncSession, session: ViewingSession) -> ViewingSession | None:
+    """Keep the session, unless somebody took the seat between our look and now."""
+    try:
+        async with db.begin_nested():
+            db.add(session)
+    except IntegrityError:
+        return None
+    await news.of_sessions(db, Topic.SESSION_STARTED, [session.sid], session.started_at)
+    return session
+
+
+def _new_session(attempt: Attempt, page: ViewingSession, seat: int) -> ViewingSession:
+    return ViewingSession(
+        sid=secrets.token_urlsafe(16),
+        ticket_id=attempt.ticket.id,
+        seat=seat,
+        started_at=attempt.now,
+        last_seen_at=attempt.now,
+        client_ip=attempt.device.address,
+        user_agent=attempt.device.user_agent,
+        carrier=CARRIER,
+        resume_hash=_tie(page),
+        token_issued_at=0,
+        token_expires_at=0,
+    )
+
+
+def _tie(page: ViewingSession) -> str:
+    """Tie a TV to the browser, not to the page: a reload has a new session and the same resume secret."""
+    return sessions.digest(f"tv of {page.resume_hash}")
+
+
+def _claims(session: ViewingSession, ticket: Ticket, event: Event, now: datetime) -> Claims:
+    """Say what a path token says. It lasts to the ticket's end at once: a TV cannot change its URL."""
+    issued_at = max(int(now.timestamp()), ticket.tokens_not_before, event.tokens_not_before)
+    expires_at = sessions.latest_expiry(ticket)
+    session.token_issued_at = max(session.token_issued_at, issued_at)
+    session.token_expires_at = max(session.token_expires_at, expires_at)
+    return Claims(eid=event.id, iat=issued_at, exp=expires_at, sub=ticket.code, sid=session.sid)

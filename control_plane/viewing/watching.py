@@ -1,0 +1,47 @@
+"""Who is watching now, as an organiser sees it, and sending somebody away."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.refusals import NotFound
+from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.viewing import sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """A live session with what it watches on."""
+
+    session: ViewingSession
+    ticket: Ticket
+    event: Event
+
+
+async def page(db: AsyncSession, event_id: str | None, offset: int, limit: int) -> tuple[list[Watcher], int]:
+    """Return one page of live sessions, the one seen last first, and how many there are in all."""
+    conditions: list[ColumnElement[bool]] = [ViewingSession.ended_at.is_(None)]
+    if event_id:
+        conditions.append(Ticket.event_id == event_id)
+    joined = (
+        select(ViewingSession, Ticket, Event)
+        .join(Ticket, Ticket.id == ViewingSession.ticket_id)
+        .join(Event, Event.id == Ticket.event_id)
+        .where(*conditions)
+    )
+    total = await db.scalar(joined.with_only_columns(func.count()))
+    order = (ViewingSession.last_seen_at.desc(), ViewingSession.sid)
+    rows = await db.execute(joined.order_by(*order).offset(offset).limit(limit))
+    return [Watcher(*row) for row in rows], total or 0
+
+
+async def kick(db: AsyncSession, sid: str, now: datetime) -> ViewingSession:
+    """End a session at an organiser's wish. Does nothing to one that is over. Raise NotFound."""
+    session = await db.get(ViewingSession, sid, with_for_update=True)
+    if session is None:
+        raise NotFound
+    if session.ended_at is None:
+        await sessions.end(db, session, "kicked", now)
+    return session
