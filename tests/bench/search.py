@@ -119,7 +119,7 @@ async def _fill(url: str, count: int) -> None:
             await connection.execute(insert(Ticket), rows)
     if engine.dialect.name == "postgresql":  # what autovacuum does by itself, elsewhere
         async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            await connection.execute(text("VACUUM ANALYZE ticket"))
+            await connection.execute(text("VACUUM ANALYZE"))
     await engine.dispose()
 
 

@@ -1,0 +1,38 @@
+"""A visitor of the console, an admin who has signed in, and an event: real application, real database."""
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from control_plane.app import create_app
+from control_plane.settings import Settings
+from tests.support.api import PASSWORD_HASH
+from tests.support.console import create, sign_in
+
+
+@pytest.fixture
+def visitor(database_url: str) -> Iterator[TestClient]:
+    settings = Settings.model_validate(
+        {
+            "playback_signing_secret": "s" * 64,
+            "internal_api_key": "k" * 64,
+            "admin_password_hash": PASSWORD_HASH,
+            "database_url": database_url,
+            "stream_root": "/srv/streams",
+        }
+    )
+    with TestClient(create_app(settings), base_url="https://tickets.example", follow_redirects=False) as client:
+        client.headers["X-Forwarded-Proto"] = "https"
+        yield client
+
+
+@pytest.fixture
+def admin(visitor: TestClient) -> TestClient:
+    assert sign_in(visitor).status_code == 303
+    return visitor
+
+
+@pytest.fixture
+def event(admin: TestClient) -> str:
+    return create(admin)

@@ -1,0 +1,116 @@
+"""The pages of events."""
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.support.console import EVENT, NOWHERE, answer_yes, create, generate, question, validate
+
+
+def test_the_empty_list_says_what_to_do_next(admin: TestClient) -> None:
+    page = admin.get("/admin").text
+    assert "No events yet" in page
+    assert 'href="/admin/events/new"' in page
+
+
+def test_a_created_event_shows_its_facts_and_its_stream_folder(admin: TestClient) -> None:
+    answer = admin.post("/admin/events/new", data=EVENT)
+    page = admin.get(answer.headers["location"]).text
+    event = answer.headers["location"].partition("?")[0]
+    assert "The event was created." in page
+    assert f"/srv/streams/{event.rpartition('/')[2]}/" in page
+    assert "1 May 2100, 19:00 UTC" in page
+    assert "2 May 2100, 22:00 UTC" in page  # the tickets' end
+    assert "No tickets yet." in page
+    overview = admin.get("/admin").text
+    assert event in overview
+    assert "Upcoming" in overview
+
+
+def test_times_count_in_the_zone_that_the_browser_names(admin: TestClient) -> None:
+    event = create(admin, startsAtOffset="+02:00", endsAtOffset="-03:30")
+    page = admin.get(event).text
+    assert "1 May 2100, 17:00 UTC" in page
+    assert "2 May 2100, 01:30 UTC" in page
+
+
+def test_bad_input_is_named_and_what_was_typed_is_kept(admin: TestClient) -> None:
+    typed = {
+        "title": " ",
+        "description": "Kept & <b>safe</b>",
+        "posterUrl": "ftp://x",
+        "maxDevices": "11",
+        "endsAt": "",
+    }
+    answer = admin.post("/admin/events/new", data=EVENT | typed)
+    assert answer.status_code == 422
+    errors = dict(re.findall(r'class="error" id="(\w+)-error">.*?</svg>([^<]+)</p>', answer.text))
+    assert errors == {
+        "title": "Please fill this in.",
+        "posterUrl": "Please enter an address that starts with http:// or https://.",
+        "maxDevices": "The largest possible value is 10.",
+        "endsAt": "Please enter a date and a time.",
+    }
+    assert 'aria-describedby="maxDevices-hint maxDevices-error" aria-invalid="true"' in answer.text
+    assert "Kept &amp; &lt;b&gt;safe&lt;/b&gt;" in answer.text
+    assert 'value="ftp://x"' in answer.text
+    assert 'value="2100-05-01T19:00"' in answer.text
+    assert "No events yet" in admin.get("/admin").text
+
+
+def test_an_event_must_end_after_its_start(admin: TestClient) -> None:
+    answer = admin.post("/admin/events/new", data=EVENT | {"endsAt": EVENT["startsAt"]})
+    assert answer.status_code == 422
+    assert "The end must be later than the start" in answer.text
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_a_year_out_of_this_world_is_named(admin: TestClient, year: str) -> None:
+    answer = admin.post("/admin/events/new", data=EVENT | {"startsAt": f"{year}-01-01T00:00"})
+    assert answer.status_code == 422
+    assert "Please check the year." in answer.text
+
+
+def test_an_empty_form_is_no_crash(admin: TestClient) -> None:
+    assert admin.post("/admin/events/new").status_code == 422
+    assert admin.post("/admin/events/new", json=EVENT).status_code == 422
+    assert admin.post("/admin/events/new", files={"title": b"a file"}).status_code == 422
+
+
+def test_what_people_typed_is_never_markup(admin: TestClient) -> None:
+    script = "<script>alert(1)</script>"
+    event = create(admin, title=script, description=script)
+    generate(admin, event, 1, script)
+    for path in ("/admin", event, f'{event}?search="{script}', question(admin.get(event).text, "revoke")):
+        page = admin.get(path).text
+        assert "&lt;script&gt;" in page
+        assert "<script>" not in page
+
+
+def test_an_event_is_deactivated_after_asking_and_reactivated(admin: TestClient, event: str) -> None:
+    code = generate(admin, event, 1)[0]
+    answer = answer_yes(admin, f"{event}/deactivate")
+    assert answer.headers["location"] == f"{event}?done=deactivated"
+    assert "Deactivated" in admin.get("/admin").text
+    assert validate(admin, code).json()["reason"] == "event"
+    answer = answer_yes(admin, f"{event}/reactivate")
+    assert answer.headers["location"] == f"{event}?done=reactivated"
+    assert validate(admin, code).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/admin/events/{NOWHERE}",
+        f"/admin/events/{NOWHERE}/deactivate",
+        f"/admin/tickets/{NOWHERE}/revoke",
+        "/admin/events/not-an-id",
+        "/admin/nonsense",
+    ],
+)
+def test_what_does_not_exist_has_a_page_of_its_own(admin: TestClient, path: str) -> None:
+    answer = admin.get(path)
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.text
+    assert "Sign out" in answer.text
