@@ -39,7 +39,7 @@ async def run(db: AsyncSession, event_id: str, codes: Codes, now: datetime) -> E
     made = [_row(line, event, begins.get(line.code, 0), now) for line in codes.lines]
     try:
         for some in _portions(made):
-            await db.execute(insert(Ticket), some)
+            await db.execute(insert(Ticket).returning(Ticket.id), some)  # returning makes it one statement
     except IntegrityError:  # only where others write at the same time
         raise Conflict("Some of these codes have just been taken; nothing was imported.") from None
     return event

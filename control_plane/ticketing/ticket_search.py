@@ -6,7 +6,7 @@ index, so it is looked for in the newest tickets only. Whatever a search leaves 
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, or_, select, table, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,7 +19,7 @@ from control_plane.ticketing.tickets import Status, TicketFilter
 
 MOST: Final = 5_000  # tickets that a search looks at and counts: the newest, or those that the index has found
 SHORTEST_INDEXED: Final = 3
-_MANY: Final = 20_000  # matches, as far as the newest tell: they are looked for among those only
+_MANY: Final = 20_000  # matches
 _MANY_EVENTS: Final = 50
 _FTS5: Final = table("ticket_search", column("rowid"), column("ticket_search"))
 _ROWID: Final[ColumnElement[int]] = literal_column("ticket.rowid")
@@ -68,41 +68,25 @@ async def _listed(db: AsyncSession, wanted: TicketFilter, now: datetime, needed:
 
 
 class _Search:
-    """One search in one transaction; what differs between the databases is how the index is asked."""
-
-    _knows_newest: ClassVar[bool]  # the matches that the index has at hand are the newest of them
+    """One search in one transaction."""
 
     def __init__(self, db: AsyncSession, wanted: TicketFilter, now: datetime) -> None:
         self._db, self._wanted, self._now = db, wanted, now
         self._text = wanted.search or ""
-
-    async def page(self, offset: int, limit: int) -> Found:
-        """Ask the index. What is too short for it, or too common to be sorted out, is looked for in the newest."""
-        if len(self._text) < SHORTEST_INDEXED or await self._goes_without_index():
-            return await self._among_newest(offset, limit)
-        number = await self._number(self._matches())
-        near = await self._among_newest(offset, limit) if number > MOST else Found([], 0)
-        if near.total and not self._knows_newest:
-            return near
-        far = Found(*await self._page_of(*self._of_index(), offset, limit), number <= MOST)
-        return max(near, far, key=lambda found: found.total)
-
-    async def _goes_without_index(self) -> bool:
-        return False
+        self._is_indexed = len(self._text) >= SHORTEST_INDEXED
 
     async def _among_newest(self, offset: int, limit: int) -> Found:
-        return Found(*await self._page_of(*self._newest(), offset, limit), await self._are_few())
-
-    async def _are_few(self) -> bool:
-        """Tell whether the newest are all that are searched."""
-        return await self._number(select(Ticket).where(*_conditions(Ticket, self._wanted, self._now))) <= MOST
-
-    def _newest(self) -> tuple[Select[Any], Any]:
-        """Give the ids of the matches among the MOST newest tickets, and what to order them by."""
+        """Look at the MOST newest tickets that are asked for."""
+        wanted = tuple(_conditions(Ticket, self._wanted, self._now))
         columns = Ticket.id, Ticket.code, Ticket.label, Ticket.created_at
-        wanted = select(*columns).where(*_conditions(Ticket, self._wanted, self._now))
-        among = aliased(Ticket, _newest_first(wanted).limit(MOST).subquery())
-        return select(among.id).where(self._contains(among)), among
+        among = aliased(Ticket, _newest_first(select(*columns).where(*wanted)).limit(MOST).subquery())
+        is_whole = await self._number(select(Ticket).where(*wanted)) <= MOST
+        query = select(among.id).where(self._contains(among))
+        return Found(*await self._page_of(query, among, offset, limit), is_whole)
+
+    async def _among_found(self, offset: int, limit: int, number: int) -> Found:
+        """Look at the MOST matches that the index has at hand, of `number` that there are."""
+        return Found(*await self._page_of(*self._of_index(), offset, limit), number <= MOST)
 
     async def _page_of(self, query: Select[Any], entity: Any, offset: int, limit: int) -> tuple[Sequence[Ticket], int]:
         """Read a page of these ids, and the total, at once."""
@@ -124,7 +108,7 @@ class _Search:
         raise NotImplementedError
 
     def _of_index(self) -> tuple[Select[Any], Any]:
-        """Give the ids of the MOST matches that the index has at hand, filtered, and what to order them by."""
+        """Give the ids of the matches that the index has at hand, filtered, and what to order them by."""
         raise NotImplementedError
 
     def _contains(self, entity: Any) -> ColumnElement[bool]:
@@ -134,7 +118,14 @@ class _Search:
 class _Fts5(_Search):
     """SQLite's index finds the newest first, since rows are numbered as they are made."""
 
-    _knows_newest = True
+    async def page(self, offset: int, limit: int) -> Found:
+        """Ask the index; where it knows more than are looked at, the newest may have more of what is asked for."""
+        if not self._is_indexed:
+            return await self._among_newest(offset, limit)
+        found = await self._among_found(offset, limit, await self._number(self._matches()))
+        if found.is_whole:
+            return found
+        return max(await self._among_newest(offset, limit), found, key=lambda one: one.total)
 
     def _matches(self) -> Select[Any]:
         phrase = '"' + self._text.replace('"', '""') + '"'
@@ -151,24 +142,25 @@ class _Fts5(_Search):
 
 
 class _Trigrams(_Search):
-    """PostgreSQL's index knows no order, and its planner takes matches for evenly spread.
+    """PostgreSQL's index gathers all matches before it gives the first, and knows no order.
 
-    Those of one old event are not: reading the table, or from the newest on, until enough are met would read it all.
+    Its planner takes them for evenly spread. Those of one old event are not: reading the table, or from the newest on,
+    until enough are met would read it all.
     """
 
-    _knows_newest = False
-
     async def page(self, offset: int, limit: int) -> Found:
+        """Look at the newest; ask the index for what is rare among them."""
         await self._db.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
         await self._db.execute(text("SET LOCAL enable_seqscan = off"))
-        return await super().page(offset, limit)
+        newest = await self._among_newest(offset, limit)
+        if newest.is_whole or not self._is_indexed or await self._are_many(newest.total):
+            return newest
+        number = await self._number(self._matches())
+        return newest if number > MOST and newest.total else await self._among_found(offset, limit, number)
 
-    async def _goes_without_index(self) -> bool:
-        """Tell where the index, which gathers all matches before it gives the first, would take longer."""
-        if await self._are_few():
-            return True
-        near, total = await self._number(self._newest()[0]), await ticket_counts.total(self._db, self._wanted.event_id)
-        return near / MOST * total > _MANY
+    async def _are_many(self, near: int) -> bool:
+        """Tell whether so many match, if they are spread as among the newest, that counting them would take long."""
+        return near / MOST * await ticket_counts.total(self._db, self._wanted.event_id) > _MANY
 
     def _matches(self) -> Select[Any]:
         return select(Ticket).where(self._contains(Ticket))

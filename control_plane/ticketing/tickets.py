@@ -1,12 +1,12 @@
 """Tickets: the right to watch one event until it expires."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.refusals import EventUnavailable, NotFound, TicketExpired, TicketRevoked, UnknownCode
@@ -30,17 +30,13 @@ class TicketFilter:
     created_at: datetime | None = None
 
 
-async def generate(db: AsyncSession, event: Event, count: int, label: str | None = None) -> list[Ticket]:
+async def generate(db: AsyncSession, event: Event, count: int, label: str | None = None) -> Sequence[Ticket]:
     """Add `count` tickets with fresh codes, all of them or none (the transaction is the caller's)."""
     event = await hold_event(db, event.id)
     now, expires_at = utc_now(), ticket_expiry(event)
-    tickets = [
-        Ticket(code=new_code(), event_id=event.id, label=label or None, expires_at=expires_at, created_at=now)
-        for _ in range(count)
-    ]
-    db.add_all(tickets)
-    await db.flush()
-    return tickets
+    shared = {"event_id": event.id, "label": label or None, "expires_at": expires_at, "created_at": now}
+    rows = [{"code": new_code(), **shared} for _ in range(count)]
+    return (await db.scalars(insert(Ticket).returning(Ticket), rows)).all()
 
 
 async def hold_event(db: AsyncSession, event_id: str) -> Event:
