@@ -1,4 +1,4 @@
-"""axe-core finds nothing in any state of the portal, at a phone's and a desk's width; a keyboard is enough."""
+"""axe-core finds nothing in any state of a page, at a phone's and a desk's width; a keyboard is enough."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -54,6 +54,13 @@ def test_the_player_and_its_end(
     is_faultless(device)
     organiser.revoke(ticket)
     device.ended()
+    is_faultless(device)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_api_document(open_device: OpenDevice, size: tuple[int, int]) -> None:
+    device = open_device(width=size[0], height=size[1])
+    device.page.goto(f"{device.url}/api/docs")
     is_faultless(device)
 
 

@@ -1,5 +1,6 @@
 """A house of one event with its tickets: rules by themselves, each told what time it is, and what a gate says then."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +33,7 @@ class House:
 
     database: Database
     event: Event
-    tickets: list[Ticket]
+    tickets: Sequence[Ticket]
 
     async def redeem(self, device: Device, now: datetime, ticket: int = 0, *, takeover: bool = False) -> Grant:
         async with self.database.write() as db:
