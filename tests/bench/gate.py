@@ -1,7 +1,8 @@
 """What the gate costs: requests a second and added latency, beside the same nginx without it and other ways to do it.
 
-`make bench`, or `python -m tests.bench.gate [--seconds 5] [--rounds 3]`. Needs wrk. The load generator shares the
-machine's cores, so only the ratios of one run say something; rounds are interleaved and medians are printed.
+`make bench`, or `python -m tests.bench.gate [--seconds 2] [--rounds 9]`. Needs wrk. The load generator shares the
+machine's cores, so only the ratios of one run say something; rounds are interleaved, there and back by turns, and
+medians are printed.
 """
 
 import argparse
@@ -28,8 +29,8 @@ FILES = {"1 KB": 1_024, "750 KB": 768_000}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=5, help="of each run; there are two a file, round and contender")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=2, help="of each run; there are two a file, round and contender")
+    parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -91,7 +92,7 @@ def _measure(file: str, path: str, present: list[Contender], load: Load, rounds:
     seen = {contender.name: Seen() for contender in present}
     target = f"{path}/{_file_name(file)}"
     for turn in range(rounds):
-        for contender in present:
+        for contender in present[:: -1 if turn % 2 else 1]:
             print(f"{file}, round {turn + 1}: {contender.name}", file=sys.stderr, flush=True)
             seen[contender.name].full.append(load.run(contender.url, target, FULL))
             seen[contender.name].moderate.append(load.run(contender.url, target, MODERATE))

@@ -1,4 +1,7 @@
-"""The table of one run: medians over its rounds, ratios to the same program without a gate, and the targets."""
+"""The table of one run: medians over its rounds, ratios to the same program without a gate, and the targets.
+
+A ratio is the median of the rounds' ratios: a shared machine is slower for a minute and then faster, for both.
+"""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -23,6 +26,10 @@ class Seen:
     def rate(self) -> float:
         return statistics.median(measure.rate for measure in self.full)
 
+    def against(self, other: "Seen") -> float:
+        """Return how many times the other's requests a second it does."""
+        return statistics.median(own.rate / base.rate for own, base in zip(self.full, other.full, strict=True))
+
     @property
     def p50(self) -> float:
         return statistics.median(measure.p50 for measure in self.moderate)
@@ -38,7 +45,7 @@ def rows(file: str, contenders: Sequence[Contender], seen: Mapping[str, Seen]) -
 
 def _row(file: str, contender: Contender, seen: Mapping[str, Seen]) -> str:
     own, base, gate = seen[contender.name], seen[contender.baseline], seen[GATE]
-    cells = [file, contender.name, f"{own.rate:,.0f}", f"{own.rate / base.rate:.2f}", f"{gate.rate / own.rate:.2f}x"]
+    cells = [file, contender.name, f"{own.rate:,.0f}", f"{own.against(base):.2f}", f"{gate.against(own):.2f}x"]
     cells += [f"{own.p50:.2f}", f"{own.p99:.2f}", f"{own.p50 - base.p50:+.2f}", f"{own.p99 - base.p99:+.2f}"]
     return f"| {' | '.join(cells)} |"
 
@@ -54,7 +61,7 @@ def targets(seen: Mapping[str, Mapping[str, Seen]]) -> str:
         if other not in seen[file]:
             lines.append(f"{file}: gate / {other}: not measured (target {wanted:.2f})")
             continue
-        reached = seen[file][GATE].rate / seen[file][other].rate
+        reached = seen[file][GATE].against(seen[file][other])
         verdict = "reached" if reached >= wanted else "MISSED"
         lines.append(f"{file}: gate / {other}: {reached:.2f} (target {wanted:.2f}, {verdict})")
     return "\n".join(lines)
