@@ -4,6 +4,7 @@ A part of three characters and more is looked up in the trigram index (migration
 index, so it is looked for in the newest tickets only. Whatever a search leaves out, it must say so: `is_whole`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -67,7 +68,7 @@ async def _listed(db: AsyncSession, wanted: TicketFilter, now: datetime, needed:
     return select(Ticket).where(Ticket.id.in_(union_all(*of_each)))
 
 
-class _Search:
+class _Search(ABC):
     """One search in one transaction."""
 
     def __init__(self, db: AsyncSession, wanted: TicketFilter, now: datetime) -> None:
@@ -103,16 +104,17 @@ class _Search:
         some: Select[int] = query.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(MOST + 1)
         return await self._db.scalar(select(func.count()).select_from(some.subquery())) or 0
 
+    @abstractmethod
     def _matches(self) -> Select[Any]:
         """Ask the index."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _of_index(self) -> tuple[Select[Any], Any]:
         """Give the ids of the matches that the index has at hand, filtered, and what to order them by."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _contains(self, entity: Any) -> ColumnElement[bool]:
-        raise NotImplementedError
+        """Look at code and label themselves; capitals make no difference."""
 
 
 class _Fts5(_Search):

@@ -57,6 +57,16 @@ async def execute(url: str, statement: str) -> None:
     await database.close()
 
 
+async def tally(url: str) -> list[tuple[str, int]]:
+    """Read what the database itself keeps; no backup has it."""
+    database = Database(url)
+    async with database.read() as db:
+        rows = await db.execute(text("SELECT event_id, total FROM ticket_tally ORDER BY event_id"))
+        found = [(event_id, total) for event_id, total in rows]
+    await database.close()
+    return found
+
+
 def mode_of(file: Path) -> int:
     return stat.S_IMODE(file.stat().st_mode)
 
@@ -72,6 +82,7 @@ async def test_what_is_restored_equals_the_original_but_for_the_epoch(
     assert but_for_the_epoch(await contents(other_url)) == but_for_the_epoch(before)
     assert await epoch(other_url) != await epoch(database_url)
     assert await contents(database_url) == before
+    assert await tally(other_url) == await tally(database_url) != []
 
 
 async def test_a_restore_over_the_original_names_its_history_anew(database_url: str, file: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from sqlalchemy import insert, select, update
 
@@ -21,7 +22,7 @@ from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import FeedEpoch, RevocationChange
 from control_plane.viewing import reaper
-from tests.support.api import Admin, ControlPlane, make_settings
+from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, make_settings
 from tests.support.serving import feed_of, serving
 
 pytestmark = pytest.mark.anyio
@@ -117,6 +118,22 @@ async def fill(database: Database, count: int, expires_in: timedelta = timedelta
     ]
     async with database.write() as db:
         await db.execute(insert(RevocationChange), rows)
+
+
+async def test_each_page_of_a_snapshot_names_the_next_one_in_a_header_too(
+    plane: ControlPlane, database: Database
+) -> None:
+    await fill(database, 25_000)
+    cursor, named = "", list[str | None]()
+    async with plane.browser() as sidecar:
+        for _ in range(3):
+            asked = {"cursor": cursor, "wait": "0"}
+            answer = await sidecar.get("/internal/feed", params=asked, headers={"X-Internal-Api-Key": INTERNAL_KEY})
+            link = answer.links.get("next", {}).get("url", "")
+            named.append(httpx2.URL(link).params.get("cursor"))
+            assert named[-1] == answer.json().get("next")
+            cursor = named[-1] or ""
+    assert [bool(name) for name in named] == [True, True, False]
 
 
 async def change(database: Database, kind: Kind, subject: str, *, revoked: bool) -> None:

@@ -90,8 +90,8 @@ async def test_whoever_waits_is_woken_when_a_line_that_was_cut_is_there_again(po
         await hears(one)
 
 
-async def test_a_feed_that_another_process_writes_to_is_pushed_within_milliseconds(postgres_url: str) -> None:
-    """Far less than the fifth of a second after which a feed is looked at where nothing tells of changes."""
+async def test_a_feed_that_another_process_writes_to_is_pushed(postgres_url: str) -> None:
+    """Far less than the five seconds after which a feed is looked at all the same."""
     writer, took = Database(postgres_url), list[float]()
     async with running(make_settings(postgres_url)) as plane:
         await hears(plane.services.database)
@@ -105,7 +105,7 @@ async def test_a_feed_that_another_process_writes_to_is_pushed_within_millisecon
             took.append(time.monotonic() - committed[f"code{number}"])
             cursor = page["cursor"]
     await writer.close()
-    assert sorted(took)[10] < 0.1
+    assert sorted(took)[10] < 1
 
 
 committed: dict[str, float] = {}

@@ -121,6 +121,16 @@ def test_an_event_that_was_deactivated_before_has_the_time_of_its_last_change(pl
     assert deactivated_at == updated_at
 
 
+def test_tickets_of_before_are_counted_with_those_that_come(place: Place, config: Config) -> None:
+    command.upgrade(config, "0006")
+    place.fill()
+    command.upgrade(config, "0007")
+    assert place.run("SELECT total FROM ticket_tally") == [(1,)]
+    place.run("DELETE FROM viewing_session")
+    place.run("DELETE FROM ticket")
+    assert place.run("SELECT total FROM ticket_tally") == []
+
+
 def belongs_to_a_model(_: object, name: str | None, *__: object) -> bool:
     """The index of parts of codes and labels, and the number of tickets, are kept by the database itself."""
     return not (name or "").startswith(("ticket_search", "ticket_tally"))
