@@ -4,6 +4,8 @@ A notice that nobody heard is gone: so whoever waits is woken whenever the line 
 and then all the same. Must never begin a transaction: it is cancelled wherever it stands.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
@@ -34,7 +36,7 @@ async def _listen(database: Database) -> None:
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
-            async with await AsyncConnection.connect(**direct_arguments(database.engine), autocommit=True) as line:
+            async with _line(database) as line:
                 await line.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                 pause = _FIRST_PAUSE_SECONDS
                 await _hear(line, database)
@@ -44,6 +46,16 @@ async def _listen(database: Database) -> None:
             database.announcements.hears_others = False
         await anyio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+@asynccontextmanager
+async def _line(database: Database) -> AsyncIterator[AsyncConnection]:
+    """Give a connection that is closed even when cancelled; psycopg's own context may wait before it closes."""
+    line = await AsyncConnection.connect(**direct_arguments(database.engine), autocommit=True)
+    try:
+        yield line
+    finally:
+        await line.close()  # never waits
 
 
 async def _hear(line: AsyncConnection, database: Database) -> None:

@@ -1,12 +1,15 @@
 """What one process commits the others hear of at once, on PostgreSQL; and they go on when the line is cut."""
 
+import gc
 import time
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 import psycopg
 import pytest
+from psycopg import waiting
 
 from authz_sidecar.contract.feed import Change, Kind
 from control_plane.revoking import revocation_feed
@@ -88,6 +91,18 @@ async def test_whoever_waits_is_woken_when_a_line_that_was_cut_is_there_again(po
         with anyio.fail_after(10):
             await woken.wait()
         await hears(one)
+
+
+async def test_the_line_is_closed_however_busy_the_process_is_when_it_stops(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where psycopg lets others have their turn, it can be cancelled; a line that is left open warns when collected."""
+    monkeypatch.setattr(waiting, "MAX_BUSY_TIME", 0)
+    with warnings.catch_warnings(record=True, action="always") as left:
+        async with process(postgres_url):
+            pass
+        gc.collect()
+    assert [str(warning.message) for warning in left] == []
 
 
 async def test_a_feed_that_another_process_writes_to_is_pushed(postgres_url: str) -> None:
