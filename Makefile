@@ -45,8 +45,9 @@ bench: test-setup ## Measure: the gate against bare nginx, and revocations on th
 	$(BIN)/python -m tests.bench
 
 .PHONY: soak
-soak: test-setup ## Ten minutes of mixed load with mishaps and revocations throughout; every answer is judged
+soak: test-setup ## Ten minutes of mixed load with mishaps and revocations throughout, then a dead origin; every answer is judged
 	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak.origin_outage
 
 .PHONY: vendor
 vendor: ## Rebuild the vendored browser code from its pinned packages (needs Node.js and npm)

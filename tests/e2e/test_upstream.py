@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import httpx2
 import pytest
@@ -54,12 +55,12 @@ def test_a_live_playlist_costs_the_origin_one_request_a_second_and_is_never_olde
     edge: Edge, event: str
 ) -> None:
     edge.origin.answer(f"/{event}/stream.m3u8", growing_playlist())
-    begun = time.monotonic()
     answers = edge.on_and_on(event, "stream.m3u8", viewers=100, seconds=6)
-    seconds = time.monotonic() - begun
     assert {answer.status_code for _, answer in answers} == {200}
     assert len(answers) >= 500
-    assert len(edge.origin.questions(f"/{event}/stream.m3u8")) <= seconds + 2
+    asked = [question.at for question in edge.origin.questions(f"/{event}/stream.m3u8")]
+    assert len(asked) >= 3
+    assert min(later - earlier for earlier, later in pairwise(asked)) > 0.99, "a second lies between"
     ages = [asked_at - made_at(answer) for asked_at, answer in answers]
     assert max(ages) < 2 + FETCHED_WITHIN_SECONDS, "when it was asked for"
 
@@ -290,6 +291,9 @@ def kept(edge: Edge) -> set[str]:
 def test_health_says_how_much_is_kept(edge: Edge, event: str) -> None:
     edge.origin.put(f"/{event}/1.ts", b"x" * 3_000_000)
     edge.get(event, "1.ts").raise_for_status()
-    body = httpx2.get(f"{edge.gate.url}/health").json()
-    assert isinstance(body["segmentCacheEvents"], int)
-    assert isinstance(body["segmentCacheSizeMB"], int)
+
+    def figures() -> tuple[int, int]:
+        body = httpx2.get(f"{edge.gate.url}/health").json()
+        return body["segmentCacheEvents"], body["segmentCacheSizeMB"]
+
+    eventually(lambda: min(figures()) >= 1 and figures()[1] >= 3, within=20, what="the new file is counted")

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.forging import with_claims
+from tests.support.forging import fresh
 from tests.support.million import ManyRevoked, code, many_revoked
 from tests.support.sidecar import SidecarUnderTest
 from tests.support.waiting import eventually
@@ -73,8 +72,3 @@ def knows_a_million(sidecar: SidecarUnderTest) -> None:
     for number in (0, 1, 499_999, MILLION - 1):
         assert sidecar.ask(fresh(sub=code(number))) == (403, "revoked")
     assert sidecar.ask(fresh(sub="Innocent0001")) == (204, None)
-
-
-def fresh(**claims: Any) -> str:
-    now = int(time.time())
-    return with_claims(**{"iat": now, "exp": now + 600} | claims)

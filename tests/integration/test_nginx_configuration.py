@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,12 @@ MODES = {
     "own origins, hybrid": {"UPSTREAM_ORIGIN": "http://localhost:9", "UPSTREAM_ALLOWED_HOSTS": "localhost:9,[::1]"},
 }
 REFUSALS = {"400", "401", "403", "404", "405", "414", "494", "500", "502", "503", "504"}
+ASKED = {
+    *("Host", "Connection", "Content-Length"),
+    *("Authorization", "X-Gate-Query-Token", "Cookie", "X-Gate-Path-Token"),
+    *("X-Gate-Method", "X-Gate-Path", "X-Gate-Client", "X-Gate-User-Agent"),
+}
+PLACES = {"localhost", "127.0.0.1", "[", "encoder.example.net"}
 CHOICE = "map $origin_url $uri $origin_location"
 OF_THE_CLIENT = re.compile(
     r"\$(args|arg_|request_uri|query_string|is_args|http_|cookie_|remote_|request\b|request_body)"
@@ -55,19 +62,42 @@ class Directive:
         return {code for page in self.all("error_page") for code in page.args[:-1]}
 
 
-@pytest.fixture(params=sorted(MODES), scope="module")
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp(request.param) / "home"
+def _made_by_up(home: Path, mode: str) -> Path:
     apart(lambda: create_home(home, "secret", 9000))
     with (home / ".env").open("a") as file:
-        file.writelines(f"{name}={value}\n" for name, value in MODES[request.param].items())
+        file.writelines(f"{name}={value}\n" for name, value in MODES[mode].items())
         file.write("CORS_ALLOWED_ORIGIN=https://portal.example\n")
     stack(home)
     return home / "run" / "nginx"
 
 
-@pytest.fixture(scope="module")
-def configuration(folder: Path) -> Directive:
+def _shipped(home: Path, _mode: str) -> Path:
+    return Path(shutil.copytree(shipped_folder(), home))
+
+
+def _shipped_with_origins(home: Path, mode: str) -> Path:
+    """Enable the lines for origins that the shipped files hold as comments."""
+    site = _shipped(home, mode) / "site"
+    origin, root = site / "origin.conf", site / "stream_root.conf"
+    lines = re.compile(r'^( *)# (?="http|""|upstream|    |}|proxy_)', re.MULTILINE)
+    origin.write_text(lines.sub(r"\1", origin.read_text()).replace('"nowhere"', '"https://origin/hls"'))
+    root.write_text(root.read_text().replace("# try_files", "try_files"))
+    return home
+
+
+SHIPPED = {"shipped": _shipped, "shipped, with origins": _shipped_with_origins}
+
+
+@pytest.fixture(params=sorted(MODES), scope="module")
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _made_by_up(tmp_path_factory.mktemp("up") / "home", request.param)
+
+
+@pytest.fixture(params=[*sorted(MODES), *SHIPPED], scope="module")
+def configuration(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Directive:
+    """What `up` writes, and what an operator without it edits."""
+    make = SHIPPED.get(request.param) or _made_by_up
+    folder = make(tmp_path_factory.mktemp("nginx") / "home", request.param)
     parsed = crossplane.parse(str(folder / "nginx.conf"), combine=True)
     assert parsed["status"] == "ok", parsed["errors"]
     return Directive("", (), tuple(_read(entry, ()) for entry in parsed["config"][0]["parsed"]), ())
@@ -108,7 +138,9 @@ def test_no_refusal_is_turned_into_something_else(configuration: Directive) -> N
     pages = [each for each in configuration.walk() if each.name == "error_page"]
     assert pages
     assert not any(re.match(r"=\d", arg) for page in pages for arg in page.args)
-    assert all(page.args[-1].startswith("@") for page in pages)
+    places = {page.args[-1] for page in pages if not page.args[-1].startswith("@")}
+    assert places == {"/_bad_request", "/_not_supported", "/_too_large", "/_too_long"}
+    assert all(location(configuration, "=", place).all("internal") for place in places)
 
 
 def test_no_regular_expression_can_outrank_a_prefix(configuration: Directive) -> None:
@@ -127,6 +159,7 @@ def test_the_question_to_the_sidecar_is_internal_and_takes_nothing_from_the_clie
     assert question.value("proxy_pass_request_body") == "off"
     assert not question.all("error_page", "proxy_intercept_errors", "add_header", "if", "return", "proxy_cache")
     assert question.value("proxy_pass") == "http://sidecars/authorize"
+    assert {each.args[0] for each in question.all("proxy_set_header")} == ASKED
 
 
 def test_every_protected_location_asks_and_refuses_completely(configuration: Directive) -> None:
@@ -176,7 +209,7 @@ def test_an_event_chooses_among_the_listed_places_and_nothing_else(configuration
     [http] = configuration.all("http")
     upstreams = {each.args[0] for each in http.all("upstream")} - {"sidecars", "control_plane"}
     assert {url.split("/")[2] for url in urls.values() if url != "nowhere"} == upstreams
-    assert {place.split("/")[2].split(":")[0] for place in urls if place} <= {"localhost", "127.0.0.1", "["}
+    assert {place.split("/")[2].split(":")[0] for place in urls if place} <= PLACES
     choices = {each.name: each.args[0] for each in configuration.walk() if each.parents[-1:] == (CHOICE,)}
     assert list(choices.items())[:2] == [("~^nowhere ", "@not_found"), ("~^refused ", "@source_unavailable")]
     set_by = [each.name for each in configuration.walk() if "$gate_origin" in each.args[:1]]

@@ -3,17 +3,16 @@
 import http.client
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pytest
 
 from authz_sidecar.contract.feed import Page
 from control_plane.viewing.activity import parse_report
 from tests.support.feeds import cut
-from tests.support.forging import SID, with_claims
+from tests.support.forging import SID, fresh
 from tests.support.sidecar import PATH, ControlPlaneStub, SidecarUnderTest
 from tests.support.waiting import eventually
 
@@ -39,11 +38,6 @@ def sidecar(folder: Path, control_plane: ControlPlaneStub) -> Iterator[SidecarUn
     with SidecarUnderTest(folder, control_plane.socket, {"EDGE_NAME": "venue"}) as running:
         eventually(lambda: running.health()["revocationCacheSize"] == 3, what="the feed is followed")
         yield running
-
-
-def fresh(**claims: Any) -> str:
-    now = int(time.time())
-    return with_claims(**{"iat": now, "exp": now + 600} | claims)
 
 
 def question(token: str, more: str = "", version: str = "1.1") -> bytes:

@@ -23,6 +23,7 @@ class Asked:
     target: str
     headers: dict[str, str]
     raw: str
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The endpoint that nginx asks: which status, which reason, and never more than that."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.origins import Source
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import Verifier, ticket_fingerprint
-from tests.support.forging import CODE, EVENT_ID, RING, SID, with_claims
+from tests.support.forging import CODE, EVENT_ID, RING, SID, fresh
 
 pytestmark = pytest.mark.anyio
 PATH = f"/streams/{EVENT_ID}/stream.m3u8"
@@ -42,12 +41,6 @@ async def ask(
 def question(token: str | None = None, path: str = PATH, method: str = "GET") -> dict[str, str]:
     headers = {"X-Gate-Path": path, "X-Gate-Method": method}
     return headers | ({"Authorization": f"Bearer {token}"} if token is not None else {})
-
-
-def fresh(**claims: Any) -> str:
-    """Make a token that lasts from the collection of the tests to their end."""
-    now = int(time.time())
-    return with_claims(**{"iat": now, "exp": now + 86_400} | claims)
 
 
 def raw(headers: dict[str, str]) -> dict[bytes, bytes]:

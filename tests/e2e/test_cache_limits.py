@@ -1,0 +1,69 @@
+"""The segment cache's bounds: what nobody asked for longest goes first when it is full, and in time in any case."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.edge import Edge
+from tests.support.origin import Origin
+from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually
+
+MEGABYTE = 1_000_000
+MOST_MEGABYTES = 8
+MANAGER_SECONDS = 30  # nginx looks after its cache every ten seconds, when nothing is urgent
+StartEdge = Callable[..., Edge]
+
+
+@pytest.fixture
+def start_edge(tmp_path: Path) -> Iterator[StartEdge]:
+    """Start an edge whose cache has smaller bounds than settings can name: gigabytes and hours."""
+    origin = Origin()
+    gate = StackUnderTest(tmp_path / "edge", settings={"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url})
+
+    def start(**bounds: str) -> Edge:
+        site = gate.home / "run" / "nginx" / "site" / "origin.conf"
+        text = site.read_text()
+        for before, after in {"max_size=50g": bounds.get("size", ""), "inactive=72h": bounds.get("age", "")}.items():
+            assert text.count(before) == 1
+            text = text.replace(before, after or before)
+        site.write_text(text)
+        origin.start()
+        gate.start()
+        return Edge(gate, origin)
+
+    try:
+        yield start
+    finally:
+        gate.stop()
+        origin.stop()
+
+
+def files(edge: Edge) -> list[Path]:
+    return [file for file in (edge.gate.home / "cache" / "segments").rglob("*") if file.is_file()]
+
+
+def test_a_full_cache_drops_what_nobody_asked_for_longest(start_edge: StartEdge) -> None:
+    edge = start_edge(size=f"max_size={MOST_MEGABYTES}m")
+    event = edge.origin.add_event()
+    for number in range(2 * MOST_MEGABYTES):
+        edge.origin.put(f"/{event}/{number}.ts", bytes([number]) * MEGABYTE)
+        edge.get(event, f"{number}.ts").raise_for_status()
+        edge.get(event, "0.ts").raise_for_status()
+    eventually(lambda: len(files(edge)) <= MOST_MEGABYTES, within=MANAGER_SECONDS, what="the cache is within its size")
+    for name in ("0.ts", f"{2 * MOST_MEGABYTES - 1}.ts"):
+        assert edge.get(event, name).status_code == 200
+        assert len(edge.origin.questions(f"/{event}/{name}")) == 1, f"{name} was asked for lately"
+    assert edge.get(event, "1.ts").content == bytes([1]) * MEGABYTE
+    assert len(edge.origin.questions(f"/{event}/1.ts")) == 2, "1.ts was asked for first, and never again"
+
+
+def test_what_nobody_asks_for_leaves_the_cache_in_time(start_edge: StartEdge) -> None:
+    edge = start_edge(age="inactive=2s")
+    event = edge.origin.add_event()
+    edge.get(event, "1.ts").raise_for_status()
+    assert files(edge)
+    eventually(lambda: not files(edge), within=MANAGER_SECONDS, what="the file has gone")
+    assert edge.get(event, "1.ts").status_code == 200
+    assert len(edge.origin.questions(f"/{event}/1.ts")) == 2

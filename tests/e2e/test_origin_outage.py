@@ -1,0 +1,17 @@
+"""An origin that is down for a minute in mid-stream, nginx restarted half-way; viewers ask for everything throughout."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.origin_outage import run
+
+SECONDS = 60
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["origin of all events", "origin of its own"])
+def test_what_is_kept_plays_on_and_the_rest_is_502_and_all_is_well_afterwards(tmp_path: Path, own: bool) -> None:
+    seen = run(tmp_path / "outage", SECONDS / 5 if own else SECONDS, print, own=own)
+    assert seen.wrong == []
+    assert set(seen.kept) == {200}
+    assert set(seen.not_kept) == {502}
