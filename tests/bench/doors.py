@@ -14,6 +14,7 @@ from typing import Final
 import jwt
 
 from control_plane.schemas import utc_now
+from tests.bench import targets
 from tests.bench.crowd import Outcome, crowd
 from tests.bench.doors_house import House
 from tests.bench.doors_stack import DATABASES, Operation, in_operation
@@ -78,9 +79,9 @@ def _beat(operation: Operation, house: House, tokens: Sequence[str]) -> Outcome:
 
 def _print(what: str, operation: Operation, seen: Outcome, target: str, *, reached: bool) -> None:
     figures = f"{len(seen.took):,} | {seen.rate:,.0f} | {seen.milliseconds(50):.1f} | {seen.milliseconds(99):.1f}"
-    verdict = "reached" if reached else "MISSED"
+    verdict = targets.verdict(f"{what}, {operation.database}", reached=reached)
     print(f"| {what} | {operation.database} | {figures} | {target}, {verdict} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    targets.run(main)

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import httpx2
 
-from tests.bench import contenders, report
+from tests.bench import contenders, report, targets
 from tests.bench.contenders import CannotRun, Contender, Ground
 from tests.bench.load import FULL, MODERATE, Load
 from tests.bench.report import Seen
@@ -43,7 +43,7 @@ def main() -> None:
             seen = {file: _measure(file, path, present, load, arguments.rounds) for file in FILES}
     print("\n".join([report.HEAD, *(report.rows(file, present, seen[file]) for file in FILES), *missing, ""]))
     print(f"{FULL} connections; latencies with {MODERATE}; {TOKENS} different tokens; medians of {arguments.rounds}\n")
-    print(report.targets(seen), flush=True)
+    print(report.reached(seen), flush=True)
 
 
 def _prepare(folder: Path, running: StackUnderTest, seconds: int) -> tuple[str, Load]:
@@ -106,4 +106,4 @@ def _file_name(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    targets.run(main)

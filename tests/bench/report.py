@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.bench import targets
 from tests.bench.contenders import EXPRESS, GATE, UNGATED, Contender
 from tests.bench.load import Measure
 
@@ -54,14 +55,15 @@ def absent(name: str, why: str) -> str:
     return f"| all | {name} | not measured: {why} | | | | | | |"
 
 
-def targets(seen: Mapping[str, Mapping[str, Seen]]) -> str:
+def reached(seen: Mapping[str, Mapping[str, Seen]]) -> str:
     """Say of each target what was reached."""
     lines = []
     for file, other, wanted in TARGETS:
         if other not in seen[file]:
             lines.append(f"{file}: gate / {other}: not measured (target {wanted:.2f})")
             continue
-        reached = seen[file][GATE].against(seen[file][other])
-        verdict = "reached" if reached >= wanted else "MISSED"
-        lines.append(f"{file}: gate / {other}: {reached:.2f} (target {wanted:.2f}, {verdict})")
+        ratio = seen[file][GATE].against(seen[file][other])
+        what = f"{file}: gate / {other}"
+        verdict = targets.verdict(what, reached=ratio >= wanted)
+        lines.append(f"{what}: {ratio:.2f} (target {wanted:.2f}, {verdict})")
     return "\n".join(lines)

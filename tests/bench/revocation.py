@@ -28,6 +28,7 @@ from sqlalchemy import insert
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import RevocationChange
+from tests.bench import targets
 from tests.support.people import Organiser, Ticket, Viewer
 from tests.support.stack import ADMIN_PASSWORD, StackUnderTest, apart
 from tests.support.waiting import eventually
@@ -170,7 +171,9 @@ def _followers(running: StackUnderTest, count: int) -> Iterator[None]:
 def _print(samples: Samples, edges: int, in_force: int) -> None:
     for what, seconds in samples.seconds.items():
         p50, p99 = statistics.median(seconds), _p99(seconds)
-        row = [what, str(edges), f"{in_force:,}", f"{p50 * 1000:.1f}", f"{p99 * 1000:.1f}", str(TARGETS_MS[edges])]
+        verdict = targets.verdict(f"{what}, {edges} edges", reached=p99 * 1000 < TARGETS_MS[edges])
+        row = [what, str(edges), f"{in_force:,}", f"{p50 * 1000:.1f}", f"{p99 * 1000:.1f}"]
+        row.append(f"{TARGETS_MS[edges]}, {verdict}")
         print(f"| {' | '.join(row)} |", flush=True)
 
 
@@ -181,4 +184,4 @@ def _p99(seconds: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    targets.run(main)

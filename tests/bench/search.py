@@ -23,6 +23,7 @@ from control_plane.storage.models import Event, Ticket
 from control_plane.ticketing import ticket_search
 from control_plane.ticketing.codes import ALPHABET
 from control_plane.ticketing.tickets import TicketFilter
+from tests.bench import targets
 from tests.support.postgres import running_postgres
 
 TICKETS: Final = 1_000_000
@@ -33,6 +34,7 @@ _BEGIN: Final = datetime(2027, 1, 1, tzinfo=UTC)
 _NOW: Final = _BEGIN + timedelta(days=60)
 _FESTIVAL: Final = 100_000  # tickets, the oldest of all, are alone in what they have in common
 _SHARES: Final = (0.5, 0.2, 0.1, 0.1, 0.05, 0.03, 0.01, 0.005, 0.004, 0.001)  # of the events, the largest first
+_WANTED_P50_MS: Final = 100
 _PRESS_EVERY: Final = 5_000
 _REVOKED_EVERY: Final = 10_000
 _REDEEMED_EVERY: Final = 100
@@ -58,7 +60,7 @@ def _measure(name: str, url: str, count: int) -> None:
     begun = time.perf_counter()
     anyio.run(_fill, url, count)
     print(f"\n{name}: {count:,} tickets, made in {time.perf_counter() - begun:.0f} s")
-    print(f"{'':54}{'found':>9}{'p50 ms':>9}{'max ms':>9}")
+    print(f"{'':54}{'found':>9}{'p50 ms':>9}{'max ms':>9}  p50 < {_WANTED_P50_MS} ms")
     anyio.run(_ask_all, url)
 
 
@@ -73,8 +75,10 @@ async def _ask_all(url: str) -> None:
             async with database.read() as db:
                 found = await ticket_search.page(db, question.wanted, _NOW, (question.page - 1) * 50, 50)
             times.append((time.perf_counter() - begun) * 1000)
+        p50 = statistics.median(times)
+        verdict = targets.verdict(question.words, reached=p50 < _WANTED_P50_MS)
         total = f"{found.total:,}{'' if found.is_whole else '+'}"
-        print(f"{question.words:54}{total:>9}{statistics.median(times):>9.1f}{max(times):>9.1f}", flush=True)
+        print(f"{question.words:54}{total:>9}{p50:>9.1f}{max(times):>9.1f}  {verdict}", flush=True)
     await database.close()
 
 
@@ -170,4 +174,4 @@ def _event_id(place: int) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    targets.run(lambda: main(sys.argv[1:]))

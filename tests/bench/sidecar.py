@@ -17,6 +17,7 @@ from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import Verifier
+from tests.bench import targets
 from tests.support.forging import RING, with_claims
 from tests.support.million import code, many_revoked
 from tests.support.sidecar import PATH, SidecarUnderTest
@@ -36,7 +37,7 @@ def main() -> None:
     print(f"| judged, token seen for the first time (HS256) | {_first(questions):.0f} |", flush=True)
     print("\n| a million revoked codes | measured | target |")
     print("|---|---|---|")
-    print(f"| judging, against the empty set | {_ratio(questions):.2f} | 1.10 |", flush=True)
+    _print("judging, against the empty set", _ratio(questions), most=1.10, places=2)
     with tempfile.TemporaryDirectory() as name:
         _million(Path(name))
 
@@ -92,14 +93,12 @@ def _million(folder: Path) -> None:
         began = time.monotonic()
         with SidecarUnderTest(folder, feed.socket, settings) as sidecar:
             _eventually_knows(sidecar, MILLION)
-            print(f"| start of the process to a million in force, seconds | {time.monotonic() - began:.1f} | 10 |")
+            _print("start of the process to a million in force, seconds", time.monotonic() - began, most=10, places=1)
             eventually(sidecar.state_file.exists, within=60)
-            print(f"| memory, MB | {sidecar.megabytes('VmRSS'):.0f} | 400 |")
+            _print("memory, MB", sidecar.megabytes("VmRSS"), most=400)
             feed.begin_again_without(code(MILLION - 1))
             _eventually_knows(sidecar, MILLION - 1)
-            print(
-                f"| most memory ever, with a second snapshot beside it, MB | {sidecar.megabytes('VmHWM'):.0f} | 400 |"
-            )
+            _print("most memory ever, with a second snapshot beside it, MB", sidecar.megabytes("VmHWM"), most=400)
             eventually(lambda: b"another." in sidecar.state_file.read_bytes()[:100], within=60)
             sidecar.service.kill()
             began = time.monotonic()
@@ -108,9 +107,14 @@ def _million(folder: Path) -> None:
             print(f"| restart from the state file, seconds | {time.monotonic() - began:.1f} | |", flush=True)
 
 
+def _print(what: str, measured: float, *, most: float, places: int = 0) -> None:
+    verdict = targets.verdict(what, reached=measured <= most)
+    print(f"| {what} | {measured:.{places}f} | {most:.{places}f}, {verdict} |", flush=True)
+
+
 def _eventually_knows(sidecar: SidecarUnderTest, count: int) -> None:
     eventually(lambda: sidecar.health()["revocationCacheSize"] == count, within=60)
 
 
 if __name__ == "__main__":
-    main()
+    targets.run(main)

@@ -1,4 +1,4 @@
-"""An origin that is down for a minute in mid-stream, nginx restarted half-way; viewers ask for everything throughout."""
+"""An origin that is down for a minute in mid-stream, and nginx restarts half-way; viewers ask throughout."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ SECONDS = 60
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["origin of all events", "origin of its own"])
-def test_what_is_kept_plays_on_and_the_rest_is_502_and_all_is_well_afterwards(tmp_path: Path, own: bool) -> None:
+def test_what_is_kept_plays_on_and_the_rest_is_502_and_all_is_well_afterwards(tmp_path: Path, *, own: bool) -> None:
     seen = run(tmp_path / "outage", SECONDS / 5 if own else SECONDS, print, own=own)
     assert seen.wrong == []
     assert set(seen.kept) == {200}
