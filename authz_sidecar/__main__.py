@@ -8,6 +8,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from authz_sidecar.app import create_app
+from authz_sidecar.contract.log_lines import listen_to_libraries
 from authz_sidecar.contract.settings_errors import sentences
 from authz_sidecar.fast_lane import FastLane
 from authz_sidecar.settings import SidecarSettings
@@ -28,6 +29,7 @@ def main() -> None:
             structlog.processors.JSONRenderer(),
         ]
     )
+    listen_to_libraries()
     try:
         settings = SidecarSettings()
     except ValidationError as error:
@@ -41,6 +43,7 @@ def main() -> None:
         port=arguments.port or 0,
         access_log=False,
         log_level="warning",
+        log_config=None,
         server_header=False,
         date_header=False,
         proxy_headers=False,

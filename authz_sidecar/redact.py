@@ -1,4 +1,7 @@
-"""A pipe that takes tokens, codes and cookies out of log lines: `nginx 2>&1 | python -m authz_sidecar.redact`."""
+"""A pipe that takes tokens, codes and cookies out of log lines: `nginx 2>&1 | python -m authz_sidecar.redact`.
+
+It reads bytes and never stops before its input does: nginx logs what a client sent, which need not be UTF-8.
+"""
 
 import sys
 
@@ -6,9 +9,9 @@ from authz_sidecar.contract.redaction import redact
 
 
 def main() -> None:
-    for line in sys.stdin:
-        sys.stdout.write(redact(line))
-        sys.stdout.flush()
+    for line in sys.stdin.buffer:
+        sys.stdout.buffer.write(redact(line.decode(errors="backslashreplace")).encode())
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -1,24 +1,14 @@
-"""The log: one JSON object a line, our own events and what the libraries below us have to say.
+"""The log: one JSON object a line, our own events and what the libraries below us have to say."""
 
-An exception is told by its type and the places it came through. Its text and the values of variables are left out:
-they may hold a code, a token or a password.
-"""
-
-import json
-import logging
 import sys
-from datetime import UTC, datetime
-from traceback import walk_tb
 from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict
 
-_SHOWN_PLACES: Final = 30
-_SHOWN_CHARACTERS: Final = 200
+from authz_sidecar.contract.log_lines import listen_to_libraries, told
+
 _TOLD_BY_US: Final = "Exception in ASGI application"  # uvicorn's words for what we log as unhandled_error
-_LIBRARIES: Final = "site-packages"
-_TRACEBACK: Final = "Traceback (most recent call last):"
 
 
 def set_up() -> None:
@@ -31,45 +21,9 @@ def set_up() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
     )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(OneLine())
-    handler.addFilter(lambda record: not record.getMessage().startswith(_TOLD_BY_US))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-
-
-def told(error: BaseException) -> dict[str, Any]:
-    """Say what an exception was and what it was raised from, and where they came through, innermost first."""
-    chain: list[str] = []
-    places: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and type(cause).__name__ not in chain:
-        chain.append(type(cause).__name__)
-        places += _places(cause)
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return {"error": " from ".join(chain), "traceback": places[:_SHOWN_PLACES]}
-
-
-class OneLine(logging.Formatter):
-    """Of a library's message the first line: the others hold what it was about."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        lines = record.getMessage().strip().splitlines() or [""]
-        event: dict[str, Any] = {"logger": record.name, "message": lines[0][:_SHOWN_CHARACTERS]}
-        if lines[0] == _TRACEBACK:
-            event |= {"error": lines[-1].partition(":")[0][:_SHOWN_CHARACTERS]}
-        if record.exc_info and record.exc_info[1]:
-            event |= told(record.exc_info[1])
-        at = datetime.fromtimestamp(record.created, UTC).isoformat()
-        return json.dumps({**event, "event": "library_message", "level": record.levelname.lower(), "timestamp": at})
+    listen_to_libraries(but_for=_TOLD_BY_US)
 
 
 def _tell_exceptions(_logger: Any, _method: str, event: EventDict) -> EventDict:
     error = event.pop("exc_info", None)
     return {**event, **told(error)} if isinstance(error, BaseException) else event
-
-
-def _places(error: BaseException) -> list[str]:
-    """Return where it happened and through which of our own functions it came: those of libraries tell nothing."""
-    codes = [(frame.f_code, line) for frame, line in walk_tb(error.__traceback__)][::-1]
-    shown = codes[:1] + [(code, line) for code, line in codes[1:] if _LIBRARIES not in code.co_filename]
-    return [f"{code.co_filename}:{line} {code.co_name}" for code, line in shown]

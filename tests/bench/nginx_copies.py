@@ -37,7 +37,7 @@ class Copy:
         argv = tuple(word.replace(original, str(self.folder)) for word in gated.argv)
         argv = (binary or argv[0], *argv[1:])
         spec = replace(gated, name=self.name, argv=argv, is_ready=HttpProbe(f"http://127.0.0.1:{self.port}/health"))
-        return Service(spec, self.folder.parent / f"{self.name}.log")
+        return Service(spec, self.folder.parent / f"{self.name}.log", redacted=True)
 
 
 def copy_of(running: StackUnderTest, folder: Path, name: str, change: Change) -> Copy:

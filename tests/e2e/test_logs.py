@@ -15,7 +15,9 @@ import httpx2
 import pytest
 
 from control_plane.running.home import create_home
+from tests.support import leaks
 from tests.support.people import Organiser, Viewer
+from tests.support.raw_http import raw_request
 from tests.support.stack import ADMIN_PASSWORD, free_port
 from tests.support.streams import make_folder
 from tests.support.waiting import eventually
@@ -55,6 +57,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     finally:
         process.terminate()
         assert process.wait(20) == 0
+        leaks.check_home(home, running.output)
 
 
 def use_the_control_plane(viewer: Viewer, code: str) -> None:
@@ -92,6 +95,25 @@ def ask_every_way(viewer: Viewer, name: str) -> None:
         plain.get(f"/{token}")
 
 
+def ask_with_the_code(viewer: Viewer, code: str) -> None:
+    """Ask as a browser does that has a code in its address bar, or came from a page that had."""
+    event = viewer.stream.split("/")[2]
+    targets = (
+        f"/api/admin/tokens?search={code}",
+        f"/api/admin/audit?subject={code}",
+        f"/api/events/{event}/status?co%64e={code}",
+        f"/{code}",
+        f"/{code}/?lang=de",
+        f"/%{ord(code[0]):x}{code[1:]}",
+        f"/?lang=de&nothing={code}#{code}",
+    )
+    came_from = f"Referer: {viewer.http.base_url}/admin/events/{event}?search={code}"
+    for target in targets:
+        raw_request(str(viewer.http.base_url), target, headers=(came_from,))
+    raw_request(str(viewer.http.base_url), f"{viewer.stream}?x={code}", headers=(came_from, f"User-Agent: {code}"))
+    raw_request(str(viewer.http.base_url), f"/x?{code}".encode() + b"\xff")
+
+
 def test_no_token_code_or_cookie_reaches_any_log(up: Up) -> None:
     organiser, viewer = Organiser(up.url), Viewer(up.url)
     event_id = organiser.create_event()
@@ -106,18 +128,25 @@ def test_no_token_code_or_cookie_reaches_any_log(up: Up) -> None:
     viewer.http.get(f"/api/events/{event_id}/status", params={"code": ticket.code})
     viewer.redeem(ticket.code)
     use_the_control_plane(viewer, ticket.code)
+    ask_with_the_code(viewer, ticket.code)
     secrets += [viewer.token, *(cookie.value or "" for cookie in viewer.http.cookies.jar)]
     os.kill(up.pid("sidecar-1"), signal.SIGSTOP)
     ask_every_way(viewer, "1.ts")
     for neighbour in ("sidecar-1", "control"):
         os.kill(up.pid(neighbour), signal.SIGKILL)
         ask_every_way(viewer, "1.ts")
+        ask_with_the_code(viewer, ticket.code)
         viewer.http.get(f"/api/events/{event_id}/status", params={"code": ticket.code})
     eventually(lambda: "missing.ts" in up.logs() and "upstream" in up.output.read_text(), what="the logs are written")
 
     logs, audit_log = up.logs(), up.audit_log()
-    assert [secret for secret in secrets if secret in logs or secret in audit_log] == []
-    assert "[token]" in up.output.read_text()
+    assert [secret for secret in [*secrets, ticket.code[1:]] if secret in logs or secret in audit_log] == []
+    printed = up.output.read_text()
+    assert "[token]" in printed
+    assert 'request: "GET /api/admin/tokens?[query] HTTP/1.1"' in printed
+    assert f'/admin/events/{event_id}?[query]"' in printed
+    assert 'request: "GET /[code] HTTP/1.1"' in printed
+    assert '"path":"/[code]"' in logs
     assert "token.refresh" in audit_log
     assert "Nobodys12345" not in logs + audit_log
     organiser.close()

@@ -92,7 +92,7 @@ def opened_numbers(gate: StackUnderTest, tmp_path: Path) -> Iterator[str]:
     )
     gated = gate.described.nginx
     argv = (gated.argv[0], "-e", "stderr", "-c", str(configuration), "-g", "daemon off;")
-    service = Service(type(gated)("numbers", argv, gated.env, gated.is_ready), tmp_path / "log")
+    service = Service(type(gated)("numbers", argv, gated.env, gated.is_ready), tmp_path / "log", redacted=True)
     service.start()
     try:
         yield f"http://127.0.0.1:{port}"

@@ -1,4 +1,7 @@
-"""Several sidecars behind one nginx: one that dies costs no viewer a request, and one that is back serves again."""
+"""Several sidecars behind one nginx: one that dies costs no viewer a request, and one that is back serves again.
+
+Nor a connection: players ask once more on a fresh one where nginx has closed theirs, which would hide it.
+"""
 
 import asyncio
 import threading
@@ -6,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx2
 import pytest
 
 from tests.support.keep_alive import ClosedEarly, KeepAlive
@@ -44,6 +48,7 @@ class Load:
 
     def __init__(self, url: str, viewer: Viewer) -> None:
         self.seen: Counter[object] = Counter()
+        self.reopened = 0
         self._url, self._viewer = url, viewer
         self._over = threading.Event()
 
@@ -61,6 +66,7 @@ class Load:
                     self.seen[(await connection.get(path, token)).status] += 1
                 except (OSError, EOFError, ClosedEarly) as error:
                     self.seen[repr(error)] += 1
+        self.reopened += connection.reopened
 
     def end(self) -> None:
         self._over.set()
@@ -81,6 +87,7 @@ def load(url: str, viewer: Viewer) -> Iterator[Load]:
     finally:
         running.end()
         thread.join()
+    assert running.reopened == 0, "nginx has closed players' connections; asking once more hides what that costs"
 
 
 def _let_it_be(_sidecar: Service, _gate: StackUnderTest) -> None:
@@ -121,7 +128,9 @@ def test_while_the_control_plane_is_away_a_sidecar_that_knows_nothing_yet_costs_
         newcomer.start()
         eventually(lambda: newcomer.printed().count("feed_lost") > lost, what="the newcomer has tried")
         players.more(1000)
+        health = {httpx2.get(f"{three.url}/health").status_code for _ in range(12)}
     assert set(players.seen) == {200}
+    assert health == {200}, "an edge with sidecars that are ready is ready"
 
 
 def test_a_restarted_sidecar_never_lets_in_what_was_revoked_while_it_was_away(

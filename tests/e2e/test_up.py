@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from control_plane.running.home import create_home, public_port, read_environment
+from tests.support import leaks
 from tests.support.stack import free_port
 from tests.support.waiting import eventually
 
@@ -38,6 +39,7 @@ def start(home: Path) -> Iterator[Start]:
     for running in started:
         running.kill()
         running.wait()
+    leaks.check_home(home, home / "up.log")
 
 
 def health(home: Path) -> int:

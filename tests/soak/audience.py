@@ -16,13 +16,17 @@ PAUSE_SECONDS: Final = 2.5  # a thousand viewers: 400 requests a second
 
 @dataclass
 class Spectator:
-    """A ticket holder at one stream. `credential` is what is shown now; `number` also chooses the carrier."""
+    """A ticket holder at one stream. `credential` is what is shown now; `number` also chooses the carrier.
+
+    `reopened` counts the connections that nginx had closed without a word, as it does when it reloads.
+    """
 
     number: int
     stream: LiveStream
     credential: Credential
     code: str = ""
     ticket_id: str = ""
+    reopened: int = 0
 
     def question(self, name: str) -> tuple[str, tuple[str, ...]]:
         """Give target and header lines: header, cookie, path and query carriers in turn."""
@@ -44,6 +48,7 @@ class Spectator:
             while True:
                 for name in ("stream.m3u8", f"{self.stream.newest}.ts"):
                     await self._ask(connection, name, judge)
+                    self.reopened = connection.reopened
                     await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
     async def _ask(self, connection: KeepAlive, name: str, judge: Judge) -> None:

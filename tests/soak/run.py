@@ -40,6 +40,7 @@ class Outcome:
     settled: dict[str, float] = field(default_factory=dict)
     end: dict[str, float] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)
+    reopened: int = 0
 
     def __str__(self) -> str:
         answers = ", ".join(f"{count:,} x {status}" for status, count in sorted(self.judge.answers.items()))
@@ -48,6 +49,7 @@ class Outcome:
         lines = [
             f"{self.plan.viewers} viewers, {self.plan.seconds:.0f} s, {rate:.0f} requests/s: {answers}",
             f"changes: {made}",
+            f"connections found closed, and opened anew: {self.reopened} (nginx reloads once)",
             f"wrong: {self.judge.wrongs}",
             *(f"  {sentence}" for sentence in self.judge.wrong),
             "",
@@ -67,9 +69,11 @@ async def soak(gate: StackUnderTest, plan: Plan) -> Outcome:
         others = [who for who in holders if who.stream is not streams[-1]]
         changes = Changes(admin, portal, others, guests, streams[-1].folder.event_id)
         tasks = [write_for_ever(streams), changes.go_on_for_ever()]
-        tasks += [who.watch(gate.url, outcome.judge) for who in [*holders, *_strangers(gate, streams)]]
+        audience = [*holders, *_strangers(gate, streams)]
+        tasks += [who.watch(gate.url, outcome.judge) for who in audience]
         await _during(asyncio.gather(*tasks), _timetable(gate, changes, outcome))
         outcome.changes = dict(changes.made)
+        outcome.reopened = sum(who.reopened for who in audience)
     return outcome
 
 

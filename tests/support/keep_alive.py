@@ -23,7 +23,10 @@ class ClosedEarly(Exception):
 
 
 class KeepAlive:
-    """One connection, opened when it is needed. `reopened` counts how often a reused one turned out to be closed."""
+    """One connection, opened when it is needed. `reopened` counts how often a reused one turned out to be closed.
+
+    A server that says `Connection: close`, as nginx does after its `keepalive_requests`, is not counted: it said so.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 
+from tests.support.leaks import remember
 from tests.support.stack import ADMIN_PASSWORD
 
 
@@ -34,7 +35,17 @@ class Organiser:
 
     def tickets(self, event_id: str, count: int = 1) -> list[Ticket]:
         answer = self._http.post(f"/events/{event_id}/tokens/generate", json={"count": count})
-        return [Ticket(row["id"], row["code"]) for row in self._data(answer)]
+        made = [Ticket(row["id"], row["code"]) for row in self._data(answer)]
+        remember(*(ticket.code for ticket in made))
+        return made
+
+    def end_earlier(self, event_id: str, hours: int) -> None:
+        """Let the event, and its tickets with it, end so many hours from now."""
+        known = self._data(self._http.get(f"/events/{event_id}"))
+        kept = ("title", "startsAt", "accessWindowHours", "sessionPolicy", "maxDevices", "version")
+        ends_at = (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+        draft = {name: known[name] for name in kept} | {"endsAt": ends_at}
+        self._data(self._http.put(f"/events/{event_id}", json=draft))
 
     def revoke(self, ticket: Ticket) -> None:
         self._data(self._http.patch(f"/tokens/{ticket.id}/revoke"))
@@ -69,6 +80,7 @@ class Viewer:
         answer = self.http.post("/api/tokens/validate", json={"code": code, "takeover": takeover})
         if answer.is_success:
             self.token, self.stream = answer.json()["playbackToken"], answer.json()["streamPath"]
+            remember(self.token, *answer.cookies.values())
         return answer
 
     def watch(self, name: str = "stream.m3u8", token: str | None = None) -> httpx2.Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
+from tests.support.leaks import remember
 from tests.support.waiting import eventually
 
 _REFUSED_REQUEST = "Failed to load resource"  # Chromium's own line for every refused request
@@ -48,6 +49,10 @@ class Device:
         self.page.on("response", self._note_refusal)
         self.page.on("requestfailed", self._note_failure)
 
+    def lose_media_source(self) -> None:
+        """Be a browser in which hls.js cannot work from the next page on, so that it plays HLS by itself."""
+        self.context.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource;")
+
     def _note(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"} and _REFUSED_REQUEST not in text:
             self.complaints.append(text)
@@ -55,6 +60,7 @@ class Device:
     def _note_token(self, request: Request) -> None:
         if "/streams/" in request.url and "authorization" in request.headers:
             self.token = request.headers["authorization"].removeprefix("Bearer ")
+            remember(self.token)
 
     def _note_refusal(self, response: Response) -> None:
         if "/streams/" in response.url and response.status >= 400:

@@ -15,6 +15,7 @@ import httpx2
 
 from control_plane.running.processes import HttpProbe, ProcessSpec
 from tests.support.forging import EVENT_ID, SECRET
+from tests.support.leaks import remember
 from tests.support.stack import Service
 
 INTERNAL_KEY = "an internal key of tests, long enough"
@@ -126,6 +127,7 @@ class SidecarUnderTest:
 
     def ask(self, token: str, **headers: str) -> tuple[int, str | None]:
         """Return the status and the reason."""
+        remember(token)
         question = {"Authorization": f"Bearer {token}", "X-Gate-Path": PATH, "X-Gate-Method": "GET"} | headers
         response = self.http.get("/authorize", headers=question)
         return response.status_code, response.headers.get("X-Gate-Reason")

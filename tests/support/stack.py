@@ -5,17 +5,20 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Final, TypeVar
 
 from control_plane.running.home import create_home
 from control_plane.running.processes import ProcessSpec, Stack, stack
+from tests.support import leaks
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
 ADMIN_PASSWORD = "correct horse battery staple"
+_REDACT: Final = (sys.executable, "-m", "authz_sidecar.redact")
 
 
 def free_port() -> int:
@@ -32,23 +35,26 @@ def apart(work: Callable[[], T]) -> T:
 
 
 class Service:
-    """One process. What it prints goes to a file, shown when it does not start."""
+    """One process. What it prints goes to a file, shown when it does not start and looked through when it stops.
 
-    def __init__(self, spec: ProcessSpec, log: Path) -> None:
+    nginx is `redacted`: as an operator starts it, through the pipe without which its error log holds secrets.
+    """
+
+    def __init__(self, spec: ProcessSpec, log: Path, *, redacted: bool = False) -> None:
         self.spec = spec
         self.log = log
+        self.redacted = redacted
         self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: subprocess.Popen[bytes] | None = None
 
     def start(self, **env: str) -> None:
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self.spec.argv,
-                env={**self.spec.env, **env},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        with self.log.open("ab") as log:
+            if self.redacted:
+                self._pipe = _started(_REDACT, os.environ, subprocess.PIPE, log)
+            output = self._pipe.stdin if self._pipe else log
+            self._process = _started(self.spec.argv, {**self.spec.env, **env}, subprocess.DEVNULL, output)
+            if self._pipe and self._pipe.stdin:
+                self._pipe.stdin.close()
 
     def wait_ready(self, within: float = 30.0) -> None:
         eventually(self._is_ready, within, what=f"{self.spec.name} is ready; it printed: {self.printed()}")
@@ -68,8 +74,13 @@ class Service:
         """End it as a power cut would, its workers too."""
         self._signal_group(signal.SIGKILL)
 
-    def stop(self) -> None:
+    def end(self) -> None:
         self._signal_group(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End it; fail if its log holds a secret."""
+        self.end()
+        leaks.check([self.log] if self.log.exists() else [])
 
     def freeze(self) -> None:
         self._send(signal.SIGSTOP)
@@ -91,27 +102,40 @@ class Service:
         if self._process.poll() is None:
             os.killpg(self._process.pid, number)
         self._process.wait(timeout=20)
-        self._process = None
+        if self._pipe:
+            self._pipe.wait(timeout=20)
+        self._process = self._pipe = None
+
+
+def _started(
+    argv: Sequence[str], env: Mapping[str, str], stdin: int, output: IO[bytes] | None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(argv, env=env, stdin=stdin, stdout=output, stderr=output, start_new_session=True)
 
 
 class StackUnderTest:
-    """Control plane, sidecars and nginx of one home, on a free port."""
+    """Control plane, sidecars and nginx of one home, on a free port unless one is named."""
 
     def __init__(
-        self, home: Path, sidecars: int = 1, settings: Mapping[str, str] | None = None, nginx_workers: str = "1"
+        self,
+        home: Path,
+        sidecars: int = 1,
+        settings: Mapping[str, str] | None = None,
+        nginx_workers: str = "1",
+        port: int | None = None,
     ) -> None:
         self.home = home
-        apart(lambda: create_home(home, ADMIN_PASSWORD, free_port()))
+        apart(lambda: create_home(home, ADMIN_PASSWORD, port or free_port()))
         with (home / ".env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())
         self.described: Stack = stack(home, sidecars, worker_processes=nginx_workers)
         (home / "log").mkdir(exist_ok=True)
         self.control_plane = self._service(self.described.control_plane)
         self.sidecars = [self._service(spec) for spec in self.described.sidecars]
-        self.nginx = self._service(self.described.nginx)
+        self.nginx = self._service(self.described.nginx, redacted=True)
 
-    def _service(self, spec: ProcessSpec) -> Service:
-        return Service(spec, self.home / "log" / f"{spec.name}.log")
+    def _service(self, spec: ProcessSpec, *, redacted: bool = False) -> Service:
+        return Service(spec, self.home / "log" / f"{spec.name}.log", redacted=redacted)
 
     @property
     def url(self) -> str:
@@ -131,5 +155,7 @@ class StackUnderTest:
             service.wait_ready()
 
     def stop(self) -> None:
+        """End all of it; fail if any log holds a secret."""
         for service in reversed(self.services):
-            service.stop()
+            service.end()
+        leaks.check_home(self.home)

@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 
 from authz_sidecar.contract.keys import KeyRing
 from authz_sidecar.contract.playback_token import Claims, mint
+from tests.support.leaks import remember
 
 
 class Minter:
@@ -21,7 +22,10 @@ class Minter:
         """Make a token that is good for an hour, but for the claims given."""
         now = int(time.time())
         claims = Claims(eid=event_id, iat=now, exp=now + 3600, sub="K7F2X9M4B1C3", sid="a" * 22)
-        return mint(replace(claims, **values), self._ring)
+        wanted = replace(claims, **values)
+        token = mint(wanted, self._ring)
+        remember(token, wanted.sub or "")
+        return token
 
     def probe_token(self, event_id: str) -> str:
         return self.token(event_id, sub=None, sid=None, probe=True)

@@ -1,0 +1,67 @@
+"""Bytes that no header should hold: they are answered like any wrong token, and the logs stay what they are."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.raw_http import RawAnswer, raw_request
+from tests.support.stack import Service, StackUnderTest
+from tests.support.streams import Folder, make_folder
+from tests.support.tokens import Minter
+
+ODD = [chr(byte) for byte in (0x01, 0x08, 0x0B, 0x1B, 0x1F, 0x7F, 0x80, 0xFF)]
+Ask = Callable[..., RawAnswer]
+
+
+@pytest.fixture(scope="module")
+def folder(gate: StackUnderTest) -> Folder:
+    return make_folder(gate.streams)
+
+
+@pytest.fixture(scope="module")
+def good(gate: StackUnderTest, folder: Folder) -> str:
+    return Minter(gate.home).token(folder.event_id)
+
+
+@pytest.fixture(scope="module")
+def ask(gate: StackUnderTest, folder: Folder) -> Ask:
+    return lambda *headers, prefix="": raw_request(gate.url, f"{prefix}{folder.url}/1.ts", headers=headers)
+
+
+def lines(service: Service) -> list[str]:
+    return service.printed().splitlines()
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_a_token_with_a_byte_that_no_token_has_is_a_wrong_token(ask: Ask, good: str, odd: str) -> None:
+    for carrier in ("Authorization: Bearer ", "authorization: bEARER ", "Cookie: a=b; sg_playback="):
+        for value in (odd, f"{odd}{good}", f"{good}{odd}", f"{good[:9]}{odd}{good[9:]}"):
+            answer = ask(f"{carrier}{value}")
+            assert (answer.status, answer.body) == (401, b'{"error":"Authorization required"}'), ascii(value)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_it_decides_like_any_wrong_token(ask: Ask, good: str, odd: str) -> None:
+    assert ask(f"Authorization: Bearer {good}{odd}", f"Cookie: sg_playback={good}").status == 401
+    assert ask(f"Cookie: sg_playback={odd}; sg_playback={good}").status == 401
+    assert ask(f"Cookie: sg_playback={odd}", prefix=f"/t/{good}").status == 401
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_elsewhere_such_a_byte_does_no_harm(ask: Ask, good: str, odd: str) -> None:
+    bearer = f"Authorization: Bearer {good}"
+    assert ask(f"User-Agent: play{odd}er", bearer).status == 200
+    assert ask(f"User-Agent: {odd}", bearer, f"X-Other: {odd}", f"Referer: {odd}").status == 200
+    assert ask(f"Cookie: a={odd}; sg_playback={good}; c={odd}").status == 200
+    assert ask(f"Authorization: Basic {odd}", f"Cookie: sg_playback={good}").status == 200
+
+
+def test_both_services_logs_stay_one_json_object_a_line(gate: StackUnderTest, ask: Ask) -> None:
+    [sidecar] = gate.sidecars
+    before = lines(sidecar)
+    ask("Authorization: Bearer \x01", "User-Agent: \x01", "Cookie: sg_playback=\x7f")
+    assert lines(sidecar) == before
+    assert raw_request(gate.url, "/", headers=("Cookie: a=\x01",)).status == 400
+    told = [json.loads(line) for line in lines(gate.control_plane)]
+    assert (told[-1]["event"], told[-1]["logger"]) == ("library_message", "uvicorn.error")
