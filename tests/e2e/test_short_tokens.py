@@ -1,4 +1,4 @@
-"""Tokens of 30 seconds: they are renewed in play, no media request ever fails, also while the control plane is away."""
+"""Tokens of 40 seconds: they are renewed in play, no media request ever fails, also while the control plane is away."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ from tests.support.stack import StackUnderTest
 from tests.support.video import live, make_recording
 from tests.support.waiting import eventually, stays
 
-TOKEN_SECONDS = 30
+TOKEN_SECONDS = 40
 
 
 @pytest.fixture(scope="module")

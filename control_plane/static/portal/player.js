@@ -9,6 +9,7 @@ import { watchGate } from "./gate-watch.js";
 import { watchGestures } from "./gestures.js";
 import { watchKeys } from "./keys.js";
 import { watchKind } from "./kind.js";
+import { nativeUrl } from "./native.js";
 import { page } from "./page.js";
 import { Patience } from "./patience.js";
 import { buildView, leaveSpecialModes, showControls } from "./player-view.js";
@@ -33,15 +34,6 @@ function nameForSystem({ title, posterUrl }) {
   navigator.mediaSession.metadata = new MediaMetadata({ title, artist: page.appName, artwork });
 }
 
-/** hls-video makes its Hls object in a microtask after `src`; where there is none, the browser plays by itself with the cookie. */
-async function load({ video, session, patience }) {
-  if (Hls.isSupported()) video.config = loadSettings(session, patience);
-  video.src = session.streamUrl;
-  await Promise.resolve();
-  await Promise.resolve();
-  return video.api ?? undefined;
-}
-
 /** Pauses and throws away what is buffered: a revoked viewer must not see another second. */
 function unload(video) {
   video.pause();
@@ -50,10 +42,22 @@ function unload(video) {
   video.nativeEl?.load();
 }
 
+/** hls-video makes its Hls object in a microtask after `src`; where there is none, the browser plays by itself. */
+async function load({ video, session, patience, signal }) {
+  if (Hls.isSupported()) video.config = loadSettings(session, patience);
+  const url = Hls.isSupported() ? session.streamUrl : await nativeUrl(session);
+  video.removeAttribute("src"); // the same URL again would be no change
+  video.src = url;
+  await Promise.resolve();
+  await Promise.resolve();
+  if (signal.aborted) unload(video);
+  return video.api ?? undefined;
+}
+
 async function wire(context) {
-  const { view, video } = context;
+  const { view, video, signal } = context;
   context.hls = await load(context);
-  if (context.signal.aborted) return unload(video);
+  if (signal.aborted) return;
   for (const part of PARTS) part(context);
   await startPlaying(video, view);
 }
@@ -68,6 +72,7 @@ export function openPlayer(session) {
     context.finish = resolve;
     closed.signal.addEventListener("abort", () => resolve("closed"));
   });
+  context.reload = () => load(context);
   mendRoles(view);
   view.title.textContent = session.event.title;
   show("player", view.title);

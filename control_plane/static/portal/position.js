@@ -1,14 +1,16 @@
-// A reloaded recording goes on where it was. Live streams start at the live edge whatever was before.
+// A recording goes on where it was when the page, or what a native player plays, is loaded again. Live streams start at the live edge.
 import { lastPosition, rememberPosition } from "./watching.js";
 
 const EVERY_MS = 3000;
 
 export function keepPosition({ Hls, hls, view, video, signal }) {
-  const from = lastPosition();
   let savedAt = 0;
-  hls?.once(Hls.Events.LEVEL_LOADED, (_, { details }) => {
-    if (from && !details.live && from < details.totalduration - 5) video.currentTime = from;
-  });
+  const goOn = (live, end) => {
+    const from = lastPosition();
+    if (from && !live && from < end - 5) video.currentTime = from;
+  };
+  hls?.once(Hls.Events.LEVEL_LOADED, (_, { details }) => goOn(details.live, details.totalduration));
+  if (!hls) video.addEventListener("loadedmetadata", () => goOn(video.duration === Infinity, video.duration), { signal });
   video.addEventListener("timeupdate", () => {
     if (view.badge.dataset.kind !== "recording" || Date.now() - savedAt < EVERY_MS) return;
     savedAt = Date.now();

@@ -1,10 +1,10 @@
-// When hls.js has given up: a sentence and a button. Media errors are first mended quietly; "nothing there yet" goes back to waiting.
+// When the player has given up: a sentence and a button. Media errors are first mended quietly; "nothing there yet" goes back to waiting.
 import { serverNow } from "./clock.js";
 
 const MENDS = 2;
 
 export function watchTrouble(context) {
-  const { Hls, hls, session, view, video, signal, patience, finish } = context;
+  const { Hls, hls, session, view, video, signal, patience, finish, reload } = context;
   const panel = view.trouble;
   let mends = 0;
 
@@ -14,12 +14,12 @@ export function watchTrouble(context) {
     panel.hidden = false;
     panel.querySelector("[data-retry]").focus();
   };
-  const retry = () => {
+  const retry = async () => {
     if (panel.hidden) return;
     panel.hidden = true;
     patience.worked();
     view.title.focus();
-    if (!hls) video.load();
+    if (!hls) await reload();
     else {
       if (!hls.levels.length) hls.loadSource(session.streamUrl);
       hls.startLoad(-1);
@@ -35,8 +35,15 @@ export function watchTrouble(context) {
     else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && mends++ < MENDS) hls.recoverMediaError();
     else showPanel();
   };
+  /** The browser's own player does not say why: a fresh cookie or link may be what it wants. */
+  const failedNatively = async () => {
+    if (mends++ >= MENDS) return showPanel();
+    const { paused } = video;
+    await reload();
+    if (!paused) video.play().catch(() => {});
+  };
   hls?.on(Hls.Events.ERROR, failed);
-  if (!hls) video.addEventListener("error", showPanel, { signal });
+  if (!hls) video.addEventListener("error", failedNatively, { signal });
   video.addEventListener("playing", () => { panel.hidden = true; }, { signal });
   panel.querySelector("[data-retry]").addEventListener("click", retry);
   addEventListener("online", retry, { signal });

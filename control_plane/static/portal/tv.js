@@ -22,8 +22,8 @@ async function copy(input) {
 class Lent {
   active = false;
 
-  constructor({ hls, video, view, signal }) {
-    Object.assign(this, { hls, video, panel: view.onTv, player: view.controller, title: view.title });
+  constructor({ hls, video, view, reload, signal }) {
+    Object.assign(this, { hls, video, reload, panel: view.onTv, player: view.controller, title: view.title });
     video.addEventListener("play", () => this.active && video.pause(), { signal });
   }
 
@@ -35,16 +35,16 @@ class Lent {
     this.panel.hidden = false;
   }
 
-  end() {
+  async end() {
     this.active = false;
     this.panel.hidden = true;
     this.player.inert = false;
+    this.title.focus();
     const live = this.hls?.latestLevelDetails?.live;
     if (this.hls) this.hls.startLoad(-1);
-    else this.video.load();
+    else await this.reload();
     if (live) this.hls.once("hlsLevelUpdated", () => { this.video.currentTime = this.hls.liveSyncPosition ?? this.video.currentTime; });
     this.video.play().catch(() => {});
-    this.title.focus();
   }
 }
 

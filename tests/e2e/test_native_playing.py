@@ -1,0 +1,55 @@
+"""Browsers that play by themselves go on past their first token: by the cookie that the page keeps fresh, and from
+another origin by a path token that lasts. Tokens live for 30 seconds.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
+from tests.support.people import Organiser
+from tests.support.screen import Device, new_device
+from tests.support.stack import StackUnderTest
+from tests.support.video import make_recording
+from tests.support.waiting import eventually, stays
+
+TOKEN_SECONDS = 30
+REFUSED_AFTER = TOKEN_SECONDS + 8.0  # the gate's leeway is 5 s
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    with portal_elsewhere(tmp_path_factory.mktemp("native"), PLAYBACK_TOKEN_SECONDS=str(TOKEN_SECONDS)) as running:
+        yield running
+
+
+@pytest.fixture
+def by_cookie_and_by_path(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> Iterator[list[Device]]:
+    """Give one at the streams' own origin and one at the other, both playing what is longer than the test."""
+    recording = organiser.create_event()
+    make_recording(gate.streams / recording, seconds=150)
+    devices = [new_device(browser, url) for url in (streams_origin(gate), gate.url)]
+    for device in devices:
+        device.lose_media_source()
+        device.enter(organiser.tickets(recording)[0].code)
+        device.plays()
+    yield devices
+    for device in devices:
+        device.close()
+
+
+def test_no_media_request_is_refused_when_the_first_token_is_over(
+    gate: StackUnderTest, by_cookie_and_by_path: list[Device]
+) -> None:
+    devices = by_cookie_and_by_path
+    for device, path in zip(devices, ("/streams/", "/t/"), strict=True):
+        assert native_url(device).startswith(f"{streams_origin(gate)}{path}")
+    stays(lambda: all(map(is_playing, devices)), during=REFUSED_AFTER, what="playing")
+
+    asked = [media_of(device) for device in devices]
+    for device in devices:
+        device.plays()
+    eventually(lambda: all(map(is_playing, devices)) and all(asked), what="they ask for more")
+    assert [device.failed_media for device in devices] == [[], []]
+    assert [device.complaints for device in devices] == [[], []]

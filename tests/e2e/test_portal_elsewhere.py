@@ -1,0 +1,112 @@
+"""A portal whose streams are on another origin, in a browser: hls.js plays with the header, the browser's own player
+by the path, since no cookie goes there. The page can read the gate's refusals, so it says at once why it stops.
+"""
+
+from collections.abc import Callable, Iterator
+from shutil import copytree
+
+import httpx2
+import pytest
+
+from tests.support.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
+from tests.support.people import Organiser
+from tests.support.screen import Device
+from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually
+
+OpenDevice = Callable[..., Device]
+BEFORE_A_HEARTBEAT = 10.0  # seconds; later the control plane tells, too
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    with portal_elsewhere(tmp_path_factory.mktemp("elsewhere")) as running:
+        yield running
+
+
+@pytest.fixture
+def open_native(open_device: OpenDevice) -> Callable[[], Device]:
+    def open_one() -> Device:
+        device = open_device()
+        device.lose_media_source()
+        return device
+
+    return open_one
+
+
+@pytest.mark.parametrize("kind", ["recording", "live_event"])
+def test_hls_js_plays_with_the_header_until_the_ticket_is_revoked(
+    open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, kind: str, request: pytest.FixtureRequest
+) -> None:
+    [ticket] = organiser.tickets(request.getfixturevalue(kind))
+    device = open_device()
+    asked = media_of(device)
+    device.enter(ticket.code)
+    device.plays()
+    assert {request.url.split("/streams/")[0] for request in asked} == {streams_origin(gate)}
+    assert all(request.headers["authorization"].startswith("Bearer ") for request in asked)
+    assert device.failed_media == []
+
+    organiser.revoke(ticket)
+    assert device.ended(within=BEFORE_A_HEARTBEAT)[0] == "revoked"
+    assert {refusal.split()[0] for refusal in device.failed_media} == {"403"}
+
+
+def test_a_browser_without_hls_js_plays_by_the_path_until_the_ticket_is_revoked(
+    open_native: Callable[[], Device], organiser: Organiser, gate: StackUnderTest, recording: str
+) -> None:
+    [ticket] = organiser.tickets(recording)
+    device = open_native()
+    asked = media_of(device)
+    device.enter(ticket.code)
+    device.plays()
+    url = native_url(device)
+    assert url.startswith(f"{streams_origin(gate)}/t/")
+    assert httpx2.get(url).status_code == 200
+    assert {request.url.split("/streams/")[0] for request in asked} == {url.split("/streams/")[0]}
+    assert device.failed_media == []
+
+    organiser.revoke(ticket)
+    assert device.ended(within=BEFORE_A_HEARTBEAT)[0] == "revoked"
+    assert httpx2.get(url).status_code == 403
+
+
+def test_a_url_that_is_refused_is_replaced_and_the_recording_goes_on_where_it_was(
+    open_native: Callable[[], Device], organiser: Organiser, gate: StackUnderTest, recording: str
+) -> None:
+    event_id = organiser.create_event(title="Shorter than said")
+    copytree(gate.streams / recording, gate.streams / event_id, dirs_exist_ok=True)
+    device = open_native()
+    device.enter(organiser.tickets(event_id)[0].code)
+    device.plays()
+    eventually(lambda: position(device) > 4, what="it is well into the recording")
+    url = native_url(device)
+    organiser.end_earlier(event_id, hours=1)
+    eventually(lambda: native_url(device) != url, within=20, what="another URL")
+    assert httpx2.get(url).status_code == 403
+    device.plays()
+    assert position(device) > 4
+    assert device.page.locator(".trouble:visible").count() == 0
+
+
+def test_watching_here_again_after_the_tv_plays_by_a_url_of_the_new_session(
+    open_native: Callable[[], Device], organiser: Organiser, recording: str
+) -> None:
+    device = open_native()
+    device.enter(organiser.tickets(recording)[0].code)
+    device.plays()
+    url, page = native_url(device), device.page
+    page.mouse.move(200, 200)
+    page.get_by_role("button", name="Watch on TV").click()
+    eventually(lambda: not is_playing(device), what="the picture here pauses")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Watch here again").click()
+    device.plays()
+    assert native_url(device) != url
+    assert httpx2.get(url).status_code == 403
+
+
+def position(device: Device) -> float:
+    seen = device.picture()
+    assert seen
+    return seen.time
