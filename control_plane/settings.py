@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
+from control_plane.admins.passwords import check_hash
 from control_plane.streaming.origins import Place, read_allowed
 
 
@@ -57,8 +58,7 @@ class Settings(BaseSettings):
     def _is_argon2id(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
-        if not value.get_secret_value().startswith("$argon2id$"):
-            raise ValueError("must be an argon2id hash, as `streamgate hash-password` prints it")
+        check_hash(value.get_secret_value())
         return value
 
     @field_validator("app_logo_file")

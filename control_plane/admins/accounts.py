@@ -10,7 +10,10 @@ from typing import Final
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.auditing import audit
+from control_plane.auditing.acting import Action
 from control_plane.auditing.actors import OF_ROLE, Actor, ActorKind, Role
+from control_plane.auditing.audit import About
 from control_plane.refusals import FieldRefused, NotFound
 from control_plane.storage.models_admin import AdminSession, AdminUser
 
@@ -32,15 +35,26 @@ async def has_any(db: AsyncSession) -> bool:
 
 async def ensure_owner(db: AsyncSession, password_hash: str, now: datetime) -> None:
     """Make the owner `admin` when there is no account at all."""
-    if not await has_any(db):
-        db.add(AdminUser(username="admin", password_hash=password_hash, role=Role.OWNER, created_at=now))
+    if await has_any(db):
+        return
+    db.add(AdminUser(username="admin", password_hash=password_hash, role=Role.OWNER, created_at=now))
+    about = About("admin", detail={"role": Role.OWNER.value, "by": "ADMIN_PASSWORD_HASH"})
+    audit.record(db, Actor.system(), Action.USER_CREATE.word, now, about)
 
 
 async def find(db: AsyncSession, username: str, *, lock: bool = False) -> AdminUser | None:
     """Return the user with this name, in whatever letters it was typed."""
-    name = username.strip().lower().replace("\0", " ")  # which PostgreSQL refuses, and nobody's name has
-    query = select(AdminUser).where(AdminUser.username == name)
+    query = select(AdminUser).where(AdminUser.username == _spelled(username))
     return await db.scalar(query.with_for_update() if lock else query)
+
+
+async def hash_in_use(db: AsyncSession, username: str) -> str | None:
+    """Return somebody's hash, for this name always the same one's, None while there is no account.
+
+    Chosen by what only the database knows: whoever tries names cannot tell which hash an unknown one is checked like.
+    """
+    name, hashes = _spelled(username), await db.scalars(select(AdminUser.password_hash))
+    return max(hashes, key=lambda each: _digest(f"{each} {name}"), default=None)
 
 
 async def get(db: AsyncSession, user_id: str, *, lock: bool = False) -> AdminUser:
@@ -125,6 +139,11 @@ def check_proof(user: AdminUser, proven: str, field: str) -> None:
     """Raise FieldRefused when the password was changed since it was proven."""
     if user.password_hash != proven:
         raise FieldRefused(field, WRONG_PASSWORD)
+
+
+def _spelled(username: str) -> str:
+    """Spell a name as it is kept. PostgreSQL refuses the NUL, which nobody's name has."""
+    return username.strip().lower().replace("\0", " ")
 
 
 def _digest(secret: str) -> str:

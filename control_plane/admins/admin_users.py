@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.admins import accounts, second_factor
@@ -34,11 +35,12 @@ async def page(db: AsyncSession, offset: int, limit: int) -> tuple[Sequence[Admi
 
 async def create(db: AsyncSession, username: str, role: Role, password_hash: str, now: datetime) -> AdminUser:
     """Add an account. Raise Conflict for a name that is taken."""
-    if await accounts.find(db, username):
-        raise Conflict("There is a user of this name already.")
     user = AdminUser(username=username, role=role, password_hash=password_hash, created_at=now, is_active=True)
     db.add(user)
-    await db.flush()
+    try:
+        await db.flush()
+    except IntegrityError:
+        raise Conflict("There is a user of this name already.") from None
     return user
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import anyio
 import structlog
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.auditing.actors import OF_SCOPE, Actor, ActorKind, Permission, Scope
@@ -31,8 +31,6 @@ async def create(
     db: AsyncSession, name: str, scopes: Iterable[Scope], created_by: str, now: datetime
 ) -> tuple[ApiKey, str]:
     """Add a key; return it with what nobody will ever see again. Raise Conflict for a name in use."""
-    if await db.scalar(select(ApiKey.id).where(ApiKey.name == name, ApiKey.revoked_at.is_(None))):
-        raise Conflict("There is a key of this name already. Revoke it first, or choose another name.")
     secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     key = ApiKey(
         name=name,
@@ -43,7 +41,10 @@ async def create(
         created_at=now,
     )
     db.add(key)
-    await db.flush()
+    try:
+        await db.flush()
+    except IntegrityError:
+        raise Conflict("There is a key of this name already. Revoke it first, or choose another name.") from None
     return key, secret
 
 

@@ -16,7 +16,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.admins import accounts
-from control_plane.auditing.actors import Role
+from control_plane.auditing import audit
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Actor, Role
+from control_plane.auditing.audit import About
 from control_plane.refusals import Conflict, SetupLinkUnusable
 from control_plane.storage.database import Database, Lock, hold
 from control_plane.storage.models_admin import AdminUser, SetupLink
@@ -87,7 +90,9 @@ def withdraw(file: Path | None) -> None:
 async def _write_fresh(database: Database, file: Path, origin: str, now: datetime) -> None:
     try:
         async with database.write() as db:
-            _write(file, link(origin, await make(db, now)))
+            token = await make(db, now)
+            audit.record(db, Actor.system(), Action.SETUP_LINK_CREATE.word, now, About())
+            _write(file, link(origin, token))
     except Conflict:  # somebody made an account meanwhile
         return
     except OSError as error:

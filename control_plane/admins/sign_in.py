@@ -17,8 +17,9 @@ from control_plane.admins.passwords import PasswordChecker
 from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor, ActorKind
 from control_plane.auditing.audit import About
+from control_plane.auditing.audit_queue import AuditQueue, Refused
 from control_plane.limiting.limits import Limits
-from control_plane.refusals import FieldRefused, SignInFailed, TooManyAttempts
+from control_plane.refusals import FieldRefused, SignInFailed, TooBusy, TooManyAttempts
 from control_plane.storage.database import Database
 from control_plane.storage.models_admin import AdminUser
 
@@ -60,11 +61,11 @@ class Door:
     database: Database
     passwords: PasswordChecker
     limits: Limits
+    audit_queue: AuditQueue
 
     async def sign_in(self, attempt: Attempt, now: datetime) -> tuple[str, AdminUser]:
         """Return the secret of a new admin session, and whose it is. Raise SignInFailed."""
-        await self.limits.count_sign_in(attempt.client.address)
-        findings = await self._examine(attempt)
+        findings = await self._examine(attempt, now)
         async with self.database.write() as db:
             user = await accounts.find(db, attempt.username, lock=True)
             why = await _objection(db, user, findings, attempt.code, now)
@@ -84,11 +85,22 @@ class Door:
             raise FieldRefused(field, WRONG_PASSWORD)
         return user.password_hash
 
-    async def _examine(self, attempt: Attempt) -> _Findings:
+    async def _examine(self, attempt: Attempt, now: datetime) -> _Findings:
+        """Raise TooManyAttempts or TooBusy, which are written down behind: they may come in floods."""
+        address = attempt.client.address
+        try:
+            await self.limits.count_sign_in(address)
+            return await self._look_closely(attempt)
+        except (TooManyAttempts, TooBusy) as refusal:
+            self.audit_queue.note(Refused(_SIGN_IN, refusal.reason, address, actor=_nobody(address)), now)
+            raise
+
+    async def _look_closely(self, attempt: Attempt) -> _Findings:
         async with self.database.read() as db:
             user = await accounts.find(db, attempt.username)
+            in_use = await accounts.hash_in_use(db, attempt.username)
         checked = user.password_hash if user else None
-        is_right = await self.passwords.matches(attempt.password, checked)
+        is_right = await self.passwords.matches(attempt.password, checked, in_use)
         counted = user.id if user and is_right and second_factor.is_in_force(user) else _NOBODY
         try:
             await self.limits.count_second_factor(counted)
@@ -136,5 +148,8 @@ def _record(db: AsyncSession, attempt: Attempt, user: AdminUser | None, why: _Wh
     if user and not why:
         audit.record(db, accounts.actor_of_user(user, address), _SIGN_IN, now, About(subject))
         return
-    nobody = Actor(ActorKind.USER, _NOBODY, address=address)
-    audit.record(db, nobody, _SIGN_IN, now, About(subject, detail={"why": why}), SignInFailed.reason)
+    audit.record(db, _nobody(address), _SIGN_IN, now, About(subject, detail={"why": why}), SignInFailed.reason)
+
+
+def _nobody(address: str) -> Actor:
+    return Actor(ActorKind.USER, _NOBODY, address=address)

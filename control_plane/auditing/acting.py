@@ -48,6 +48,8 @@ class Action(Enum):
     WEBHOOK_DELETE = "webhook.delete", Permission.ADMINISTER
     WEBHOOK_TEST = "webhook.test", Permission.ADMINISTER
     WEBHOOK_RETRY = "webhook.retry", Permission.ADMINISTER
+    SETUP_LINK_CREATE = "setup-link.create", Permission.ADMINISTER
+    BACKUP_RESTORE = "backup.restore", Permission.ADMINISTER
 
     @property
     def word(self) -> str:
@@ -76,7 +78,10 @@ class Deed:
 async def act(
     database: Database, actor: Actor, action: Action, now: datetime, subject: str | None = None
 ) -> AsyncIterator[Deed]:
-    """Give a transaction to do it in. Raise Forbidden; a refusal from within is recorded, too, and goes on."""
+    """Give a transaction to do it in. Raise Forbidden, which is recorded as a refusal from within is, and goes on.
+
+    The JSON API asks before it comes here, and records what it refuses behind (who.py).
+    """
     deed = None
     try:
         actor.require(action.needs)

@@ -25,6 +25,9 @@ REFRESH: Final = "token.refresh"
 END: Final = "session.end"  # its detail says why; one entry for all that a revocation or a deactivation has ended
 LOOK_UP: Final = "ticket.look-up"  # somebody asked for an event's status with a code that is none of its tickets'
 
+# What users and API keys ask of the API beyond what they may: only refusals, its detail says on which route.
+ASK: Final = "api.ask"
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -36,9 +39,14 @@ class About:
     detail: Mapping[str, str | int | bool | None] | None = None
 
 
-def record(db: AsyncSession, actor: Actor, action: str, now: datetime, about: About, outcome: str = DONE) -> AuditEntry:
+def record(db: AsyncSession, actor: Actor, action: str, now: datetime, about: About, outcome: str = DONE) -> None:
     """Add an entry to this transaction; `outcome` is "ok" or the word of a refusal."""
-    entry = AuditEntry(
+    db.add(entry(actor, action, now, about, outcome))
+
+
+def entry(actor: Actor, action: str, now: datetime, about: About, outcome: str = DONE) -> AuditEntry:
+    """Make an entry, for who has no session of ours to add it to."""
+    return AuditEntry(
         at=now,
         actor_kind=actor.kind.value,
         actor=actor.name[:100],
@@ -50,8 +58,6 @@ def record(db: AsyncSession, actor: Actor, action: str, now: datetime, about: Ab
         ticket_id=about.ticket_id,
         detail=json.dumps(dict(about.detail), sort_keys=True) if about.detail else None,
     )
-    db.add(entry)
-    return entry
 
 
 def code_digest(code: str) -> str:

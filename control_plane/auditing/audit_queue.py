@@ -1,7 +1,8 @@
-"""Refusals of viewers on their way to the audit log: written behind, in batches, by one writer.
+"""Refusals that may come in floods, on their way to the audit log: written behind, in batches, by one writer.
 
-A flood of guesses must not hold the database's write lock, nor fill the log: the same refusal of the same address is
-one entry a second, with how often it happened. Codes wait here in memory only; written is whose they are.
+Those of viewers, of sign-ins that come too often, and of requests beyond a role or scope. A flood must not hold the
+database's write lock, nor fill the log: the same refusal of the same address or actor is one entry a second, with how
+often it happened. Codes wait here in memory only; written is whose they are.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +30,10 @@ log = structlog.get_logger()
 
 
 class Refused(NamedTuple):
-    """What somebody at an address was refused, and with what he tried: a code, a session, a browser's resume hash."""
+    """What somebody at an address was refused, and with what he tried: a code, a session, a browser's resume hash.
+
+    `actor` is who it was unless a viewer; of him it is the route that he may not take, never with what ids he tried.
+    """
 
     action: str
     outcome: str
@@ -37,6 +41,8 @@ class Refused(NamedTuple):
     code: str | None = None
     sid: str | None = None
     resume_hash: str | None = None
+    actor: Actor | None = None
+    route: str | None = None
 
 
 @dataclass(slots=True)
@@ -100,7 +106,7 @@ class AuditQueue:
             for refused, times in some.items():
                 whose = by_code.get(refused.code or "") or by_hash.get(refused.resume_hash or "")
                 about = _about(refused, whose, times.count)
-                actor = Actor.viewer(refused.address)
+                actor = refused.actor or Actor.viewer(refused.address)
                 audit.record(db, actor, refused.action, times.first_at, about, refused.outcome)
 
     def _put_back(self, some: dict[Refused, _Times]) -> None:
@@ -124,7 +130,9 @@ class AuditQueue:
 
 def _about(refused: Refused, whose: _Whose | None, times: int) -> About:
     subject = refused.sid or (audit.code_digest(refused.code) if refused.code and not whose else None)
-    detail = {"times": times} if times > 1 else None
+    detail: dict[str, str | int] = {"times": times} if times > 1 else {}
+    if refused.route:
+        detail["route"] = refused.route
     return About(subject, whose.event_id if whose else None, whose.ticket_id if whose else None, detail)
 
 

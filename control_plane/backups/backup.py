@@ -16,7 +16,12 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, DateTime, TableClause, column, delete, func, insert, select, table, text
 from sqlalchemy import inspect as look_into
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.orm import Session
 
+from control_plane.auditing import audit
+from control_plane.auditing.acting import Action
+from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit import About
 from control_plane.backups import backup_counters, backup_file
 from control_plane.backups.backup_file import (
     DamagedBackupError,
@@ -29,6 +34,7 @@ from control_plane.backups.backup_file import (
 from control_plane.cli import commands
 from control_plane.revoking.revocation_feed import TOPIC
 from control_plane.running.home import OperatorError
+from control_plane.schemas import utc_now
 from control_plane.storage import (
     models_admin,  # noqa: F401 - its tables belong to the metadata
     schema_versions,
@@ -129,6 +135,7 @@ def _restore(connection: Connection, reader: Reader, *, force: bool) -> Ending:
     schema_versions.move(connection, schema_versions.known()[-1])
     backup_counters.write(connection, ending.counters)
     _begin_epoch(connection)
+    _record(connection, heading)
     return ending
 
 
@@ -182,6 +189,14 @@ def _begin_epoch(connection: Connection) -> None:
         raise DamagedBackupError("no epoch")
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_notify(CHANNEL, str(Notice(TOPIC, epoch)))))
+
+
+def _record(connection: Connection, heading: Heading) -> None:
+    """Say in the log, which is the backup's now, that everything after the backup was undone."""
+    about = About(detail={"backupOf": heading.created_at.isoformat()})
+    with Session(connection) as db:
+        db.add(audit.entry(Actor.command(), Action.BACKUP_RESTORE.word, utc_now(), about))
+        db.flush()
 
 
 @contextmanager

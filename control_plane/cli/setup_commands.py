@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from control_plane.admins import setup_link
+from control_plane.auditing.acting import Action, Deed
 from control_plane.cli import commands
 from control_plane.running.home import public_port, read_environment, setup_link_file
 from control_plane.running.processes import local_url
 from control_plane.schemas import utc_now
-from control_plane.storage.database import Database
 
 
 def fresh_link(home: Path) -> str:
@@ -15,11 +15,10 @@ def fresh_link(home: Path) -> str:
     environment = read_environment(home)
     origin = environment.get("PLATFORM_APP_URL", "").rstrip("/")
 
-    async def work(database: Database) -> str:
-        async with database.write() as db:
-            return await setup_link.make(db, utc_now())
+    async def work(deed: Deed) -> str:
+        return await setup_link.make(deed.db, utc_now())
 
-    token = commands.on_database(home, work)
+    token = commands.act(home, Action.SETUP_LINK_CREATE, work)
     return setup_link.link(origin or local_url("127.0.0.1", public_port(environment)), token)
 
 

@@ -11,6 +11,7 @@ from control_plane.notifying import outbox
 from control_plane.notifying.outbox import Topic
 from control_plane.notifying.webhook_line import new_secret
 from control_plane.refusals import Conflict, NotFound
+from control_plane.storage.database import Lock, hold
 from control_plane.storage.models_admin import Webhook, WebhookDelivery
 
 MOST: Final = 50
@@ -20,6 +21,7 @@ _IS_OFF: Final = "This webhook is switched off; switch it on first."
 
 async def create(db: AsyncSession, url: str, topics: Iterable[Topic], now: datetime, *, is_active: bool) -> Webhook:
     """Add a webhook, with a fresh secret. Raise Conflict when there are fifty."""
+    await hold(db, Lock.WEBHOOKS)  # or several would count forty-nine at the same moment
     if (await db.scalar(select(func.count()).select_from(Webhook)) or 0) >= MOST:
         raise Conflict(f"There are {MOST} webhooks already.")
     webhook = Webhook(

@@ -37,6 +37,7 @@ class Lock(IntEnum):
     FIRST_OWNER = 7_370_003
     EVENT = 7_370_004
     OWNERS = 7_370_005
+    WEBHOOKS = 7_370_006
 
 
 class DatabaseUnusable(Exception):

@@ -4,6 +4,7 @@ Nobody may wait for ever for a lock or for a server that is gone, and no value o
 digest) may stand in the text of an error: it will be logged.
 """
 
+import sqlite3
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -60,6 +61,14 @@ class Purpose(Enum):
 def make_engine(url: str, purpose: Purpose = Purpose.MAINTENANCE) -> AsyncEngine:
     parsed = make_url(url)
     return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, purpose)
+
+
+def is_outage(error: Exception) -> bool:
+    """Tell whether an OperationalError and its like say that the database is away, or too busy to answer.
+
+    SQLite calls a statement that makes no sense by that name, too.
+    """
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 def direct_arguments(engine: AsyncEngine) -> dict[str, Any]:

@@ -59,7 +59,10 @@ class SetupLink(Base):
 
 
 class ApiKey(Base):
-    """A program's key: stored hashed, `shown` are its first characters, `scopes` words with a space between."""
+    """A program's key: stored hashed, `shown` are its first characters, `scopes` words with a space between.
+
+    No two keys in use have one name; a revoked key's name is free again.
+    """
 
     __tablename__ = "api_key"
 
@@ -72,6 +75,16 @@ class ApiKey(Base):
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "uq_api_key_name_in_use",
+            "name",
+            unique=True,
+            sqlite_where=text("revoked_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
 
 
 class AuditEntry(Base):

@@ -36,7 +36,7 @@ async def kick(call: Call) -> Response:
         raise NotFound
     async with call.act(Action.SESSION_KICK, sid) as deed:
         session = await watching.kick(deed.db, sid, utc_now())  # not call.now: others may have been first in the queue
-        deed.ticket_id = session.ticket_id
+        deed.ticket_id, deed.event_id = session.ticket_id, await watching.event_id_of(deed.db, session)
         cursor = await revocation_feed.head(deed.db)
     ended = EndedSession(sid=session.sid, ended_at=session.ended_at, end_reason=session.end_reason)
     return answers.changed(ended, cursor)

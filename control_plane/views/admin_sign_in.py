@@ -25,7 +25,7 @@ class SignedIn(Schema):
 
 def door(request: Request) -> Door:
     app = services(request)
-    return Door(app.database, app.passwords, app.limits)
+    return Door(app.database, app.passwords, app.limits, app.audit_queue)
 
 
 def client_of(request: Request) -> Client:

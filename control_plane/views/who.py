@@ -3,8 +3,11 @@
 from starlette.responses import Response
 
 from control_plane.admins import accounts, api_keys
+from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor, ActorKind, Permission
-from control_plane.refusals import SignInRequired
+from control_plane.auditing.audit_queue import Refused
+from control_plane.metrics import template_of
+from control_plane.refusals import Forbidden, SignInRequired
 from control_plane.schemas import utc_now
 from control_plane.state import Request
 from control_plane.views.requests import bearer, client_address, is_secure, services
@@ -13,11 +16,16 @@ ADMIN_COOKIE = "sg_admin"
 
 
 async def actor_of(request: Request, needs: Permission | None) -> Actor:
-    """Return who asks; raise SignInRequired or Forbidden. Where nothing is needed, anybody may be nobody."""
+    """Return who asks; raise SignInRequired, or Forbidden, which is recorded.
+
+    Where nothing is needed, anybody may be nobody.
+    """
     if needs is None:
         return Actor(ActorKind.USER, "nobody", address=client_address(request))
     key = bearer(request) or ""
     actor = await _by_key(request, key) if key.startswith(api_keys.PREFIX) else await signed_in(request)
+    if not actor.may(needs):
+        _note_refusal(request, actor)
     actor.require(needs)
     return actor
 
@@ -47,6 +55,12 @@ async def _by_key(request: Request, key: str) -> Actor:
         raise SignInRequired("This API key is unknown or revoked.")
     app.key_uses.note(actor.id, utc_now())
     return actor
+
+
+def _note_refusal(request: Request, actor: Actor) -> None:
+    route = f"{request.method} {template_of(request.scope)}"
+    refused = Refused(audit.ASK, Forbidden.reason, client_address(request), actor=actor, route=route)
+    services(request).audit_queue.note(refused, utc_now())
 
 
 def set_admin_cookie(request: Request, response: Response, secret: str) -> None:

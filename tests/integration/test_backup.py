@@ -20,7 +20,7 @@ from control_plane.storage.database import Database, _alembic_config, upgrade_sc
 from control_plane.ticketing import tickets
 from tests.support.api import event_body, new_database
 from tests.support.backups import append_change, lines_of
-from tests.support.rows import ROWS, but_for_the_epoch, contents, fill
+from tests.support.rows import ROWS, but_for_the_restore, contents, fill
 
 if TYPE_CHECKING:
     from tests.support.postgres import Postgres
@@ -79,7 +79,7 @@ async def test_what_is_restored_equals_the_original_but_for_the_epoch(
     assert all(len(rows) == ROWS for name, rows in before.items() if name != "feed_epoch")
     await backup.dump(database_url, file, None, NOW)
     await backup.restore(other_url, file, force=False)
-    assert but_for_the_epoch(await contents(other_url)) == but_for_the_epoch(before)
+    assert but_for_the_restore(await contents(other_url)) == but_for_the_restore(before)
     assert await epoch(other_url) != await epoch(database_url)
     assert await contents(database_url) == before
     assert await tally(other_url) == await tally(database_url) != []
@@ -91,7 +91,7 @@ async def test_a_restore_over_the_original_names_its_history_anew(database_url: 
     await backup.dump(database_url, file, None, NOW)
     await execute(database_url, "DELETE FROM audit_entry")
     await backup.restore(database_url, file, force=True)
-    assert but_for_the_epoch(await contents(database_url)) == but_for_the_epoch(before)
+    assert but_for_the_restore(await contents(database_url)) == but_for_the_restore(before)
     assert await epoch(database_url) != before["feed_epoch"][0][1]
 
 
@@ -109,7 +109,7 @@ async def test_a_database_without_tables_is_filled_too(database_url: str, tmp_pa
     await backup.dump(database_url, file, None, NOW)
     fresh = f"sqlite+aiosqlite:///{tmp_path}/fresh.db"
     await backup.restore(fresh, file, force=False)
-    assert but_for_the_epoch(await contents(fresh)) == but_for_the_epoch(await contents(database_url))
+    assert but_for_the_restore(await contents(fresh)) == but_for_the_restore(await contents(database_url))
 
 
 async def test_what_is_there_is_replaced_only_by_force(database_url: str, other_url: str, file: Path) -> None:
@@ -120,7 +120,7 @@ async def test_what_is_there_is_replaced_only_by_force(database_url: str, other_
         await backup.restore(database_url, file, force=False)
     assert await contents(database_url) == before
     await backup.restore(database_url, file, force=True)
-    assert not any(but_for_the_epoch(await contents(database_url)).values())
+    assert not any(but_for_the_restore(await contents(database_url)).values())
 
 
 async def test_only_its_owner_reads_a_backup_and_none_is_overwritten(sqlite_url: str, file: Path) -> None:
@@ -162,7 +162,7 @@ async def test_a_backup_of_an_older_schema_is_brought_to_this_one(
     await fill(other_url)
     await backup.restore(other_url, file, force=True)
     await to_thread.run_sync(upgrade_schema, database_url)
-    assert but_for_the_epoch(await contents(other_url)) == but_for_the_epoch(await contents(database_url))
+    assert but_for_the_restore(await contents(other_url)) == but_for_the_restore(await contents(database_url))
     assert [row[1] for row in (await contents(other_url))["event"]] == ["Old"]
 
 

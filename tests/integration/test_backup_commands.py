@@ -12,7 +12,7 @@ from control_plane.key_file import rotate
 from control_plane.running.home import create_home, read_environment, settings_file
 from control_plane.running.supervisor import only_one
 from tests.support.command import Streamgate
-from tests.support.rows import but_for_the_epoch, contents, fill
+from tests.support.rows import but_for_the_restore, contents, fill
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_with_its_secrets_a_backup_makes_the_same_installation_elsewhere(
     for name in (".env", "keys/playback.json"):
         assert stat.S_IMODE((tmp_path / "new" / name).stat().st_mode) == 0o600
     before, after = (anyio.run(contents, url(folder)) for folder in (home, tmp_path / "new"))
-    assert but_for_the_epoch(after) == but_for_the_epoch(before)
+    assert but_for_the_restore(after) == but_for_the_restore(before)
     assert (tmp_path / "new" / "streams").is_dir()
 
 

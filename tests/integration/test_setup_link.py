@@ -75,6 +75,8 @@ async def test_the_link_makes_the_first_owner_and_signs_him_in(settings: Setting
         assert "streamgate setup-link" not in (await http.get("/admin/login")).text
         assert (await owner.sign_in(PASSWORD, username="anna")).status_code == 200
         [entry] = await audit_of(owner, "user.create")
+        [offered] = await audit_of(owner, "setup-link.create")
+    assert (offered["actorKind"], offered["outcome"]) == ("system", "ok")
     assert (entry["actor"], entry["outcome"], entry["detail"]["by"]) == ("anna", "ok", "set-up link")
 
 
@@ -198,12 +200,15 @@ def test_the_command_prints_a_link_while_there_is_no_account(tmp_path: Path, mon
     assert first.startswith(f"http://127.0.0.1:{port}/admin/setup#")
     assert first != second
 
-    async def use() -> httpx2.Response:
+    async def use(token: str) -> list[tuple[str, str]]:
         url = f"sqlite+aiosqlite:///{home}/streamgate.db"
-        async with running(make_settings(url, admin_password_hash=None)) as plane:
-            return await set_up(plane, second.partition("#")[2])
+        async with running(make_settings(url, admin_password_hash=None)) as plane, plane.browser() as http:
+            assert (await http.post("/admin/setup", data=FORM | {"token": token})).status_code == 303
+            return [
+                (entry["actorKind"], entry["outcome"]) for entry in await audit_of(Admin(http), "setup-link.create")
+            ]
 
-    assert apart(lambda: asyncio.run(use())).status_code == 303
+    assert apart(lambda: asyncio.run(use(second.partition("#")[2]))) == [("command", "ok")] * 2
     with pytest.raises(OperatorError, match="There is an account already"):
         apart(lambda: setup_commands.fresh_link(home))
 

@@ -3,31 +3,38 @@
 import asyncio
 from collections import Counter
 from threading import Event
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from argon2 import PasswordHasher
 
-from control_plane.admins import accounts
+from control_plane.admins import accounts, admin_users
 from control_plane.admins.passwords import MOST_AT_ONCE, MOST_WAITING
+from control_plane.auditing.actors import Role
 from control_plane.refusals import SignInFailed
-from tests.support.api import HASHER, PASSWORD, Admin, ControlPlane, make_settings, running
+from control_plane.schemas import utc_now
+from tests.support.api import HASHER, PASSWORD, PASSWORD_HASH, Admin, ControlPlane, make_settings, running
 from tests.support.staff import audit_of, code_now, hire, use_codes
 
 pytestmark = pytest.mark.anyio
 
 
 class Watched(PasswordHasher):
-    """A real hasher that counts its verifications and how many were at work at once. It waits for its gate."""
+    """A real hasher that keeps what its work costs, and how many were at work at once. It waits for its gate."""
 
     def __init__(self) -> None:
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
-        self.verified = self.busy = self.most_busy = 0
+        self.busy = self.most_busy = 0
+        self.costs: list[str] = []  # parameters of a verification, or "hash"
         self.gate = Event()
         self.gate.set()
 
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        self.costs.append("hash")
+        return super().hash(password, salt=salt)
+
     def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - its name in the base
-        self.verified += 1
+        self.costs.append(str(hash).split("$")[3])
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
         self.gate.wait(timeout=10)
@@ -57,15 +64,45 @@ async def test_every_kind_of_wrong_is_answered_byte_for_byte_alike(database_url:
         ]
         answers, checks = [], []
         for attempt in wrong:
-            before = hasher.verified
+            before = len(hasher.costs)
             async with plane.browser("192.0.2.99") as stranger:
                 answer = await stranger.post("/api/admin/login", json={"password": PASSWORD} | attempt)
             answers.append((answer.status_code, answer.content, sorted(answer.headers.items())))
-            checks.append(hasher.verified - before)
+            checks += hasher.costs[before:]
     assert {status for status, _, _ in answers} == {401}
     assert SignInFailed.sentence.encode() in answers[0][1]
     assert [answer for answer in answers if answer != answers[0]] == []
-    assert checks == [1] * len(wrong)
+    assert checks == ["m=8,t=1,p=1"] * len(wrong)
+
+
+async def test_an_unknown_user_costs_what_a_known_one_does_from_the_first_on_whatever_hashes_there_are(
+    database_url: str,
+) -> None:
+    hasher = Watched()
+    older = make_settings(database_url, admin_password_hash=PasswordHasher(2, 16, 1).hash(PASSWORD))
+    async with running(older, hasher) as plane:
+        for name in ("nobody", "admin"):
+            await enter(plane, name)
+    assert hasher.costs == ["m=16,t=2,p=1"] * 2
+
+
+async def test_where_hashes_cost_differently_an_unknown_name_always_costs_the_same_as_somebodys(
+    database_url: str,
+) -> None:
+    costs: list[list[str]] = []
+    older = make_settings(database_url, admin_password_hash=PasswordHasher(2, 16, 1).hash(PASSWORD))
+    async with running(older) as plane, plane.services.database.write() as db:
+        await admin_users.create(db, "anna", Role.ADMIN, PASSWORD_HASH, utc_now())
+    for _ in range(2):  # control planes
+        hasher = Watched()
+        async with running(older, hasher) as plane:
+            for number in range(20):
+                await enter(plane, f"nobody{number}", f"192.0.2.{number}")
+                await enter(plane, f" NoBody{number}", f"192.0.2.{number}")
+        assert hasher.costs[::2] == hasher.costs[1::2]
+        costs.append(hasher.costs)
+    assert costs[0] == costs[1]
+    assert set(costs[0]) == {"m=16,t=2,p=1", "m=8,t=1,p=1"}
 
 
 async def test_a_code_of_the_app_signs_in_once(plane: ControlPlane, admin: Admin) -> None:
@@ -137,7 +174,7 @@ async def test_of_a_hundred_sign_ins_at_once_few_are_checked_at_once_and_the_res
     hasher, retry_after = Watched(), set[str]()
     hasher.gate.clear()  # until somebody was sent away: a fast hasher would find nobody waiting
 
-    async def enter(plane: ControlPlane, number: int) -> int:
+    async def try_once(plane: ControlPlane, number: int) -> int:
         async with plane.browser(f"192.0.2.{number}") as http:
             answer = await Admin(http).sign_in("wrong", username=("admin", "nobody")[number % 2])
         retry_after.add(answer.headers.get("retry-after", ""))
@@ -146,10 +183,13 @@ async def test_of_a_hundred_sign_ins_at_once_few_are_checked_at_once_and_the_res
         return answer.status_code
 
     async with running(make_settings(database_url), hasher) as plane:
-        statuses = Counter(await asyncio.gather(*(enter(plane, number) for number in range(100))))
+        statuses = Counter(await asyncio.gather(*(try_once(plane, number) for number in range(100))))
         async with plane.browser() as http:
             assert (await Admin(http).sign_in()).status_code == 200
+            sent_away = await refused_sign_ins(plane, Admin(http), "busy")
     assert hasher.most_busy <= MOST_AT_ONCE
+    assert len({entry["address"] for entry in sent_away}) == statuses[503]
+    assert {(entry["actorKind"], entry["actor"]) for entry in sent_away} == {("user", "nobody")}
     assert statuses.keys() == {401, 503}
     assert statuses[401] >= MOST_AT_ONCE + MOST_WAITING
     assert retry_after == {"", "3"}
@@ -194,6 +234,29 @@ async def test_the_audit_log_knows_who_came_in_and_who_did_not_and_why(plane: Co
     everything = (await admin.http.get("/api/admin/audit", params={"limit": 200})).text
     for secret in ("hunter2", "a wrong secret", PASSWORD, codes[0], "000000"):
         assert secret not in everything
+
+
+async def test_sign_ins_that_come_too_often_are_recorded_as_few_entries(plane: ControlPlane, admin: Admin) -> None:
+    async with plane.browser("192.0.2.5") as http:
+        answers = [(await Admin(http).sign_in("wrong")).status_code for _ in range(60)]
+    assert Counter(answers) == {401: 10, 429: 50}
+    refused = await refused_sign_ins(plane, admin, "rate-limited")
+    assert 1 <= len(refused) <= 10  # one a second
+    assert sum((entry["detail"] or {}).get("times", 1) for entry in refused) == 50
+    assert {(entry["actor"], entry["address"], entry["subject"]) for entry in refused} == {
+        ("nobody", "192.0.2.5", None)
+    }
+
+
+async def enter(plane: ControlPlane, username: str, address: str = "192.0.2.99") -> int:
+    """Try a wrong password."""
+    async with plane.browser(address) as http:
+        return (await Admin(http).sign_in("wrong", username=username)).status_code
+
+
+async def refused_sign_ins(plane: ControlPlane, owner: Admin, outcome: str) -> list[dict[str, Any]]:
+    await plane.services.audit_queue.write_behind()
+    return [entry for entry in await audit_of(owner, "sign-in") if entry["outcome"] == outcome]
 
 
 async def hash_of(plane: ControlPlane, username: str) -> str:

@@ -47,8 +47,10 @@ async def contents(url: str) -> Contents:
     return found
 
 
-def but_for_the_epoch(found: Contents) -> Contents:
-    return {name: rows for name, rows in found.items() if name != FeedEpoch.__tablename__}
+def but_for_the_restore(found: Contents) -> Contents:
+    """Leave out what a restore itself writes: a new name of the history, and its entry in the audit log."""
+    others = {name: rows for name, rows in found.items() if name != FeedEpoch.__tablename__}
+    return {name: [row for row in rows if "backup.restore" not in row] for name, rows in others.items()}
 
 
 async def _rows(connection: AsyncConnection, table: Table) -> list[tuple[Any, ...]]:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from argon2 import Type
+from argon2.low_level import hash_secret
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
@@ -11,6 +13,13 @@ from authz_sidecar.settings import SidecarSettings
 from control_plane.settings import Settings
 from tests.support.key_sets import ed25519_key, oct_key, public, write_keys
 
+
+def hashed(kib: int = 8, passes: int = 1, threads: int = 1, salt: int = 16, digest: int = 32) -> str:
+    """Hash a password, as cheaply as can be, and always the same: each worker has to make the same tests of it."""
+    return hash_secret(b"hunter2", b"s" * salt, passes, kib, threads, digest, Type.ID).decode()
+
+
+PASSWORD_HASH = hashed()
 GOOD = {"PLAYBACK_SIGNING_SECRET": "p" * 32, "INTERNAL_API_KEY": "k" * 32}
 SERVICES = [Settings, SidecarSettings]
 BOTH = [
@@ -32,6 +41,17 @@ CONTROL_PLANE = [
     ("REDIS_URL", "http://root:hunter2@cache"),
     ("ADMIN_PASSWORD_HASH", "hunter2hunter2"),
     ("ADMIN_PASSWORD_HASH", "$argon2i$v=19$hunter2"),
+    ("ADMIN_PASSWORD_HASH", "$argon2id$"),
+    ("ADMIN_PASSWORD_HASH", "$argon2id$v=19$hunter2"),
+    *(("ADMIN_PASSWORD_HASH", PASSWORD_HASH[:-cut]) for cut in (1, 2, 4, 20, 43, 44)),
+    ("ADMIN_PASSWORD_HASH", PASSWORD_HASH.replace("argon2id", "argon2i")),
+    ("ADMIN_PASSWORD_HASH", PASSWORD_HASH[:-1] + "="),
+    ("ADMIN_PASSWORD_HASH", PASSWORD_HASH[:-1] + "\u00e9"),
+    ("ADMIN_PASSWORD_HASH", PASSWORD_HASH.replace("m=8,", "m=7,")),
+    ("ADMIN_PASSWORD_HASH", PASSWORD_HASH.replace("m=8,", f"m={256 * 1024 + 1},")),
+    ("ADMIN_PASSWORD_HASH", PASSWORD_HASH.replace("t=1,", "t=17,")),
+    ("ADMIN_PASSWORD_HASH", PASSWORD_HASH.replace("p=1$", "p=65$")),
+    ("ADMIN_PASSWORD_HASH", hashed(salt=70, digest=64)),
     ("PLAYBACK_KEYS_FILE", "/dev/null"),
     ("APP_NAME", "x" * 61),
     ("APP_NAME", ""),
@@ -139,10 +159,10 @@ def test_everything_wrong_is_said_at_once(environment: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_secrets_are_never_printed(environment: pytest.MonkeyPatch, service: type[BaseSettings]) -> None:
-    environment.setenv("ADMIN_PASSWORD_HASH", "$argon2id$v=19$hunter2")
+    environment.setenv("ADMIN_PASSWORD_HASH", PASSWORD_HASH)
     settings = service()
     for text in (str(settings), repr(settings), settings.model_dump_json()):
-        assert not [secret for secret in ("p" * 32, "k" * 32, "hunter2") if secret in text]
+        assert not [secret for secret in ("p" * 32, "k" * 32, PASSWORD_HASH[-20:]) if secret in text]
 
 
 @pytest.mark.usefixtures("environment")
@@ -166,6 +186,23 @@ def test_settings_are_frozen(service: type[BaseSettings]) -> None:
 def test_what_is_at_the_edge_of_sense_starts(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     environment.setenv(name, value)
     assert str(getattr(Settings(), name.lower())) == value
+
+
+@pytest.mark.parametrize(
+    "password_hash",
+    [
+        PASSWORD_HASH,
+        hashed(65_536, 3, 4),  # as `streamgate hash-password` makes them
+        hashed(19_456, 2, digest=64),
+        hashed(256 * 1024),
+        hashed(passes=16),
+    ],
+)
+def test_a_whole_hash_of_what_parameters_ever_is_taken(environment: pytest.MonkeyPatch, password_hash: str) -> None:
+    environment.setenv("ADMIN_PASSWORD_HASH", password_hash)
+    taken = Settings().admin_password_hash
+    assert taken
+    assert taken.get_secret_value() == password_hash
 
 
 def test_a_logo_that_exists_is_taken(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Names that are nobody's twice, and a number that is never passed, when several ask at the same moment."""
+
+from collections import Counter
+
+import httpx2
+import pytest
+
+from tests.support.api import Admin
+from tests.support.races import statuses
+
+pytestmark = pytest.mark.anyio
+AT_ONCE, RUNS = 8, 5
+MOST_WEBHOOKS = 50
+WEBHOOK = {"url": "https://93.184.216.34/", "topics": ["event.live"]}
+
+
+async def made(admins: list[Admin], path: str, draft: object) -> Counter[int]:
+    """Ask for the same thing several times at once, at every control plane."""
+
+    async def make(admin: Admin) -> httpx2.Response:
+        return await admin.http.post(f"/api/admin{path}", json=draft)
+
+    return await statuses(make, [admins[number % len(admins)] for number in range(AT_ONCE)])
+
+
+async def test_of_several_who_make_a_user_of_one_name_exactly_one_does(admins: list[Admin]) -> None:
+    for run in range(RUNS):
+        draft = {"username": f"anna{run}", "role": "operator"}
+        assert await made(admins, "/users", draft) == {201: 1, 409: AT_ONCE - 1}
+
+
+async def test_of_several_who_make_a_key_of_one_name_exactly_one_does(admins: list[Admin]) -> None:
+    for run in range(RUNS):
+        draft = {"name": f"door {run}", "scopes": ["read"]}
+        assert await made(admins, "/api-keys", draft) == {201: 1, 409: AT_ONCE - 1}
+        [key] = [key for key in (await admins[0].list("/api-keys"))["data"] if key["name"] == f"door {run}"]
+        await admins[0].http.delete(f"/api/admin/api-keys/{key['id']}")
+        assert await made(admins, "/api-keys", draft) == {201: 1, 409: AT_ONCE - 1}
+
+
+async def test_of_several_who_make_the_last_webhooks_no_more_do_than_there_is_room_for(admins: list[Admin]) -> None:
+    there_are = (await admins[0].list("/webhooks"))["pagination"]["total"]
+    for _ in range(MOST_WEBHOOKS - there_are - 2):
+        assert (await admins[0].http.post("/api/admin/webhooks", json=WEBHOOK)).status_code == 201
+    assert await made(admins, "/webhooks", WEBHOOK) == {201: 2, 409: AT_ONCE - 2}
+    assert (await admins[0].list("/webhooks"))["pagination"]["total"] == MOST_WEBHOOKS
