@@ -96,8 +96,8 @@ def _health(follower: Follower, cached: Figures | None) -> JSONResponse:
         "status": "degraded" if follower.is_degraded else "ok",
         "revocationCacheSize": len(revocations or ()),
         "lastSyncAgo": None if follower.last_sync is None else f"{max(0, now - follower.last_sync):.0f}s",
+        "segmentCacheEvents": cached.events if cached else 0,
+        "segmentCacheSizeMB": cached.megabytes if cached else 0,
         "controlPlane": "ok" if follower.control_plane_reachable else "unreachable",
     }
-    if cached:
-        body |= {"segmentCacheEvents": cached.events, "segmentCacheSizeMB": cached.megabytes}
     return JSONResponse(body, status_code=503 if revocations is None else 200, headers={"Cache-Control": "no-store"})

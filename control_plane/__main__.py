@@ -18,7 +18,10 @@ KEEP_ALIVE_SECONDS = 75  # longer than nginx keeps its idle connections (60 s), 
 
 
 class Server(uvicorn.Server):
-    """Ends the long polls when it is told to stop, so that stopping takes no longer than the answers under way."""
+    """Ends the long polls when it stops, so that stopping takes no longer than the answers under way.
+
+    It stops when it is told to, and when a task of the application has crashed: a new process has them all again.
+    """
 
     def __init__(self, config: uvicorn.Config, let_waiters_go: Callable[[], None]) -> None:
         super().__init__(config)
@@ -27,6 +30,16 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._let_waiters_go()
         super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if not self.has_crashed:
+            return await super().on_tick(counter)
+        self._let_waiters_go()
+        return True
+
+    @property
+    def has_crashed(self) -> bool:
+        return bool(self.lifespan.error_occurred)
 
 
 def main() -> None:
@@ -58,7 +71,10 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
     )
-    Server(config, app.state.let_waiters_go).run()
+    server = Server(config, app.state.let_waiters_go)
+    server.run()
+    if server.has_crashed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """The control plane's ASGI application: its routes, readable from top to bottom."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import anyio
+import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from control_plane import key_watch
 from control_plane.admins import accounts, setup_link
@@ -17,7 +20,7 @@ from control_plane.metrics import MeasureRequests
 from control_plane.notifying import event_news
 from control_plane.revoking import edges, revocation_feed
 from control_plane.schemas import utc_now
-from control_plane.security import SameOriginOnly, SecurityHeaders
+from control_plane.security import BodyLimit, SameOriginOnly, SecurityHeaders
 from control_plane.settings import Settings
 from control_plane.state import Services, State, make_services
 from control_plane.storage import listening
@@ -36,6 +39,7 @@ from control_plane.views.admin_routes import ADMIN_API
 from control_plane.views.viewer_routes import VIEWER_API
 
 MAX_BODY_BYTES: Final = 64 * 1024
+log = structlog.get_logger()
 
 ROUTES: Final[list[BaseRoute]] = [
     Route("/", portal.portal),
@@ -60,6 +64,13 @@ ROUTES: Final[list[BaseRoute]] = [
 ]
 
 
+class Application(Starlette):
+    """Puts the security headers around everything: the answer to a crash is made outside of all middleware."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return SecurityHeaders(super().build_middleware_stack())
+
+
 def create_app(settings: Settings) -> Starlette:
     services = make_services(settings, utc_now())
 
@@ -68,16 +79,20 @@ def create_app(settings: Settings) -> Starlette:
         await _prepare(services)
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(reaper.run, services.database, services.retention, stop)
-            tasks.start_soon(services.audit_queue.run, stop)
-            tasks.start_soon(key_watch.run, services.keys, stop)
-            tasks.start_soon(edges.run, services.database, services.receipts, stop)
-            tasks.start_soon(listening.run, services.database, stop)
-            tasks.start_soon(revocation_feed.watch, services.database, stop)
-            tasks.start_soon(services.heartbeats.run, stop)
-            tasks.start_soon(services.key_uses.run, stop)
-            tasks.start_soon(services.dispatcher.run, stop)
-            tasks.start_soon(event_news.run, services.database, services.probe, stop)
+
+            def begin(task: Callable[..., Awaitable[None]], *arguments: object) -> None:
+                tasks.start_soon(partial(_watched, task, *arguments))
+
+            begin(reaper.run, services.database, services.retention, stop)
+            begin(services.audit_queue.run, stop)
+            begin(key_watch.run, services.keys, stop)
+            begin(edges.run, services.database, services.receipts, stop)
+            begin(listening.run, services.database, stop)
+            begin(revocation_feed.watch, services.database, stop)
+            begin(services.heartbeats.run, stop)
+            begin(services.key_uses.run, stop)
+            begin(services.dispatcher.run, stop)
+            begin(event_news.run, services.database, services.probe, stop)
             yield {"services": services}
             stop.set()
         await services.probe.close()
@@ -85,19 +100,30 @@ def create_app(settings: Settings) -> Starlette:
         if services.shared_counts:
             await services.shared_counts.close()
 
-    app = Starlette(
+    app = Application(
         routes=ROUTES,
         exception_handlers=errors.HANDLERS,
         middleware=[
             Middleware(MeasureRequests, metrics=services.metrics),
-            Middleware(SecurityHeaders),  # outermost but for the clock: refusals and crashes carry the headers, too
-            Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
+            Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES),
             Middleware(SameOriginOnly, public_origin=settings.platform_app_url),
         ],
         lifespan=lifespan,
     )
     app.state.let_waiters_go = services.database.announcements.close
     return app
+
+
+async def _watched(task: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """Say which task crashed: it ends all of them, the lifespan, and with that the process (`__main__.Server`)."""
+    try:
+        await task(*arguments)
+    except Exception as error:
+        first: BaseException = error
+        while isinstance(first, BaseExceptionGroup):  # of a task that has tasks of its own
+            first = first.exceptions[0]
+        log.critical("task_crashed", exc_info=first)
+        raise
 
 
 async def _prepare(services: Services) -> None:

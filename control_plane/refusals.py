@@ -112,6 +112,20 @@ class TooBusy(Refusal):
         super().__init__()
 
 
+class Unavailable(Refusal):
+    reason = "unavailable"
+    sentence = "The service cannot answer at the moment. Please try again."
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__()
+
+
+class TooLarge(Refusal):
+    reason = "content-too-large"
+    sentence = "The request is too large."
+
+
 class TakenOverTooOften(Refusal):
     """Devices take one ticket's seats from each other again and again; `retry_after` is in seconds."""
 

@@ -1,4 +1,4 @@
-"""Two pure ASGI middlewares: headers on every answer, and no state changed from another site.
+"""Pure ASGI middlewares: headers on every answer, no state changed from another site, no body larger than allowed.
 
 A cross-site form or script can send our cookies along but cannot hide where it comes from: browsers send
 Sec-Fetch-Site, older ones and plain http Origin (https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site).
@@ -9,12 +9,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.admins import api_keys
-from control_plane.refusals import CrossOrigin
+from control_plane.refusals import CrossOrigin, Refusal, TooLarge
 
+_TOO_LARGE: Final = 413
 _SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
 # No other site can make a browser send this: it would ask us first (a CORS preflight), and we never say yes.
 _SHOWS_A_KEY: Final = f"bearer {api_keys.PREFIX}"
@@ -66,8 +68,7 @@ class SameOriginOnly:
         if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or self._is_ours(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
-        body = {"error": CrossOrigin.sentence, "reason": CrossOrigin.reason}
-        await JSONResponse(body, 403)(scope, receive, send)
+        await _refusal(CrossOrigin, 403)(scope, receive, send)
 
     def _is_ours(self, headers: Headers) -> bool:
         if headers.get("authorization", "").lower().startswith(_SHOWS_A_KEY):
@@ -77,3 +78,27 @@ class SameOriginOnly:
             return site in {"same-origin", "none"}
         origin = headers.get("origin")
         return origin is None or urlsplit(origin).netloc in {headers.get("host"), self._public_host or None}
+
+
+class BodyLimit:
+    """Refuses larger bodies, in our words: Starlette's own are plain text. A route may have a limit of its own."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = RequestBodyLimitMiddleware(app, max_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_refused = False
+
+        async def send_in_our_words(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start" and message["status"] == _TOO_LARGE:
+                is_refused = True
+                await _refusal(TooLarge, _TOO_LARGE)(scope, receive, send)
+            elif not is_refused:
+                await send(message)
+
+        await self._app(scope, receive, send_in_our_words)
+
+
+def _refusal(kind: type[Refusal], status: int) -> JSONResponse:
+    return JSONResponse({"error": kind.sentence, "reason": kind.reason}, status)

@@ -19,8 +19,8 @@ from control_plane.storage.database import Database
 from control_plane.storage.models import Ticket
 from control_plane.ticketing import ticket_search, tickets
 from control_plane.ticketing.tickets import TicketFilter
-from control_plane.views.admin_tickets import ticket_view
-from control_plane.views.answers import Changed, Data, Page
+from control_plane.views.admin_tickets import note_on, ticket_view
+from control_plane.views.answers import Changed, Data, Searched
 
 Change = Callable[[AsyncSession, Collection[str], datetime], Awaitable[Sequence[Ticket]]]
 
@@ -42,18 +42,19 @@ def generate(home: Path, event_id: str, **values: object) -> tuple[str, Data[lis
     return commands.act(home, Action.TICKET_GENERATE, work)
 
 
-def list_page(home: Path, **values: object) -> Page[TicketView]:
+def list_page(home: Path, **values: object) -> Searched[TicketView]:
     """Raise OperatorError."""
     asked = commands.parse(TicketQuery, values)
     wanted = TicketFilter(asked.event_id, asked.status, asked.search or None)
 
-    async def work(database: Database) -> Page[TicketView]:
+    async def work(database: Database) -> Searched[TicketView]:
         async with database.read() as db:
-            found, total, _ = await ticket_search.page(db, wanted, utc_now(), asked.offset, asked.limit)
-            watching = await tickets.live_sessions(db, [ticket.id for ticket in found])
-        return Page(
-            data=[ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found],
-            pagination=commands.pagination(asked, total),
+            found = await ticket_search.page(db, wanted, utc_now(), asked.offset, asked.limit)
+            watching = await tickets.live_sessions(db, [ticket.id for ticket in found.tickets])
+        return Searched(
+            data=[ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets],
+            pagination=commands.pagination(asked, found.total),
+            note=note_on(found),
         )
 
     return commands.on_database(home, work)

@@ -65,6 +65,8 @@ def list_tickets(  # noqa: PLR0913 - one parameter an option
         for view in found.data
     ]
     print_page(("CODE", "STATUS", "EXPIRES (UTC)", "WATCHING", "EVENT", "LABEL"), rows, found.pagination)
+    if found.note:
+        typer.echo(found.note, err=True)
 
 
 @app.command("revoke")

@@ -137,5 +137,7 @@ class Dispatcher:
         forgotten = 1
         while forgotten:
             async with self._database.write() as db:
-                forgotten = await outbox.forget(db, self._clock())
+                forgotten, waiting = await outbox.forget(db, self._clock())
+            for webhook_id, messages in waiting.items():
+                log.warning("webhook_messages_dropped", webhook=webhook_id, messages=messages)
         self._forgot_at = anyio.current_time()

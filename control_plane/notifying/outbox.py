@@ -5,7 +5,7 @@ their order. A process that dies in its turn loses it when the lease is over, an
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -154,14 +154,19 @@ async def end_turn(db: AsyncSession, turn: Turn, outcomes: Iterable[Outcome], no
         interest_of(db).forget()
 
 
-async def forget(db: AsyncSession, now: datetime) -> int:
-    """Drop up to a thousand of the oldest messages, a week after they were written. Return how many."""
+async def forget(db: AsyncSession, now: datetime) -> tuple[int, Counter[str]]:
+    """Drop up to a thousand of the oldest messages, a week after they were written.
+
+    Return how many, and how many of them still waited for each webhook: one that is switched off, or was away for so
+    long that its messages have not had their attempts.
+    """
     oldest = await db.scalar(select(func.min(WebhookDelivery.id)))
     if oldest is None:
-        return 0
+        return 0, Counter()
     old = WebhookDelivery.id < oldest + _AT_ONCE, WebhookDelivery.created_at < now - KEPT_FOR
-    dropped = await db.execute(delete(WebhookDelivery).where(*old).returning(WebhookDelivery.id))
-    return len(dropped.all())
+    columns = WebhookDelivery.webhook_id, WebhookDelivery.next_attempt_at
+    dropped = (await db.execute(delete(WebhookDelivery).where(*old).returning(*columns))).all()
+    return len(dropped), Counter(webhook_id for webhook_id, due_at in dropped if due_at)
 
 
 def interest_of(db: AsyncSession) -> Interest:

@@ -37,6 +37,17 @@ async def page(db: AsyncSession, event_id: str | None, offset: int, limit: int) 
     return [Watcher(*row) for row in rows], total or 0
 
 
+async def event_id_of(db: AsyncSession, session: ViewingSession) -> str | None:
+    return await db.scalar(select(Ticket.event_id).where(Ticket.id == session.ticket_id))
+
+
+async def event_id_of_browser(db: AsyncSession, resume_secret: str) -> str | None:
+    """Return the id of the event that a browser watched last."""
+    query = select(Ticket.event_id).join(ViewingSession, ViewingSession.ticket_id == Ticket.id)
+    own = query.where(ViewingSession.resume_hash == sessions.digest(resume_secret))
+    return await db.scalar(own.order_by(ViewingSession.started_at.desc()).limit(1))
+
+
 async def kick(db: AsyncSession, sid: str, now: datetime) -> ViewingSession:
     """End a session at an organiser's wish. Does nothing to one that is over. Raise NotFound."""
     session = await db.get(ViewingSession, sid, with_for_update=True)

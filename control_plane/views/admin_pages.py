@@ -35,7 +35,7 @@ from control_plane.views.admin_events import event_view
 from control_plane.views.admin_forms import Form
 from control_plane.views.admin_sign_in import sign_in as sign_in_with
 from control_plane.views.admin_sign_in import sign_out as signed_out
-from control_plane.views.admin_tickets import ticket_view
+from control_plane.views.admin_tickets import note_on, ticket_view
 from control_plane.views.errors import status_of
 from control_plane.views.requests import own_origin, services
 from control_plane.views.who import set_admin_cookie, signed_in
@@ -143,12 +143,12 @@ async def _event_page(request: Request, order: Form, status: int = 200) -> Respo
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
         figures = await events.figures(db, [event.id])
-        found, total, _ = await ticket_search.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
-        watching = await tickets.live_sessions(db, [ticket.id for ticket in found])
-    shown = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found]
-    values = _row(event, figures.get(event.id)) | _ticket_list(wanted, shown, _pages(paging, total))
+        found = await ticket_search.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
+        watching = await tickets.live_sessions(db, [ticket.id for ticket in found.tickets])
+    shown = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
+    values = _row(event, figures.get(event.id)) | _ticket_list(wanted, shown, _pages(paging, found.total))
     values |= {"expires_at": events.ticket_expiry(event), "stream_folder": _stream_folder(request, event)}
-    return render(request, "event.html", status, order=order, **values)
+    return render(request, "event.html", status, order=order, note=note_on(found), **values)
 
 
 def _ticket_list(wanted: TicketFilter, shown: list[TicketView], pages: dict[str, int]) -> dict[str, Any]:

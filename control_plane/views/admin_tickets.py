@@ -16,6 +16,7 @@ from control_plane.schemas import TicketOrder, TicketQuery, TicketsOfEventQuery,
 from control_plane.schemas.tickets import TicketIds
 from control_plane.storage.models import Ticket
 from control_plane.ticketing import ticket_search, tickets
+from control_plane.ticketing.ticket_search import Found
 from control_plane.ticketing.tickets import TicketFilter
 from control_plane.views import answers
 from control_plane.views.answers import Changed, Data, Searched
@@ -114,7 +115,12 @@ async def _page(call: Call, query: TicketsOfEventQuery, wanted: TicketFilter) ->
         found = await ticket_search.page(db, wanted, call.now, query.offset, query.limit)
         watching = await tickets.live_sessions(db, [ticket.id for ticket in found.tickets])
     rows = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
-    return answers.searched(rows, query, found.total, None if found.is_whole else _TOO_COMMON)
+    return answers.searched(rows, query, found.total, note_on(found))
+
+
+def note_on(found: Found) -> str | None:
+    """Say so where a search has left something out."""
+    return None if found.is_whole else _TOO_COMMON
 
 
 def ticket_view(ticket: Ticket, watching: int = 0) -> TicketView:

@@ -55,7 +55,8 @@ class Endpoint:
 
     `refuses` are what it may refuse with beyond what follows from the rest: 401, 403, 404, 422 and the like. `shows`
     is what a viewer's player or a server shows instead of being signed in (a security scheme of the document).
-    `consumes` is the media type of a body that the handler reads by itself, `headers` what it wants beside it;
+    `consumes` is the media type of a body that the handler reads by itself (with `shows`: of one that stands for what
+    is shown), `headers` what it wants beside it;
     `max_body` are the bytes of a body that may be larger than others.
     """
 

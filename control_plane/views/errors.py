@@ -4,12 +4,15 @@ from typing import Any, Final
 
 import structlog
 from pydantic import ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from control_plane import refusals
 from control_plane.metrics import template_of
 from control_plane.state import Request
+from control_plane.storage.engines import is_outage
 
 _STATUS: Final[dict[type[Exception], int]] = {
     refusals.MalformedRequest: 400,
@@ -30,12 +33,21 @@ _STATUS: Final[dict[type[Exception], int]] = {
     refusals.SessionTakenOver: 409,
     refusals.Conflict: 409,
     refusals.TicketExpired: 410,
+    refusals.TooLarge: 413,
     refusals.FieldRefused: 422,
     refusals.ImportRefused: 422,
     refusals.TooManyAttempts: 429,
     refusals.TakenOverTooOften: 429,
     refusals.TooBusy: 503,
+    refusals.Unavailable: 503,
 }
+_COME_AGAIN: Final = (
+    refusals.TooManyAttempts,
+    refusals.TakenOverTooOften,
+    refusals.TooBusy,
+    refusals.Unavailable,
+)
+_RETRY_SECONDS: Final = 5
 _SOME_ARE_WRONG: Final = "Some values are not right."
 log = structlog.get_logger()
 
@@ -60,7 +72,7 @@ async def refused(_request: Request, refusal: Exception) -> Response:
         body["fields"] = {f"line {line}": sentence for line, sentence in refusal.problems}
     if isinstance(refusal, refusals.TicketInUse):
         body |= {"inUse": True, "canTakeOver": refusal.can_take_over}
-    if isinstance(refusal, refusals.TooManyAttempts | refusals.TakenOverTooOften | refusals.TooBusy):
+    if isinstance(refusal, _COME_AGAIN):
         headers["Retry-After"] = str(refusal.retry_after)
     return JSONResponse(body, status_of(refusal), headers)
 
@@ -78,15 +90,23 @@ async def http_error(_request: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status_code, error.headers)
 
 
+async def database_failed(request: Request, error: Exception) -> Response:
+    """Answer 503 while the database is away; raise the error again where the fault is ours."""
+    if not is_outage(error):
+        raise error
+    log.error("database_away", **_asked(request), error=type(error).__name__)
+    return await refused(request, refusals.Unavailable(_RETRY_SECONDS))
+
+
 async def crashed(request: Request, error: Exception) -> Response:
-    log.error(
-        "unhandled_error",
-        method=request.method,
-        route=template_of(request.scope),
-        request=request.headers.get("x-request-id"),
-        exc_info=error,
-    )
+    log.error("unhandled_error", **_asked(request), exc_info=error)
     return JSONResponse({"error": "Something went wrong on our side.", "reason": "internal"}, 500)
+
+
+def _asked(request: Request) -> dict[str, str | None]:
+    """Say what was asked for without a value; `request` stands in nginx's access log, too."""
+    number = request.headers.get("x-request-id")
+    return {"method": request.method, "route": template_of(request.scope), "request": number}
 
 
 def _message(text: str) -> str:
@@ -97,5 +117,8 @@ HANDLERS: Final[Any] = {
     refusals.Refusal: refused,
     ValidationError: invalid,
     HTTPException: http_error,
+    OperationalError: database_failed,
+    InterfaceError: database_failed,
+    NoConnection: database_failed,
     Exception: crashed,
 }

@@ -98,9 +98,10 @@ def _operation(endpoint: Endpoint, mount: str, names: _Names, schemas: dict[str,
         "security": _security(endpoint),
     }
     if body := endpoint.body or endpoint.reads_body:
-        operation["requestBody"] = _content("application/json", names[body, "validation"]) | {"required": True}
+        required = endpoint.body is not None or any(one.is_required() for one in body.model_fields.values())
+        operation["requestBody"] = _content("application/json", names[body, "validation"]) | {"required": required}
     if endpoint.consumes:
-        operation["requestBody"] = _content(endpoint.consumes, {}) | {"required": True}
+        operation["requestBody"] = _content(endpoint.consumes, {}) | {"required": not endpoint.shows}
     if endpoint.needs:
         operation["x-permission"] = endpoint.needs.value
     return operation
@@ -113,7 +114,8 @@ def _tag(endpoint: Endpoint, mount: str) -> str:
 def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
     if endpoint.needs:
         return [{"session": []}, {"apiKey": []}]
-    return [{endpoint.shows: []}] if endpoint.shows else []
+    in_body: list[dict[str, list[str]]] = [{}] if endpoint.consumes else []
+    return [{endpoint.shows: []}, *in_body] if endpoint.shows else []
 
 
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -164,13 +166,15 @@ def _responses(endpoint: Endpoint, names: _Names) -> dict[str, Any]:
 
 def _refusals(endpoint: Endpoint) -> dict[int, list[str]]:
     """Return the words of what an endpoint may refuse with, by status."""
-    kinds = [*endpoint.refuses]
+    kinds: list[type[refusals.Refusal]] = [*endpoint.refuses, refusals.Unavailable]
     if endpoint.needs:
         kinds += [refusals.SignInRequired, refusals.Forbidden]
     if endpoint.method in _CHANGING:
         kinds.append(refusals.CrossOrigin)
     if endpoint.body:
         kinds.append(refusals.MalformedRequest)
+    if endpoint.body or endpoint.reads_body or endpoint.consumes:
+        kinds.append(refusals.TooLarge)
     found: dict[int, list[str]] = {}
     for kind in kinds:
         words = found.setdefault(status_for(kind), [])
@@ -178,6 +182,4 @@ def _refusals(endpoint: Endpoint) -> dict[int, list[str]]:
             words.append(kind.reason)
     if endpoint.body or endpoint.query:
         found.setdefault(422, ["invalid"])
-    if endpoint.body or endpoint.reads_body or endpoint.consumes:
-        found.setdefault(413, []).append("content-too-large")
     return found

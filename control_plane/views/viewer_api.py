@@ -40,7 +40,7 @@ from control_plane.storage.models import Event, Ticket
 from control_plane.streaming.event_status import Status
 from control_plane.ticketing import tickets
 from control_plane.ticketing.codes import NO_CODE, parse_code
-from control_plane.viewing import sessions
+from control_plane.viewing import sessions, watching
 from control_plane.viewing.sessions import Device, Grant
 from control_plane.views import errors
 from control_plane.views.answers import as_json
@@ -112,11 +112,21 @@ async def resume(call: Call) -> Response:
                 grant = await sessions.resume(db, _device(request), app.rules, utc_now())
                 done(db, request, audit.RESUME, grant.claims, grant.ticket.id)
     except Refusal as refusal:
-        response = await errors.refused(request, refusal)
-        if not isinstance(refusal, NoSession):
-            response.delete_cookie(RESUME_COOKIE, path="/api/")
-        return response
+        return await _taking_cookies_away(request, refusal)
     return _granted(request, grant)
+
+
+async def _taking_cookies_away(request: Request, refusal: Refusal) -> Response:
+    """Refuse to resume. Both cookies are of the session that is over; one that opens nothing is left alone."""
+    response = await errors.refused(request, refusal)
+    if isinstance(refusal, NoSession):
+        return response
+    async with services(request).database.read() as db:
+        event_id = await watching.event_id_of_browser(db, request.cookies.get(RESUME_COOKIE, ""))
+    response.delete_cookie(RESUME_COOKIE, path="/api/")
+    if event_id:
+        response.delete_cookie(PLAYBACK_COOKIE, path=stream_prefix(event_id))
+    return response
 
 
 @endpoint(
@@ -160,7 +170,12 @@ async def heartbeat(call: Call) -> Response:
 
 
 @endpoint(
-    "POST /playback/release", needs=None, shows="playbackToken", answers={200: Released}, refuses=(TokenUnusable,)
+    "POST /playback/release",
+    needs=None,
+    shows="playbackToken",
+    answers={200: Released},
+    refuses=(TokenUnusable,),
+    consumes="text/plain",
 )
 async def release(call: Call) -> Response:
     """End the session; the token comes in the header, or as the body of a beacon. Idempotent."""

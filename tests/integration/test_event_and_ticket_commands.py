@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from control_plane.running.home import create_home
+from control_plane.ticketing import ticket_search
 from tests.support.api import UNKNOWN_ID
 from tests.support.command import Streamgate
 from tests.support.rows import contents
@@ -110,6 +111,22 @@ def test_generated_codes_are_printed_one_a_line_and_listed(streamgate: Streamgat
     assert [row["code"] for row in rows(streamgate, home, "--event", other)] == [code]
     assert [row["code"] for row in rows(streamgate, home, "--search", made[0][2:9])] == [made[0]]
     assert rows(streamgate, home, "--status", "redeemed") == []
+
+
+def test_a_list_says_so_where_a_search_has_left_something_out(
+    streamgate: Streamgate, home: Path, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streamgate("ticket", "generate", event, "--home", home, "--count", 30, "--label", "Guest")
+    search = "ticket", "list", "--home", home, "--search", "guest"
+    assert (streamgate(*search).err, json.loads(streamgate(*search, "--json").out)["note"]) == ("", None)
+    monkeypatch.setattr(ticket_search, "MOST", 20)
+    said = streamgate(*search)
+    assert said.code == 0
+    assert said.err.startswith("More tickets may match")
+    assert said.err.strip() not in said.out
+    found = json.loads(streamgate(*search, "--json").out)
+    assert (found["pagination"]["total"], found["note"]) == (20, said.err.strip())
+    assert streamgate("ticket", "list", "--home", home).err == ""
 
 
 def test_a_long_list_says_that_there_is_more(streamgate: Streamgate, home: Path, event: str) -> None:

@@ -1,7 +1,9 @@
 """No site but ours changes anything, and every answer carries the headers that keep browsers careful."""
 
+import httpx2
 import pytest
 
+from control_plane.storage.models import Base
 from tests.support.api import Admin, ControlPlane, Viewer, make_settings, running
 
 pytestmark = pytest.mark.anyio
@@ -60,10 +62,7 @@ async def test_reading_is_open_to_links_from_anywhere(admin: Admin) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/api/admin/session", "/api/nothing", "/internal/health", "/static/nothing.js"])
-async def test_every_answer_carries_the_security_headers(plane: ControlPlane, path: str) -> None:
-    async with plane.browser() as http:
-        headers = (await http.get(path)).headers
+def assert_careful(headers: httpx2.Headers) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -71,6 +70,24 @@ async def test_every_answer_carries_the_security_headers(plane: ControlPlane, pa
     assert "unsafe-eval" not in headers["content-security-policy"]
     assert "access-control-allow-origin" not in headers
     assert "strict-transport-security" not in headers
+
+
+@pytest.mark.parametrize("path", ["/", "/api/admin/session", "/api/nothing", "/internal/health", "/static/nothing.js"])
+async def test_every_answer_carries_the_security_headers(plane: ControlPlane, path: str) -> None:
+    async with plane.browser() as http:
+        assert_careful((await http.get(path)).headers)
+
+
+async def test_the_answer_to_a_crash_carries_them_too_and_is_kept_by_nobody(plane: ControlPlane) -> None:
+    served = httpx2.ASGITransport(plane.transport.app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=served, base_url="http://tickets.example") as http:
+        await Admin(http).sign_in()
+        async with plane.services.database.write() as db:
+            await (await db.connection()).run_sync(Base.metadata.tables["audit_entry"].drop)
+        answer = await http.get("/api/admin/audit")
+    assert (answer.status_code, answer.json()["reason"]) == (500, "internal")
+    assert answer.headers["cache-control"] == "no-store"
+    assert_careful(answer.headers)
 
 
 async def test_refusals_from_another_site_carry_them_too(plane: ControlPlane) -> None:

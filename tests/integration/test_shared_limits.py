@@ -20,6 +20,7 @@ from control_plane.limiting.limits import Limits
 from control_plane.limiting.moving_windows import Limit
 from control_plane.limiting.shared_limits import RedisCounts
 from control_plane.refusals import TooManyAttempts
+from tests.support import leaks
 from tests.support.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
 from tests.support.forging import SECRET
 from tests.support.redis_server import RedisServer
@@ -61,6 +62,7 @@ def plane(folder: Path, name: str, **settings: str) -> Iterator[Callable[[], htt
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)
+    leaks.check([log])
 
 
 def listens(path: Path) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from control_plane.notifying import outbox, webhooks
 from control_plane.notifying.dispatcher import Dispatcher
@@ -16,7 +17,7 @@ from control_plane.notifying.webhook_line import Lines, new_secret
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from tests.support.certificates import certificate
-from tests.support.hooks import add_webhook, outbox_of
+from tests.support.hooks import add_webhook, outbox_of, until
 from tests.support.stack import free_port
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import Answer, Receiver
@@ -189,6 +190,30 @@ async def test_a_dispatcher_that_stopped_in_the_middle_leaves_its_turn_to_the_ne
     receiver.answers()
     await Dispatcher(database, Lines(allow_private=True), clock).deliver_due()
     assert numbers(receiver) == [1, 2, 2, 3]
+
+
+async def test_messages_that_waited_for_a_week_are_not_dropped_in_silence(
+    database: Database, dispatcher: Dispatcher, receiver: Receiver, clock: Clock
+) -> None:
+    webhook = await add_webhook(database, receiver.url)
+    await put(database, 1)
+    await dispatcher.deliver_due()
+    await put(database, *range(2, 5))
+    async with database.write() as db:
+        await webhooks.change(db, webhook.id, webhook.url, [], is_active=False)
+    clock.forward(days=8)
+    with capture_logs() as logs:
+        async with anyio.create_task_group() as tasks:
+            stop = anyio.Event()
+            tasks.start_soon(dispatcher.run, stop)
+            await until(lambda: is_empty(database))
+            stop.set()
+    dropped = [entry for entry in logs if entry["event"] == "webhook_messages_dropped"]
+    assert [(entry["webhook"], entry["messages"]) for entry in dropped] == [(webhook.id, 3)]
+
+
+async def is_empty(database: Database) -> bool:
+    return await outbox_of(database) == []
 
 
 async def test_no_answer_within_the_time_there_is_counts_as_none(receiver: Receiver) -> None:

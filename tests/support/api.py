@@ -20,6 +20,7 @@ from control_plane.settings import Settings
 from control_plane.state import Services
 from control_plane.storage.database import upgrade_schema
 from tests.support.forging import RING, SECRET
+from tests.support.leaks import remember
 
 INTERNAL_KEY: Final = "an internal key of tests, long enough"
 PASSWORD: Final = "correct horse battery staple"
@@ -104,6 +105,7 @@ class Admin:
     async def codes(self, event_id: str, count: int = 1, label: str | None = None) -> list[dict[str, Any]]:
         order = {"count": count, "label": label}
         made: list[dict[str, Any]] = await self._data("POST", f"/events/{event_id}/tokens/generate", order)
+        remember(*(ticket["code"] for ticket in made))
         return made
 
     async def ticket(self, **event: Any) -> dict[str, Any]:
@@ -154,6 +156,7 @@ class Viewer:
 
     def _keep(self, answer: httpx2.Response) -> httpx2.Response:
         self.token = answer.json().get("playbackToken", self.token)
+        remember(self.token, *answer.cookies.values())
         return answer
 
 

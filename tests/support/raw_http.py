@@ -13,7 +13,12 @@ class RawAnswer:
 
 
 def raw_request(
-    url: str, target: str | bytes, method: str = "GET", headers: tuple[str, ...] = (), timeout: float = 10
+    url: str,
+    target: str | bytes,
+    method: str = "GET",
+    headers: tuple[str, ...] = (),
+    timeout: float = 10,
+    body: bytes = b"",
 ) -> RawAnswer:
     """Send `target` as it is; header lines are given whole. A connection that is cut off has status 0."""
     parts = urlsplit(url)
@@ -21,7 +26,7 @@ def raw_request(
     lines = [b"%s %s HTTP/1.1" % (method.encode(), raw_target), b"Host: " + parts.netloc.encode()]
     lines += [line.encode("latin-1") for line in headers]
     with socket.create_connection((parts.hostname or "", parts.port or 80), timeout) as connection:
-        connection.sendall(b"\r\n".join([*lines, b"Connection: close", b"", b""]))
+        connection.sendall(b"\r\n".join([*lines, b"Connection: close", b"", body]))
         received = b""
         while chunk := connection.recv(65536):
             received += chunk

@@ -5,6 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from control_plane.ticketing import ticket_search
 from tests.support.console import answer_yes, create, generate, question, ticket_rows, validate
 
 
@@ -46,6 +47,20 @@ def test_a_bad_number_of_codes_is_named_and_kept(admin: TestClient, event: str, 
     assert f'type="number" value="{count}"' in answer.text
     assert 'value="Kept"' in answer.text
     assert ticket_rows(admin.get(event).text) == []
+
+
+def test_a_total_that_is_cut_is_not_shown_as_exact(
+    admin: TestClient, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate(admin, event, 30, "Guest")
+    assert ">30 tickets found<" in admin.get(f"{event}?search=guest").text
+    monkeypatch.setattr(ticket_search, "MOST", 20)
+    page = admin.get(f"{event}?search=guest").text
+    assert ">20+ tickets found. More tickets may match than are shown and counted here." in page
+    assert ">30 tickets<" in admin.get(event).text
+    none = admin.get(f"{event}?search=~~").text
+    assert "No ticket matches." in none
+    assert "More tickets may match" in none
 
 
 def test_tickets_are_found_by_status_and_by_part_of_code_or_label(admin: TestClient, event: str) -> None:

@@ -1,0 +1,76 @@
+"""What nginx refuses by itself outside of the streams is said in the API's words, and nobody keeps it."""
+
+import json
+
+import pytest
+
+from tests.support.api import UNKNOWN_ID
+from tests.support.raw_http import RawAnswer, raw_request
+from tests.support.stack import StackUnderTest
+
+LONG = "x" * 20_000
+PLACES = ["/", "/admin", "/api/tokens/validate", "/health", "/internal/feed", "/static/none.js"]
+
+
+def refusal(answer: RawAnswer) -> tuple[int, str]:
+    """Give status and word of an answer that is as each refusal must be."""
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    told = json.loads(answer.body)
+    assert told.keys() == {"error", "reason"}
+    assert told["error"].endswith(".")
+    return answer.status, told["reason"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_address_that_is_too_long_is_refused_before_there_is_a_path(gate: StackUnderTest, place: str) -> None:
+    assert refusal(raw_request(gate.url, f"{place}?{LONG}")) == (414, "uri-too-long")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("header", [f"Cookie: {LONG}", "Host: another.example", "Content-Length: many"])
+def test_headers_that_are_too_large_or_make_no_sense_are_refused(gate: StackUnderTest, place: str, header: str) -> None:
+    assert refusal(raw_request(gate.url, place, headers=(header,))) == (400, "malformed")
+
+
+@pytest.mark.parametrize("target", ["/%zz", "/%00", "/a/../../b", "nowhere", "/ / x"])
+def test_a_first_line_that_makes_no_sense_is_refused(gate: StackUnderTest, target: str) -> None:
+    assert refusal(raw_request(gate.url, target)) == (400, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("method", "header", "status"), [("TRACE", "X: y", 405), ("POST", "Transfer-Encoding: x", 501)]
+)
+def test_what_nginx_does_not_do_is_refused(gate: StackUnderTest, method: str, header: str, status: int) -> None:
+    assert refusal(raw_request(gate.url, "/api/tokens/validate", method, (header,))) == (status, "not-supported")
+
+
+@pytest.mark.parametrize("place", [*PLACES, "/admin/cache/x"])
+def test_a_body_beyond_what_any_route_takes_is_refused_before_it_is_sent(gate: StackUnderTest, place: str) -> None:
+    method = "DELETE" if place.startswith("/admin/cache") else "POST"
+    answer = raw_request(gate.url, place, method, ("Content-Length: 2000000",))
+    assert refusal(answer) == (413, "content-too-large")
+
+
+@pytest.mark.parametrize("name", ["stream.m3u8", "1.ts", "one.key"])
+def test_a_body_for_a_stream_is_refused_in_the_same_words(gate: StackUnderTest, name: str) -> None:
+    answer = raw_request(gate.url, f"/streams/{UNKNOWN_ID}/{name}", headers=("Content-Length: 2000000",))
+    assert refusal(answer) == (413, "content-too-large")
+
+
+def test_the_control_planes_own_limit_is_told_in_the_same_words(gate: StackUnderTest) -> None:
+    small, large = ("Content-Length: 2000000",), ("Content-Type: application/json", f"Content-Length: {100_000}")
+    of_nginx = raw_request(gate.url, "/api/tokens/validate", "POST", small)
+    of_ours = raw_request(gate.url, "/api/tokens/validate", "POST", large, body=b" " * 100_000)
+    assert refusal(of_ours) == (413, "content-too-large")
+    assert json.loads(of_ours.body) == json.loads(of_nginx.body)
+
+
+@pytest.mark.parametrize(
+    "place", ["/_authorize", "/_bad_request", "/_not_supported", "/_too_large", "/_too_long", "/internal/feed"]
+)
+def test_what_is_internal_is_not_there(gate: StackUnderTest, place: str) -> None:
+    answer = raw_request(gate.url, place)
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
+    assert answer.headers["cache-control"] == "no-store"

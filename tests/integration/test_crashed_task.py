@@ -1,0 +1,44 @@
+"""A task of the control plane that crashes ends the process, so that it is started anew with all of them."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from tests.support.api import INTERNAL_KEY
+from tests.support.server import ControlPlaneProcess
+
+pytestmark = pytest.mark.anyio
+# A time that is none: whoever reads this row is ready for what databases raise, and not for that.
+DAMAGED = """
+    INSERT INTO event (id, title, starts_at, ends_at, access_window_hours, is_active, is_archived, session_policy,
+                       max_devices, tokens_not_before, version, created_at, updated_at)
+    VALUES ('x', 'Secret', '2000-01-01 00:00:00.000000', '2999-01-01 00:00:00.000000', 48, 1, 0, 'refuse', 1, 0, 1,
+            'nonsense', 'nonsense')"""
+
+
+async def test_a_task_that_crashes_ends_the_process_with_a_word(sqlite_url: str, tmp_path: Path) -> None:
+    with ControlPlaneProcess(tmp_path, sqlite_url) as plane:
+        async with plane.browser() as sidecar, anyio.create_task_group() as tasks:
+            cursor = (await ask(sidecar, "", 0)).json()["cursor"]
+            tasks.start_soon(ask, sidecar, cursor, 30)
+            with closing(sqlite3.connect(sqlite_url.partition("///")[2])) as database, database:
+                database.execute(DAMAGED)
+            process = plane.service._process
+            assert process
+            await anyio.to_thread.run_sync(lambda: process.wait(timeout=15))
+            assert process.returncode == 1
+        printed = plane.service.printed()
+    [crash] = [line for line in printed.splitlines() if "task_crashed" in line]
+    assert '"error": "ValueError' in crash
+    assert "event_news.py" in crash
+    assert "Cancel" not in printed, "nobody who waits holds the end up"
+    assert "Secret" not in printed
+
+
+async def ask(sidecar: httpx2.AsyncClient, cursor: str, wait: int) -> httpx2.Response:
+    query: dict[str, str | int] = {"cursor": cursor, "wait": wait}
+    return await sidecar.get("/internal/feed", params=query, headers={"X-Internal-Api-Key": INTERNAL_KEY})
