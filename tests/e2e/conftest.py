@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support.databases import database_settings
 from tests.support.people import Organiser
 from tests.support.screen import Device, new_device
 from tests.support.stack import StackUnderTest
@@ -14,13 +15,15 @@ from tests.support.video import live, make_recording
 
 
 @pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    running = StackUnderTest(tmp_path_factory.mktemp("gate"))
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
+def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """On SQLite, or on the database that the module asks for."""
+    with database_settings(request) as settings:
+        running = StackUnderTest(tmp_path_factory.mktemp("gate"), settings=settings)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import StackUnderTest
 from tests.support.waiting import eventually
+
+pytestmark = ON_BOTH_DATABASES
 
 STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")
 

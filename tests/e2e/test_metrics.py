@@ -3,7 +3,10 @@
 import httpx2
 import pytest
 
+from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.stack import StackUnderTest
+
+pytestmark = ON_BOTH_DATABASES
 
 
 @pytest.mark.parametrize(

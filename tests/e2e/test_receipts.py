@@ -6,9 +6,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
+
+pytestmark = ON_BOTH_DATABASES
 
 
 @pytest.fixture(scope="module")
