@@ -1,7 +1,7 @@
 """Tricks with paths: whatever the spelling, no byte of another event's stream and nothing beside the streams."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.raw_http import RawAnswer, raw_request
@@ -103,14 +103,49 @@ def test_a_very_long_path_is_refused_and_the_next_request_served(
     assert ask(gate, mine, f"{mine.url}/1.ts").status == 200
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_no_mixture_of_path_parts_shows_another_events_bytes(
-    gate: StackUnderTest, folders: tuple[Folder, Folder], data: st.DataObject
+CARRIERS = ["header", "query", "cookie", "path", "none"]
+DOCUMENTED = {200, 400, 401, 403, 404}
+# Where a mixture begins: in my stream or another's, at a file that there is, or nowhere in particular.
+BEGINNINGS = ["/streams/{mine}/1.ts", "/streams/{other}/1.ts", "/streams/{mine}", "/streams/{other}", ""]
+WORDS = ["{mine}", "{other}", "{token}", "streams", "t", "..", ".", "", "1.ts", "low", "stream.m3u8", "%2e%2e"]
+GLUE = ["/", "/", "/", "//", "%2f", "\\", ";", "#", "?", "&", "%00", "%0d%0a", "%5c", "/./"]
+MIXTURES = st.builds(
+    lambda beginning, parts: beginning + "".join(separator + word for separator, word in parts),
+    st.sampled_from(BEGINNINGS),
+    st.lists(st.tuples(st.sampled_from(GLUE), st.sampled_from(WORDS)), max_size=9),
+)
+
+
+def carried(carrier: str, target: str) -> tuple[str, tuple[str, ...]]:
+    """Put the token into its carrier: give the target and the headers of the request."""
+    target = "/" + target.lstrip("/")
+    if carrier == "path":
+        return "/t/{token}" + target, ()
+    if carrier == "query":
+        return f"{target}{'&' if '?' in target else '?'}__token={{token}}", ()
+    lines = {"header": ("Authorization: Bearer {token}",), "cookie": ("Cookie: sg_playback={token}",)}
+    return target, lines.get(carrier, ())
+
+
+def test_no_mixture_of_path_parts_in_any_carrier_shows_another_events_bytes(
+    gate: StackUnderTest, folders: tuple[Folder, Folder]
 ) -> None:
     mine, other = folders
-    words = [mine.event_id, other.event_id, "streams", "t", "..", ".", "", "1.ts", "low", "stream.m3u8", "%2e%2e"]
-    glue = ["/", "/", "/", "//", "%2f", "\\", ";", "#", "?", "%00", "%0d%0a", "%5c", "/./"]
-    parts = data.draw(st.lists(st.tuples(st.sampled_from(glue), st.sampled_from(words)), min_size=1, max_size=9))
-    answer = ask(gate, mine, "/" + "".join(separator + word for separator, word in parts).lstrip("/"))
-    assert other.mark.encode() not in answer.body
+    names = {"mine": mine.event_id, "other": other.event_id, "token": Minter(gate.home).token(mine.event_id)}
+    seen: set[tuple[str, int]] = set()
+
+    @settings(max_examples=600, deadline=None)
+    @given(carrier=st.sampled_from(CARRIERS), mixture=MIXTURES)
+    def ask_for(carrier: str, mixture: str) -> None:
+        target, headers = carried(carrier, mixture)
+        target, *lines = (line.format(**names) for line in (target, *headers))
+        answer = raw_request(gate.url, target, headers=tuple(lines))
+        seen.add((carrier, answer.status))
+        assert answer.status in DOCUMENTED
+        assert other.mark.encode() not in answer.body
+        if mine.mark.encode() in answer.body:
+            assert names["token"] in "".join([target, *lines])
+
+    ask_for()
+    opened = {(carrier, status) for carrier in CARRIERS[:-1] for status in (200, 403, 404)}
+    assert seen >= opened | {("none", 401), ("none", 404)}

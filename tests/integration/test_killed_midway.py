@@ -127,12 +127,15 @@ async def test_a_database_that_goes_away_and_comes_back_is_survived(own_postgres
                 own_postgres.stop()
                 for path, body in (("/api/tokens/validate", {"code": other["code"]}), ("/api/playback/resume", {})):
                     answer = await phone.post(path, json=body)
-                    assert (answer.status_code, answer.json()["reason"]) == (500, "internal")
+                    assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+                    assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("5", "no-store")
                 own_postgres.start()
                 assert (await Viewer(phone).validate(other["code"])).status_code == 200
                 await admin.patch("tokens", other["id"], "revoke")
             assert heard == [other["code"]]
         printed = plane.service.printed()
+    assert '"event": "database_away"' in printed
+    assert "unhandled_error" not in printed
     assert one["code"] not in printed
     assert other["code"] not in printed
 

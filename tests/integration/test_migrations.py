@@ -1,5 +1,6 @@
 """Migrations: there and back again with data in place, and the models are what they make."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,11 @@ from sqlalchemy import CheckConstraint, inspect
 from sqlalchemy.exc import IntegrityError
 
 from control_plane.storage import models_admin, schema_versions
-from control_plane.storage.database import _alembic_config, upgrade_schema
+from control_plane.storage.database import Database, _alembic_config, upgrade_schema
 from control_plane.storage.models import Base
-from tests.support.schema import Place
+from control_plane.ticketing import ticket_search
+from control_plane.ticketing.tickets import TicketFilter
+from tests.support.schema import NOON, Place
 
 assert models_admin  # its tables belong to the metadata
 ROOT = Path(__file__).parents[2]
@@ -121,6 +124,61 @@ def test_an_event_that_was_deactivated_before_has_the_time_of_its_last_change(pl
     assert deactivated_at == updated_at
 
 
+def add_ticket(place: Place, code: str, label: str) -> None:
+    """Make one more of the event that is there, whatever the migration it is of."""
+    same = "event_id, is_revoked, tokens_not_before, expires_at, created_at"
+    place.run(
+        f"INSERT INTO ticket (id, code, label, {same}) SELECT '{code}', '{code}', '{label}', {same} "  # noqa: S608
+        "FROM ticket LIMIT 1"
+    )
+
+
+async def found(url: str, search: str) -> list[str]:
+    """Search as the application does."""
+    database = Database(url)
+    try:
+        async with database.read() as db:
+            page = await ticket_search.page(db, TicketFilter(search=search), NOON, 0, 50)
+        return [ticket.code for ticket in page.tickets]
+    finally:
+        await database.close()
+
+
+def test_tickets_of_before_are_found_with_those_that_come(place: Place, config: Config) -> None:
+    command.upgrade(config, "0003")
+    place.fill()
+    add_ticket(place, "ofBefore0004", "Press, row 1")
+    command.upgrade(config, "head")
+    add_ticket(place, "ofAfterwards", "Press, row 2")
+    command.downgrade(config, "0003")
+    add_ticket(place, "ofInBetween1", "Press, row 3")
+    command.upgrade(config, "head")
+    for code, label in {"ofBefore0004": "row 1", "ofAfterwards": "row 2", "ofInBetween1": "row 3"}.items():
+        assert asyncio.run(found(place.url, label)) == [code]
+        assert asyncio.run(found(place.url, code[2:])) == [code]
+    assert len(asyncio.run(found(place.url, "press"))) == 3
+    place.run("DELETE FROM ticket WHERE code = 'ofBefore0004'")
+    assert asyncio.run(found(place.url, "row 1")) == []
+
+
+def test_of_several_sidecars_an_edge_keeps_one_receipt_where_there_is_room_for_one(
+    place: Place, config: Config
+) -> None:
+    command.upgrade(config, "head")
+    for number, sidecar in enumerate([("hall", "a"), ("hall", "b"), ("hall", "c"), ("box", "z"), ("foyer", "-")]):
+        place.run(
+            "INSERT INTO edge (name, instance, epoch, acknowledged, heard_at) "  # noqa: S608
+            f"VALUES ('{sidecar[0]}', '{sidecar[1]}', 'epoch', {number}, '2027-01-15 12:00:00+00:00')"
+        )
+    command.downgrade(config, "0005")
+    receipts = place.run("SELECT name, acknowledged FROM edge ORDER BY name")
+    assert receipts == [("box", 3), ("foyer", 4), ("hall", 0)]
+    command.upgrade(config, "0006")
+    assert place.run("SELECT name, instance, acknowledged FROM edge ORDER BY name") == [
+        (name, "-", acknowledged) for name, acknowledged in receipts
+    ]
+
+
 def test_tickets_of_before_are_counted_with_those_that_come(place: Place, config: Config) -> None:
     command.upgrade(config, "0006")
     place.fill()
@@ -129,6 +187,30 @@ def test_tickets_of_before_are_counted_with_those_that_come(place: Place, config
     place.run("DELETE FROM viewing_session")
     place.run("DELETE FROM ticket")
     assert place.run("SELECT total FROM ticket_tally") == []
+
+
+def test_of_keys_in_use_with_one_name_the_oldest_keeps_it_and_the_others_get_numbers(
+    place: Place, config: Config
+) -> None:
+    command.upgrade(config, "0007")
+    long = "n" * 100
+    names = ["door", "door", "door", "door (2)", long, long, "alone"]
+    for number, name in enumerate(names):
+        add_key(place, number, name)
+    add_key(place, 8, "door", revoked_at="'2027-01-16 12:00:00+00:00'")
+    command.upgrade(config, "0008")
+    kept = ["door", "door (3)", "door (4)", "door (2)", long, "n" * 96 + " (2)", "alone", "door"]
+    assert [name for (name,) in place.run("SELECT name FROM api_key ORDER BY id")] == kept
+    with pytest.raises(IntegrityError, match=r"(?i)unique"):
+        add_key(place, 9, "door")
+
+
+def add_key(place: Place, number: int, name: str, revoked_at: str = "NULL") -> None:
+    at = f"'2027-01-15 12:0{number}:00+00:00'"
+    place.run(
+        "INSERT INTO api_key (id, name, key_hash, shown, scopes, created_by, created_at, revoked_at) VALUES "  # noqa: S608
+        f"('{number}', '{name}', 'hash {number}', 'sgk_', 'read', 'admin', {at}, {revoked_at})"
+    )
 
 
 def belongs_to_a_model(_: object, name: str | None, *__: object) -> bool:

@@ -1,34 +1,104 @@
-"""Every route of the admin API, with nobody, every role and every API key's scope: made from the routes themselves.
+"""Every route there is, with nobody, every role and every API key's scope: made from the routes themselves.
 
-A route that is added is tested here without a line being written; one that asks for nothing has to be named.
+A route of the API that is added is tested here without a line being written; a page, and whatever asks for nothing,
+has to be named.
 """
 
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 import httpx2
 import pytest
+from starlette.routing import BaseRoute, Mount, Route
 
 from control_plane.admins import api_keys
+from control_plane.app import ROUTES
 from control_plane.auditing.actors import OF_ROLE, OF_SCOPE, Permission, Role, Scope
 from control_plane.schemas import utc_now
 from control_plane.storage.models_admin import AdminSession, AdminUser
 from control_plane.views.admin_routes import ADMIN_ENDPOINTS
 from control_plane.views.endpoints import Endpoint
-from tests.support.api import PASSWORD_HASH, UNKNOWN_ID, ControlPlane
+from control_plane.views.viewer_routes import VIEWER_ENDPOINTS
+from tests.support.api import INTERNAL_KEY, PASSWORD_HASH, UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio
-OPEN_TO_ALL: Final = {("POST", "/login"), ("POST", "/logout"), ("DELETE", "/session")}
+Call = tuple[str, str]  # a method and a path as it is written in the routes
+OPEN_TO_ALL: Final[dict[Call, str]] = {
+    ("GET", "/"): "the portal, where viewers type their code",
+    ("GET", "/logo"): "the portal's",
+    ("GET", "/api/openapi.json"): "describes the API, tells nothing of what is in it",
+    ("GET", "/api/docs"): "the same for people",
+    ("MOUNT", "/static"): "scripts and styles",
+    ("POST", "/api/admin/login"): "asks for the password itself",
+    ("POST", "/api/admin/logout"): "ends the session it is shown, if any",
+    ("DELETE", "/api/admin/session"): "the same",
+    ("POST", "/api/tokens/validate"): "asks for a code",
+    ("GET", "/api/events/{event_id:uuid}/status"): "asks for a code",
+    ("GET", "/admin/login"): "the form to sign in",
+    ("POST", "/admin/login"): "asks for the password itself",
+    ("POST", "/admin/logout"): "ends the session it is shown, if any",
+    ("GET", "/admin/setup"): "404 as soon as there is an account",
+    ("POST", "/admin/setup"): "asks for the set-up link's token",
+    ("GET", "/internal/health"): "not on the public port, and says only whether the database answers",
+    ("GET", "/internal/metrics"): "not on the public port, and names nobody",
+}
+# What one must be allowed to do to get more than a refusal; None: whoever is signed in.
+CONSOLE: Final[dict[Call, Permission | None]] = {
+    ("GET", "/admin"): None,
+    ("GET", "/admin/"): None,
+    ("GET", "/admin/events"): None,
+    ("GET", "/admin/events/new"): None,
+    ("POST", "/admin/events/new"): Permission.EVENTS,
+    ("GET", "/admin/events/{event_id:uuid}"): None,
+    ("GET", "/admin/events/{event_id:uuid}/codes"): None,
+    ("POST", "/admin/events/{event_id:uuid}/codes"): Permission.TICKETS,
+    ("GET", "/admin/events/{event_id:uuid}/deactivate"): None,
+    ("POST", "/admin/events/{event_id:uuid}/deactivate"): Permission.EVENTS,
+    ("GET", "/admin/events/{event_id:uuid}/reactivate"): None,
+    ("POST", "/admin/events/{event_id:uuid}/reactivate"): Permission.EVENTS,
+    ("GET", "/admin/tickets/{ticket_id:uuid}/revoke"): None,
+    ("POST", "/admin/tickets/{ticket_id:uuid}/revoke"): Permission.REVOKE,
+    ("GET", "/admin/tickets/{ticket_id:uuid}/unrevoke"): None,
+    ("POST", "/admin/tickets/{ticket_id:uuid}/unrevoke"): Permission.REVOKE,
+    ("GET", "/admin/{path:path}"): None,
+    ("POST", "/admin/{path:path}"): None,
+}
+INTERNAL: Final[tuple[Call, ...]] = (
+    ("GET", "/internal/feed"),
+    ("GET", "/internal/origins"),
+    ("POST", "/internal/activity"),
+)
+FILLED_IN: Final = {
+    "title": "Concert",
+    "startsAt": "2027-01-15T20:00",
+    "endsAt": "2027-01-15T22:00",
+    "accessWindowHours": "48",
+    "sessionPolicy": "refuse",
+    "maxDevices": "1",
+    "count": "1",
+}
+SHOWN: Final = [endpoint for endpoint in VIEWER_ENDPOINTS if endpoint.shows]
 GUARDED: Final = [endpoint for endpoint in ADMIN_ENDPOINTS if endpoint.needs]
 REFUSED: Final = (401, "sign-in-required"), (403, "forbidden")
 
 
 def name(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path}"
+
+
+def walk(routes: Iterable[BaseRoute], mounted: str = "") -> Iterator[Call]:
+    """Give all that can be called. HEAD is GET without its body; what is mounted as a whole has no method."""
+    for route in routes:
+        assert isinstance(route, Route | Mount), f"nobody knows what {route} answers to whom"
+        path = mounted + route.path
+        if isinstance(route, Mount):
+            yield from walk(route.routes, path) if route.routes else [("MOUNT", path)]
+        else:
+            yield from ((method, path) for method in (route.methods or ()) if method != "HEAD")
 
 
 async def ask(http: httpx2.AsyncClient, endpoint: Endpoint, **headers: str) -> tuple[int, str]:
@@ -70,8 +140,10 @@ async def stranger(plane: ControlPlane) -> AsyncIterator[httpx2.AsyncClient]:
         yield http
 
 
-async def test_only_the_front_door_is_open_to_all() -> None:
-    assert {(e.method, e.path) for e in ADMIN_ENDPOINTS if e.needs is None} == OPEN_TO_ALL
+def test_every_route_there_is_is_tested_or_open_for_a_reason() -> None:
+    api = [("/api/admin", endpoint) for endpoint in GUARDED] + [("/api", endpoint) for endpoint in SHOWN]
+    walked = [(endpoint.method, mount + endpoint.path) for mount, endpoint in api]
+    assert sorted(walk(ROUTES)) == sorted([*walked, *CONSOLE, *INTERNAL, *OPEN_TO_ALL])
 
 
 @pytest.mark.parametrize("endpoint", GUARDED, ids=name)
@@ -100,3 +172,50 @@ async def test_a_bad_key_is_not_rescued_by_a_good_cookie(
 async def test_every_permission_is_somebodys() -> None:
     assert OF_ROLE[Role.OWNER] == set(Permission)
     assert OF_ROLE[Role.OPERATOR] < OF_ROLE[Role.ADMIN] < OF_ROLE[Role.OWNER]
+
+
+@pytest.mark.parametrize("endpoint", SHOWN, ids=name)
+async def test_what_a_viewer_or_server_must_show_is_nothing_that_an_admin_has(
+    endpoint: Endpoint, stranger: httpx2.AsyncClient, cookies: dict[Role, str], keys: dict[Scope, str]
+) -> None:
+    owner = {"Cookie": f"sg_admin={cookies[Role.OWNER]}"}
+    for headers in ({}, owner, *({"Authorization": f"Bearer {key}"} for key in (*keys.values(), "made.up.token"))):
+        answer = await stranger.request(endpoint.method, f"/api{endpoint.path}", headers=headers)
+        assert answer.status_code == 401, headers
+
+
+@pytest.mark.parametrize("call", CONSOLE, ids=" ".join)
+async def test_each_page_is_for_those_who_are_signed_in_and_may(
+    call: Call,
+    admin: Admin,
+    stranger: httpx2.AsyncClient,
+    cookies: dict[Role, str],
+    keys: dict[Scope, str],
+) -> None:
+    ticket = await admin.ticket()
+    there = {"{event_id:uuid}": ticket["eventId"], "{ticket_id:uuid}": ticket["id"], "{path:path}": "nowhere"}
+    method, path = call[0], re.sub(r"{\w+:\w+}", lambda name: there[name[0]], call[1])
+    typed, needs = FILLED_IN if method == "POST" else None, CONSOLE[call]
+
+    async def asked(**headers: str) -> tuple[int, str]:
+        answer = await stranger.request(method, path, headers=headers, data=typed)
+        return answer.status_code, answer.headers.get("location", "")
+
+    allowed = 404 if path == "/admin/nowhere" else 303 if needs or path.endswith("/codes") else 200
+    keys_shown = [{"Authorization": f"Bearer {key}"} for key in keys.values()]
+    for headers in ({}, {"Cookie": "sg_admin=made-up"}, *keys_shown):
+        assert await asked(**headers) == (303, f"/admin/login?next={path}"), headers
+    for role, secret in cookies.items():
+        status, onward = await asked(Cookie=f"sg_admin={secret}")
+        assert status == (allowed if needs in {None, *OF_ROLE[role]} else 403), role
+        assert not onward.startswith("/admin/login"), role
+
+
+@pytest.mark.parametrize("call", INTERNAL, ids=" ".join)
+async def test_each_internal_route_wants_the_internal_key(
+    call: Call, stranger: httpx2.AsyncClient, cookies: dict[Role, str], keys: dict[Scope, str]
+) -> None:
+    admins = {"Cookie": f"sg_admin={cookies[Role.OWNER]}"}, {"Authorization": f"Bearer {keys[Scope.READ]}"}
+    for headers in ({}, {"X-Internal-Api-Key": "made up"}, {"X-Internal-Api-Key": INTERNAL_KEY[1:]}, *admins):
+        assert (await stranger.request(*call, headers=headers)).status_code == 401, headers
+    assert (await stranger.request(*call, headers={"X-Internal-Api-Key": INTERNAL_KEY})).status_code != 401

@@ -1,5 +1,6 @@
 """Search among tickets: found by any part, in step with every change, by an index, and honest about what it skips."""
 
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -223,13 +224,13 @@ async def plans(database: Database, wanted: TicketFilter) -> str:
         ({"search": "press"}, "VIRTUAL TABLE INDEX", "ticket_search_label"),
         ({"search": "press", "event_id": "e"}, "VIRTUAL TABLE INDEX", "ticket_search_label"),
         ({"search": "press", "status": "redeemed"}, "VIRTUAL TABLE INDEX", "ticket_search_code"),
-        ({"search": "gu", "event_id": "e"}, "ix_ticket_event_id_created_at_id", ""),
-        ({}, "ix_ticket_created_at_id", ""),
-        ({"event_id": "e"}, "ix_ticket_event_id_created_at_id", ""),
-        ({"status": "revoked"}, "ix_ticket_revoked", ""),
-        ({"status": "revoked", "event_id": "e"}, "ix_ticket_revoked_of_event", ""),
-        ({"status": "redeemed"}, "ix_ticket_redeemed", ""),
-        ({"status": "redeemed", "event_id": "e"}, "ix_ticket_redeemed_of_event", ""),
+        ({"search": "gu", "event_id": "e"}, "ix_ticket_event_id_created_at_id", "ix_ticket_event_id_created_at_id"),
+        ({}, "ix_ticket_created_at_id", "ix_ticket_created_at_id"),
+        ({"event_id": "e"}, "ix_ticket_event_id_created_at_id", "ix_ticket_event_id_created_at_id"),
+        ({"status": "revoked"}, "ix_ticket_revoked", "ix_ticket_revoked"),
+        ({"status": "revoked", "event_id": "e"}, "ix_ticket_revoked_of_event", "ix_ticket_revoked_of_event"),
+        ({"status": "redeemed"}, "ix_ticket_redeemed", "ix_ticket_redeemed"),
+        ({"status": "redeemed", "event_id": "e"}, "ix_ticket_redeemed_of_event", "ix_ticket_redeemed_of_event"),
     ],
 )
 async def test_lists_and_searches_go_by_an_index(
@@ -248,7 +249,8 @@ async def test_lists_and_searches_go_by_an_index(
         await db.execute(update(Ticket).where(some).values(is_revoked=True))
         await db.execute(update(Ticket).values(redeemed_at=NOW))
     plan = await plans(database, TicketFilter(**wanted | ({"event_id": concert.id} if "event_id" in wanted else {})))
-    assert (sqlite_index if database.is_sqlite else postgresql_index) in plan, plan
+    assert re.search(rf"\b{sqlite_index if database.is_sqlite else postgresql_index}\b", plan), plan
+    assert not re.search(r"Seq Scan on ticket\b", plan), plan
     if database.is_sqlite:
         assert "VIRTUAL TABLE" not in plan or "ix_ticket_event" not in plan, plan
         assert not [
