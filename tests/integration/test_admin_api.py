@@ -8,7 +8,17 @@ import pytest
 
 from control_plane.admins import accounts
 from control_plane.views.admin_routes import ADMIN_ENDPOINTS
-from tests.support.api import PASSWORD, UNKNOWN_ID, Admin, ControlPlane, cookies_of, event_body, make_settings, running
+from tests.support.api import (
+    HASHER,
+    PASSWORD,
+    UNKNOWN_ID,
+    Admin,
+    ControlPlane,
+    cookies_of,
+    event_body,
+    make_settings,
+    running,
+)
 
 pytestmark = pytest.mark.anyio
 # What a route must be sent before it looks for the id; a POST that is not named here wants a count.
@@ -177,7 +187,7 @@ async def test_what_does_not_exist_is_not_found(admin: Admin, method: str, path:
 async def test_the_first_owner_is_made_once_and_keeps_his_password(database_url: str) -> None:
     async with running(make_settings(database_url)):
         pass
-    other_hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"
+    other_hash = HASHER.hash("another password")
     async with running(make_settings(database_url, admin_password_hash=other_hash)) as plane, plane.browser() as http:
         assert (await Admin(http).sign_in()).status_code == 200
 

@@ -9,7 +9,7 @@ _KIB = 1024
 
 
 def resident_mebibytes(gate: StackUnderTest) -> dict[str, float]:
-    pids = {service.spec.name: service.pid for service in gate.services}
+    pids = {name: pid for service in gate.services for name, pid in service.pids.items()}
     workers = Path(f"/proc/{pids['nginx']}/task/{pids['nginx']}/children").read_text().split()
     pids |= {f"nginx worker {turn}": int(pid) for turn, pid in enumerate(workers, 1)}
     return {name: _resident(pid) for name, pid in pids.items()}

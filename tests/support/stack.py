@@ -93,6 +93,11 @@ class Service:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Name the process, and the pipe that its output goes through."""
+        return {self.spec.name: self.pid} | ({f"{self.spec.name}'s pipe": self._pipe.pid} if self._pipe else {})
+
     def _send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
