@@ -63,6 +63,7 @@ class AuditQueue:
         self._database = database
         self._most = most
         self._waiting: dict[Refused, _Times] = {}
+        self._one_writer = anyio.Lock()
         self._is_full = self._is_failing = False
         self.dropped = 0
 
@@ -85,7 +86,11 @@ class AuditQueue:
             await self.write_behind()
 
     async def write_behind(self) -> None:
-        """Write what is there now; what could not be written is kept for the next time."""
+        """Write what was noted until now, waiting for whoever is at it already. What could not be written is kept."""
+        async with self._one_writer:
+            await self._write_all()
+
+    async def _write_all(self) -> None:
         for _ in range(-(-len(self._waiting) // _AT_ONCE)):
             some = dict(islice(self._waiting.items(), _AT_ONCE))
             for refused in some:

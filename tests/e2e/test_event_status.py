@@ -13,13 +13,10 @@ import httpx2
 import pytest
 
 from authz_sidecar.contract.playback_token import READER_SUB
-from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser
 from tests.support.stack import ADMIN_PASSWORD, StackUnderTest, apart
 from tests.support.video import live, make_recording
 from tests.support.waiting import eventually
-
-pytestmark = ON_BOTH_DATABASES
 
 READER = sha256(READER_SUB.encode()).hexdigest()[:12]
 WAITING = 1_000

@@ -5,14 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser, Viewer
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
 from tests.support.video import SEGMENT_SECONDS
 from tests.support.waiting import eventually
-
-pytestmark = ON_BOTH_DATABASES
 
 OpenDevice = Callable[..., Device]
 SHOWN_WITHIN = SEGMENT_SECONDS + 2.0

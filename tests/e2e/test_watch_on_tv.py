@@ -5,14 +5,11 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
 from tests.support.video import make_recording
 from tests.support.waiting import eventually, stays
-
-pytestmark = ON_BOTH_DATABASES
 
 OpenDevice = Callable[..., Device]
 SIZES = [(390, 844), (1440, 900)]
