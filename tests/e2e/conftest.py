@@ -7,23 +7,32 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.support.databases import database_settings
+from tests.support.databases import running_stack
 from tests.support.people import Organiser
 from tests.support.screen import Device, new_device
 from tests.support.stack import StackUnderTest
+from tests.support.streams import Folder, make_folder
+from tests.support.tokens import Minter
 from tests.support.video import live, make_recording
 
 
 @pytest.fixture(scope="module")
 def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """On SQLite, or on the database that the module asks for."""
-    with database_settings(request) as settings:
-        running = StackUnderTest(tmp_path_factory.mktemp("gate"), settings=settings)
-        try:
-            running.start()
-            yield running
-        finally:
-            running.stop()
+    with running_stack(request, tmp_path_factory.mktemp("gate")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(gate: StackUnderTest) -> Folder:
+    """A stream of files that say whose they are."""
+    return make_folder(gate.streams)
+
+
+@pytest.fixture(scope="module")
+def good(gate: StackUnderTest, folder: Folder) -> str:
+    """A token for it."""
+    return Minter(gate.home).token(folder.event_id)
 
 
 @pytest.fixture(scope="module")

@@ -7,21 +7,10 @@ import pytest
 
 from tests.support.raw_http import RawAnswer, raw_request
 from tests.support.stack import Service, StackUnderTest
-from tests.support.streams import Folder, make_folder
-from tests.support.tokens import Minter
+from tests.support.streams import Folder
 
 ODD = [chr(byte) for byte in (0x01, 0x08, 0x0B, 0x1B, 0x1F, 0x7F, 0x80, 0xFF)]
 Ask = Callable[..., RawAnswer]
-
-
-@pytest.fixture(scope="module")
-def folder(gate: StackUnderTest) -> Folder:
-    return make_folder(gate.streams)
-
-
-@pytest.fixture(scope="module")
-def good(gate: StackUnderTest, folder: Folder) -> str:
-    return Minter(gate.home).token(folder.event_id)
 
 
 @pytest.fixture(scope="module")

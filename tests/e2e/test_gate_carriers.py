@@ -9,16 +9,6 @@ from tests.support.streams import Folder, make_folder
 from tests.support.tokens import Minter
 
 
-@pytest.fixture(scope="module")
-def folder(gate: StackUnderTest) -> Folder:
-    return make_folder(gate.streams)
-
-
-@pytest.fixture(scope="module")
-def good(gate: StackUnderTest, folder: Folder) -> str:
-    return Minter(gate.home).token(folder.event_id)
-
-
 def status(gate: StackUnderTest, target: str, *headers: str, method: str = "GET") -> int:
     return raw_request(gate.url, target, method, headers).status
 

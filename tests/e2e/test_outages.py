@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.databases import database_settings
+from tests.support.databases import running_stack
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import StackUnderTest
 from tests.support.streams import make_folder
@@ -16,13 +16,8 @@ from tests.support.waiting import eventually, stays
 @pytest.fixture(params=["sqlite", "postgresql"])
 def own_gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack for one test alone: it will be hurt."""
-    with database_settings(request) as settings:
-        running = StackUnderTest(tmp_path_factory.mktemp("hurt"), settings=settings)
-        try:
-            running.start()
-            yield running
-        finally:
-            running.stop()
+    with running_stack(request, tmp_path_factory.mktemp("hurt")) as running:
+        yield running
 
 
 @pytest.fixture

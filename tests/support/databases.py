@@ -1,16 +1,30 @@
-"""Modules of e2e tests that run on both databases: `pytestmark = ON_BOTH_DATABASES`."""
+"""A whole StreamGate on either database. Modules of e2e tests run on both with `pytestmark = ON_BOTH_DATABASES`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+from tests.support.stack import StackUnderTest
 
 ON_BOTH_DATABASES = pytest.mark.parametrize("gate", ["sqlite", "postgresql"], indirect=True, scope="module")
 
 
 @contextmanager
-def database_settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """Give the settings of a home on the database that the fixture's parameter names; SQLite when it has none."""
+def running_stack(request: pytest.FixtureRequest, home: Path) -> Iterator[StackUnderTest]:
+    """Run one on the database that the fixture's parameter names; on SQLite when it has none."""
+    with _settings(request) as settings:
+        running = StackUnderTest(home, settings=settings)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
+
+
+@contextmanager
+def _settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield {}
         return
