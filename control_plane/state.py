@@ -26,6 +26,7 @@ from control_plane.streaming.probe import Probe
 from control_plane.viewing.activity import Clients
 from control_plane.viewing.heartbeats import Heartbeats
 from control_plane.viewing.sessions import SeatRules
+from control_plane.viewing.trouble import TroubleReports
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Services:
     shared_counts: RedisCounts | None = None
     receipts: Receipts = field(default_factory=Receipts)
     clients: Clients = field(default_factory=Clients)
+    trouble_reports: TroubleReports = field(default_factory=TroubleReports)
     metrics: Metrics = field(default_factory=Metrics)
 
     @property

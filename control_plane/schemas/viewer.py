@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from control_plane.schemas import Schema
+from control_plane.viewing.trouble import Kind
 
 Code = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1), Field(pattern=re.compile(r"^[0-9A-Za-z]{1,64}\Z"))
 ]
+
+STREAM_FILE = r"^[0-9A-Za-z_-][0-9A-Za-z_.-]*(/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*\.[0-9A-Za-z]{1,8}$"
 
 
 class ViewerSchema(Schema):
@@ -32,6 +35,18 @@ class TvWish(ViewerSchema):
     """AirPlay's URL is of the page's own session and takes no seat."""
 
     own_session: bool = False
+
+
+class TroubleReport(ViewerSchema):
+    """A stream that does not play although the network works; `file` is a name below the event's folder."""
+
+    kind: Kind
+    file: Annotated[str, StringConstraints(max_length=120, pattern=STREAM_FILE)] | None = None
+    status: Annotated[int, Field(ge=100, le=599)] | None = None
+
+
+class Noted(ViewerSchema):
+    noted: bool
 
 
 class WatchedEvent(ViewerSchema):
