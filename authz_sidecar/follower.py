@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
@@ -25,6 +26,7 @@ _SAVE_PAUSE_FACTOR: Final = 9
 _FORGET_PAUSE_SECONDS: Final = 60
 _LARGE_PAGE_BYTES: Final = 65_536
 _CHANGES_A_BREATH: Final = 500
+_KINDS_NAMED: Final = 10
 DEGRADED_AFTER_SECONDS: Final = 300
 
 log = structlog.get_logger()
@@ -57,6 +59,7 @@ class Follower:
     control_plane_reachable: bool = field(default=False, init=False)
     last_sync: float | None = field(default=None, init=False)
     lag_seconds: float | None = field(default=None, init=False)
+    skipped: Counter[str] = field(default_factory=Counter, init=False)
     _revocations: Revocations | None = field(default=None, init=False)
     _cursor: str = field(default="", init=False)
     _snapshot: _Snapshot | None = field(default=None, init=False)
@@ -124,8 +127,9 @@ class Follower:
         asked_with = self._snapshot.next if self._snapshot else self._cursor
         # The first question after a silence is not held back: its answer tells that the control plane is there.
         page = await _parsed(await self.feed.ask(asked_with, wait=self.control_plane_reachable))
-        changed = bool(page.changes) or page.snapshot
+        changed = bool(page.changes or page.skipped) or page.snapshot
         await (self._take_snapshot_page(page) if page.snapshot else self._take_changes(page))
+        self._note_skipped(page.skipped)
         if not self._snapshot:
             self._note_sync(changed=changed)
         if not changed:
@@ -150,6 +154,12 @@ class Follower:
         self._snapshot.next = page.next or ""
         if not page.more:
             self._revocations, self._cursor, self._snapshot = self._snapshot.revocations, page.cursor, None
+
+    def _note_skipped(self, kinds: Iterable[str]) -> None:
+        """Count entries of kinds that a newer control plane knows, and log each kind once."""
+        if unknown := sorted(set(kinds) - self.skipped.keys()):
+            log.warning("feed_kinds_unknown", kinds=unknown[:_KINDS_NAMED])
+        self.skipped.update(kinds)
 
     def _note_sync(self, *, changed: bool) -> None:
         if not self.control_plane_reachable:

@@ -67,6 +67,8 @@ class SidecarCollector(Collector):
         for kind, subjects in revocations.by_kind.items() if revocations is not None else ():
             entries.add_metric([kind.value], len(subjects))
         yield entries
+        skipped = follower.skipped.total()
+        yield _counter("streamgate_feed_skipped_entries", "Entries of kinds that this sidecar does not know.", skipped)
         yield _gauge("streamgate_ready", "1 when the revocations are known.", revocations is not None)
         reachable = follower.control_plane_reachable
         yield _gauge("streamgate_control_plane_reachable", "1 when the feed was answered last time.", reachable)

@@ -13,10 +13,11 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final
 
-from authz_sidecar.contract.feed import Cursor, Kind
+from authz_sidecar.contract.feed import READS, Cursor, Kind
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 from authz_sidecar.revocations import Revocations
 
+_READ_BEFORE: Final = ("code", "event", "session")  # by whoever wrote a file that does not say what it understood
 _BREATH_SECONDS: Final = 0.001  # after each line: the interpreter is the answering thread's
 
 
@@ -31,6 +32,7 @@ class StateFile:
     def load(self) -> tuple[str, Revocations, float] | None:
         """Return the cursor, the revocations and the time of their last sync; None when there is no file.
 
+        The cursor is empty, so that a snapshot is asked for, when whoever wrote the file skipped what we understand.
         Raise StateFileUnusable, or OSError when it cannot be read.
         """
         try:
@@ -66,7 +68,7 @@ class StateFile:
 
 
 def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
-    yield {"cursor": cursor}
+    yield {"cursor": cursor, "reads": sorted(READS)}
     entries = 0
     for kind, part in revocations.slices():
         entries += len(part)
@@ -76,9 +78,7 @@ def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
 
 def _read(file: IO[bytes]) -> tuple[str, Revocations]:
     """Read what `_lines` wrote. Raise ValueError, KeyError or TypeError for anything else."""
-    cursor, revocations, entries = parse_object(file.readline())["cursor"], Revocations(), 0
-    if not isinstance(cursor, str) or not Cursor.parse(cursor):
-        raise ValueError("no cursor")
+    cursor, revocations, entries = _cursor(parse_object(file.readline())), Revocations(), 0
     for line in file:
         part = parse_object(line)
         if "end" in part:
@@ -86,8 +86,16 @@ def _read(file: IO[bytes]) -> tuple[str, Revocations]:
                 raise ValueError("not as many entries as were written")
             return cursor, revocations
         entries += len(part["entries"])
-        _put(revocations, Kind(part["kind"]), part["entries"])
+        if part["kind"] in READS:  # a newer sidecar may have written others
+            _put(revocations, Kind(part["kind"]), part["entries"])
     raise ValueError("cut off")
+
+
+def _cursor(heading: dict[str, Any]) -> str:
+    cursor, reads = heading["cursor"], heading.get("reads", _READ_BEFORE)
+    if not isinstance(cursor, str) or not Cursor.parse(cursor):
+        raise ValueError("no cursor")
+    return cursor if frozenset(reads) >= READS else ""
 
 
 def _put(revocations: Revocations, kind: Kind, entries: dict[str, tuple[int, int]]) -> None:

@@ -1,7 +1,8 @@
 """The revocation feed: the ordered log of changes that every sidecar follows.
 
-Compatibility rule: append-only. A reader ignores members it does not know; a member never changes its meaning.
-A page that is cut off or makes no sense is refused whole: half a page applied would be a revocation lost.
+Compatibility rule: append-only. A reader ignores members it does not know and skips entries of kinds it does not
+know; a member never changes its meaning. A page that is cut off or makes no sense is refused whole: half a page
+applied would be a revocation lost.
 """
 
 import math
@@ -28,6 +29,9 @@ class Kind(StrEnum):
 
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
+# What this reader understands. It goes on from a cursor only if whoever came that far understood as much: what was
+# skipped on the way comes again in a snapshot and in no other way.
+READS: Final = frozenset(_KINDS)
 
 
 class FeedPageRefused(Exception):
@@ -64,7 +68,8 @@ class Page:
     """An answer of the feed: changes in commit order, and the cursor that acknowledges them.
 
     With `snapshot` the pages from this one to the first without `more` are the whole state; `next` is what to ask
-    with for the page after this one and is no receipt.
+    with for the page after this one and is no receipt. `skipped` are the kinds of the entries that were passed over
+    because this reader does not know them, one for each entry.
     """
 
     cursor: str
@@ -72,6 +77,7 @@ class Page:
     snapshot: bool = False
     more: bool = False
     next: str | None = None
+    skipped: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {"cursor": self.cursor, "snapshot": self.snapshot, "more": self.more}
@@ -106,8 +112,9 @@ def parse_page(data: bytes) -> Page:
     """Read a page as it came over the wire or from a state file. Raise FeedPageRefused."""
     try:
         body, times = parse_object(data), _Times()
-        changes = tuple(_change(item, times) for item in _list(body["changes"]))
-        page = Page(body["cursor"], changes, body["snapshot"], body["more"], body.get("next"))
+        known, skipped = _sorted_out(_list(body["changes"]))
+        changes = tuple(_change(item, times) for item in known)
+        page = Page(body["cursor"], changes, body["snapshot"], body["more"], body.get("next"), skipped)
     except (JsonRefused, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FeedPageRefused(f"{type(error).__name__}: {error}") from None
     if not _makes_sense(page):
@@ -129,6 +136,14 @@ def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError("changes are no list")
     return value
+
+
+def _sorted_out(items: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
+    """Divide entries into those of kinds that we know, and the kinds of the others. Raise ValueError."""
+    skipped = tuple(item["kind"] for item in items if item["kind"] not in _KINDS)
+    if not all(isinstance(kind, str) and kind for kind in skipped):
+        raise ValueError("a kind that is no word")
+    return [item for item in items if item["kind"] in _KINDS] if skipped else items, skipped
 
 
 class _Times(dict[str, float]):

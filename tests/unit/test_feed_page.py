@@ -70,6 +70,19 @@ def test_members_that_a_newer_control_plane_adds_are_ignored() -> None:
     assert read == parse_page(page())
 
 
+@pytest.mark.parametrize(
+    "stranger", [{"kind": "origin"}, {"kind": "CODE", "id": [], "at": 7}, CHANGE | {"kind": "user"}]
+)
+def test_entries_of_kinds_that_a_newer_control_plane_adds_are_skipped_and_named(stranger: dict[str, Any]) -> None:
+    known = parse_page(page()).changes
+    read = parse_page(page(changes=[stranger, CHANGE, stranger]))
+    assert (read.cursor, read.changes, read.skipped) == ("k3f9.184", known, (stranger["kind"],) * 2)
+
+
+def test_a_page_of_nothing_but_unknown_kinds_is_an_answer() -> None:
+    assert parse_page(page(changes=[{"kind": "origin"}])) == Page("k3f9.184", (), skipped=("origin",))
+
+
 @given(st.integers(0, len(page()) - 1))
 def test_a_page_cut_off_anywhere_is_refused(length: int) -> None:
     refused(page()[:length])
@@ -99,7 +112,8 @@ BAD_PAGES = {
     **pages_with("more", None, 0, 1, "true", []),
     **pages_with("cursor", *NO_CURSORS),
     **pages_with("next", *NO_CURSORS, snapshot=True, more=True),
-    **changes_with("kind", "user", "CODE", "", None, 1, [], {}),
+    **changes_with("kind", "", None, 1, [], {}),
+    "an unknown kind beside a change that makes no sense": page(changes=[{"kind": "origin"}, CHANGE | {"at": 1}]),
     **changes_with("id", "", None, 1, [], {}, True),
     **changes_with("revoked", None, 0, 1, "true", []),
     **changes_with("at", None, *NO_TIMES),

@@ -1,5 +1,6 @@
 """The follower: what it holds is whole, and what it has it keeps. Time is trio's mock clock: nobody waits."""
 
+import json
 from itertools import pairwise
 
 import anyio
@@ -8,9 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from authz_sidecar.contract.feed import FeedPageRefused
+from authz_sidecar.contract.feed import FeedPageRefused, Page
 from authz_sidecar.follower import Follower
-from tests.support.feeds import Answer, GivenFeed, changes, snapshot
+from tests.support.feeds import Answer, GivenFeed, changes, cut, snapshot
 from tests.support.forging import NOW
 
 pytestmark = pytest.mark.anyio
@@ -185,6 +186,22 @@ async def test_entries_that_no_living_token_can_meet_are_forgotten() -> None:
     follower, _ = make(snapshot("e.1", "a"), *[OSError("away")] * 2000, changes("e.1"))
     await follow(follower, 20_000)
     assert refused_by(follower) == set()
+
+
+def newer(cursor: str, *kinds: str, snapshot: bool = False) -> bytes:
+    """Write a page of kinds that do not exist yet, with the revocation of `a` among them."""
+    entries = [{"kind": kind, "id": "x", "address": "https://media.example.org/"} for kind in kinds]
+    return json.dumps(Page(cursor, (), snapshot).to_json() | {"changes": [*entries, cut("a").to_json()]}).encode()
+
+
+async def test_unknown_kinds_are_skipped_and_counted_and_the_cursor_goes_on() -> None:
+    follower, feed = make(newer("e.5", "origin", snapshot=True), newer("e.9", "origin", "user"), changes("e.10", "b"))
+    with capture_logs() as logs:
+        await follow(follower, 1)
+    assert refused_by(follower) == {"a", "b"}
+    assert [question.cursor for question in feed.questions] == ["", "e.5", "e.9", "e.10"]
+    assert follower.skipped == {"origin": 2, "user": 1}
+    assert [log["kinds"] for log in logs if log["event"] == "feed_kinds_unknown"] == [["origin"], ["user"]]
 
 
 async def test_losing_the_control_plane_is_said_once_and_its_return_too() -> None:

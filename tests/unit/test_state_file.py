@@ -62,7 +62,7 @@ CURSOR, END = b'{"cursor":"e.7"}\n', b'{"end":1}\n'
     [
         b'{"cursor":"nonsense"}\n{"end":0}\n',
         b'{"cursor":null}\n{"end":0}\n',
-        CURSOR + b'{"kind":"user","entries":{"a":[1,2]}}\n' + END,
+        CURSOR + b'{"kind":"user","entries":7}\n' + END,
         CURSOR + b'{"kind":"code","entries":{"a":[1]}}\n' + END,
         CURSOR + b'{"kind":"code","entries":{"a":[1,"2"]}}\n' + END,
         CURSOR + b'{"kind":"code","entries":{"a":[true,2]}}\n' + END,
@@ -78,6 +78,35 @@ def test_a_damaged_file_is_refused_whole(tmp_path: Path, content: bytes) -> None
     path.write_bytes(content)
     with pytest.raises(StateFileUnusable):
         StateFile(path).load()
+
+
+def test_a_file_from_before_says_nothing_of_kinds_and_its_cursor_is_good(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(CURSOR + b'{"kind":"code","entries":{"a":[1,2]}}\n' + END)
+    loaded = StateFile(path).load()
+    assert loaded
+    assert loaded[0] == "e.7"
+    assert set(loaded[1].codes) == {"a"}
+
+
+def test_kinds_that_a_newer_sidecar_has_written_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    heading = b'{"cursor":"e.7","reads":["code","event","origin","session"]}\n'
+    lines = b'{"kind":"origin","entries":{"b":[1,2]}}\n{"kind":"code","entries":{"a":[1,2]}}\n{"end":2}\n'
+    path.write_bytes(heading + lines)
+    loaded = StateFile(path).load()
+    assert loaded
+    assert (loaded[0], len(loaded[1])) == ("e.7", 1)
+
+
+def test_the_cursor_of_a_writer_that_understood_less_is_not_gone_on_from(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    heading = b'{"cursor":"e.7","reads":["code","session"]}\n'
+    path.write_bytes(heading + b'{"kind":"code","entries":{"a":[1,2]}}\n' + END)
+    loaded = StateFile(path).load()
+    assert loaded
+    assert loaded[0] == ""
+    assert set(loaded[1].codes) == {"a"}
 
 
 def test_a_writing_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
