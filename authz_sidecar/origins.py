@@ -44,7 +44,7 @@ class Source(NamedTuple):
     @classmethod
     def at(cls, url: str) -> "Source":
         """Read the address of a playlist, or of a folder with our playlist's name in it."""
-        if url.endswith(".m3u8"):
+        if url.lower().endswith(".m3u8"):
             return cls(url, url[: url.rindex("/") + 1])
         folder = f"{url.rstrip('/')}/"
         return cls(folder + _PLAYLIST, folder)

@@ -15,6 +15,7 @@ from typing import IO, Final
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
 from control_plane.running.home import stream_root
 from control_plane.storage.models import Event
+from control_plane.streaming.names import is_playlist
 
 _MASTER: Final = "stream.m3u8"
 _LIVE_WITHIN_SECONDS: Final = 30
@@ -63,7 +64,7 @@ def _inside(folder: Path) -> Iterator[Path]:
     """Give playlists and folders: there may be very many segments."""
     if folder.is_dir():
         for entry in os.scandir(folder):
-            if entry.is_dir() or entry.is_symlink() or entry.name.endswith(".m3u8"):
+            if entry.is_dir() or entry.is_symlink() or is_playlist(entry.name):
                 yield Path(entry.path)
 
 

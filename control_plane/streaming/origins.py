@@ -96,7 +96,7 @@ def _places(entry: str) -> list[Place]:
 
 def _spelled(place: Place, path: str) -> str:
     """Spell a playlist without and a folder with a slash at its end."""
-    return f"{place}{path}" if path.endswith(".m3u8") else f"{place}{path}/"
+    return f"{place}{path}" if path.lower().endswith(".m3u8") else f"{place}{path}/"
 
 
 def _spelled_or_none(url: str | None) -> str | None:

@@ -180,3 +180,30 @@ def test_one_range_is_cut_and_several_are_not(streams: Streams) -> None:
 
 def test_keys_are_kept_by_nobody(streams: Streams) -> None:
     assert streams.ask("enc.key").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "kept"),
+    [
+        ("SEG1.TS", "video/mp2t", "private, max-age=600"),
+        ("video/1.CmfV", "video/mp4", "private, max-age=600"),
+        ("a.cmfa", "audio/mp4", "private, max-age=600"),
+        ("subs.cmft", "application/mp4", "private, max-age=600"),
+        ("v.m4v", "video/mp4", "private, max-age=600"),
+        ("a.MP3", "audio/mpeg", "private, max-age=600"),
+        ("a.ac3", "audio/ac3", "private, max-age=600"),
+        ("a.ec3", "audio/eac3", "private, max-age=600"),
+        ("en.WEBVTT", "text/vtt", "private, max-age=600"),
+        ("LOW.M3U8", "application/vnd.apple.mpegurl", "no-cache"),
+        ("ENC.KEY", "application/octet-stream", "no-store"),
+    ],
+)
+def test_whatever_encoders_name_their_files_is_served_as_what_it_is(
+    streams: Streams, name: str, media_type: str, kept: str
+) -> None:
+    put(streams.folder, name, streams.folder.mark)
+    answer = streams.ask(name)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    assert answer.headers["cache-control"] == kept
+    assert streams.ask(name, token=None).status_code == 401
+    assert streams.ask(name, token=of_another_event(streams)).status_code == 403

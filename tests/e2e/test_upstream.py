@@ -170,6 +170,16 @@ def test_an_origin_that_knows_no_ranges_does_as_well(edge: Edge, event: str) -> 
         edge.origin.ranges = True
 
 
+def test_an_upper_case_extension_is_fetched_and_kept_as_what_it_is(edge: Edge, event: str) -> None:
+    for name, kept in (("LOW.M3U8", "no-cache"), ("2.TS", "private, max-age=600"), ("ENC2.KEY", "no-store")):
+        edge.origin.put(f"/{event}/{name}", f"mark-of-{event}-{name}")
+        for _ in range(2):
+            answer = edge.get(event, name)
+            assert (answer.status_code, answer.headers["cache-control"]) == (200, kept), name
+    assert [len(edge.origin.questions(f"/{event}/{name}")) for name in ("2.TS", "ENC2.KEY")] == [1, 2]
+    assert "etag" not in edge.get(event, "LOW.M3U8").headers
+
+
 def test_keys_are_asked_for_each_time_and_never_kept(edge: Edge, event: str) -> None:
     for _ in range(3):
         assert edge.get(event, "enc.key").headers["cache-control"] == "no-store"

@@ -19,6 +19,7 @@ ALLOWED = read_allowed("media.example, 10.0.0.5:8888, [2001:DB8::1]")
         ("http://10.0.0.5:8888/~hls/", "http://10.0.0.5:8888/~hls/"),
         ("https://10.0.0.5:8888/hls", "https://10.0.0.5:8888/hls/"),
         ("http://[2001:db8::1]/a/b.m3u8", "http://[2001:db8::1]/a/b.m3u8"),
+        ("https://media.example/LIVE/A.M3U8", "https://media.example/LIVE/A.M3U8"),
     ],
 )
 def test_an_address_on_an_allowed_host_is_kept_in_one_spelling(typed: str, stored: str) -> None:

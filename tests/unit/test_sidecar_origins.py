@@ -134,6 +134,7 @@ def test_a_list_that_makes_no_sense_is_refused_whole(body: bytes) -> None:
         ("https://a.example/x", "https://a.example/x/stream.m3u8", "https://a.example/x/720p/1.ts"),
         ("https://a.example/x/index.m3u8", "https://a.example/x/index.m3u8", "https://a.example/x/720p/1.ts"),
         ("http://a.example:81/i.m3u8", "http://a.example:81/i.m3u8", "http://a.example:81/720p/1.ts"),
+        ("http://a.example/X/I.M3U8", "http://a.example/X/I.M3U8", "http://a.example/X/720p/1.ts"),
     ],
 )
 def test_the_streams_playlist_is_the_sources_and_all_else_lies_beside_it(

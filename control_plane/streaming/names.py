@@ -1,0 +1,50 @@
+"""Which names of files the gate admits below an event's folder, and why it does not admit another.
+
+nginx decides (nginx/snippets/admission.conf); this says the same to people. A test compares the two.
+"""
+
+import re
+from typing import Final
+
+_MEDIA: Final = "ts m4s mp4 fmp4 m4v m4a cmfv cmfa cmft aac mp3 ac3 ec3 vtt webvtt webp jpg jpeg png"
+EXTENSIONS: Final = frozenset(("m3u8", "key", *_MEDIA.split()))
+_CHARACTERS: Final = re.compile(r"[^0-9A-Za-z_./-]")
+_QUERY: Final = re.compile(r"[!\"$-~]*", re.ASCII)
+_SPOKEN: Final = {
+    " ": "a space",
+    "\t": "a tab",
+    "%": "a percent sign (%)",
+    ":": "a colon (:)",
+    "\\": "a backslash (\\)",
+}
+
+
+def fault(name: str) -> str | None:
+    """Say what keeps the gate from admitting a name (a path below the event's folder); None when nothing does."""
+    if found := _CHARACTERS.search(name):
+        return f"its name contains {_spoken(found[0])}, and the gate admits only letters, digits, _, - and ."
+    parts = name.split("/")
+    if "" in parts:
+        return "its name contains an empty folder name (//), or none at all"
+    if any(part.startswith(".") for part in parts):
+        return "its name, or that of a folder, begins with a dot"
+    extension = parts[-1].rpartition(".")[2] if "." in parts[-1] else ""
+    if extension.lower() not in EXTENSIONS:
+        return f"the gate does not admit files that end in .{extension}" if extension else "its name has no extension"
+    return None
+
+
+def query_fault(query: str) -> str | None:
+    """Say what keeps the gate from admitting a query; None when nothing does."""
+    return None if _QUERY.fullmatch(query) else "its query contains a character that the gate does not admit"
+
+
+def is_playlist(name: str) -> bool:
+    """Tell by the extension, whose case says nothing."""
+    return name.lower().endswith(".m3u8")
+
+
+def _spoken(character: str) -> str:
+    if character in _SPOKEN:
+        return _SPOKEN[character]
+    return f"“{character}”" if character.isprintable() else f"the character U+{ord(character):04X}"
