@@ -24,7 +24,14 @@ from authz_sidecar.contract.key_set import parse_key_set
 from authz_sidecar.contract.key_source import FILE, SECRET
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.strict_json import parse_object
-from control_plane.running.home import OperatorError, UsageError, add_setting, default_keys_file, read_environment
+from control_plane.running.home import (
+    OperatorError,
+    UsageError,
+    add_setting,
+    default_keys_file,
+    read_environment,
+    settings_file,
+)
 
 _SECRET_BYTES: Final = 48
 
@@ -70,7 +77,8 @@ def rotate(
         ring, key = _rotated(_present_keys(file, environment), algorithm, step)
         end = len(ring) if keep is None else keep + (2 if step is Step.STANDBY else 1)
         _replace(file, ring[:end])
-        if not read_environment(home).get(FILE):  # asked now: another rotation may have been here first
+        # Asked now: another rotation may have been here first. Without a settings file `up` finds it by its place.
+        if settings_file(home).exists() and not read_environment(home).get(FILE):
             add_setting(home, FILE, str(file))
     kept, dropped = ([old.get("kid") for old in part if old is not key] for part in (ring[:end], ring[end:]))
     return Rotation(file, key.get("kid"), step, kept, dropped)

@@ -3,6 +3,7 @@
 #
 #   deploy/setup.sh run     what `streamgate up` and `streamgate demo` need
 #   deploy/setup.sh test    that, and what linting and testing need
+#   deploy/setup.sh packages NAME...    these system packages alone
 #
 # As root on Debian or Ubuntu, missing system packages are installed; elsewhere nginx and ffmpeg come as Python packages.
 set -eu
@@ -10,6 +11,7 @@ cd "$(dirname "$0")/.."
 
 purpose=${1:-run}
 python=${PYTHON:-python3}
+lock_seconds=${APT_LOCK_SECONDS:-600}
 run_packages="python3-venv nginx ffmpeg"
 test_packages="$run_packages chromium fonts-dejavu-core libatomic1 openssl wrk git nodejs npm prometheus"
 # Real players for the gate's tests: WebKitGTK with its GStreamer plug-ins on a virtual display, and VLC.
@@ -36,10 +38,27 @@ missing_of() {
     done
 }
 
+# Another package manager may be at work (a new machine updates itself): wait for it instead of stopping half-way.
+# apt-get itself waits for the lock on installing, but not for the one on its lists. What it said stays in $refused.
+apt_get() {
+    waited=0
+    while :; do
+        refused=$(DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=2 "$@" 2>&1 >/dev/null) && return 0
+        case $refused in *lock*) ;; *) break ;; esac
+        [ "$waited" -lt "$lock_seconds" ] || break
+        [ "$waited" -gt 0 ] || say "Waiting for another package manager to finish ..."
+        sleep 3
+        waited=$((waited + 5))
+    done
+    return 1
+}
+
 apt_install() {
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null 2>&1 || {
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+    apt_get install -y --no-install-recommends "$@" && return 0
+    apt_get update || say "$refused"
+    apt_get install -y --no-install-recommends "$@" || {
+        say "$refused"
+        return 1
     }
 }
 
@@ -79,7 +98,12 @@ system_packages() {
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" -eq 0 ]; then
         # shellcheck disable=SC2086  a list of names
-        install_packages $missing
+        install_packages $missing || true
+        missing=$(missing_of "$1")
+        [ -z "$missing" ] || {
+            say "Could not install: $missing(try: apt-get install $missing)"
+            exit 1
+        }
     else
         say "Going on without: $missing(root installs them: apt-get install $missing)"
     fi
@@ -120,8 +144,12 @@ case $purpose in
         virtual_environment
         python_packages deploy/requirements-dev.lock test
         ;;
+    packages)
+        shift
+        system_packages "$*"
+        ;;
     *)
-        say "usage: deploy/setup.sh run|test"
+        say "usage: deploy/setup.sh run|test|packages NAME..."
         exit 2
         ;;
 esac

@@ -24,6 +24,7 @@ from control_plane.running.home import (
     OperatorError,
     add_setting,
     default_keys_file,
+    has_settings,
     read_environment,
     settings_file,
     stream_root,
@@ -58,13 +59,13 @@ def restore(home: Path, file: Path, *, force: bool) -> Restored:
     """
     home = home.absolute()
     contents = backup_file.check(file)
-    is_new = not settings_file(home).exists()
-    if is_new and contents.settings is None:
+    saved = None if settings_file(home).exists() else contents.settings
+    if saved is None and not has_settings(home):
         raise OperatorError(f"The backup holds no settings; make them first: streamgate init --home {home}")
-    with _settings_in_place(home, contents.settings if is_new else None), _held(home):
+    with _settings_in_place(home, saved), _held(home):
         url = database_url(read_environment(home))
         ending = anyio.run(partial(backup.restore, url, file, force=force))
-    return Restored(contents.heading.created_at, ending.rows, is_new)
+    return Restored(contents.heading.created_at, ending.rows, saved is not None)
 
 
 def _saved_settings(home: Path, environment: Mapping[str, str]) -> SavedSettings:
@@ -78,7 +79,7 @@ def _saved_settings(home: Path, environment: Mapping[str, str]) -> SavedSettings
 def _held(home: Path) -> Iterator[None]:
     """Keep `up` out meanwhile. Raise OperatorError when the home is up."""
     run_folder = home / "run"
-    run_folder.mkdir(mode=0o700, exist_ok=True)
+    run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with supervisor.only_one(run_folder):
         yield
 

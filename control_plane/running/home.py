@@ -17,6 +17,8 @@ from control_plane.storage.database import upgrade_schema
 
 DEFAULT_PORT = 8080
 _HIGHEST_PORT = 65_535
+# One of them in the environment tells that settings come from there: the commands need the one, `up` the other.
+_ENOUGH_WITHOUT_A_FILE = ("DATABASE_URL", "INTERNAL_API_KEY")
 _SECRET_BYTES = 48
 _PASSWORD_BYTES = 12
 
@@ -57,11 +59,21 @@ def settings_file(folder: Path) -> Path:
     return folder / ".env"
 
 
+def has_settings(folder: Path) -> bool:
+    """Tell whether there is a settings file, or the environment names what the file would."""
+    return settings_file(folder).is_file() or any(os.environ.get(name) for name in _ENOUGH_WITHOUT_A_FILE)
+
+
 def read_environment(folder: Path) -> dict[str, str]:
-    """Give the home's settings under the real environment, which wins. Raise OperatorError when there is no home."""
+    """Give the home's settings under the real environment, which wins and can stand alone. Raise OperatorError."""
     file = settings_file(folder)
+    if not has_settings(folder):
+        raise OperatorError(
+            f"{file} does not exist; `streamgate init --home {folder}` makes it. Without it, the environment must have "
+            f"the settings: {' or '.join(_ENOUGH_WITHOUT_A_FILE)} at least."
+        )
     if not file.is_file():
-        raise OperatorError(f"{file} does not exist; `streamgate init --home {folder}` makes it.")
+        return dict(os.environ)
     try:
         written = dotenv_values(file, interpolate=False)
     except OSError as error:

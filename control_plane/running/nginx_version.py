@@ -11,10 +11,10 @@ from typing import Final
 Version = tuple[int, int, int]
 STABLE: Final[Version] = (1, 30, 4)
 MAINLINE: Final[Version] = (1, 31, 3)
-_DEBIAN: Final = re.compile(r"1\.22\.1-9\+deb12u([0-9]+)(?:\+b[0-9]+)?")
-_DEBIAN_UPDATE: Final = 10
+_DEBIAN: Final = {"1.22.1-9+deb12u": 10, "1.26.3-3+deb13u": 8}  # bookworm, trixie: the first mended update
+_DEBIAN_REVISION: Final = re.compile(r"([0-9.-]+\+deb[0-9]+u)([0-9]+)(?:\+b[0-9]+)?")
 _OWNER: Final = re.compile(r"([0-9a-z.+-]+)(?::[0-9a-z-]+)?: ")
-_FLOORS: Final = "1.30.4 (stable), 1.31.3 (mainline) or Debian's 1.22.1-9+deb12u10"
+_FLOORS: Final = "1.30.4 (stable), 1.31.3 (mainline) or Debian's 1.22.1-9+deb12u10 or 1.26.3-3+deb13u8"
 _PATIENCE_SECONDS: Final = 10
 
 
@@ -35,9 +35,9 @@ def version_in(told: str) -> Version | None:
 
 def is_mended(version: Version | None, package: str | None = None) -> bool:
     """Judge by nginx's own version and, where it came as a Debian package, by the package's."""
-    debian = _DEBIAN.fullmatch(package or "")
-    if debian:
-        return int(debian[1]) >= _DEBIAN_UPDATE
+    debian = _DEBIAN_REVISION.fullmatch(package or "")
+    if debian and debian[1] in _DEBIAN:
+        return int(debian[2]) >= _DEBIAN[debian[1]]
     if version is None:
         return False
     return version >= (MAINLINE if version >= (1, 31, 0) else STABLE)

@@ -227,7 +227,7 @@ def _bracketed(host: str) -> str:
 def _folders(home: Path) -> tuple[Path, Path]:
     """Make the run folder and give the one for sockets: the same, unless its path is too long or odd for a socket."""
     run = home / "run"
-    run.mkdir(mode=0o700, exist_ok=True)
+    run.mkdir(mode=0o700, parents=True, exist_ok=True)
     longest = f"{run}/sidecar-{MAXIMUM_SIDECARS}.sock"
     if len(os.fsencode(longest)) <= _LONGEST_SOCKET_PATH and _PLAIN_PATH.fullmatch(longest):
         return run, run

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from control_plane.running.home import create_home
+from control_plane.running.home import create_home, read_environment
 from control_plane.ticketing import ticket_search
 from tests.support.api import UNKNOWN_ID
 from tests.support.command import Streamgate
@@ -226,6 +226,25 @@ def test_what_a_command_did_is_in_the_audit_log_of_each_ticket(
     assert told[2:] == [("command", "ticket.revoke", "ok")] * 2
     assert {entry[9] for entry in entries[2:]} == ids
     assert not any(code in str(entries) for code in made)
+
+
+def test_commands_work_from_the_environment_alone(
+    streamgate: Streamgate, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container, say: settings are variables, and the folder holds no `.env`."""
+    for name, value in read_environment(home).items():
+        monkeypatch.setenv(name, value)
+    bare = tmp_path / "bare"
+    event = new_event(streamgate, bare)
+    [code] = codes(streamgate, bare, event)
+    assert streamgate("ticket", "revoke", code, "--home", bare).code == 0
+    assert code in streamgate("ticket", "list", "--home", bare).out
+    assert streamgate("key", "rotate", "--home", bare).code == 0
+    assert streamgate("key", "rotate", "--home", bare, "--keep", 1).code == 0
+    assert streamgate("backup", tmp_path / "backup", "--home", bare).code == 0
+    assert streamgate("restore", tmp_path / "backup", "--home", bare, "--force").code == 0
+    assert "settings: " in streamgate("doctor", "--home", bare).out
+    assert not (bare / ".env").exists()
 
 
 def test_a_folder_that_is_no_home_is_said_so(streamgate: Streamgate, tmp_path: Path) -> None:

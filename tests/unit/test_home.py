@@ -125,6 +125,20 @@ def test_a_folder_without_settings_is_no_home(tmp_path: Path) -> None:
         read_environment(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "INTERNAL_API_KEY"])
+def test_the_environment_alone_can_hold_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "from-outside")
+    assert read_environment(tmp_path / "nothing-here")[name] == "from-outside"
+
+
+def test_an_empty_value_in_the_environment_is_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    with pytest.raises(OperatorError, match="streamgate init"):
+        read_environment(tmp_path)
+
+
 @pytest.mark.parametrize("port", ["http", "1e3", "-1", "0", "70000", "٣"])
 def test_a_port_in_the_settings_must_be_one(port: str) -> None:
     with pytest.raises(OperatorError, match=r"(?i)port must be"):
