@@ -4,7 +4,7 @@ No request or response objects: every media request comes this way, so whatever 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -29,6 +29,7 @@ _STATUS: Final = {
     Reason.INVALID: (401, "Unauthorized"),
 }
 _FORBIDDEN: Final = (403, "Forbidden")
+_READER: Final = (b"x-gate-reader", b"yes")
 _END: Final[Message] = {"type": "http.response.body", "body": b""}
 
 
@@ -38,17 +39,19 @@ class Answer(NamedTuple):
     start: Message
     response: bytes
 
-    def with_origin(self, url: str) -> "Answer":
-        header = (b"x-gate-origin", url.encode("latin-1"))
-        start = {**self.start, "headers": [*self.start["headers"], header]}
-        return Answer(start, b"%s%s: %s\r\n\r\n" % (self.response[:-2], *header))
+    def with_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> "Answer":
+        added = list(headers)
+        start = {**self.start, "headers": [*self.start["headers"], *added]}
+        lines = b"".join(b"%s: %s\r\n" % header for header in added)
+        return Answer(start, b"%s%s\r\n" % (self.response[:-2], lines))
 
 
 @dataclass
 class Authorize:
     """Answers 204, 401, 403 or 503, with X-Gate-Reason for a refusal and X-Gate-Ticket for the access log.
 
-    With a 204 also X-Gate-Origin, the address of the very file, where the event has an origin of its own.
+    With a 204 also X-Gate-Origin, the address of the very file, where the event has an origin of its own, and
+    X-Gate-Reader where the control plane itself looks at the stream: nginx tells it what an origin answered.
     """
 
     verify: Callable[[str], Claims]
@@ -63,16 +66,18 @@ class Authorize:
         path, method = get(b"x-gate-path", b"").decode("latin-1"), get(b"x-gate-method", b"").decode("latin-1")
         question = MediaRequest(token_of(headers), path, method)
         refusal, claims = decide(question, self.verify, self.revocations(now), now)
-        origin = None
+        added: list[tuple[bytes, bytes]] = []
         if refusal is None and claims is not None:
             source = self.sources.get(claims.eid)
             if source is not None:
-                origin = source.url_of(path[len(claims.sp) :])
-            if claims.sid is not None and claims.sid != READER_SID:
+                added.append((b"x-gate-origin", source.url_of(path[len(claims.sp) :]).encode("latin-1")))
+            if claims.sid == READER_SID:
+                added.append(_READER)
+            elif claims.sid is not None:
                 self.activity.note(claims.sid, get(b"x-gate-client", b""), get(b"x-gate-user-agent", b""), now)
         self.meter.count(refusal, time.perf_counter() - began)
         answer = _answer(refusal, claims.sub if claims else None)
-        return answer if origin is None else answer.with_origin(origin)
+        return answer.with_headers(added) if added else answer
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         await send(self.answer(dict(scope["headers"])).start)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from authz_sidecar.contract.origin_addresses import Place, read_allowed
 from control_plane.auditing.acting import Action, Deed
 from control_plane.cli import commands
 from control_plane.refusals import NotFound
@@ -11,7 +12,6 @@ from control_plane.running.home import OperatorError, read_environment
 from control_plane.scheduling import events
 from control_plane.schemas import EventDraft, EventView, Paging, utc_now
 from control_plane.storage.database import Database
-from control_plane.streaming.origins import Place, read_allowed
 from control_plane.views.admin_events import event_view
 from control_plane.views.answers import Changed, Data, Page
 

@@ -78,6 +78,7 @@ def _site(nginx: str, patient: Patient, folder: Path) -> Site:
         stream_root=None if root == "" else stream_root(here, patient.environment),
         sidecars=[folder / "sidecar.sock"],
         control_plane=folder / "control.sock",
+        fetcher=folder / "fetcher.sock",
         trusted_proxies=patient.environment.get("TRUSTED_PROXIES", ""),
         allowed_origins=patient.environment.get("CORS_ALLOWED_ORIGIN", ""),
         origins=origins,

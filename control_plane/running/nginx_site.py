@@ -33,6 +33,7 @@ class Site:
     stream_root: Path | None  # None: the origin alone
     sidecars: Sequence[Path]  # unix sockets
     control_plane: Path
+    fetcher: Path
     trusted_proxies: str = ""  # addresses and networks, separated by commas
     allowed_origins: str = ""  # of portals elsewhere, separated by commas
     worker_processes: str = "auto"
@@ -109,6 +110,7 @@ def _http(site: Site) -> str:
         f"access_log {quoted(site.log_folder / 'access.jsonl')} gate buffer=64k flush=1s;",
         _upstream("sidecars", site.sidecars, keepalive=64),
         _upstream("control_plane", [site.control_plane], keepalive=32),
+        _upstream("origin_fetcher", [site.fetcher], keepalive=64),
         *_real_ip(site.trusted_proxies),
     ]
     return "\n".join([*lines, ""])

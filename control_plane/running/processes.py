@@ -12,12 +12,13 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
 
+from authz_sidecar.contract import origin_settings
 from control_plane.running.binaries import find_nginx
 from control_plane.running.home import (
     OperatorError,
@@ -85,6 +86,7 @@ class Stack:
     control_plane: ProcessSpec
     sidecars: tuple[ProcessSpec, ...]
     nginx: ProcessSpec
+    fetcher: ProcessSpec | None = None  # where streams may come from an origin
     companions: tuple[ProcessSpec, ...] = ()
 
     @property
@@ -93,7 +95,8 @@ class Stack:
 
     @property
     def tiers(self) -> tuple[tuple[ProcessSpec, ...], ...]:
-        return (self.control_plane,), (*self.sidecars, *self.companions), (self.nginx,)
+        fetchers = (self.fetcher,) if self.fetcher else ()
+        return (self.control_plane,), (*self.sidecars, *fetchers, *self.companions), (self.nginx,)
 
     @property
     def processes(self) -> tuple[ProcessSpec, ...]:
@@ -122,6 +125,7 @@ def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_process
         stream_root=_existing_stream_root(home, environment, origins),
         sidecars=[sockets / f"{name}.sock" for name in names],
         control_plane=sockets / "control.sock",
+        fetcher=sockets / "fetcher.sock",
         trusted_proxies=environment.get("TRUSTED_PROXIES", ""),
         allowed_origins=environment.get("CORS_ALLOWED_ORIGIN", ""),
         worker_processes=worker_processes,
@@ -129,7 +133,8 @@ def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_process
     )
     write_site(site)
     gates = tuple(_sidecar(name, _with_cache(environment, origins), sockets, home / "state") for name in names)
-    return Stack(run_folder, listen, control_plane, gates, _nginx(site, environment, local_url(*listen)))
+    fetcher = _fetcher(environment, site.fetcher) if origins else None
+    return Stack(run_folder, listen, control_plane, gates, _nginx(site, environment, local_url(*listen)), fetcher)
 
 
 def local_url(host: str, port: int) -> str:
@@ -147,7 +152,7 @@ def _control_plane(environment: Mapping[str, str], socket: Path, url: str) -> Pr
     return ProcessSpec(
         name="control",
         argv=_python("control_plane", socket),
-        env={"HLS_SERVER_INTERNAL_URL": url, **environment, "PYTHONUNBUFFERED": "1"},
+        env={"HLS_SERVER_INTERNAL_URL": url, **_without(origin_settings.SECRETS, environment), "PYTHONUNBUFFERED": "1"},
         is_ready=HttpProbe("http://control-plane/internal/health", socket),
     )
 
@@ -167,6 +172,20 @@ def _sidecar(name: str, environment: Mapping[str, str], sockets: Path, state_fol
         env={**for_everybody(environment), **settings, **own},
         is_ready=HttpProbe("http://sidecar/health", socket),
     )
+
+
+def _fetcher(environment: Mapping[str, str], socket: Path) -> ProcessSpec:
+    settings = {name: environment[name] for name in origin_settings.SETTINGS if name in environment}
+    return ProcessSpec(
+        name="fetcher",
+        argv=_python("origin_fetcher", socket),
+        env={**for_everybody(environment), **settings, "PYTHONUNBUFFERED": "1"},
+        is_ready=HttpProbe("http://fetcher/live", socket),
+    )
+
+
+def _without(names: Collection[str], environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}
 
 
 def _nginx(site: Site, environment: Mapping[str, str], url: str) -> ProcessSpec:

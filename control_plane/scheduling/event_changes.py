@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.origin_addresses import Place
 from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor
 from control_plane.notifying import news
@@ -34,7 +35,7 @@ _LIVE: Final = ViewingSession.ended_at.is_(None)
 
 
 async def update_event(
-    db: AsyncSession, event_id: str, wanted: EventUpdate, allowed: Collection[origins.Place], now: datetime
+    db: AsyncSession, event_id: str, wanted: EventUpdate, allowed: Collection[Place], now: datetime
 ) -> Event:
     """Make the event what is wanted. Raise NotFound, Conflict for a stale version, or FieldRefused for an origin."""
     event = await events.find(db, event_id, for_update=True)

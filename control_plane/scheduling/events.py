@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Kind
+from authz_sidecar.contract.origin_addresses import Place
 from control_plane.refusals import Conflict, NotFound
 from control_plane.scheduling import revival
 from control_plane.schemas import EventDraft, utc_now
@@ -51,7 +52,7 @@ class EventFigures:
     watching: int = 0
 
 
-async def create(db: AsyncSession, draft: EventDraft, allowed: Collection[origins.Place] = ()) -> Event:
+async def create(db: AsyncSession, draft: EventDraft, allowed: Collection[Place] = ()) -> Event:
     """Add an event. Raise Conflict for an id that is taken, FieldRefused for an origin that is not allowed."""
     now, source = utc_now(), origins.checked(draft.stream_url, allowed)
     values = draft.model_dump() | {"id": draft.id or new_id(), "stream_url": source}

@@ -4,59 +4,20 @@ An address is a scheme, a host, a port and a plain path. It must never hold anyt
 by the edges from inside their network.
 """
 
-import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from authz_sidecar.contract.origin_addresses import Place, read_address
 from control_plane.refusals import FieldRefused
 from control_plane.storage.models import Event
 
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_HOST: Final = r"(?:[0-9A-Za-z](?:[0-9A-Za-z.-]{0,252}[0-9A-Za-z])?|\[[0-9A-Fa-f:.]+\])"
-_ENTRY: Final = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?")
-_WHOLE_HOST: Final = re.compile(_HOST)
-_PATH: Final = re.compile(r"(/(?!\.)[0-9A-Za-z._~-]+)*")
-_HIGHEST_PORT: Final = 65_535
 _LONGEST_ACCESS: Final = timedelta(hours=168)
 _TOKENS_OUTLIVE_TICKETS: Final = timedelta(seconds=65)  # a minute, and the gate's leeway
 _NO_ADDRESS: Final = "Please enter an address like https://media.example.org/live/ or https://media.example.org/a.m3u8."
-
-
-class Place(NamedTuple):
-    """Who is asked: scheme, host (lower case, IPv6 in brackets) and port."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def authority(self) -> str:
-        return self.host if self.port == DEFAULT_PORTS[self.scheme] else f"{self.host}:{self.port}"
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}"
-
-
-def read_address(text: str) -> tuple[Place, str]:
-    """Split an address into its place and its path, which has no slash at its end. Raise ValueError."""
-    parts = urlsplit(text)
-    port = parts.port
-    host, path = parts.netloc.removesuffix(f":{port}"), parts.path.rstrip("/")
-    is_plain = _WHOLE_HOST.fullmatch(host) and _PATH.fullmatch(path) and text.isprintable()
-    if parts.scheme not in DEFAULT_PORTS or not is_plain or port == 0 or "?" in text or "#" in text:
-        raise ValueError("no address of an origin")
-    return Place(parts.scheme, host.lower(), port or DEFAULT_PORTS[parts.scheme]), path
-
-
-def read_allowed(hosts: str) -> tuple[Place, ...]:
-    """Read `host[:port]`, separated by commas; without a port both schemes' own are meant. Raise ValueError."""
-    entries = [entry.strip() for entry in hosts.split(",") if entry.strip()]
-    return tuple(dict.fromkeys(place for entry in entries for place in _places(entry)))
 
 
 def checked(stream_url: str | None, allowed: Collection[Place]) -> str | None:
@@ -84,14 +45,6 @@ async def by_event(db: AsyncSession, now: datetime) -> dict[str, str]:
     rows = await db.execute(query.order_by(Event.id))
     watchable = ((event_id, url) for event_id, url, ends_at, hours in rows if ends_at + timedelta(hours=hours) > past)
     return {event_id: spelled for event_id, url in watchable if (spelled := _spelled_or_none(url))}
-
-
-def _places(entry: str) -> list[Place]:
-    found = _ENTRY.fullmatch(entry)
-    if not found or (found[2] and not 1 <= int(found[2]) <= _HIGHEST_PORT):
-        raise ValueError("must list hosts like media.example.org or 10.0.0.5:8888, separated by commas")
-    host = found[1].lower()
-    return [Place(scheme, host, int(found[2] or default)) for scheme, default in DEFAULT_PORTS.items()]
 
 
 def _spelled(place: Place, path: str) -> str:

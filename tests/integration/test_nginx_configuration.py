@@ -17,6 +17,7 @@ from control_plane.running.binaries import find_nginx
 from control_plane.running.home import create_home
 from control_plane.running.nginx_site import shipped_folder
 from control_plane.running.processes import stack
+from origin_fetcher.answers import MEDIA_TYPES
 from tests.support.stack import apart
 
 MODES = {
@@ -32,8 +33,7 @@ ASKED = {
     *("Authorization", "X-Gate-Query-Token", "Cookie", "X-Gate-Path-Token"),
     *("X-Gate-Method", "X-Gate-Path", "X-Gate-Client", "X-Gate-User-Agent"),
 }
-PLACES = {"localhost", "127.0.0.1", "[", "encoder.example.net"}
-CHOICE = "map $origin_url $uri $origin_location"
+SHOWN = {"X-Gate-Origin", "X-Gate-Origin-Header", "X-Gate-Origin-Query"}
 OF_THE_CLIENT = re.compile(
     r"\$(args|arg_|request_uri|query_string|is_args|http_|cookie_|remote_|request\b|request_body)"
 )
@@ -79,8 +79,8 @@ def _shipped_with_origins(home: Path, mode: str) -> Path:
     """Enable the lines for origins that the shipped files hold as comments."""
     site = _shipped(home, mode) / "site"
     origin, root = site / "origin.conf", site / "stream_root.conf"
-    lines = re.compile(r'^( *)# (?="http|""|upstream|    |}|proxy_)', re.MULTILINE)
-    origin.write_text(lines.sub(r"\1", origin.read_text()).replace('"nowhere"', '"https://origin/hls"'))
+    lines = re.compile(r"^# (?=proxy_|  +inactive)", re.MULTILINE)
+    origin.write_text(lines.sub("", origin.read_text()))
     root.write_text(root.read_text().replace("# try_files", "try_files"))
     return home
 
@@ -197,48 +197,36 @@ def test_nothing_of_the_client_goes_to_the_origin_nor_into_a_key(configuration: 
     for each in origins(configuration):
         assert each.value("proxy_pass_request_headers") == "off"
         assert each.value("proxy_pass_request_body") == "off"
-        assert each.value("proxy_pass") in {"$origin_url/$origin_path", "$origin_url/$origin_path$origin_query"}
+        assert each.value("proxy_pass") in {"http://origin_fetcher$uri", "http://origin_fetcher$uri$origin_query"}
+        assert {sent.args[0] for sent in each.all("proxy_set_header") if sent.args[1].startswith("$gate_")} == SHOWN
         for sent in each.all("proxy_pass", "proxy_set_header", "proxy_cache_key"):
             assert not OF_THE_CLIENT.search(" ".join(sent.args))
         assert not each.all("proxy_redirect", "if", "return", "rewrite")
 
 
-def test_an_event_chooses_among_the_listed_places_and_nothing_else(configuration: Directive) -> None:
-    urls = origin_urls(configuration)
-    assert urls.pop("default") == "refused"
+def test_what_an_origin_is_shown_stands_in_no_file_no_key_and_no_log(configuration: Directive) -> None:
+    for each in configuration.walk():
+        if any("$gate_origin_" in arg for arg in each.args):
+            assert each.name in {"auth_request_set", "proxy_set_header"}
+
+
+def test_only_the_control_planes_own_look_is_told_what_an_origin_answered(configuration: Directive) -> None:
+    told = [each for each in configuration.walk() if any("x_origin_answer" in arg for arg in each.args)]
+    assert [(each.name, each.parents[-1]) for each in told] == [("yes", "map $gate_reader $origin_answer")]
+    for each in origins(configuration):
+        assert "X-Origin-Answer" in {hidden.args[0] for hidden in each.all("proxy_hide_header")}
+
+
+def test_the_media_types_of_files_and_of_what_an_origin_has_are_the_same(configuration: Directive) -> None:
     [http] = configuration.all("http")
-    upstreams = {each.args[0] for each in http.all("upstream")} - {"sidecars", "control_plane"}
-    assert {url.split("/")[2] for url in urls.values() if url != "nowhere"} == upstreams
-    assert {place.split("/")[2].split(":")[0] for place in urls if place} <= PLACES
-    choices = {each.name: each.args[0] for each in configuration.walk() if each.parents[-1:] == (CHOICE,)}
-    assert list(choices.items())[:2] == [("~^nowhere ", "@not_found"), ("~^refused ", "@source_unavailable")]
-    set_by = [each.name for each in configuration.walk() if "$gate_origin" in each.args[:1]]
-    assert set(set_by) == {"auth_request_set", "map"}
-
-
-def origin_urls(configuration: Directive) -> dict[str, str]:
-    """Give the base of what is fetched, by the place that the event names."""
-    inside = [each for each in configuration.walk() if each.parents[-1:] == ("map $origin_place $origin_url",)]
-    return {each.name: each.args[0] for each in inside}
+    [types] = http.all("types")
+    assert {extension: each.name for each in types.inside for extension in each.args} == MEDIA_TYPES
 
 
 def test_the_origins_failures_are_never_the_gates(configuration: Directive) -> None:
     for each in origins(configuration):
         assert each.value("proxy_intercept_errors") == "on"
-        assert each.error_codes() >= {
-            "301",
-            "302",
-            "307",
-            "308",
-            "401",
-            "403",
-            "404",
-            "410",
-            "500",
-            "502",
-            "503",
-            "504",
-        }
+        assert each.error_codes() >= {"401", "403", "404", "500", "502", "503", "504"}
         assert {page.args[-1] for page in each.all("error_page")} == {"@not_found", "@source_unavailable"}
 
 
@@ -260,15 +248,6 @@ def test_playlists_have_no_validators(configuration: Directive) -> None:
     playlists = [location(configuration, "~*", r"\.m3u8$"), *origins(configuration)[:2]]
     for each in playlists:
         assert (each.value("etag"), each.value("if_modified_since"), each.value("gzip")) == ("off", "off", "on")
-
-
-def test_an_origin_over_tls_is_verified(configuration: Directive) -> None:
-    [http] = configuration.all("http")
-    if any("https://" in url for url in origin_urls(configuration).values()):
-        assert http.value("proxy_ssl_verify") == "on"
-        assert http.value("proxy_ssl_trusted_certificate")
-    for each in origins(configuration):
-        assert (each.value("proxy_ssl_server_name"), each.value("proxy_ssl_name")) == ("on", "$origin_name")
 
 
 def test_cross_origin_headers_name_no_wildcard_and_no_credentials(configuration: Directive) -> None:

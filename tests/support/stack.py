@@ -137,6 +137,7 @@ class StackUnderTest:
         (home / "log").mkdir(exist_ok=True)
         self.control_plane = self._service(self.described.control_plane)
         self.sidecars = [self._service(spec) for spec in self.described.sidecars]
+        self.fetchers = [self._service(self.described.fetcher)] if self.described.fetcher else []
         self.nginx = self._service(self.described.nginx, redacted=True)
 
     def _service(self, spec: ProcessSpec, *, redacted: bool = False) -> Service:
@@ -152,7 +153,7 @@ class StackUnderTest:
 
     @property
     def services(self) -> list[Service]:
-        return [self.control_plane, *self.sidecars, self.nginx]
+        return [self.control_plane, *self.sidecars, *self.fetchers, self.nginx]
 
     def start(self) -> None:
         for service in self.services:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from authz_sidecar.contract import origin_settings
 from authz_sidecar.settings import SidecarSettings
 from control_plane.cli import app
 from control_plane.running.processes import SIDECAR_SETTINGS
@@ -18,7 +19,7 @@ from control_plane.views.viewer_routes import VIEWER_ENDPOINTS
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = sorted({name.upper() for name in [*Settings.model_fields, *SidecarSettings.model_fields]})
-UPSTREAM = ["UPSTREAM_ORIGIN", "SEGMENT_CACHE_MAX_SIZE_GB", "SEGMENT_CACHE_MAX_AGE_HOURS"]
+UPSTREAM = [*origin_settings.SETTINGS, "SEGMENT_CACHE_MAX_SIZE_GB", "SEGMENT_CACHE_MAX_AGE_HOURS"]
 FILES = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "streams/README.md", "LICENSE"]
 
 
@@ -70,8 +71,9 @@ def test_every_metric_of_the_sidecar_is_in_the_readme() -> None:
     ] == []
 
 
-def test_every_event_of_the_sidecars_log_is_in_the_readme() -> None:
-    sources = (file.read_text(encoding="utf-8") for file in (ROOT / "authz_sidecar").glob("*.py"))
+def test_every_event_of_the_sidecars_and_the_fetchers_log_is_in_the_readme() -> None:
+    folders = ("authz_sidecar", "origin_fetcher")
+    sources = (file.read_text(encoding="utf-8") for folder in folders for file in (ROOT / folder).glob("*.py"))
     events = {event for source in sources for event in re.findall(r'\blog\.\w+\(\s*"(\w+)"', source)}
     assert len(events) >= 10
     assert [event for event in events if f"| `{event}` |" not in README] == []

@@ -19,6 +19,7 @@ def site(tmp_path: Path) -> Site:
         stream_root=tmp_path / "streams of today",
         sidecars=[tmp_path / "sidecar-1.sock", tmp_path / "sidecar-2.sock"],
         control_plane=tmp_path / "control.sock",
+        fetcher=Path("/run/fetcher.sock"),
     )
 
 

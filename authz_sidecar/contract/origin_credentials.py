@@ -1,0 +1,52 @@
+"""What an origin wants to be shown: one secret header and a fixed query, checked in one way by all who handle them.
+
+They are secrets: they must never stand in a message, a log or a cache key, and never say more than one header.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+_HEADER: Final = re.compile(r"([0-9A-Za-z](?:[0-9A-Za-z_-]{0,62}[0-9A-Za-z])?): ?([!-~](?:[ -~]{0,4094}[!-~])?)")
+_QUERY: Final = re.compile(r"(?:[0-9A-Za-z._~!$'()*+,;:@/?=&-]|%[0-9A-Fa-f]{2}){1,4096}")
+# What the edge itself says, what concerns one connection only, and what would change the meaning of the answer.
+_OURS: Final = re.compile(
+    r"host|range|te|trailer|upgrade|expect|connection|keep-alive|transfer-encoding|http2-settings"
+    r"|(?:content|accept|if|proxy|x-gate|x-forwarded|sec)-.*",
+    re.IGNORECASE,
+)
+_OURS_IN_QUERY: Final = re.compile(r"(?:^|[&;])(?:_HLS_|__token)", re.IGNORECASE)
+
+
+class Credentials(NamedTuple):
+    """`header` as "Name: value" and `query` without its question mark; "" where there is none."""
+
+    header: str = ""
+    query: str = ""
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+def read_header(text: str) -> tuple[str, str]:
+    """Split "Name: value". Raise ValueError, whose message never repeats what it is about."""
+    found = _HEADER.fullmatch(text)
+    if not found:
+        raise ValueError('must be one header like "Authorization: Bearer ...", printable ASCII in one line')
+    if _OURS.fullmatch(found[1]):
+        raise ValueError("must be a header that the edge does not send itself: not Host, Range, Content-..., If-...")
+    return found[1], found[2]
+
+
+def read_query(text: str) -> str:
+    """Return a query as it is added to each address, without a question mark. Raise ValueError."""
+    query = text.removeprefix("?")
+    if not _QUERY.fullmatch(query):
+        raise ValueError("must be a query like key=value&other=value, percent-encoded")
+    if _OURS_IN_QUERY.search(query):
+        raise ValueError("must not hold _HLS_ parameters or __token")
+    return query
+
+
+def checked(header: str, query: str) -> Credentials:
+    """Return both in their one spelling; empty ones are none. Raise ValueError."""
+    return Credentials(": ".join(read_header(header)) if header else "", read_query(query) if query else "")

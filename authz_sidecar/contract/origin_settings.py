@@ -1,0 +1,88 @@
+"""What the environment says of origins: for the fetcher, which asks them, and for `up` and the doctor, which check it.
+
+No value is ever repeated in a message: somebody may have put a password into an address.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from authz_sidecar.contract.origin_addresses import Place, read_address, read_allowed
+from authz_sidecar.contract.origin_credentials import Credentials, read_header, read_query
+
+SECRETS: Final = (
+    "UPSTREAM_ORIGIN_HEADER",
+    "UPSTREAM_ORIGIN_HEADER_FILE",
+    "UPSTREAM_ORIGIN_QUERY",
+    "UPSTREAM_ORIGIN_QUERY_FILE",
+)
+SETTINGS: Final = ("UPSTREAM_ORIGIN", "UPSTREAM_ALLOWED_HOSTS", *SECRETS)
+_CA_FILES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+
+
+@dataclass(frozen=True, slots=True)
+class OriginSettings:
+    """`common` is the origin of events that name none of their own, and the path below it: "" or "/hls"."""
+
+    common: tuple[Place, str] | None
+    credentials: Credentials
+    allowed: frozenset[Place]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Raise ValueError with one sentence that names the variable."""
+        common = _common(environment.get("UPSTREAM_ORIGIN", "").strip())
+        header, query = (_secret(name, environment) for name in ("UPSTREAM_ORIGIN_HEADER", "UPSTREAM_ORIGIN_QUERY"))
+        if (header or query) and common is None:
+            raise ValueError("UPSTREAM_ORIGIN_HEADER and UPSTREAM_ORIGIN_QUERY need an UPSTREAM_ORIGIN.")
+        try:
+            allowed = frozenset(read_allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", "")))
+        except ValueError as error:
+            raise ValueError(f"UPSTREAM_ALLOWED_HOSTS {error}.") from None
+        return cls(common, Credentials(header, query), allowed)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.common is None and not self.allowed
+
+    @property
+    def uses_tls(self) -> bool:
+        return any(place.scheme == "https" for place in (*self.allowed, *(self.common or ())[:1]))
+
+
+def trusted_authorities(environment: Mapping[str, str]) -> Path | None:
+    """Find the file of the authorities that this machine trusts; None when there is none."""
+    named = environment.get("SSL_CERT_FILE"), *_CA_FILES
+    return next((Path(name) for name in named if name and Path(name).is_file()), None)
+
+
+def _common(url: str) -> tuple[Place, str] | None:
+    if not url:
+        return None
+    try:
+        return read_address(url)
+    except ValueError:
+        raise ValueError(
+            "UPSTREAM_ORIGIN is no address like https://media.example.org or http://10.0.0.5:8888/hls."
+        ) from None
+
+
+def _secret(name: str, environment: Mapping[str, str]) -> str:
+    """Take a secret from its variable or from the file that NAME_FILE names, in its one spelling; "" for none."""
+    text, file = environment.get(name, "").strip(), environment.get(f"{name}_FILE", "")
+    if text and file:
+        raise ValueError(f"{name} and {name}_FILE are both set; keep one of them.")
+    if file:
+        try:
+            text = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeError):
+            raise ValueError(f"{name}_FILE names a file that cannot be read.") from None
+    try:
+        return _spelled(name, text) if text else ""
+    except ValueError as error:
+        raise ValueError(f"{name} {error}.") from None
+
+
+def _spelled(name: str, text: str) -> str:
+    return ": ".join(read_header(text)) if name.endswith("HEADER") else read_query(text)

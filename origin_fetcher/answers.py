@@ -1,0 +1,154 @@
+"""What of an origin's answer goes on to viewers, and in which words the rest is told to the operator.
+
+(!) A short list of headers is passed on and nothing else: browsers take whatever else comes under the portal's name as
+the portal's own word (NEL, Reporting-Endpoints, Service-Worker-Allowed, ...). The media type is the extension's.
+"""
+
+import errno
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import httpx2
+
+# As nginx/snippets/media_types.conf has it for files.
+MEDIA_TYPES: Final = {
+    "m3u8": "application/vnd.apple.mpegurl",
+    "ts": "video/mp2t",
+    "m4s": "video/iso.segment",
+    **dict.fromkeys(("mp4", "fmp4", "m4v", "cmfv"), "video/mp4"),
+    **dict.fromkeys(("m4a", "cmfa"), "audio/mp4"),
+    "cmft": "application/mp4",
+    "aac": "audio/aac",
+    "mp3": "audio/mpeg",
+    "ac3": "audio/ac3",
+    "ec3": "audio/eac3",
+    **dict.fromkeys(("vtt", "webvtt"), "text/vtt"),
+    "key": "application/octet-stream",
+    "webp": "image/webp",
+    **dict.fromkeys(("jpg", "jpeg"), "image/jpeg"),
+    "png": "image/png",
+}
+PASSED_ON: Final = frozenset({"accept-ranges", "content-length", "content-range", "etag", "last-modified"})
+_OTHER_TYPE: Final = "application/octet-stream"
+_VALUE: Final = re.compile(r"[ -~]{1,200}")
+_GONE: Final = (404, 410)
+_CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
+_LONGEST_WORDS: Final = 200
+_VALUES_OF_QUERY: Final = re.compile(r"=[^&]+")
+
+_NO_WAY: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH}
+_WORDS: Final[dict[type[BaseException], str]] = {
+    socket.gaierror: "the name of its host is not known",
+    ConnectionRefusedError: "connection refused",
+    ssl.SSLError: "no TLS is spoken there that this edge understands",
+}
+_OUTERMOST: Final[dict[type[BaseException], str]] = {
+    httpx2.ConnectTimeout: "no connection in time",
+    httpx2.TimeoutException: "no answer in time",
+    TimeoutError: "no answer in time",
+    httpx2.ProtocolError: "what it answers is no HTTP, breaks off, or has headers without an end",
+}
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Refused(Exception):
+    """The origin gave no answer that can be passed on; the message says what it did give, without any secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A status that nginx understands, and the headers that go with it."""
+
+    status: int
+    headers: Headers
+    has_body: bool = False
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes are announced, as they go on."""
+        found = dict(self.headers).get(b"content-length")
+        return int(found) if found else None
+
+    def with_length(self, length: int) -> "Accepted":
+        return Accepted(self.status, [*_but_for_length(self.headers), (b"content-length", b"%d" % length)])
+
+
+def media_type(name: str) -> str:
+    return MEDIA_TYPES.get(name.rpartition(".")[2].lower(), _OTHER_TYPE)
+
+
+def accept(answer: httpx2.Response, name: str, asked: frozenset[bytes]) -> Accepted:
+    """Judge the head of an answer. `asked` are the names of the headers that the question had. Raise Refused."""
+    status = answer.status_code
+    if status in _GONE:
+        return Accepted(404, [])
+    is_part = status in {HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
+    is_as_asked = (is_part and b"range" in asked) or (status == HTTPStatus.NOT_MODIFIED and asked & _CONDITIONS)
+    if status != HTTPStatus.OK and not is_as_asked:
+        raise Refused(_said(answer))
+    has_body = status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
+    headers = [(b"content-type", media_type(name).encode()), *_passed_on(answer)]
+    if not has_body or "content-encoding" in answer.headers:
+        headers = _but_for_length(headers)
+    return Accepted(status, headers, has_body)
+
+
+def _passed_on(answer: httpx2.Response) -> Iterator[tuple[bytes, bytes]]:
+    """Give each header of the short list, once."""
+    for field in sorted(PASSED_ON):
+        value = answer.headers.get(field, "")
+        if _VALUE.fullmatch(value) and (field != "content-length" or value.isdigit()):
+            yield field.encode(), value.encode()
+
+
+def _but_for_length(headers: Headers) -> Headers:
+    return [header for header in headers if header[0] != b"content-length"]
+
+
+def explain(error: Exception) -> str:
+    """Say in a few words why there was no answer."""
+    causes = [*_causes(error)]
+    told = [*map(_word, causes), *(word for kind, word in _OUTERMOST.items() if isinstance(error, kind))]
+    return next((word for word in told if word), "the connection broke")
+
+
+def _word(cause: BaseException) -> str | None:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {cause.verify_message}"
+    if isinstance(cause, OSError) and cause.errno in _NO_WAY:
+        return "there is no way to its network"
+    return next((word for kind, word in _WORDS.items() if isinstance(cause, kind)), None)
+
+
+def words(text: str) -> bytes:
+    """Make a text fit for a header."""
+    return re.sub(r"[^ -~]", "?", text)[:_LONGEST_WORDS].encode()
+
+
+def _said(answer: httpx2.Response) -> str:
+    """Name a status and where it leads. The values of a query are left out: they may be secret."""
+    place = answer.headers.get("location", "")
+    address, mark, query = place.partition("?")
+    shown = address.partition("#")[0] + mark + _VALUES_OF_QUERY.sub("=...", query)
+    leads_on = answer.is_redirect and place
+    return f"{answer.status_code} to {shown}" if leads_on else str(answer.status_code)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give the exception and all that it came from, groups unpacked."""
+    waiting: list[BaseException] = [error]
+    seen: set[int] = set()
+    while waiting:
+        cause = waiting.pop(0)
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        inner: Sequence[BaseException] = cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()
+        waiting += [found for found in (*inner, cause.__cause__, cause.__context__) if found]
