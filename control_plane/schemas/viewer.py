@@ -77,7 +77,7 @@ class Granted(Token):
 
 class StatusView(ViewerSchema):
     event_id: str
-    status: Literal["not-started", "live", "ended", "recording"]
+    status: Literal["not-started", "live", "ended", "recording", "interrupted"]
     starts_at: datetime
     ends_at: datetime
 

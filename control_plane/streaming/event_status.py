@@ -3,17 +3,19 @@
 The playlist decides where it says something; where it cannot be read, the clock does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from control_plane.scheduling import events
 from control_plane.storage.models import Event
-from control_plane.streaming.playlists import Media
+from control_plane.streaming.playlists import Media, Position
 
 _STILL_MOVING_TARGETS: Final = 3.0  # target durations without a change, after which a live playlist has stopped
 _ROUNDING_SECONDS: Final = 1.0  # Last-Modified has whole seconds
+_NEAR_SECONDS: Final = 60.0  # two looks within it: what changed between them changed just now
+_CLOCKS_DIFFER_SECONDS: Final = 90.0  # by how much an encoder's or origin's clock may be wrong
 
 
 class Status(StrEnum):
@@ -21,6 +23,7 @@ class Status(StrEnum):
     LIVE = "live"
     ENDED = "ended"
     RECORDING = "recording"
+    INTERRUPTED = "interrupted"  # it was on within its window and stands still, or is gone, without having ended
 
 
 class Stream(StrEnum):
@@ -57,33 +60,59 @@ _AFTER: Final = {
 _TABLE: Final = {"not-started": _BEFORE, "live": _DURING, "ended": _AFTER}
 
 
-def decide(event: Event, stream: Stream, now: datetime) -> Status:
-    return _TABLE[events.status_by_clock(event, now)][stream]
+_STANDS: Final = (Stream.STOPPED, Stream.PAUSED, Stream.ABSENT, Stream.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What successive looks at one playlist told: its fingerprint, since when we see it so, when it last changed."""
+    """What successive looks at one playlist told. Times are seconds by our own clock.
 
-    fingerprint: str
+    `changed_at` is when it last changed, as far as that is known; `moved_at` when it last was seen to have changed
+    between two looks. It is still moving for `patience` seconds after a change.
+    """
+
+    position: Position
     seen_since: float
     looked_at: float
     changed_at: float | None
+    moved_at: float | None = None
+    patience: float = 0.0
+
+    def moves(self, now: float) -> bool:
+        return self.changed_at is not None and now - self.changed_at <= self.patience
 
 
-def follow(before: Movement | None, fingerprint: str, media: Media, modified_at: float | None, now: float) -> Movement:
+def decide(event: Event, stream: Stream, movement: Movement | None, now: datetime) -> Status:
+    """Say how the event stands by its window, its stream as of the last look, and what the looks before told."""
+    by_clock = events.status_by_clock(event, now)
+    if movement and stream in (Stream.ABSENT, Stream.UNKNOWN) and movement.moves(now.timestamp()):
+        stream = Stream.MOVING  # one look that fails does not stop what has just moved
+    has_moved = movement is not None and (movement.moved_at or 0.0) >= event.starts_at.timestamp()
+    if by_clock == "live" and has_moved and stream in _STANDS:
+        return Status.INTERRUPTED
+    return _TABLE[by_clock][stream]
+
+
+def follow(before: Movement | None, media: Media, modified_at: float | None, now: float) -> Movement:
     """Put one more look to those before. `modified_at` is what the server says (seconds), None where it does not.
 
-    A change between two looks proves movement only when they were near each other: else the time of the change is
-    the server's word, the encoder's, or not known.
+    What has changed between two looks moves, whatever any clock says but ours. The first look, or one after a long
+    while, has nothing but the server's or the encoder's word, and believes it only where a wrong clock could not have
+    made it: a time long ago. A time of just now is believed until it proves otherwise.
     """
-    if before and before.fingerprint == fingerprint:
-        return Movement(fingerprint, before.seen_since, now, before.changed_at)
+    position, patience = media.position, _patience(media)
+    if before and before.position == position:
+        return replace(before, looked_at=now, patience=patience)
+    if before and now - before.looked_at <= max(_NEAR_SECONDS, patience):
+        return Movement(position, now, now, now, now, patience)
     told = modified_at if modified_at is not None else media.written_at
-    known = [min(told, now)] if told is not None else []
-    if before and now - before.looked_at <= _patience(media):
-        known.append(now)
-    return Movement(fingerprint, now, now, max(known, default=None))
+    changed_at = told if told is not None and _is_believed(now - told, patience) else None
+    has_moved = told is not None and position.sequence > 0  # nobody has seen it, but its window has slid
+    return Movement(position, now, now, changed_at, told if has_moved else None, patience)
+
+
+def _is_believed(age: float, patience: float) -> bool:
+    return -_ROUNDING_SECONDS <= age <= patience or age > patience + _CLOCKS_DIFFER_SECONDS
 
 
 def stream_of(media: Media, movement: Movement) -> Stream:
@@ -92,10 +121,9 @@ def stream_of(media: Media, movement: Movement) -> Stream:
         return Stream.ABSENT
     if media.is_complete:
         return Stream.COMPLETE
-    now, patience = movement.looked_at, _patience(media)
-    if movement.changed_at is not None and now - movement.changed_at <= patience:
+    if movement.moves(movement.looked_at):
         return Stream.MOVING
-    if movement.changed_at is None and now - movement.seen_since <= patience:
+    if movement.changed_at is None and movement.looked_at - movement.seen_since <= movement.patience:
         return Stream.UNKNOWN
     return Stream.PAUSED if media.keeps_everything else Stream.STOPPED
 

@@ -17,7 +17,7 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, Claims, mint, stream_prefix
 from control_plane.storage.models import Event
 
-MAX_PLAYLIST_BYTES: Final = 1024 * 1024
+MAX_PLAYLIST_BYTES: Final = 16 * 1024 * 1024  # ten hours of segments of two seconds, with signed addresses: 8 MB
 _TOKEN_SECONDS: Final = 10
 _AT_ONCE: Final = 16
 _FIRST: Final = "stream.m3u8"
@@ -105,7 +105,7 @@ async def _text(answer: httpx2.Response) -> str:
     async for part in answer.aiter_raw():
         body += part
         if len(body) > MAX_PLAYLIST_BYTES:
-            raise ReadFailed("The playlist is larger than a megabyte.")
+            raise ReadFailed(f"The playlist is larger than {MAX_PLAYLIST_BYTES >> 20} megabytes.")
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise ReadFailed("The playlist came packed although that was not asked for.")
     return body.decode("utf-8", "replace")

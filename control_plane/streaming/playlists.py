@@ -1,21 +1,30 @@
 """What an HLS playlist says (RFC 8216), read only as far as we ask: what it offers, how long its parts are, is it over.
 
-Playlists come from encoders and origins: nothing in one is believed beyond what its words say.
+Playlists come from encoders and origins: nothing in one is believed beyond what its words say, and reading one costs
+time linear in its size, whatever stands in it. `read` is for the event loop: it leaves the loop for long ones.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
+import anyio
+
+LONGEST_LINE: Final = 16_384  # a longer one is passed over: no player gets such an address through nginx
+MOST_LINES: Final = 500_000  # ten hours of segments of a second have a third of them
 _BEGINNING: Final = "#EXTM3U"
-_ATTRIBUTE: Final = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\r\n]*)')
+_LINE: Final = re.compile(r"[^\n]+")
+_ATTRIBUTE: Final = re.compile(r'\s*([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')  # to be matched at a place, never searched
 _MOST_RENDITIONS: Final = 50
 _LONGEST_TARGET_SECONDS: Final = 3600.0
+_LONGEST_NUMBER: Final = 32
+_LONGEST_HELD_LOOP: Final = 16_384  # characters; about a millisecond
 
 
 class NoPlaylist(Exception):
-    """The text is no HLS playlist."""
+    """The text is no HLS playlist, or one of more lines than any has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,18 @@ class Master:
     renditions: tuple[Rendition, ...]
 
 
+class Position(NamedTuple):
+    """How far a media playlist has come. Of its names what follows the `?` is left out: some sign it anew each time."""
+
+    sequence: int
+    segments: int
+    parts: int
+    newest: str
+
+
+_BEGIN: Final = Position(0, 0, 0, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
     """A playlist of segments. `written_at` is when, by the encoder's clock, its last segment ended (seconds)."""
@@ -43,11 +64,17 @@ class Media:
     is_complete: bool
     keeps_everything: bool
     written_at: float | None
+    position: Position = _BEGIN
+
+
+async def read(text: str) -> Master | Media:
+    """Parse, in a thread what takes more than a moment. Raise NoPlaylist."""
+    return parse(text) if len(text) < _LONGEST_HELD_LOOP else await anyio.to_thread.run_sync(parse, text)
 
 
 def parse(text: str) -> Master | Media:
     """Raise NoPlaylist."""
-    lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
+    lines = list(_lines(text.removeprefix("\ufeff")))
     if not lines or lines[0] != _BEGINNING:
         raise NoPlaylist
     if any(line.startswith("#EXT-X-STREAM-INF:") for line in lines):
@@ -55,13 +82,33 @@ def parse(text: str) -> Master | Media:
     return _media(lines)
 
 
+def attributes(line: str) -> dict[str, str]:
+    """Read the attribute list of a tag's line. What makes no sense is passed over, up to the next comma."""
+    text, found, at = line.partition(":")[2], dict[str, str](), 0
+    while at < len(text):
+        if one := _ATTRIBUTE.match(text, at):
+            found[one[1]], at = one[2].strip('"'), one.end()
+        else:
+            at = text.find(",", at) + 1 or len(text)
+    return found
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Give the lines that say something. Raise NoPlaylist for too many."""
+    for number, found in enumerate(_LINE.finditer(text)):
+        if number >= MOST_LINES:
+            raise NoPlaylist
+        if found.end() - found.start() <= LONGEST_LINE and (line := found[0].strip()):
+            yield line
+
+
 def _master(lines: list[str]) -> Master:
     found: list[Rendition] = []
     told: dict[str, str] | None = None
     for line in lines:
         if line.startswith("#EXT-X-STREAM-INF:"):
-            told = {name: value.strip('"') for name, value in _ATTRIBUTE.findall(line.partition(":")[2])}
-        elif line and not line.startswith("#") and told is not None:
+            told = attributes(line)
+        elif not line.startswith("#") and told is not None:
             found.append(_rendition(line, told))
             told = None
     if not found:
@@ -81,9 +128,9 @@ def _shown(text: str | None) -> str | None:
 
 
 def _media(lines: list[str]) -> Media:
-    target = 0.0
+    target, sequence, segments, parts = 0.0, 0, 0, 0
     clock: float | None = None  # when the segment read last ended, by the encoder's clock
-    names: list[str] = []
+    newest: str | None = None
     for line in lines:
         if line.startswith("#EXTINF:"):
             clock = None if clock is None else clock + _seconds(line.partition(":")[2].partition(",")[0])
@@ -91,18 +138,27 @@ def _media(lines: list[str]) -> Media:
             clock = _moment(line.partition(":")[2])
         elif line.startswith("#EXT-X-TARGETDURATION:"):
             target = _seconds(line.partition(":")[2])
-        elif line and not line.startswith("#"):
-            names.append(line)
+        elif line.startswith("#EXT-X-MEDIA-SEQUENCE:"):
+            sequence = _whole(line.partition(":")[2])
+        elif line.startswith("#EXT-X-PART:"):
+            parts += 1
+        elif not line.startswith("#"):
+            segments, parts, newest = segments + 1, 0, line
     if not target:
         raise NoPlaylist
     kinds = {"#EXT-X-PLAYLIST-TYPE:EVENT", "#EXT-X-PLAYLIST-TYPE:VOD"}
-    newest = names[-1] if names else None
-    return Media(target, len(names), newest, "#EXT-X-ENDLIST" in lines, not kinds.isdisjoint(lines), clock)
+    position = Position(sequence, segments, parts, (newest or "").partition("?")[0])
+    is_complete, keeps_everything = "#EXT-X-ENDLIST" in lines, not kinds.isdisjoint(lines)
+    return Media(target, segments, newest, is_complete, keeps_everything, clock, position)
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else 0
 
 
 def _seconds(text: str) -> float:
     try:
-        value = float(text)
+        value = float(text[:_LONGEST_NUMBER])
     except ValueError:
         return 0.0
     return value if 0 <= value <= _LONGEST_TARGET_SECONDS else 0.0

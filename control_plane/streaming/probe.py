@@ -1,11 +1,12 @@
-"""Looks at the streams of events: one look every five seconds an event at most, however many ask, half a second long.
+"""Looks at the streams of events: one look every five seconds an event at most, however many ask.
 
-It never fails and never holds anybody up for longer: what could not be seen is unknown, and then the clock decides.
+It never fails and never holds anybody up for longer than half a second: a look that takes longer goes on without them,
+for the next ones to ask. What could not be seen is unknown, and then the clock decides.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 import anyio
@@ -15,10 +16,12 @@ from cachetools import LRUCache
 from control_plane.storage.models import Event
 from control_plane.streaming.event_status import Movement, Status, Stream, decide, follow, stream_of
 from control_plane.streaming.playlist_reader import Page, PlaylistReader, ReadFailed, name_of
-from control_plane.streaming.playlists import Master, Media, NoPlaylist, Rendition, parse
+from control_plane.streaming.playlists import Master, Media, NoPlaylist, Rendition, read
 
 REMEMBERED_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.5
+_LONGEST_LOOK_SECONDS: Final = 5.0
+_STALE_SECONDS: Final = REMEMBERED_SECONDS + 2 * _LONGEST_LOOK_SECONDS
 _EXAMINE_SECONDS: Final = 5.0
 _MOST_EVENTS: Final = 10_000
 _NOT_FOUND: Final = 404
@@ -27,7 +30,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the last look at an event's stream saw, and when (seconds)."""
+    """What the last look at an event's stream saw, and when it began (seconds)."""
 
     stream: Stream
     looked_at: float
@@ -52,7 +55,7 @@ class Probe:
         self._reader = reader
         self._look_seconds = look_seconds
         self._sights: LRUCache[str, Sight] = LRUCache(_MOST_EVENTS)
-        self._under_way: dict[str, anyio.Event] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
         self._is_failing = False
 
     async def status(self, event: Event, now: datetime) -> Status:
@@ -63,8 +66,8 @@ class Probe:
 
     def remembered_status(self, event: Event, now: datetime) -> Status:
         """Tell how the event stands without looking: by what is remembered, else by the clock."""
-        sight = self._remembered(event, now)
-        return decide(event, sight.stream if sight else Stream.UNKNOWN, now)
+        sight = self._remembered(event, now, _STALE_SECONDS if event.id in self._under_way else REMEMBERED_SECONDS)
+        return decide(event, sight.stream, sight.movement, now) if sight else decide(event, Stream.UNKNOWN, None, now)
 
     async def examine(self, event: Event, now: datetime) -> Findings:
         """Look thoroughly, for somebody who wants to know what is wrong."""
@@ -81,44 +84,42 @@ class Probe:
             return Findings(_failed(error), problem=_explained(error, event))
 
     async def close(self) -> None:
+        for look in self._under_way.values():
+            look.cancel()
         if self._reader:
             await self._reader.close()
 
-    def _remembered(self, event: Event, now: datetime) -> Sight | None:
+    def _remembered(self, event: Event, now: datetime, seconds: float = REMEMBERED_SECONDS) -> Sight | None:
         sight = self._sights.get(event.id)
-        return sight if sight and abs(now.timestamp() - sight.looked_at) < REMEMBERED_SECONDS else None
+        return sight if sight and abs(now.timestamp() - sight.looked_at) < seconds else None
 
     async def _look_once(self, reader: PlaylistReader, event: Event, now: datetime) -> None:
-        """Look, or wait for the look that is under way."""
-        if waiting := self._under_way.get(event.id):
-            await waiting.wait()
-            return
-        done = self._under_way[event.id] = anyio.Event()
-        try:
-            with anyio.CancelScope(shield=True):  # the others wait for this one, whoever asked first
-                self._sights[event.id] = await self._look(reader, event, now)
-        finally:
-            del self._under_way[event.id]
-            done.set()
+        """Begin a look, or join the one that is under way, and wait for it for a while."""
+        look = self._under_way.get(event.id)
+        if look is None:
+            look = self._under_way[event.id] = asyncio.create_task(self._look(reader, event, now))
+            look.add_done_callback(lambda _: self._under_way.pop(event.id))
+        with anyio.move_on_after(self._look_seconds):
+            await asyncio.shield(look)
 
-    async def _look(self, reader: PlaylistReader, event: Event, now: datetime) -> Sight:
-        before = self._sights.get(event.id)
+    async def _look(self, reader: PlaylistReader, event: Event, now: datetime) -> None:
+        before, is_failing = self._sights.get(event.id), False
         movement = before.movement if before else None
         try:
-            with anyio.fail_after(self._look_seconds):
+            with anyio.fail_after(max(self._look_seconds, _LONGEST_LOOK_SECONDS)):
                 page, media, _ = await _first_media(reader, event, now)
+            movement = follow(movement, media, page.modified_at, now.timestamp())
+            stream = stream_of(media, movement)
         except (TimeoutError, ReadFailed, NoPlaylist) as error:
             stream = _failed(error)
-            self._note(is_failing=stream is Stream.UNKNOWN)
-            return Sight(stream, now.timestamp(), movement)
-        self._note(is_failing=False)
-        movement = _followed(movement, page, media, now)
-        return Sight(stream_of(media, movement), now.timestamp(), movement)
+            is_failing = stream is Stream.UNKNOWN
+        self._note(is_failing=is_failing)
+        self._sights[event.id] = Sight(stream, now.timestamp(), movement)
 
     async def _examine(self, reader: PlaylistReader, event: Event, now: datetime) -> Findings:
         page, media, renditions = await _first_media(reader, event, now)
         before = self._sights.get(event.id)
-        movement = _followed(before.movement if before else None, page, media, now)
+        movement = follow(before.movement if before else None, media, page.modified_at, now.timestamp())
         sight = self._sights[event.id] = Sight(stream_of(media, movement), now.timestamp(), movement)
         problem = await _missing_segment(reader, event, page, media, now)
         return Findings(sight.stream, renditions, media.target_seconds, media.segments, problem)
@@ -135,11 +136,11 @@ async def _first_media(
 ) -> tuple[Page, Media, tuple[Rendition, ...]]:
     """Read the event's playlist and, when that is a master, its first variant. Raise ReadFailed or NoPlaylist."""
     page = await reader.read(event, now)
-    playlist = parse(page.text)
+    playlist = await read(page.text)
     if isinstance(playlist, Media):
         return page, playlist, ()
     first = await reader.read(event, now, name_of(event.id, page, playlist.renditions[0].uri))
-    variant = parse(first.text)
+    variant = await read(first.text)
     if isinstance(variant, Master):
         raise NoPlaylist
     return first, variant, playlist.renditions
@@ -154,11 +155,6 @@ async def _missing_segment(reader: PlaylistReader, event: Event, page: Page, med
     except ReadFailed as error:
         return f"The playlist is there, its newest segment could not be read. {error}"
     return None
-
-
-def _followed(before: Movement | None, page: Page, media: Media, now: datetime) -> Movement:
-    fingerprint = sha256(page.text.encode()).hexdigest()
-    return follow(before, fingerprint, media, page.modified_at, now.timestamp())
 
 
 def _failed(error: Exception) -> Stream:

@@ -48,7 +48,7 @@ def within(hours: tuple[float, float]) -> dict[str, str]:
     return {"startsAt": starts.isoformat(), "endsAt": ends.isoformat()}
 
 
-def test_who_begins_early_is_live_and_who_stops_within_the_window_is_not(
+def test_who_begins_early_is_live_and_who_dies_within_the_window_is_interrupted(
     gate: StackUnderTest, organiser: Organiser, status_of: Callable[[str], str]
 ) -> None:
     early, now = organiser.create_event(**within(BEFORE)), organiser.create_event()
@@ -58,7 +58,9 @@ def test_who_begins_early_is_live_and_who_stops_within_the_window_is_not(
     for event_id in (early, now):
         playlist = gate.streams / event_id / "stream.m3u8"
         playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST\n", ""))  # as if it had died, not ended
-    eventually(lambda: (status_of(early), status_of(now)) == ("not-started", "not-started"), within=40, every=1)
+    eventually(lambda: (status_of(early), status_of(now)) == ("not-started", "interrupted"), within=40, every=1)
+    with live(gate.streams / now):
+        eventually(lambda: status_of(now) == "live", within=30, every=1)
 
 
 def test_who_runs_over_is_live_until_he_ends(

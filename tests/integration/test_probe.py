@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from email.utils import format_datetime
 
 import anyio
 import pytest
@@ -162,11 +163,67 @@ async def test_a_master_of_masters_or_of_nothing_is_no_stream(gate: Origin, prob
     assert len(gate.asked) == 4
 
 
-async def test_a_playlist_of_more_than_a_megabyte_is_not_read_to_its_end(gate: Origin, probe: Probe) -> None:
+async def test_a_playlist_of_more_than_sixteen_megabytes_is_not_read_to_its_end(gate: Origin, probe: Probe) -> None:
     event = an_event(-2, -1)
     put(gate, event, ENDED + "#" * MAX_PLAYLIST_BYTES)
     assert await probe.status(event, NOW) is Status.ENDED
-    assert "larger than a megabyte" in str((await probe.examine(event, NOW)).problem)
+    assert "larger than 16 megabytes" in str((await probe.examine(event, NOW)).problem)
+
+
+async def test_ten_hours_are_read_as_everything_else_is(gate: Origin, probe: Probe) -> None:
+    recording, window = an_event(-2, -1), an_event(-11, 1)
+    segments = "".join(f"#EXTINF:2.000000,\nv1/{n:08}.ts?token={'a' * 200}\n" for n in range(18_000))
+    heading = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
+    put(gate, recording, f"{heading}{segments}#EXT-X-ENDLIST\n")
+    put(gate, window, heading + segments)
+    assert len(segments) > 4_000_000
+    assert await probe.status(recording, NOW) is Status.RECORDING
+    await probe.status(window, NOW)
+    put(gate, window, f"{heading}#EXT-X-MEDIA-SEQUENCE:1\n{segments}#EXTINF:2,\nnext.ts\n")
+    assert await probe.status(window, NOW + timedelta(seconds=6)) is Status.LIVE
+    assert (await probe.examine(recording, NOW)).segments == 18_000
+
+
+async def test_a_look_that_takes_longer_than_anybody_waits_is_there_for_who_asks_next(gate: Origin) -> None:
+    event, probe = an_event(-2, -1), Probe(reader_of(gate), look_seconds=0.1)
+    gate.answer(f"/streams/{event.id}/stream.m3u8", Reply(200, ENDED.encode(), delay=0.5))
+    assert await probe.status(event, NOW) is Status.ENDED
+    with anyio.fail_after(20):
+        while await probe.status(event, NOW) is not Status.RECORDING:
+            pass
+    assert len(gate.asked) == 1
+    await probe.close()
+
+
+@pytest.mark.parametrize("offset", [-60, -10, 10, 60])
+async def test_a_clock_that_is_off_hides_nothing_that_moves(gate: Origin, probe: Probe, offset: int) -> None:
+    event, seen = an_event(), list[Status]()
+    for turn in range(8):
+        written = format_datetime(NOW + timedelta(seconds=6 * min(turn, 3) + offset), usegmt=True)
+        put(gate, event, numbered(min(turn, 3)), **{"Last-Modified": written})
+        seen.append(await probe.status(event, NOW + timedelta(seconds=6 * turn)))
+    assert seen[:5] == [Status.LIVE] * 5
+    assert seen[5:] == [Status.INTERRUPTED] * 3
+    put(gate, event, numbered(9), **{"Last-Modified": written})
+    assert await probe.status(event, NOW + timedelta(seconds=48)) is Status.LIVE
+
+
+def numbered(sequence: int) -> str:
+    return LIVE.replace("#EXTINF", f"#EXT-X-MEDIA-SEQUENCE:{sequence}\n#EXTINF")
+
+
+async def test_what_cannot_be_read_any_more_is_interrupted_and_comes_back(gate: Origin, probe: Probe) -> None:
+    event = an_event()
+    path = f"/streams/{event.id}/stream.m3u8"
+    for turn in range(2):
+        put(gate, event, numbered(turn))
+        assert await probe.status(event, NOW + timedelta(seconds=6 * turn)) is Status.LIVE
+    for turn, status in enumerate([502, 404, 503, 404]):
+        gate.answer(path, Reply(status))
+        told = await probe.status(event, NOW + timedelta(seconds=12 + 6 * turn))
+        assert told is (Status.INTERRUPTED if turn else Status.LIVE)
+    put(gate, event, numbered(0))
+    assert await probe.status(event, NOW + timedelta(seconds=36)) is Status.LIVE
 
 
 async def test_a_packed_playlist_that_nobody_asked_for_is_not_unpacked(gate: Origin, probe: Probe) -> None:

@@ -1,4 +1,4 @@
-"""How an event stands, from its window and its playlist."""
+"""How an event stands, from its window, its playlist and what looks before have seen."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,13 +6,13 @@ import pytest
 
 from control_plane.storage.models import Event
 from control_plane.streaming.event_status import Movement, Status, Stream, decide, follow, stream_of
-from control_plane.streaming.playlists import Media
+from control_plane.streaming.playlists import Media, Position
 
 START = datetime(2027, 1, 15, 20, tzinfo=UTC)
 END = START + timedelta(hours=2)
 EVENT = Event(starts_at=START, ends_at=END)
-MEDIA = Media(target_seconds=2.0, segments=5, newest="5.ts", is_complete=False, keeps_everything=False, written_at=None)
-BEFORE, DURING, AFTER = START - timedelta(minutes=1), START, END
+MINUTE = timedelta(minutes=1)
+BEFORE, DURING, AFTER = START - MINUTE, START, END
 TABLE = {
     Stream.MOVING: ("live", "live", "live"),
     Stream.STOPPED: ("not-started", "not-started", "ended"),
@@ -21,60 +21,130 @@ TABLE = {
     Stream.ABSENT: ("not-started", "not-started", "ended"),
     Stream.UNKNOWN: ("not-started", "live", "ended"),
 }
+HAS_STOPPED = {
+    Stream.MOVING: ("live", "live"),
+    Stream.STOPPED: ("interrupted", "ended"),
+    Stream.PAUSED: ("interrupted", "recording"),
+    Stream.COMPLETE: ("recording", "recording"),
+    Stream.ABSENT: ("interrupted", "ended"),
+    Stream.UNKNOWN: ("interrupted", "ended"),
+}
+
+
+def media_at(sequence: int, *, keeps_everything: bool = False, written_at: float | None = None) -> Media:
+    position = Position(sequence, 5, 0, f"{sequence + 5}.ts")
+    return Media(2.0, 5, position.newest, False, keeps_everything, written_at, position)
+
+
+MEDIA = media_at(0)
 
 
 @pytest.mark.parametrize("stream", Stream)
 def test_the_playlist_decides_where_it_says_something_and_the_clock_where_not(stream: Stream) -> None:
-    assert tuple(decide(EVENT, stream, now) for now in (BEFORE, DURING, AFTER)) == tuple(map(Status, TABLE[stream]))
+    told = tuple(decide(EVENT, stream, None, now) for now in (BEFORE, DURING, AFTER))
+    assert told == tuple(map(Status, TABLE[stream]))
 
 
-def look(before: Movement | None, text: str, now: float, modified_at: float | None = None) -> Movement:
-    return follow(before, text, MEDIA, modified_at, now)
+def moved_at(moment: datetime) -> Movement:
+    at = moment.timestamp()
+    return Movement(MEDIA.position, at, at, at, at, patience=7)
 
 
-def test_the_first_look_believes_the_server_when_it_says_when_the_playlist_changed() -> None:
-    assert stream_of(MEDIA, look(None, "a", 1000, modified_at=999)) is Stream.MOVING
-    assert stream_of(MEDIA, look(None, "a", 1000, modified_at=992)) is Stream.STOPPED
+@pytest.mark.parametrize("stream", Stream)
+def test_what_was_on_within_the_window_and_is_no_more_without_an_end_is_interrupted(stream: Stream) -> None:
+    told = tuple(decide(EVENT, stream, moved_at(START + MINUTE), now) for now in (START + 2 * MINUTE, AFTER))
+    assert told == tuple(map(Status, HAS_STOPPED[stream]))
+
+
+@pytest.mark.parametrize("stream", [Stream.STOPPED, Stream.PAUSED, Stream.ABSENT])
+def test_a_sound_check_that_is_over_interrupts_nothing(stream: Stream) -> None:
+    assert decide(EVENT, stream, moved_at(START - MINUTE), START + MINUTE) is Status.NOT_STARTED
+
+
+@pytest.mark.parametrize("stream", [Stream.ABSENT, Stream.UNKNOWN])
+def test_a_look_that_fails_does_not_stop_what_has_just_moved(stream: Stream) -> None:
+    moving = moved_at(START + MINUTE)
+    assert decide(EVENT, stream, moving, START + MINUTE + timedelta(seconds=7)) is Status.LIVE
+    assert decide(EVENT, stream, moving, START + MINUTE + timedelta(seconds=8)) is Status.INTERRUPTED
+
+
+def look(before: Movement | None, sequence: int, now: float, modified_at: float | None = None) -> Movement:
+    return follow(before, media_at(sequence), modified_at, now)
+
+
+@pytest.mark.parametrize("offset", [-60, -10, 0, 10, 60])
+@pytest.mark.parametrize("pause", [2, 5, 30])
+def test_a_playlist_that_advances_between_two_looks_is_live_whatever_any_clock_says(offset: int, pause: int) -> None:
+    movement: Movement | None = None
+    for turn in range(4):
+        now = 1000.0 + turn * pause
+        media = media_at(turn, written_at=now + offset)
+        movement = follow(movement, media, now + offset, now)
+        assert stream_of(media, movement) in ((Stream.MOVING, Stream.UNKNOWN) if turn == 0 else (Stream.MOVING,))
+
+
+@pytest.mark.parametrize("offset", [-60, -10, 0, 10, 60])
+def test_a_playlist_that_stands_still_has_stopped_whatever_any_clock_says(offset: int) -> None:
+    movement = look(look(None, 1, 1000, 1000 + offset), 2, 1005, 1005 + offset)
+    assert stream_of(MEDIA, look(movement, 2, 1010, 1005 + offset)) is Stream.MOVING
+    assert stream_of(MEDIA, look(movement, 2, 1013, 1005 + offset)) is Stream.STOPPED
+
+
+@pytest.mark.parametrize("offset", [-60, -10, 0, 10, 60])
+def test_what_stood_still_all_the_time_has_stopped_after_three_target_durations(
+    offset: int,
+) -> None:
+    first = look(None, 0, 1000, 1000 + offset)
+    assert stream_of(MEDIA, look(first, 0, 1008, 1000 + offset)) is Stream.STOPPED
+    assert first.moved_at is None
+
+
+def test_the_first_look_believes_a_time_of_just_now_and_one_long_ago() -> None:
+    assert stream_of(MEDIA, look(None, 0, 1000, modified_at=999)) is Stream.MOVING
+    assert stream_of(MEDIA, look(None, 0, 1000, modified_at=902)) is Stream.STOPPED
+    assert stream_of(MEDIA, look(None, 0, 1000, modified_at=940)) is Stream.UNKNOWN
 
 
 def test_without_a_word_from_the_server_the_encoders_clock_counts() -> None:
-    timed = Media(2.0, 5, "5.ts", False, False, written_at=998.0)
-    assert stream_of(timed, follow(None, "a", timed, None, 1000)) is Stream.MOVING
-    assert stream_of(timed, follow(None, "a", timed, 900.0, 1000)) is Stream.STOPPED
+    timed = media_at(0, written_at=998.0)
+    assert stream_of(timed, follow(None, timed, None, 1000)) is Stream.MOVING
+    assert stream_of(timed, follow(None, timed, 900.0, 1000)) is Stream.STOPPED
+
+
+def test_a_window_that_has_slid_was_on_before_anybody_looked() -> None:
+    at = START.timestamp() + 60
+    assert look(None, 3, at + 300, modified_at=at).moved_at == at
+    assert look(None, 0, at + 300, modified_at=at).moved_at is None
 
 
 def test_a_playlist_that_nobody_dates_is_unknown_until_it_moves_or_stands_for_three_target_durations() -> None:
-    first = look(None, "a", 1000)
+    first = look(None, 0, 1000)
     assert stream_of(MEDIA, first) is Stream.UNKNOWN
-    assert stream_of(MEDIA, look(first, "b", 1005)) is Stream.MOVING
-    still = look(first, "a", 1005)
+    assert stream_of(MEDIA, look(first, 1, 1005)) is Stream.MOVING
+    still = look(first, 0, 1005)
     assert stream_of(MEDIA, still) is Stream.UNKNOWN
-    assert stream_of(MEDIA, look(still, "a", 1010)) is Stream.STOPPED
-
-
-def test_what_has_moved_stands_still_after_three_target_durations() -> None:
-    moving = look(look(None, "a", 1000), "b", 1005)
-    assert stream_of(MEDIA, look(moving, "b", 1010)) is Stream.MOVING
-    assert stream_of(MEDIA, look(look(moving, "b", 1010), "b", 1015)) is Stream.STOPPED
+    assert stream_of(MEDIA, look(still, 0, 1010)) is Stream.STOPPED
 
 
 def test_a_change_since_a_look_long_ago_does_not_say_when_it_was() -> None:
-    assert stream_of(MEDIA, look(look(None, "a", 1000), "b", 2000)) is Stream.UNKNOWN
+    assert stream_of(MEDIA, look(look(None, 0, 1000), 1, 2000)) is Stream.UNKNOWN
 
 
-def test_a_clock_that_is_ahead_makes_nothing_move_in_the_future() -> None:
-    ahead = look(None, "a", 1000, modified_at=5000)
-    assert ahead.changed_at == 1000
-    assert stream_of(MEDIA, look(ahead, "a", 1010)) is Stream.STOPPED
+def test_names_that_begin_again_and_new_parts_are_movement() -> None:
+    again = look(look(None, 100, 1000), 0, 1005)
+    assert again.moved_at == 1005
+    part = media_at(0)
+    longer = Media(2.0, 5, "5.ts", False, False, None, part.position._replace(parts=1))
+    assert follow(follow(None, part, None, 1000), longer, None, 1005).moved_at == 1005
 
 
 def test_what_keeps_everything_is_a_recording_once_it_stands_and_the_event_is_over() -> None:
-    kept = Media(2.0, 5, "5.ts", False, True, None)
-    assert stream_of(kept, follow(None, "a", kept, 900.0, 1000)) is Stream.PAUSED
+    kept = media_at(0, keeps_everything=True)
+    assert stream_of(kept, follow(None, kept, 900.0, 1000)) is Stream.PAUSED
 
 
 def test_an_end_is_an_end_however_fresh_and_an_empty_playlist_is_none() -> None:
     over = Media(2.0, 5, "5.ts", True, False, None)
-    assert stream_of(over, follow(None, "a", over, 1000.0, 1000)) is Stream.COMPLETE
+    assert stream_of(over, follow(None, over, 1000.0, 1000)) is Stream.COMPLETE
     empty = Media(2.0, 0, None, False, False, None)
-    assert stream_of(empty, follow(None, "a", empty, 1000.0, 1000)) is Stream.ABSENT
+    assert stream_of(empty, follow(None, empty, 1000.0, 1000)) is Stream.ABSENT

@@ -1,10 +1,23 @@
-"""Playlists: what is read from one, and that nothing in one makes the reader stumble."""
+"""Playlists: what is read from one, and that nothing in one makes the reader stumble, or take its time."""
+
+import time
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control_plane.streaming.playlists import Master, Media, NoPlaylist, Rendition, parse
+from control_plane.streaming.playlists import (
+    LONGEST_LINE,
+    MOST_LINES,
+    Master,
+    Media,
+    NoPlaylist,
+    Position,
+    Rendition,
+    attributes,
+    parse,
+)
 
 LIVE = """#EXTM3U
 #EXT-X-VERSION:3
@@ -16,6 +29,7 @@ LIVE = """#EXTM3U
 #EXTINF:1.5,
 8.ts
 """
+AT = Position(7, 2, 0, "8.ts")
 MASTER = """#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="en",URI="audio.m3u8"
 #EXT-X-STREAM-INF:BANDWIDTH=465000,RESOLUTION=640x360,CODECS="avc1.42c01e,mp4a.40.2"
@@ -28,12 +42,12 @@ MASTER = """#EXTM3U
 
 
 def test_a_live_playlist_says_how_long_its_parts_are_and_when_the_last_one_ended() -> None:
-    assert parse(LIVE) == Media(2.0, 2, "8.ts", False, False, 1_800_014_403.5)
+    assert parse(LIVE) == Media(2.0, 2, "8.ts", False, False, 1_800_014_403.5, AT)
 
 
 def test_the_end_of_a_playlist_and_what_it_keeps_are_seen() -> None:
     event = LIVE.replace("#EXT-X-VERSION:3", "#EXT-X-PLAYLIST-TYPE:EVENT")
-    assert parse(event) == Media(2.0, 2, "8.ts", False, True, 1_800_014_403.5)
+    assert parse(event) == Media(2.0, 2, "8.ts", False, True, 1_800_014_403.5, AT)
     ended = parse(f"{LIVE}#EXT-X-ENDLIST\n")
     assert isinstance(ended, Media)
     assert ended.is_complete
@@ -80,3 +94,88 @@ def test_no_order_of_lines_makes_the_reader_stumble(lines: list[str]) -> None:
         parse("\n".join(["#EXTM3U", *lines]))
     except NoPlaylist:
         return
+
+
+def test_how_far_it_has_come_counts_new_parts_and_no_new_signatures() -> None:
+    signed = parse(LIVE.replace("8.ts", "8.ts?expires=1&sig=a"))
+    signed_anew = parse(LIVE.replace("8.ts", "8.ts?expires=2&sig=b"))
+    longer = parse(f'{LIVE}#EXT-X-PART:DURATION=0.5,URI="9.0.ts"\n#EXT-X-PART:DURATION=0.5,URI="9.1.ts"\n')
+    assert isinstance(signed, Media)
+    assert isinstance(signed_anew, Media)
+    assert isinstance(longer, Media)
+    assert signed.position == signed_anew.position == AT
+    assert longer.position == Position(7, 2, 2, "8.ts")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('A=1,B="x,y=z",C-2=', {"A": "1", "B": "x,y=z", "C-2": ""}),
+        (" A=1 ,  B=2", {"A": "1 ", "B": "2"}),
+        ("lower=1,A=2", {"A": "2"}),
+        ("AAAA,B=2", {"B": "2"}),
+        ('A="never closed,B=2', {"B": "2"}),
+        ('A="x"y,B=2', {"B": "2"}),
+        (",,=,A=2,", {"A": "2"}),
+        ("", {}),
+    ],
+)
+def test_an_attribute_that_makes_no_sense_costs_none_of_the_others(text: str, found: dict[str, str]) -> None:
+    assert attributes(f"#EXT-X-STREAM-INF:{text}") == found
+
+
+def test_a_line_that_no_player_could_use_is_passed_over() -> None:
+    assert parse(f"{LIVE}{'9' * (LONGEST_LINE + 1)}.ts\n") == parse(LIVE)
+
+
+def test_a_playlist_of_more_lines_than_any_has_is_none() -> None:
+    assert isinstance(parse(LIVE + "#\n" * (MOST_LINES - LIVE.count("\n"))), Media)
+    with pytest.raises(NoPlaylist):
+        parse(LIVE + "#\n" * MOST_LINES)
+
+
+TAGS = ["EXTINF"] + [
+    f"EXT-X-{name}"
+    for name in (
+        "ALLOW-CACHE", "BITRATE", "BYTERANGE", "CONTENT-STEERING", "DATERANGE", "DEFINE", "DISCONTINUITY-SEQUENCE",
+        "ENDLIST", "GAP", "I-FRAME-STREAM-INF", "KEY", "MAP", "MEDIA", "MEDIA-SEQUENCE", "PART", "PART-INF",
+        "PLAYLIST-TYPE", "PRELOAD-HINT", "PROGRAM-DATE-TIME", "RENDITION-REPORT", "SERVER-CONTROL", "SESSION-DATA",
+        "SESSION-KEY", "SKIP", "START", "STREAM-INF", "TARGETDURATION", "VERSION",
+    )
+]  # fmt: skip
+pieces = st.text(st.sampled_from('AZ09-=",. \t#:/?eETx\u00e9'), min_size=1, max_size=8)
+
+
+def seconds_for(text: str) -> float:
+    """Measure the processor time of reading, the least of three: what else the machine does is not in it."""
+    taken = []
+    for _ in range(3):
+        began = time.thread_time()
+        with suppress(NoPlaylist):
+            parse(text)
+        taken.append(time.thread_time() - began)
+    return min(taken)
+
+
+@given(st.sampled_from(TAGS), pieces, pieces)
+@settings(max_examples=150, deadline=None)
+def test_eight_times_as_long_a_line_takes_about_eight_times_as_long(tag: str, piece: str, end: str) -> None:
+    def one_line(length: int) -> str:
+        line = f"#{tag}:{piece * (length // len(piece))}"[: length - len(end)]
+        return f"#EXTM3U\n{line}{end}\na.ts\n" * 4
+
+    short, long = (seconds_for(one_line(length)) for length in (LONGEST_LINE // 8, LONGEST_LINE))
+    assert long < 32 * short + 0.01
+
+
+@given(st.sampled_from(TAGS), pieces)
+@settings(max_examples=30, deadline=None)
+def test_eight_times_as_many_lines_take_about_eight_times_as_long(tag: str, piece: str) -> None:
+    line = f"#{tag}:{piece}\na.ts\n"
+    few, many = (seconds_for("#EXTM3U\n" + line * count) for count in (500, 4000))
+    assert many < 32 * few + 0.01
+
+
+def test_the_line_that_once_took_a_minute_takes_no_time() -> None:
+    assert seconds_for(f"#EXTM3U\n#EXT-X-STREAM-INF:{'A' * 60_000}\na.ts\n") < 0.1
+    assert seconds_for(f"#EXTM3U\n#EXT-X-STREAM-INF:{'A' * (LONGEST_LINE - 20)}\na.ts\n") < 0.1
