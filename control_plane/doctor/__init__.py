@@ -10,7 +10,7 @@ from typing import Final
 
 from anyio import to_thread
 
-from control_plane.doctor import database, machine, nginx, settings, streams
+from control_plane.doctor import database, machine, nginx, settings, streams, trees
 from control_plane.doctor.finding import Finding, Level, Patient, warning
 
 __all__ = ["Finding", "Level", "Patient", "examine", "worst"]
@@ -29,9 +29,10 @@ async def examine(patient: Patient, now: datetime) -> list[Finding]:
         findings += await to_thread.run_sync(partial(_made, check, patient))
     found, events = await database.examine(patient, now)
     findings += found
-    return findings + await to_thread.run_sync(
-        partial(_made, partial(streams.examine, events=events, now=now), patient)
-    )
+    findings += await to_thread.run_sync(partial(_made, partial(streams.examine, events=events, now=now), patient))
+    told = {finding.about for finding in findings if finding.level is not Level.OK}
+    unsaid = [event for event in events if streams.about(event) not in told]
+    return findings + await trees.examine(patient, unsaid, now)
 
 
 def worst(findings: Sequence[Finding]) -> Level:

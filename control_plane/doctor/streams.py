@@ -39,25 +39,29 @@ def examine(patient: Patient, events: Sequence[Event], now: datetime) -> list[Fi
     return findings + _watched([root / event.id for event in events], patient.watch_seconds)
 
 
+def about(event: Event) -> str:
+    return f"stream {event.id}"
+
+
 def _event(folder: Path, event: Event, now: datetime, *, has_origin: bool) -> Iterator[Finding]:
-    about = f"stream {event.id}"
+    what = about(event)
     has_begun = event.starts_at <= now
     say = error if has_begun else warning
     if not os.path.lexists(folder):
         if has_origin:
-            yield ok(about, "No folder here: it comes from the origin.")
+            yield ok(what, "No folder here: it comes from the origin.")
         else:
-            yield say(about, "Its folder does not exist.", f"Let the encoder write to {folder}.")
+            yield say(what, "Its folder does not exist.", f"Let the encoder write to {folder}.")
         return
     links = [path for path in (folder, *_inside(folder)) if path.is_symlink()]
     if links:
-        yield error(about, f"{links[0]} is a symbolic link, and nginx follows none.", "Put the files there themselves.")
+        yield error(what, f"{links[0]} is a symbolic link, and nginx follows none.", "Put the files there themselves.")
     elif unreadable := [path for path in (folder, *_inside(folder)) if not _is_readable(path)]:
-        yield error(about, f"{unreadable[0]} cannot be read.", _AS_NGINX)
+        yield error(what, f"{unreadable[0]} cannot be read.", _AS_NGINX)
     elif not (folder / _MASTER).is_file():
-        yield say(about, f"It has no {_MASTER}.", f"Let the encoder name its playlist {_MASTER}.")
+        yield say(what, f"It has no {_MASTER}.", f"Let the encoder name its playlist {_MASTER}.")
     else:
-        yield ok(about, "Folder and playlist are there.")
+        yield ok(what, "Folder and playlist are there.")
 
 
 def _inside(folder: Path) -> Iterator[Path]:

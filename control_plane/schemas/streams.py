@@ -3,18 +3,40 @@
 from typing import Literal
 
 from control_plane.schemas import Schema
+from control_plane.streaming.faults import Reason, Severity
+from control_plane.streaming.outline import Kind
 
 
 class RenditionView(Schema):
-    """A variant of the master playlist; `bandwidth` in bits a second. What it does not say is null."""
+    """One rendition: what the master playlist says (null where it does not), and what was found in its files.
 
+    `bandwidth` and `measuredBitRate` are in bits a second, `latency` in seconds: for how long the newest segment of a
+    live stream has been over. `formats` are the codecs that its files really hold, by their common names.
+    """
+
+    file: str
+    kind: Kind
+    name: str | None
     resolution: str | None
     bandwidth: int | None
     codecs: str | None
+    formats: list[str]
+    measured_bit_rate: int | None
+    segments: int | None
+    latency: float | None
+
+
+class FaultView(Schema):
+    """What is wrong with one file. An `error` does not play; a `warning` plays, but not for everybody or not well."""
+
+    file: str
+    severity: Severity
+    reason: Reason
+    sentence: str
 
 
 class StreamTestView(Schema):
-    """What was found; `problem` is why nobody could watch, null when somebody could.
+    """What was found; `problem` is the first error of `faults` in one sentence, null when there is none.
 
     `state`: live, recording, stopped (a live stream that stands still), missing, or unknown (unreadable, or not
     watched for long enough to tell: ask again).
@@ -26,3 +48,4 @@ class StreamTestView(Schema):
     target_duration: float | None
     segments: int | None
     problem: str | None
+    faults: list[FaultView]

@@ -4,12 +4,10 @@ It asks the configured address and nothing else: no redirect, no proxy, no path 
 no more bytes than a playlist has.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
@@ -21,16 +19,17 @@ MAX_PLAYLIST_BYTES: Final = 16 * 1024 * 1024  # ten hours of segments of two sec
 _TOKEN_SECONDS: Final = 10
 _AT_ONCE: Final = 16
 _FIRST: Final = "stream.m3u8"
-# As nginx admits them (nginx/snippets/admission.conf).
-_NAME: Final = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*(?:/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*\.[0-9a-z]+", re.ASCII)
-_QUERY: Final = re.compile(r"[!\"$-~]*", re.ASCII)
+_ORIGIN_ANSWER: Final = "X-Origin-Answer"
 
 
 class ReadFailed(Exception):
-    """It could not be read. `status` is what the gate answered, None when it gave no answer."""
+    """It could not be read. `status` is what the gate answered, None when it gave no answer.
 
-    def __init__(self, sentence: str, status: int | None = None) -> None:
-        self.status = status
+    `origin_answer` is what the origin said to the gate, where the gate passes it on.
+    """
+
+    def __init__(self, sentence: str, status: int | None = None, origin_answer: str | None = None) -> None:
+        self.status, self.origin_answer = status, origin_answer
         super().__init__(sentence)
 
 
@@ -64,10 +63,17 @@ class PlaylistReader:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise ReadFailed(f"The gate gave no answer ({type(error).__name__}).") from None
 
-    async def check(self, event: Event, now: datetime, name: str) -> None:
-        """Ask whether a file of the event is there. Raise ReadFailed."""
+    async def sample(self, event: Event, now: datetime, name: str, at: int, count: int) -> tuple[bytes, int | None]:
+        """Read `count` bytes of a file from `at` on; give them and the size of the whole. Raise ReadFailed."""
+        headers = self._headers(event, now) | {"Range": f"bytes={at}-{at + count - 1}"}
         try:
-            _check_status(await self._http.head(stream_prefix(event.id) + name, headers=self._headers(event, now)))
+            async with self._http.stream("GET", stream_prefix(event.id) + name, headers=headers) as got:
+                whole = _whole_size(got)
+                if got.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE and whole is not None:
+                    return b"", whole
+                if got.status_code != httpx2.codes.PARTIAL_CONTENT:
+                    _check_status(got)
+                return await _beginning(got, count), whole
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise ReadFailed(f"The gate gave no answer ({type(error).__name__}).") from None
 
@@ -81,23 +87,25 @@ class PlaylistReader:
         return {"Authorization": f"Bearer {mint(claims, self._keys.ring)}", "Accept-Encoding": "identity"}
 
 
-def name_of(event_id: str, page: Page, uri: str) -> str:
-    """Resolve what a playlist names to a name below the event's folder. Raise ReadFailed for what lies elsewhere."""
-    here = stream_prefix(event_id)
-    try:
-        parts = urlsplit(urljoin(f"http://gate{here}{page.name}", uri))
-    except ValueError:
-        parts = urlsplit("")
-    name = parts.path.removeprefix(here)
-    is_ours = (parts.scheme, parts.netloc) == ("http", "gate") and parts.path.startswith(here)
-    if not is_ours or not _NAME.fullmatch(name) or not _QUERY.fullmatch(parts.query):
-        raise ReadFailed("The playlist names files outside of the event's own folder.")
-    return f"{name}?{parts.query}" if parts.query else name
-
-
 def _check_status(answer: httpx2.Response) -> None:
     if answer.status_code != httpx2.codes.OK:
-        raise ReadFailed(f"The gate answered {answer.status_code}.", answer.status_code)
+        told = answer.headers.get(_ORIGIN_ANSWER)
+        raise ReadFailed(f"The gate answered {answer.status_code}.", answer.status_code, told)
+
+
+def _whole_size(answer: httpx2.Response) -> int | None:
+    """Read how large the whole file is: from the range's header, or from the length where all of it is sent."""
+    told: str = answer.headers.get("Content-Range", "").rpartition("/")[2] or answer.headers.get("Content-Length", "")
+    return int(told) if told.isascii() and told.isdigit() else None
+
+
+async def _beginning(answer: httpx2.Response, count: int) -> bytes:
+    body = bytearray()
+    async for part in answer.aiter_raw():
+        body += part
+        if len(body) >= count:
+            break
+    return bytes(body[:count])
 
 
 async def _text(answer: httpx2.Response) -> str:

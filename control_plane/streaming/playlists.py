@@ -74,7 +74,7 @@ async def read(text: str) -> Master | Media:
 
 def parse(text: str) -> Master | Media:
     """Raise NoPlaylist."""
-    lines = list(_lines(text.removeprefix("\ufeff")))
+    lines = list(lines_of(text))
     if not lines or lines[0] != _BEGINNING:
         raise NoPlaylist
     if any(line.startswith("#EXT-X-STREAM-INF:") for line in lines):
@@ -93,9 +93,9 @@ def attributes(line: str) -> dict[str, str]:
     return found
 
 
-def _lines(text: str) -> Iterator[str]:
+def lines_of(text: str) -> Iterator[str]:
     """Give the lines that say something. Raise NoPlaylist for too many."""
-    for number, found in enumerate(_LINE.finditer(text)):
+    for number, found in enumerate(_LINE.finditer(text.removeprefix("\ufeff"))):
         if number >= MOST_LINES:
             raise NoPlaylist
         if found.end() - found.start() <= LONGEST_LINE and (line := found[0].strip()):

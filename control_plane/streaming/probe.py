@@ -5,6 +5,7 @@ for the next ones to ask. What could not be seen is unknown, and then the clock 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,16 +15,21 @@ import structlog
 from cachetools import LRUCache
 
 from control_plane.storage.models import Event
+from control_plane.streaming.addresses import resolve
 from control_plane.streaming.event_status import Movement, Status, Stream, decide, follow, stream_of
-from control_plane.streaming.playlist_reader import Page, PlaylistReader, ReadFailed, name_of
-from control_plane.streaming.playlists import Master, Media, NoPlaylist, Rendition, read
+from control_plane.streaming.faults import Failed, Reason, error
+from control_plane.streaming.inspection import MASTER, Inspection, inspect
+from control_plane.streaming.playlist_reader import Page, PlaylistReader, ReadFailed
+from control_plane.streaming.playlists import Master, Media, NoPlaylist, read
+from control_plane.streaming.stream_files import GateFiles
 
 REMEMBERED_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.5
 _LONGEST_LOOK_SECONDS: Final = 5.0
 _STALE_SECONDS: Final = REMEMBERED_SECONDS + 2 * _LONGEST_LOOK_SECONDS
-_EXAMINE_SECONDS: Final = 5.0
 _MOST_EVENTS: Final = 10_000
+_SAID_AFTER_FAILURES: Final = 2
+_INSPECTIONS_AT_ONCE: Final = 4
 _NOT_FOUND: Final = 404
 log = structlog.get_logger()
 
@@ -37,17 +43,6 @@ class Sight:
     movement: Movement | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a thorough look found. `problem` says why nobody can watch; it is None when somebody could."""
-
-    stream: Stream
-    renditions: tuple[Rendition, ...] = ()
-    target_seconds: float | None = None
-    segments: int | None = None
-    problem: str | None = None
-
-
 class Probe:
     """`reader` is None where no gate was named: then every stream is unknown."""
 
@@ -56,7 +51,8 @@ class Probe:
         self._look_seconds = look_seconds
         self._sights: LRUCache[str, Sight] = LRUCache(_MOST_EVENTS)
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._is_failing = False
+        self._failures: LRUCache[str, int] = LRUCache(_MOST_EVENTS)
+        self._inspections = anyio.CapacityLimiter(_INSPECTIONS_AT_ONCE)
 
     async def status(self, event: Event, now: datetime) -> Status:
         """Tell how the event stands, looking at its stream if the last look is too old."""
@@ -69,19 +65,13 @@ class Probe:
         sight = self._remembered(event, now, _STALE_SECONDS if event.id in self._under_way else REMEMBERED_SECONDS)
         return decide(event, sight.stream, sight.movement, now) if sight else decide(event, Stream.UNKNOWN, None, now)
 
-    async def examine(self, event: Event, now: datetime) -> Findings:
-        """Look thoroughly, for somebody who wants to know what is wrong."""
+    async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
+        """Look at all of the stream, for somebody who wants to know what is wrong; a few at once."""
         if self._reader is None:
-            return Findings(Stream.UNKNOWN, problem="HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
-        try:
-            with anyio.fail_after(_EXAMINE_SECONDS):
-                return await self._examine(self._reader, event, now)
-        except TimeoutError:
-            return Findings(Stream.UNKNOWN, problem=f"The gate gave no answer within {_EXAMINE_SECONDS:g} seconds.")
-        except NoPlaylist:
-            return Findings(Stream.ABSENT, problem="What is there is no HLS playlist.")
-        except ReadFailed as error:
-            return Findings(_failed(error), problem=_explained(error, event))
+            nowhere = error(MASTER, Reason.UNREACHABLE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
+            return Inspection(Stream.UNKNOWN, faults=(nowhere,))
+        async with self._inspections:
+            return await inspect(GateFiles(event, clock, self._reader))
 
     async def close(self) -> None:
         for look in self._under_way.values():
@@ -107,68 +97,39 @@ class Probe:
         movement = before.movement if before else None
         try:
             with anyio.fail_after(max(self._look_seconds, _LONGEST_LOOK_SECONDS)):
-                page, media, _ = await _first_media(reader, event, now)
+                page, media = await _first_media(reader, event, now)
             movement = follow(movement, media, page.modified_at, now.timestamp())
             stream = stream_of(media, movement)
-        except (TimeoutError, ReadFailed, NoPlaylist) as error:
-            stream = _failed(error)
+        except (TimeoutError, Failed, ReadFailed, NoPlaylist) as problem:
+            stream = _failed(problem)
             is_failing = stream is Stream.UNKNOWN
-        self._note(is_failing=is_failing)
+        self._note(event, is_failing=is_failing)
         self._sights[event.id] = Sight(stream, now.timestamp(), movement)
 
-    async def _examine(self, reader: PlaylistReader, event: Event, now: datetime) -> Findings:
-        page, media, renditions = await _first_media(reader, event, now)
-        before = self._sights.get(event.id)
-        movement = follow(before.movement if before else None, media, page.modified_at, now.timestamp())
-        sight = self._sights[event.id] = Sight(stream_of(media, movement), now.timestamp(), movement)
-        problem = await _missing_segment(reader, event, page, media, now)
-        return Findings(sight.stream, renditions, media.target_seconds, media.segments, problem)
-
-    def _note(self, *, is_failing: bool) -> None:
-        """Log once that streams cannot be seen, and once that they can be again."""
-        if is_failing != self._is_failing:
-            log.warning("streams_not_seen" if is_failing else "streams_seen_again")
-        self._is_failing = is_failing
+    def _note(self, event: Event, *, is_failing: bool) -> None:
+        """Log once that a stream cannot be seen, after two looks in a row, and once that it can be again."""
+        failures = self._failures.pop(event.id, 0)
+        if is_failing:
+            self._failures[event.id] = failures + 1
+            if failures + 1 == _SAID_AFTER_FAILURES:
+                log.warning("stream_not_seen", event_id=event.id)
+        elif failures >= _SAID_AFTER_FAILURES:
+            log.info("stream_seen_again", event_id=event.id)
 
 
-async def _first_media(
-    reader: PlaylistReader, event: Event, now: datetime
-) -> tuple[Page, Media, tuple[Rendition, ...]]:
-    """Read the event's playlist and, when that is a master, its first variant. Raise ReadFailed or NoPlaylist."""
+async def _first_media(reader: PlaylistReader, event: Event, now: datetime) -> tuple[Page, Media]:
+    """Read the event's playlist and, when that is a master, its first variant. Raise Failed, ReadFailed, NoPlaylist."""
     page = await reader.read(event, now)
     playlist = await read(page.text)
     if isinstance(playlist, Media):
-        return page, playlist, ()
-    first = await reader.read(event, now, name_of(event.id, page, playlist.renditions[0].uri))
+        return page, playlist
+    first = await reader.read(event, now, resolve(event.id, page.name, playlist.renditions[0].uri).target)
     variant = await read(first.text)
     if isinstance(variant, Master):
         raise NoPlaylist
-    return first, variant, playlist.renditions
+    return first, variant
 
 
-async def _missing_segment(reader: PlaylistReader, event: Event, page: Page, media: Media, now: datetime) -> str | None:
-    """Say what is wrong with the newest segment; None when it is there."""
-    if media.newest is None:
-        return "The playlist lists no segment yet."
-    try:
-        await reader.check(event, now, name_of(event.id, page, media.newest))
-    except ReadFailed as error:
-        return f"The playlist is there, its newest segment could not be read. {error}"
-    return None
-
-
-def _failed(error: Exception) -> Stream:
-    is_absent = isinstance(error, NoPlaylist) or (isinstance(error, ReadFailed) and error.status == _NOT_FOUND)
+def _failed(problem: Exception) -> Stream:
+    is_absent = isinstance(problem, NoPlaylist) or (isinstance(problem, ReadFailed) and problem.status == _NOT_FOUND)
     return Stream.ABSENT if is_absent else Stream.UNKNOWN
-
-
-def _explained(error: ReadFailed, event: Event) -> str:
-    if error.status == _NOT_FOUND:
-        return "There is no playlist yet: stream.m3u8, or the first rendition that it names, was not found."
-    if not event.is_active:
-        return "The event is deactivated: the gate shows its stream to nobody."
-    return {
-        502: "The origin of this stream cannot be reached.",
-        503: "The gate is not ready: its sidecar is down or has not heard of the control plane yet.",
-        504: "The origin of this stream does not answer in time.",
-    }.get(error.status or 0, str(error))

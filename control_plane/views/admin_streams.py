@@ -6,9 +6,11 @@ from starlette.responses import Response
 
 from control_plane.auditing.actors import Permission
 from control_plane.scheduling import events
-from control_plane.schemas.streams import RenditionView, StreamTestView
+from control_plane.schemas import utc_now
+from control_plane.schemas.streams import FaultView, RenditionView, StreamTestView
 from control_plane.streaming.event_status import Stream
-from control_plane.streaming.probe import Findings
+from control_plane.streaming.inspection import Inspection
+from control_plane.streaming.judging import Seen
 from control_plane.views import answers
 from control_plane.views.answers import Data
 from control_plane.views.endpoints import Call, endpoint
@@ -25,23 +27,40 @@ _STATES: Final[dict[Stream, Literal["live", "recording", "stopped", "missing", "
 
 @endpoint("POST /events/{event_id:uuid}/test-stream", needs=Permission.READ, answers={200: Data[StreamTestView]})
 async def test_stream(call: Call) -> Response:
-    """Look at an event's stream through the gate, as a viewer would."""
+    """Look at all of an event's stream through the gate, as a viewer would. It takes some seconds for a live stream."""
     async with call.app.database.read() as db:
         event = await events.find(db, call.id("event_id"))
-    return answers.data(findings_view(await call.app.probe.examine(event, call.now)))
+    return answers.data(stream_test_view(await call.app.probe.inspect(event, utc_now)))
 
 
-def findings_view(found: Findings) -> StreamTestView:
+def stream_test_view(found: Inspection) -> StreamTestView:
+    first = next((seen.media for seen in found.renditions if seen.media), None)
     return StreamTestView(
-        is_reachable=found.target_seconds is not None,
+        is_reachable=first is not None,
         state=_STATES[found.stream],
-        renditions=[
-            RenditionView(resolution=one.resolution, bandwidth=one.bandwidth, codecs=one.codecs)
-            for one in found.renditions
-        ],
-        target_duration=found.target_seconds,
-        segments=found.segments,
+        renditions=[_rendition_view(seen) for seen in found.renditions],
+        target_duration=first.target_seconds if first else None,
+        segments=first.segments if first else None,
         problem=found.problem,
+        faults=[
+            FaultView(file=fault.file, severity=fault.severity, reason=fault.reason, sentence=fault.sentence)
+            for fault in found.faults
+        ],
+    )
+
+
+def _rendition_view(seen: Seen) -> RenditionView:
+    return RenditionView(
+        file=seen.file,
+        kind=seen.entry.kind,
+        name=seen.entry.name,
+        resolution=seen.entry.resolution,
+        bandwidth=seen.entry.bandwidth,
+        codecs=seen.entry.codecs,
+        formats=[codec.name for codec in seen.codecs],
+        measured_bit_rate=seen.bit_rate,
+        segments=seen.media.segments if seen.media else None,
+        latency=seen.latency,
     )
 
 

@@ -19,6 +19,7 @@ from tests.support.command import Streamgate
 from tests.support.stack import free_port
 
 EVENT_ID = "3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f"
+EMPTY_PACKET = b"\x47\x1f\xff\x10".ljust(188, b"\xff")  # of a transport stream
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}.ts\n"
 
 
@@ -62,6 +63,7 @@ def folder(streamgate: Streamgate, home: Path) -> Path:
     folder = home / "streams" / EVENT_ID
     folder.mkdir()
     (folder / "stream.m3u8").write_text(PLAYLIST.format(0) + "#EXT-X-ENDLIST\n")
+    (folder / "0.ts").write_bytes(EMPTY_PACKET * 3)
     return folder
 
 
@@ -204,6 +206,17 @@ def test_a_closed_event_needs_no_stream(streamgate: Streamgate, doctor: Doctor, 
 def test_a_folder_without_the_playlist_is_an_error(doctor: Doctor, folder: Path) -> None:
     (folder / "stream.m3u8").rename(folder / "index.m3u8")
     assert "no stream.m3u8" in wrong(doctor(), f"stream {EVENT_ID}").what
+
+
+def test_each_file_that_would_not_play_is_named_with_its_reason(doctor: Doctor, folder: Path) -> None:
+    variant = "#EXT-X-STREAM-INF:BANDWIDTH=1\n"
+    playlist = PLAYLIST.format("segment 1") + "#EXT-X-ENDLIST\n"
+    (folder / "stream.m3u8").write_text(f"#EXTM3U\n{variant}gone.m3u8\n{variant}odd.m3u8\n")
+    (folder / "odd.m3u8").write_text(playlist)
+    findings = [finding for finding in doctor() if finding.about == f"stream {EVENT_ID}" and finding.level != "ok"]
+    assert {finding.what.partition(":")[0] for finding in findings} == {"gone.m3u8", "segment 1.ts"}
+    assert {finding.level for finding in findings} == {"error"}
+    assert any("a space" in finding.what for finding in findings)
 
 
 def test_a_link_is_an_error_for_nginx_follows_none(doctor: Doctor, folder: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
@@ -13,6 +14,7 @@ from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, verify
 from control_plane.schemas import utc_now
 from control_plane.storage.models import Event, new_id
 from control_plane.streaming.event_status import Status, Stream
+from control_plane.streaming.faults import Reason
 from control_plane.streaming.playlist_reader import MAX_PLAYLIST_BYTES, PlaylistReader
 from control_plane.streaming.probe import Probe
 from tests.support.forging import RING, SECRET
@@ -142,7 +144,6 @@ async def test_it_never_asks_outside_of_the_events_own_folder(gate: Origin, prob
     put(gate, event, MASTER.format(uri=uri.replace("{folder}", f"/streams/{event.id}")))
     assert await probe.status(event, NOW) is Status.LIVE
     assert len(gate.asked) == 1
-    assert "outside" in str((await probe.examine(event, NOW)).problem)
 
 
 @pytest.mark.parametrize("uri", ["0/index.m3u8", "./0/index.m3u8?_HLS_x=1", "{folder}/0/index.m3u8"])
@@ -167,7 +168,7 @@ async def test_a_playlist_of_more_than_sixteen_megabytes_is_not_read_to_its_end(
     event = an_event(-2, -1)
     put(gate, event, ENDED + "#" * MAX_PLAYLIST_BYTES)
     assert await probe.status(event, NOW) is Status.ENDED
-    assert "larger than 16 megabytes" in str((await probe.examine(event, NOW)).problem)
+    assert "larger than 16 megabytes" in str((await probe.inspect(event, utc_now)).problem)
 
 
 async def test_ten_hours_are_read_as_everything_else_is(gate: Origin, probe: Probe) -> None:
@@ -181,7 +182,9 @@ async def test_ten_hours_are_read_as_everything_else_is(gate: Origin, probe: Pro
     await probe.status(window, NOW)
     put(gate, window, f"{heading}#EXT-X-MEDIA-SEQUENCE:1\n{segments}#EXTINF:2,\nnext.ts\n")
     assert await probe.status(window, NOW + timedelta(seconds=6)) is Status.LIVE
-    assert (await probe.examine(recording, NOW)).segments == 18_000
+    [seen] = (await probe.inspect(recording, utc_now)).renditions
+    assert seen.media
+    assert seen.media.segments == 18_000
 
 
 async def test_a_look_that_takes_longer_than_anybody_waits_is_there_for_who_asks_next(gate: Origin) -> None:
@@ -242,32 +245,66 @@ async def test_what_is_remembered_is_told_without_a_look(gate: Origin, probe: Pr
     assert probe.remembered_status(event, NOW + timedelta(seconds=6)) is Status.ENDED
 
 
-async def test_a_test_says_what_there_is(gate: Origin, probe: Probe) -> None:
+async def test_an_inspection_reads_the_beginning_of_files_and_no_more(gate: Origin, probe: Probe) -> None:
     event = an_event()
     put(gate, event, MASTER.format(uri="0/index.m3u8"))
     put(gate, event, ENDED, "0/index.m3u8")
-    put(gate, event, "segment", "0/1.ts")
-    found = await probe.examine(event, NOW)
-    assert (found.stream, found.target_seconds, found.segments) == (Stream.COMPLETE, 2.0, 1)
-    assert [one.resolution for one in found.renditions] == ["640x360"]
-    assert found.problem is None
-    assert [asked.method for asked in gate.asked] == ["GET", "GET", "HEAD"]
+    put(gate, event, "no media" * 100_000, "0/1.ts")
+    found = await probe.inspect(event, utc_now)
+    assert found.stream is Stream.COMPLETE
+    [seen] = found.renditions
+    assert (seen.entry.resolution, seen.file) == ("640x360", "0/index.m3u8")
+    assert [asked.headers.get("range") for asked in gate.asked] == [None, None, "bytes=0-65535"]
+    assert [(fault.file, fault.reason) for fault in found.faults] == [("0/1.ts", Reason.NOT_MEDIA)]
 
 
-async def test_a_test_says_why_nobody_could_watch(gate: Origin, probe: Probe) -> None:
-    event, deactivated = an_event(), an_event()
+@pytest.mark.parametrize(
+    ("reply", "reason", "words"),
+    [
+        (Reply(404), Reason.MISSING, "not there (404)"),
+        (Reply(200, b"<html>"), Reason.NOT_A_PLAYLIST, "no HLS playlist"),
+        (Reply(200, LIVE.replace("#EXTINF:2,\n1.ts\n", "").encode()), Reason.NO_SEGMENTS, "no segment yet"),
+        (Reply(502), Reason.UNREACHABLE, "origin of this stream cannot be reached"),
+        (Reply(502, headers={"X-Origin-Answer": "302 to /x"}), Reason.UNREACHABLE, "answered: 302 to /x."),
+        (Reply(503), Reason.UNREACHABLE, "not ready"),
+        (Reply(418), Reason.UNREACHABLE, "answered 418"),
+    ],
+)
+async def test_an_inspection_says_why_there_is_nothing_to_watch(
+    gate: Origin, probe: Probe, reply: Reply, reason: Reason, words: str
+) -> None:
+    event = an_event()
+    gate.answer(f"/streams/{event.id}/stream.m3u8", reply)
+    [fault] = (await probe.inspect(event, utc_now)).faults
+    assert (fault.file, fault.reason) == ("stream.m3u8", reason)
+    assert words in fault.sentence
+
+
+async def test_an_inspection_of_a_closed_event_or_without_a_gate_says_so(gate: Origin, probe: Probe) -> None:
+    deactivated = an_event()
     deactivated.is_active = False
     gate.answer(f"/streams/{deactivated.id}/stream.m3u8", Reply(403))
-    assert "no playlist yet" in str((await probe.examine(event, NOW)).problem)
-    assert "deactivated" in str((await probe.examine(deactivated, NOW)).problem)
-    put(gate, event, "<html>")
-    assert "no HLS playlist" in str((await probe.examine(event, NOW)).problem)
-    put(gate, event, LIVE)
-    assert "newest segment" in str((await probe.examine(event, NOW)).problem)
-    put(gate, event, LIVE.replace("#EXTINF:2,\n1.ts\n", ""))
-    assert "no segment yet" in str((await probe.examine(event, NOW)).problem)
+    assert "deactivated" in str((await probe.inspect(deactivated, utc_now)).problem)
     gate.stop()
-    assert "no answer" in str((await probe.examine(event, NOW)).problem)
+    assert "no answer" in str((await probe.inspect(deactivated, utc_now)).problem)
+    assert "HLS_SERVER_INTERNAL_URL" in str((await Probe(None).inspect(deactivated, utc_now)).problem)
+
+
+async def test_a_stream_that_cannot_be_seen_has_log_lines_of_its_own_that_do_not_flap(
+    gate: Origin, probe: Probe
+) -> None:
+    broken, sound, shaky = an_event(), an_event(), an_event()
+    gate.answer(f"/streams/{broken.id}/stream.m3u8", Reply(502))
+    put(gate, sound, ENDED)
+    with capture_logs() as lines:
+        for turn in range(6):
+            gate.answer(f"/streams/{shaky.id}/stream.m3u8", Reply(200, ENDED.encode()) if turn % 2 else Reply(502))
+            for event in (broken, sound, shaky):
+                await probe.status(event, NOW + timedelta(seconds=6 * turn))
+        put(gate, broken, ENDED)
+        await probe.status(broken, NOW + timedelta(seconds=36))
+    told = [(line["event"], line["event_id"]) for line in lines]
+    assert told == [("stream_not_seen", broken.id), ("stream_seen_again", broken.id)]
 
 
 async def test_asked_again_at_the_same_time_a_gate_that_answered_late_is_not_asked_twice(

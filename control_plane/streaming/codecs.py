@@ -1,0 +1,133 @@
+"""Codecs by the names that playlists (RFC 6381), MPEG-TS and MP4 give them, and whether browsers play them.
+
+What browsers play is judged for a player like ours: hls.js with Media Source Extensions, and Safari's own.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Plays(StrEnum):
+    EVERYWHERE = "everywhere"
+    MOSTLY = "mostly"  # current browsers do, older devices do not
+    SOMEWHERE = "somewhere"  # only on some devices
+    NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A codec by the name that people know."""
+
+    name: str
+    plays: Plays
+
+
+H264: Final = Codec("H.264", Plays.EVERYWHERE)
+HEVC: Final = Codec("HEVC (H.265)", Plays.SOMEWHERE)
+VVC: Final = Codec("VVC (H.266)", Plays.NOWHERE)
+MPEG1_VIDEO: Final = Codec("MPEG-1 video", Plays.NOWHERE)
+MPEG2_VIDEO: Final = Codec("MPEG-2 video", Plays.NOWHERE)
+MPEG4_VIDEO: Final = Codec("MPEG-4 Part 2 video", Plays.NOWHERE)
+DOLBY_VISION: Final = Codec("Dolby Vision", Plays.SOMEWHERE)
+VP8: Final = Codec("VP8", Plays.SOMEWHERE)
+VP9: Final = Codec("VP9", Plays.MOSTLY)
+AV1: Final = Codec("AV1", Plays.MOSTLY)
+JPEG: Final = Codec("Motion JPEG", Plays.NOWHERE)
+PRORES: Final = Codec("ProRes", Plays.NOWHERE)
+AAC: Final = Codec("AAC", Plays.EVERYWHERE)
+AAC_LATM: Final = Codec("AAC in LATM", Plays.NOWHERE)
+MP3: Final = Codec("MP3", Plays.EVERYWHERE)
+MP2: Final = Codec("MPEG audio layer II (MP2)", Plays.SOMEWHERE)
+AC3: Final = Codec("Dolby Digital (AC-3)", Plays.SOMEWHERE)
+EAC3: Final = Codec("Dolby Digital Plus (E-AC-3)", Plays.SOMEWHERE)
+AC4: Final = Codec("Dolby AC-4", Plays.NOWHERE)
+DTS: Final = Codec("DTS", Plays.NOWHERE)
+ALAC: Final = Codec("Apple Lossless (ALAC)", Plays.SOMEWHERE)
+FLAC: Final = Codec("FLAC", Plays.MOSTLY)
+OPUS: Final = Codec("Opus", Plays.MOSTLY)
+PCM: Final = Codec("PCM audio", Plays.NOWHERE)
+WEBVTT: Final = Codec("WebVTT", Plays.EVERYWHERE)
+TTML: Final = Codec("TTML (IMSC)", Plays.MOSTLY)
+
+# The first part of a name in CODECS, and the name of a sample entry in MP4: they are the same.
+_FOURCC: Final = {
+    **dict.fromkeys(("avc1", "avc2", "avc3", "avc4"), H264),
+    **dict.fromkeys(("hvc1", "hev1", "hvc2", "hev2"), HEVC),
+    **dict.fromkeys(("vvc1", "vvi1"), VVC),
+    **dict.fromkeys(("dvh1", "dvhe", "dva1", "dvav", "dav1"), DOLBY_VISION),
+    **dict.fromkeys(("vp08", "vp8"), VP8),
+    **dict.fromkeys(("vp09", "vp9"), VP9),
+    **dict.fromkeys(("jpeg", "mjpg", "mjpa"), JPEG),
+    **dict.fromkeys(("apch", "apcn", "apcs", "apco", "ap4h"), PRORES),
+    **dict.fromkeys(("dtsc", "dtse", "dtsh", "dtsl", "dtsx", "dtsy"), DTS),
+    **dict.fromkeys(("lpcm", "sowt", "twos", "ipcm", "fpcm"), PCM),
+    **dict.fromkeys(("opus", "dops"), OPUS),
+    **dict.fromkeys(("mp2v",), MPEG2_VIDEO),
+    **dict.fromkeys((".mp3", "mp3"), MP3),
+    "av01": AV1,
+    "ac-3": AC3,
+    "ec-3": EAC3,
+    "ac-4": AC4,
+    "alac": ALAC,
+    "flac": FLAC,
+    "wvtt": WEBVTT,
+    "stpp": TTML,
+}
+# ISO/IEC 14496-1, objectTypeIndication: what mp4a and mp4v leave open.
+_OBJECT_TYPES: Final = {
+    **dict.fromkeys(range(0x60, 0x66), MPEG2_VIDEO),
+    **dict.fromkeys((0x40, 0x66, 0x67, 0x68), AAC),
+    **dict.fromkeys((0x69, 0x6B), MP3),
+    0x20: MPEG4_VIDEO,
+    0x6A: MPEG1_VIDEO,
+    0xA5: AC3,
+    0xA6: EAC3,
+    0xA9: DTS,
+    0xAC: DTS,
+    0xAD: OPUS,
+}
+_MP3_OBJECT: Final = {"32": MP2, "33": MP2, "34": MP3}
+_ODD_H264: Final = {0x6E: "High 10", 0x7A: "High 4:2:2", 0xF4: "High 4:4:4", 0x2C: "CAVLC 4:4:4", 0x58: "Extended"}
+
+
+def of_attribute(codecs: str) -> tuple[Codec, ...]:
+    """Read a CODECS attribute. What has a name that nobody knows is left out: it may be newer than this table."""
+    return tuple(dict.fromkeys(codec for name in codecs.split(",") if (codec := _of_name(name.strip()))))
+
+
+def of_sample_entry(name: str) -> Codec | None:
+    return _FOURCC.get(name.lower())
+
+
+def of_object_type(number: int) -> Codec | None:
+    return _OBJECT_TYPES.get(number)
+
+
+def h264(profile: int | None) -> Codec:
+    """Tell H.264 by its profile: those for studios (10 bits, 4:2:2) play in few browsers."""
+    odd = _ODD_H264.get(profile or 0)
+    return Codec(f"H.264 {odd}", Plays.SOMEWHERE) if odd else H264
+
+
+def _of_name(name: str) -> Codec | None:
+    first, *rest = name.split(".")
+    if first.lower() in {"mp4a", "mp4v"}:
+        return _of_mpeg4(rest) or (AAC if first.lower() == "mp4a" else MPEG4_VIDEO)
+    if first.lower().startswith("avc"):
+        return h264(_hex(rest[0][:2]) if rest else None)
+    return _FOURCC.get(first.lower())
+
+
+def _of_mpeg4(rest: list[str]) -> Codec | None:
+    number = _hex(rest[0]) if rest else None
+    if number == 0x40 and len(rest) > 1:  # noqa: PLR2004  the object type of MPEG-4 audio, as above
+        return _MP3_OBJECT.get(rest[1], AAC)
+    return _OBJECT_TYPES.get(number or 0)
+
+
+def _hex(text: str) -> int | None:
+    try:
+        return int(text[:8], 16)
+    except ValueError:
+        return None

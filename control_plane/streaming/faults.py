@@ -1,0 +1,61 @@
+"""What is wrong with a stream, as data: which file, how bad, in one word for programs and one sentence for people."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    ERROR = "error"  # this file, and what needs it, does not play
+    WARNING = "warning"  # it plays, but not for everybody or not well
+
+
+class Reason(StrEnum):
+    """Append-only: the API publishes these words."""
+
+    NAME = "name"  # the gate does not admit it
+    MISSING = "missing"
+    EMPTY = "empty"
+    OUTSIDE = "outside"  # not in the event's own folder
+    ELSEWHERE = "elsewhere"  # on another host
+    ROOTED = "rooted"  # an address that begins with a slash
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    NOT_A_PLAYLIST = "not-a-playlist"
+    NOT_MEDIA = "not-media"
+    NO_SEGMENTS = "no-segments"
+    TOO_LARGE = "too-large"
+    TOO_LONG = "too-long"
+    TOO_OLD = "too-old"
+    STANDS_STILL = "stands-still"
+    NO_END = "no-end"
+    CODEC = "codec"
+    ENCRYPTION = "encryption"
+    KEY = "key"
+    VIEWERS = "viewers"  # their pages report it
+    CUT_SHORT = "cut-short"  # not everything was looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`file` is a path below the event's folder, or what a playlist says in its place."""
+
+    file: str
+    severity: Severity
+    reason: Reason
+    sentence: str
+
+
+class Failed(Exception):
+    """A file could not be had. `reason` and `sentence` say why, in the words of a fault."""
+
+    def __init__(self, reason: Reason, sentence: str) -> None:
+        self.reason, self.sentence = reason, sentence
+        super().__init__(sentence)
+
+
+def error(file: str, reason: Reason, sentence: str) -> Fault:
+    return Fault(file, Severity.ERROR, reason, sentence)
+
+
+def warning(file: str, reason: Reason, sentence: str) -> Fault:
+    return Fault(file, Severity.WARNING, reason, sentence)
