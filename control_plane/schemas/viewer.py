@@ -92,7 +92,10 @@ class TvLink(ViewerSchema):
 
 
 class Alive(ViewerSchema):
+    """`secondsSilent`: since the sign of life before, be it a heartbeat or a request that the gate allowed."""
+
     ok: bool
+    seconds_silent: float
 
 
 class Released(ViewerSchema):

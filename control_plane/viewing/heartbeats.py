@@ -6,6 +6,7 @@ nobody is told that all is well of one that had ended when he asked.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -27,12 +28,20 @@ _MOST_AT_ONCE: Final = 1_000  # sessions a statement
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A session as the database has it: why it ended, None for a live one, and when it was last seen."""
+
+    ending: str | None
+    last_seen: datetime
+
+
 class _Look:
-    """One look at the database, for everybody who waits for it: how each session ended, None for live ones."""
+    """One look at the database, for everybody who waits for it."""
 
     def __init__(self) -> None:
         self.sids: set[str] = set()
-        self.endings: dict[str, str | None] = {}
+        self.found: dict[str, _Found] = {}
         self.failure: SQLAlchemyError | None = None
         self.is_done = anyio.Event()
 
@@ -47,8 +56,11 @@ class Heartbeats:
         self._signs: dict[str, datetime] = {}
         self._is_failing = False
 
-    async def beat(self, claims: Claims, now: datetime) -> None:
-        """Note a sign of life of a session's own token. Raise TokenUnusable, SessionOver or SessionTakenOver."""
+    async def beat(self, claims: Claims, now: datetime) -> float:
+        """Note a sign of life of a session's own token. Return how many seconds ago the one before was.
+
+        That may have been a heartbeat or what the gate reports. Raise TokenUnusable, SessionOver or SessionTakenOver.
+        """
         sessions.check_grace(claims, now)
         sid, look = claims.sid or "", self._next
         look.sids.add(sid)
@@ -56,9 +68,12 @@ class Heartbeats:
         await look.is_done.wait()
         if look.failure:
             raise look.failure
-        if ending := look.endings.get(sid, "session"):
-            raise sessions.over_because(ending)
-        self._signs[sid] = max(now, self._signs.get(sid, now))
+        found = look.found.get(sid)
+        if found is None or found.ending:
+            raise sessions.over_because(found.ending if found and found.ending else "session")
+        before = max(found.last_seen, self._signs.get(sid, found.last_seen))
+        self._signs[sid] = max(now, before)
+        return max(0.0, (now - before).total_seconds())
 
     async def run(self, stop: anyio.Event) -> None:
         """Look and write behind until `stop`, and once more then. Never cancel it: a transaction wants to be ended."""
@@ -80,7 +95,7 @@ class Heartbeats:
     async def _look(self, look: _Look) -> None:
         try:
             async with self._database.read() as db:
-                look.endings = await _endings(db, sorted(look.sids))
+                look.found = await _find(db, sorted(look.sids))
         except SQLAlchemyError as error:
             look.failure = error
         look.is_done.set()
@@ -112,13 +127,14 @@ class Heartbeats:
         self._is_failing = True
 
 
-async def _endings(db: AsyncSession, sids: Sequence[str]) -> dict[str, str | None]:
-    """Tell of each known session why it ended, None for live ones."""
-    found: dict[str, str | None] = {}
+async def _find(db: AsyncSession, sids: Sequence[str]) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
+    table = ViewingSession
+    columns = table.sid, table.ended_at, table.end_reason, table.last_seen_at
     for some in _portions(sids):
-        columns = ViewingSession.sid, ViewingSession.ended_at, ViewingSession.end_reason
-        rows = await db.execute(select(*columns).where(ViewingSession.sid.in_(some)))
-        found |= {sid: (reason or "session") if ended_at else None for sid, ended_at, reason in rows}
+        rows = await db.execute(select(*columns).where(table.sid.in_(some)))
+        for sid, ended_at, reason, last_seen in rows:
+            found[sid] = _Found((reason or "session") if ended_at else None, last_seen)
     return found
 
 

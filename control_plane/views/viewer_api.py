@@ -165,8 +165,8 @@ async def heartbeat(call: Call) -> Response:
     request = call.request
     app = services(request)
     claims = claims_of(app, bearer(request))
-    await app.heartbeats.beat(claims, utc_now())
-    return JSONResponse(as_json(Alive(ok=True)))
+    silent = await app.heartbeats.beat(claims, utc_now())
+    return JSONResponse(as_json(Alive(ok=True, seconds_silent=silent)))
 
 
 @endpoint(

@@ -12,6 +12,8 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.refusals import SessionOver, SessionTakenOver
 from control_plane.schemas import utc_now
 from control_plane.storage.models import ViewingSession
+from control_plane.viewing import activity
+from control_plane.viewing.activity import SignOfLife
 from control_plane.viewing.heartbeats import Heartbeats
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
@@ -45,10 +47,27 @@ async def test_a_sign_of_life_is_written_soon_after_it_was_answered(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     claims, before = await watching(plane, admin, phone), utc_now()
-    assert (await phone.heartbeat()).json() == {"ok": True}
+    assert (await phone.heartbeat()).json()["ok"] is True
     after = utc_now()
     await is_seen_again(plane, claims)
     assert before <= await last_seen(plane, claims.sid) <= after
+
+
+async def test_a_heartbeat_tells_how_long_the_session_was_silent_before(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    await watching(plane, admin, phone)
+    assert 3590 < (await phone.heartbeat()).json()["secondsSilent"] < 3700
+    assert (await phone.heartbeat()).json()["secondsSilent"] < 60
+
+
+async def test_what_the_gate_reports_counts_as_the_sign_of_life_before(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    claims = await watching(plane, admin, phone)
+    async with plane.services.database.write() as db:
+        await activity.note(db, [SignOfLife(claims.sid or "", utc_now() - timedelta(seconds=7), ())], utc_now())
+    assert 7 <= (await phone.heartbeat()).json()["secondsSilent"] < 60
 
 
 async def test_a_clean_stop_loses_no_sign_of_life(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
@@ -143,16 +162,18 @@ async def test_what_could_not_be_written_is_written_later_and_said_once(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     claims = await watching(plane, admin, phone)
-    await execute(plane, "ALTER TABLE viewing_session RENAME COLUMN last_seen_at TO out_of_reach")
+    view = "CREATE VIEW viewing_session AS SELECT DISTINCT * FROM only_read"
+    await execute(plane, "ALTER TABLE viewing_session RENAME TO only_read", view)
     with capture_logs() as logs:
         with anyio.fail_after(SOON_SECONDS):
             while not logs:
                 assert (await phone.heartbeat()).status_code == 200
-        await execute(plane, "ALTER TABLE viewing_session RENAME COLUMN out_of_reach TO last_seen_at")
+        await execute(plane, "DROP VIEW viewing_session", "ALTER TABLE only_read RENAME TO viewing_session")
         await is_seen_again(plane, claims)
     assert [entry["event"] for entry in logs] == ["signs_of_life_not_written"]
 
 
-async def execute(plane: ControlPlane, statement: str) -> None:
+async def execute(plane: ControlPlane, *statements: str) -> None:
     async with plane.services.database.write() as db:
-        await db.execute(text(statement))
+        for statement in statements:
+            await db.execute(text(statement))

@@ -14,14 +14,17 @@ export function watchGate({ Hls, hls, session, video, patience, signal }) {
     lastAsked = Date.now();
     failures = 0;
     session.keeper.worked();
+    session.gateSaw();
   };
-  const loaded = (_, { details }) => {
-    if (details) segment = Math.max(SHORTEST_MS, details.targetduration * 1000);
+  hls?.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
+    segment = Math.max(SHORTEST_MS, details.targetduration * 1000);
     allowed();
-    patience.worked();
-  };
-  hls?.on(Hls.Events.LEVEL_LOADED, loaded);
-  hls?.on(Hls.Events.FRAG_LOADED, loaded);
+    patience.playlists.worked();
+  });
+  hls?.on(Hls.Events.FRAG_LOADED, () => {
+    allowed();
+    patience.segments.worked();
+  });
   repeat(() => SHORTEST_MS / 2, async () => {
     const pause = Math.min(LONGEST_MS, segment * 2 ** failures);
     if (video.paused || session.keeper.suspected || Date.now() - lastAsked < pause) return;

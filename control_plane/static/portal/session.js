@@ -11,6 +11,10 @@ import { forgetWatching, rememberWatching } from "./watching.js";
 export const GRACE_MS = 60_000;
 /** Two tabs of one browser that took the seat from each other in turn would never stop. */
 const COME_BACK_AT_MOST_EVERY_MS = 120_000;
+/** While the gate sees this page, and has told the control plane, a heartbeat is needed seldom. */
+const SEEN_BEAT_MS = 3 * 1000 * page.heartbeatSeconds;
+/** A gate that was asked so long ago does not see it any more: the viewer waits or has paused. */
+const SEEN_FOR_MS = 500 * page.heartbeatSeconds;
 /** These settle it: asking for another session would be refused, or would take the seat from somebody. */
 const FINAL = new Set(["revoked", "event", "kicked", "taken-over"]);
 
@@ -28,6 +32,8 @@ export class Session {
   #comingBack;
   #cameBackAt = -Infinity;
   #lastBeat = Date.now();
+  #gateAskedAt = -Infinity;
+  #isReported = false;
   onOver = () => {};
 
   constructor(grant, code) {
@@ -35,7 +41,17 @@ export class Session {
     this.#adopt(grant, code);
     rememberWatching();
     this.#listen();
-    repeat(() => jittered(page.heartbeatSeconds * 1000 * 0.9), () => this.#beat(), this.signal);
+    repeat(() => jittered(page.heartbeatSeconds * 1000 * 0.9), () => this.#beatIfNeeded(), this.signal);
+  }
+
+  /** The gate has just allowed a request of this session. */
+  gateSaw() {
+    this.#gateAskedAt = Date.now();
+  }
+
+  #beatIfNeeded() {
+    const isSeen = this.#isReported && Date.now() - this.#gateAskedAt < SEEN_FOR_MS;
+    return isSeen && Date.now() - this.#lastBeat < SEEN_BEAT_MS ? undefined : this.#beat();
   }
 
   /** Aborted when the session is over; timers and loops hang on it. */
@@ -85,10 +101,13 @@ export class Session {
     return !this.over && this.keeper.token !== before;
   }
 
+  /** Was the session silent for less long than this page? Then the gate has reported it meanwhile. */
   async #beat() {
+    const sinceLast = Date.now() - this.#lastBeat;
     this.#lastBeat = Date.now();
     try {
-      await heartbeat(await this.keeper.fresh());
+      const { secondsSilent } = await heartbeat(await this.keeper.fresh());
+      this.#isReported = secondsSilent * 1000 < sinceLast * 0.8;
     } catch (error) {
       if (!(error instanceof Refusal) || error.status === 429) return;
       if (error.status === 401) await this.keeper.refresh();
