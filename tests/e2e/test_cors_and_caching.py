@@ -104,7 +104,7 @@ def test_a_preflight_says_what_is_allowed_and_for_how_long(streams: Streams) -> 
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == SECOND
     assert answer.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
-    assert answer.headers["access-control-allow-headers"] == "Authorization, Range"
+    assert answer.headers["access-control-allow-headers"] == "Authorization, Cache-Control, Range"
     assert answer.headers["access-control-max-age"] == "86400"
 
 

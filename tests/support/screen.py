@@ -88,7 +88,7 @@ class Device:
         return Picture(*seen) if seen else None
 
     def plays(self, within: float = 20) -> None:
-        """Wait until time advances and frames are decoded."""
+        """Wait until time advances and frames are decoded; a stream that is loaded anew begins again."""
 
         start: list[Picture] = []
 
@@ -96,7 +96,8 @@ class Device:
             seen = self.picture()
             if seen is None or not seen.frames or seen.is_paused:
                 return False
-            start.append(seen)
+            if not start or seen.time < start[0].time or seen.frames < start[0].frames:
+                start[:] = [seen]
             return seen.time > start[0].time + 1 and seen.frames > start[0].frames + 10
 
         eventually(moves, within, what=f"the picture moves (complaints: {self.complaints + self.failed_media})")

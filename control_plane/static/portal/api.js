@@ -52,6 +52,11 @@ export function release(token) {
   fetch("/api/playback/release", { method: "POST", headers: bearer(token), keepalive: true }).catch(() => {});
 }
 
+/** The stream does not play and the network works: `kind`, and what is known of `file` and `status`. Nobody waits for the answer. */
+export function reportTrouble(token, trouble) {
+  post("/api/playback/trouble", { body: JSON.stringify(trouble), headers: { ...bearer(token), "Content-Type": "application/json" } }).catch(() => {});
+}
+
 export function eventStatus(eventId, code) {
   return call(`/api/events/${encodeURIComponent(eventId)}/status?code=${encodeURIComponent(code)}`);
 }

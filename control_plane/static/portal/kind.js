@@ -5,13 +5,15 @@ import { announce } from "./stage.js";
 /** A window shorter than this is the encoder's own margin, not something to go back in. */
 const DVR_FROM_SECONDS = 30;
 
-function setBadge({ badge, section }, kind) {
-  if (badge.dataset.kind === kind) return false;
-  badge.dataset.kind = kind;
+/** A broadcast that is interrupted keeps the controls of a live one. */
+function setBadge({ badge, section }, kind, isInterrupted) {
+  const shown = isInterrupted && kind === "live" ? "interrupted" : kind;
+  if (badge.dataset.kind === shown) return;
+  badge.dataset.kind = shown;
   section.dataset.kind = kind;
   badge.hidden = false;
-  badge.querySelector(".badge-text").textContent = t(`badge_${kind}`);
-  return true;
+  badge.querySelector(".badge-text").textContent = t(`badge_${shown}`);
+  announce(t(`badge_${shown}`));
 }
 
 /** media-chrome reads these from the element; hls-video does not know them. */
@@ -29,13 +31,9 @@ function liveEdgeStart(hls) {
 }
 
 export function watchKind(context) {
-  const { Hls, hls, view, video, toast, signal } = context;
-  const changed = (live) => {
-    const before = view.badge.dataset.kind;
-    if (!setBadge(view, live ? "live" : "recording")) return;
-    if (before === "live") toast(t("toast_broadcast_over"));
-    else announce(t(live ? "badge_live" : "badge_recording"));
-  };
+  const { Hls, hls, view, video, signal } = context;
+  context.showKind = (kind) => setBadge(view, kind, context.isInterrupted);
+  const changed = (live) => context.showKind(live ? "live" : "recording");
   if (!hls) {
     video.addEventListener("durationchange", () => Number.isNaN(video.duration) || changed(video.duration === Infinity), { signal });
     return;

@@ -1,4 +1,5 @@
-// How long a stream may fail before the viewer is told. hls.js counts anew for every rendition it tries; the viewer waits once.
+// How long a stream may fail before the viewer is told: about 30 s, however many renditions hls.js tries meanwhile. Playlists and
+// segments each have their own time: a playlist that loads says nothing about segments that do not.
 const RETRIES = 5;
 const PAUSES_MS = { retryDelayMs: 1000, maxRetryDelayMs: 16_000 };
 /** 1 + 2 + 4 + 8 + 16 seconds. */
@@ -6,16 +7,26 @@ const LONGEST_MS = 31_000;
 
 export const POLICY = { maxNumRetry: RETRIES, ...PAUSES_MS, backoff: "exponential" };
 
-export class Patience {
+class Budget {
   #failingSince;
 
   worked() {
     this.#failingSince = undefined;
   }
 
-  /** Is another try worth it, after so many of this request? */
-  left(count) {
+  /** Is another try worth it? */
+  get isLeft() {
     this.#failingSince ??= Date.now();
-    return count < RETRIES && Date.now() - this.#failingSince < LONGEST_MS;
+    return Date.now() - this.#failingSince < LONGEST_MS;
+  }
+}
+
+export class Patience {
+  playlists = new Budget();
+  segments = new Budget();
+
+  worked() {
+    this.playlists.worked();
+    this.segments.worked();
   }
 }

@@ -9,7 +9,7 @@ export function buildView() {
   const view = {
     section, part,
     controller: part("media-controller"), video: part("hls-video"), title: part(".title"), badge: part("#badge"),
-    accessEnds: part(".access-ends"), buffering: part(".buffering"), trouble: part(".trouble"), toast: part(".toast"),
+    accessEnds: part(".access-ends"), buffering: part(".buffering"), notice: part(".notice-words"), trouble: part(".trouble"), finale: part(".finale"), toast: part(".toast"),
     soundOffer: part(".sound-offer"), playOffer: part(".play-offer"), help: part(".help"), tv: part(".tv"), onTv: part(".on-tv"), skip: part(".skip"),
   };
   view.controller.fullscreenElement = section;

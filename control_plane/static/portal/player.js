@@ -5,11 +5,16 @@ import { watchAirplay } from "./airplay.js";
 import { watchAudioOnly } from "./audio-only.js";
 import { watchBuffering } from "./buffering.js";
 import { mendRoles } from "./control-roles.js";
+import { watchFinale } from "./finale.js";
 import { watchGate } from "./gate-watch.js";
 import { watchGestures } from "./gestures.js";
 import { watchKeys } from "./keys.js";
 import { watchKind } from "./kind.js";
+import { watchLive } from "./live-watch.js";
+import { makeLoadAnew } from "./load-anew.js";
 import { nativeUrl } from "./native.js";
+import { Notices } from "./notices.js";
+import { watchOffline } from "./offline.js";
 import { page } from "./page.js";
 import { Patience } from "./patience.js";
 import { buildView, leaveSpecialModes, showControls } from "./player-view.js";
@@ -23,8 +28,8 @@ import { watchTv } from "./tv.js";
 import { watchTrouble } from "./trouble.js";
 
 const PARTS = [
-  keepPosition, keepAutomatic, watchKind, watchBuffering, watchTrouble, watchAccess, watchGate, watchAudioOnly, watchKeys, watchGestures,
-  watchTv, watchAirplay,
+  keepPosition, keepAutomatic, watchKind, watchBuffering, watchOffline, watchTrouble, watchLive, watchFinale, watchAccess, watchGate,
+  watchAudioOnly, watchKeys, watchGestures, watchTv, watchAirplay,
 ];
 
 /** The system's own media controls (lock screen, headset) show the title instead of an address. */
@@ -44,7 +49,8 @@ function unload(video) {
 
 /** hls-video makes its Hls object in a microtask after `src`; where there is none, the browser plays by itself. */
 async function load({ video, session, patience, signal }) {
-  if (Hls.isSupported()) video.config = loadSettings(session, patience);
+  const isFresh = () => video.api?.latestLevelDetails?.live !== false;
+  if (Hls.isSupported()) video.config = loadSettings(session, patience, isFresh);
   const url = Hls.isSupported() ? session.streamUrl : await nativeUrl(session);
   video.removeAttribute("src"); // the same URL again would be no change
   video.src = url;
@@ -67,12 +73,15 @@ export function openPlayer(session) {
   const view = buildView();
   const closed = new AbortController();
   const { video, section } = view;
-  const context = { Hls, session, view, video, signal: closed.signal, patience: new Patience(), toast: makeToast(view.toast) };
+  const context = {
+    Hls, session, view, video, signal: closed.signal, patience: new Patience(), toast: makeToast(view.toast), notices: new Notices(view),
+  };
   const finished = new Promise((resolve) => {
     context.finish = resolve;
     closed.signal.addEventListener("abort", () => resolve("closed"));
   });
   context.reload = () => load(context);
+  context.loadAnew = makeLoadAnew(context);
   mendRoles(view);
   view.title.textContent = session.event.title;
   show("player", view.title);

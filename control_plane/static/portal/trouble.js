@@ -1,50 +1,134 @@
-// When the player has given up: a sentence and a button. Media errors are first mended quietly; "nothing there yet" goes back to waiting.
+// When the player has given up: a sentence, a button, and more tries by itself. Media errors are first recovered quietly. When the stream
+// is at fault and not the viewer's network, the server is told.
+import { eventStatus, Refusal, reportTrouble } from "./api.js";
 import { serverNow } from "./clock.js";
+import { t } from "./i18n.js";
+import { setIcon } from "./icons.js";
+import { backoff, sleep } from "./time.js";
 
-const MENDS = 2;
+const RECOVERIES = 2;
+const RECOVERIES_FORGOTTEN_MS = 60_000;
+const FILE = /^[0-9A-Za-z_-][\w.-]*(\/[0-9A-Za-z_-][\w.-]*)*\.[0-9A-Za-z]{1,8}$/;
 
-export function watchTrouble(context) {
-  const { Hls, hls, session, view, video, signal, patience, finish, reload } = context;
-  const panel = view.trouble;
-  let mends = 0;
+/** What the server is told: see POST /api/playback/trouble. Without a kind it may as well be the network. */
+function causeOf({ type, details, response, frag, url, context }, { Hls, session }) {
+  const status = response?.code || undefined;
+  const isBroken = type === Hls.ErrorTypes.MEDIA_ERROR || details.endsWith("ParsingError");
+  const known = { 404: "missing" }[status] ?? (status >= 500 ? "unavailable" : undefined);
+  const name = (frag?.url ?? url ?? context?.url ?? "").split(/[?#]/)[0];
+  const file = name.startsWith(session.streamBase) ? name.slice(session.streamBase.length) : "";
+  return { kind: isBroken ? "broken" : known, file: FILE.test(file) && file.length <= 120 ? file : undefined, status };
+}
 
-  const showPanel = () => {
-    if (session.over || !panel.hidden) return;
-    view.buffering.hidden = true;
-    panel.hidden = false;
-    panel.querySelector("[data-retry]").focus();
-  };
-  const retry = async () => {
-    if (panel.hidden) return;
-    panel.hidden = true;
-    patience.worked();
-    view.title.focus();
-    if (!hls) await reload();
-    else {
-      if (!hls.levels.length) hls.loadSource(session.streamUrl);
-      hls.startLoad(-1);
+/** Nothing came back from the stream's server, though the network works. */
+async function isApiThere({ event, code }) {
+  try {
+    await eventStatus(event.id, code);
+    return true;
+  } catch (error) {
+    return error instanceof Refusal;
+  }
+}
+
+class Trouble {
+  #recoveries = 0;
+  #recoveredAt = 0;
+
+  constructor(context) {
+    this.context = context;
+    this.panel = context.view.trouble;
+  }
+
+  /** Another try without a word? */
+  mayRecover() {
+    if (performance.now() - this.#recoveredAt > RECOVERIES_FORGOTTEN_MS) this.#recoveries = 0;
+    this.#recoveredAt = performance.now();
+    return this.#recoveries++ < RECOVERIES;
+  }
+
+  async fail(cause) {
+    const { session, signal } = this.context;
+    if (session.over || !this.panel.hidden) return;
+    this.#show(cause.kind ? "stream" : "unavailable");
+    const kind = cause.kind ?? ((await isApiThere(session)) ? "unavailable" : undefined);
+    if (signal.aborted || this.panel.hidden) return;
+    if (kind) {
+      this.#say("stream");
+      reportTrouble(await session.keeper.fresh(), { ...cause, kind });
+    } else this.#say("network");
+    this.#keepTrying();
+  }
+
+  #show(name) {
+    this.context.view.buffering.hidden = true;
+    this.#say(name);
+    this.panel.hidden = false;
+    this.panel.querySelector("[data-retry]").focus();
+  }
+
+  #say(name) {
+    this.panel.dataset.says = name;
+    this.panel.querySelector("p").textContent = t(`trouble_${name}`);
+    setIcon(this.panel, name === "network" ? "wifi-off" : "triangle-alert");
+  }
+
+  async #keepTrying() {
+    const { signal } = this.context;
+    for (let failures = 1; !this.panel.hidden && !signal.aborted; failures += 1) {
+      await sleep(backoff(failures), signal);
+      if (!this.panel.hidden && !signal.aborted) this.context.loadAnew();
     }
-    video.play().catch(() => {});
-  };
-  const notBegun = ({ details, response }) => details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR && response?.code === 404
-    && serverNow() < Date.parse(session.event.endsAt);
+  }
 
-  const failed = (_, data) => {
-    if (!data.fatal || session.over) return;
-    if (notBegun(data)) finish("no-stream");
-    else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && mends++ < MENDS) hls.recoverMediaError();
-    else showPanel();
+  retry() {
+    if (this.panel.hidden) return;
+    this.hide();
+    this.context.view.title.focus();
+    this.context.loadAnew();
+  }
+
+  hide() {
+    this.panel.hidden = true;
+  }
+}
+
+/** hls.js tells what went wrong, and has stopped when it was fatal. */
+function watchHls(context, trouble) {
+  const { Hls, hls, session, video } = context;
+  let hasPlayed = false;
+  video.addEventListener("playing", () => { hasPlayed = true; }, { signal: context.signal });
+  const isMissing = ({ details, response }, what) => details === what && response?.code === 404;
+  const nothingThere = () => {
+    if (serverNow() >= Date.parse(session.event.endsAt)) context.nothingToSee();
+    else context.finish("no-stream");
   };
-  /** The browser's own player does not say why: a fresh cookie or link may be what it wants. */
-  const failedNatively = async () => {
-    if (mends++ >= MENDS) return showPanel();
+  hls.on(Hls.Events.ERROR, (_, data) => {
+    if (!data.fatal || session.over) return;
+    const first = isMissing(data, Hls.ErrorDetails.MANIFEST_LOAD_ERROR);
+    if (hasPlayed && (first || isMissing(data, Hls.ErrorDetails.LEVEL_LOAD_ERROR))) context.streamGone();
+    else if (first) nothingThere();
+    else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && trouble.mayRecover()) hls.recoverMediaError();
+    else trouble.fail(causeOf(data, context));
+  });
+}
+
+/** The browser's own player does not say why: a fresh cookie or link may be what it wants. */
+function watchNative({ reload, video, signal }, trouble) {
+  video.addEventListener("error", async () => {
+    if (!trouble.mayRecover()) return trouble.fail({});
     const { paused } = video;
     await reload();
-    if (!paused) video.play().catch(() => {});
-  };
-  hls?.on(Hls.Events.ERROR, failed);
-  if (!hls) video.addEventListener("error", failedNatively, { signal });
-  video.addEventListener("playing", () => { panel.hidden = true; }, { signal });
-  panel.querySelector("[data-retry]").addEventListener("click", retry);
-  addEventListener("online", retry, { signal });
+    return paused || video.play().catch(() => {});
+  }, { signal });
+}
+
+export function watchTrouble(context) {
+  const { hls, video, signal } = context;
+  const trouble = new Trouble(context);
+  context.fail = (cause) => trouble.fail(cause);
+  if (hls) watchHls(context, trouble);
+  else watchNative(context, trouble);
+  video.addEventListener("playing", () => trouble.hide(), { signal });
+  trouble.panel.querySelector("[data-retry]").addEventListener("click", () => trouble.retry());
+  addEventListener("online", () => trouble.retry(), { signal });
 }

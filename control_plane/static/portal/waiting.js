@@ -32,7 +32,7 @@ function note(name) {
 }
 
 /** "not-started", "live", "ended" or "recording"; undefined when it could not be learnt this time. */
-async function askStatus(session) {
+export async function askStatus(session) {
   try {
     const { status, startsAt } = await eventStatus(session.event.id, session.code);
     session.event.startsAt = startsAt ?? session.event.startsAt;

@@ -1,0 +1,80 @@
+"""Live streams that break and come back, in a real browser: the page says so, and goes on by itself."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.encoder import NAMINGS, Encoder
+from tests.support.people import Organiser
+from tests.support.screen import Device
+from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually
+
+OpenDevice = Callable[..., Device]
+INTERRUPTED = "The broadcast has been interrupted. It continues here by itself as soon as it is back."
+WITHIN = 60.0  # on a busy machine
+
+
+@dataclass
+class Watched:
+    """An encoder and somebody who watches what it writes."""
+
+    encoder: Encoder
+    device: Device
+
+    def badge(self) -> str | None:
+        return self.device.page.get_attribute("#badge", "data-kind")
+
+    def says(self, sentence: str) -> None:
+        """Wait for a sentence over the picture; "" is none."""
+        page = self.device.page
+        eventually(
+            lambda: page.inner_text(".notice-words") == sentence, WITHIN, what=f"{self.encoder.naming}: {sentence}"
+        )
+
+    def is_live(self, width: int) -> None:
+        """Wait for the picture to move, of that width, under a badge that says so."""
+        self.device.plays(within=WITHIN)
+        self.says("")
+        eventually(lambda: self.badge() == "live", WITHIN, what=f"{self.encoder.naming}: live")
+        shown = "() => document.querySelector('hls-video').videoWidth"
+        eventually(
+            lambda: self.device.page.evaluate(shown) == width, WITHIN, what=f"{self.encoder.naming}: its picture"
+        )
+
+
+@pytest.fixture
+def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice) -> Iterator[Callable[[str], Watched]]:
+    encoders: list[Encoder] = []
+
+    def watch(naming: str) -> Watched:
+        event_id = organiser.create_event(title=f"Live, {naming}")
+        encoder = Encoder(gate.streams / event_id, naming)
+        encoders.append(encoder)
+        encoder.start()
+        encoder.has_begun()
+        device = open_device(width=640, height=360)
+        device.enter(organiser.tickets(event_id)[0].code)
+        device.plays(within=WITHIN)
+        return Watched(encoder, device)
+
+    yield watch
+    for encoder in encoders:
+        encoder.kill()
+
+
+def test_the_picture_comes_back_by_itself_however_the_new_encoder_names_what_it_writes(
+    watched: Callable[[str], Watched],
+) -> None:
+    pairs = [watched(naming) for naming in NAMINGS]
+    for pair in pairs:
+        pair.is_live(width=320)
+        pair.encoder.kill()
+    for pair in pairs:
+        pair.says(INTERRUPTED)
+        assert pair.badge() == "interrupted"
+    for pair in pairs:
+        pair.encoder.start(size="640x360")
+    for pair in pairs:
+        pair.is_live(width=640)

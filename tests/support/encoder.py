@@ -1,0 +1,63 @@
+"""An encoder that is killed and started again, as it happens: real ffmpeg, each way of naming what it writes."""
+
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from control_plane.running.binaries import find_ffmpeg
+from tests.support.waiting import eventually
+
+_RECIPE: Final = Path(__file__).parents[2] / "streams/README.md"
+_HLS: Final = (
+    "-c:v libx264 -preset ultrafast -g 50 -c:a aac -f hls -hls_time 2 -hls_list_size 10 "
+    "-hls_flags temp_file+delete_segments+independent_segments -hls_segment_filename"
+)
+
+
+def _recipe() -> str:
+    """Read what streams/README.md tells people to run."""
+    found = re.search(r"^ffmpeg -i INPUT (.+?) stream\.m3u8$", _RECIPE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found, "the recipe is not there any more"
+    return found[1]
+
+
+_NAMED: Final = {
+    "append_list, as our recipe has it": _recipe(),
+    "continuing numbers": f"{_HLS} '%d.ts' -start_number $(date +%s)",
+    "again from 0": f"{_HLS} '%d.ts'",
+    "time stamps": f"{_HLS} '%s.ts' -strftime 1",
+    "a new init segment": f"{_HLS} '%d.m4s' -hls_segment_type fmp4",
+}
+NAMINGS: Final = tuple(_NAMED)
+
+
+@dataclass
+class Encoder:
+    """Writes a live stream into its folder in real time."""
+
+    folder: Path
+    naming: str
+    size: str = "320x180"
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self, size: str | None = None) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        inputs = f"-re -f lavfi -i testsrc2=size={size or self.size}:rate=25 -re -f lavfi -i sine=frequency=440"
+        command = f"exec '{find_ffmpeg()}' -v error {inputs} {_NAMED[self.naming]} -pix_fmt yuv420p stream.m3u8"
+        self._process = subprocess.Popen(["bash", "-c", command], cwd=self.folder, stdin=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        """End it in the middle of a segment, as a crash does."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(10)
+
+    @property
+    def segments(self) -> int:
+        playlist = self.folder / "stream.m3u8"
+        return playlist.read_text().count("#EXTINF") if playlist.exists() else 0
+
+    def has_begun(self) -> None:
+        eventually(lambda: self.segments >= 3, within=40, what=f"the stream with {self.naming} has begun")
