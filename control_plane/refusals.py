@@ -126,6 +126,11 @@ class TooLarge(Refusal):
     sentence = "The request is too large."
 
 
+class UnsupportedForm(Refusal):
+    reason = "unsupported-media-type"
+    sentence = "Send this form as application/x-www-form-urlencoded in UTF-8."
+
+
 class TakenOverTooOften(Refusal):
     """Devices take one ticket's seats from each other again and again; `retry_after` is in seconds."""
 

@@ -19,7 +19,7 @@ from control_plane.auditing.actors import Actor, ActorKind
 from control_plane.auditing.audit import About
 from control_plane.auditing.audit_queue import AuditQueue, Refused
 from control_plane.limiting.limits import Limits
-from control_plane.refusals import FieldRefused, SignInFailed, TooBusy, TooManyAttempts
+from control_plane.refusals import FieldRefused, Refusal, SignInFailed, TooBusy, TooManyAttempts
 from control_plane.storage.database import Database
 from control_plane.storage.models_admin import AdminUser
 
@@ -56,15 +56,23 @@ class _Findings:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """All that signing in takes. Its methods raise TooBusy, and TooManyAttempts past ten attempts in a minute."""
+    """All that signing in takes. Its methods raise TooBusy."""
 
     database: Database
     passwords: PasswordChecker
     limits: Limits
     audit_queue: AuditQueue
 
+    async def admit(self, address: str, now: datetime) -> None:
+        """Count an attempt before anything of it is read. Raise TooManyAttempts past ten attempts in a minute."""
+        try:
+            await self.limits.count_sign_in(address)
+        except TooManyAttempts as refusal:
+            self._note(refusal, address, now)
+            raise
+
     async def sign_in(self, attempt: Attempt, now: datetime) -> tuple[str, AdminUser]:
-        """Return the secret of a new admin session, and whose it is. Raise SignInFailed."""
+        """Return the secret of a new admin session, and whose it is. Raise SignInFailed. `admit` comes first."""
         findings = await self._examine(attempt, now)
         async with self.database.write() as db:
             user = await accounts.find(db, attempt.username, lock=True)
@@ -77,7 +85,10 @@ class Door:
         return secret, user
 
     async def prove(self, user_id: str | None, password: str, address: str, field: str) -> str:
-        """Check the password of who is signed in; return the hash that it was checked against. Raise FieldRefused."""
+        """Check the password of who is signed in; return the hash that it was checked against.
+
+        Raise FieldRefused, and TooManyAttempts past ten attempts in a minute.
+        """
         await self.limits.count_sign_in(address)
         async with self.database.read() as db:
             user = await accounts.get(db, user_id or "")
@@ -86,14 +97,16 @@ class Door:
         return user.password_hash
 
     async def _examine(self, attempt: Attempt, now: datetime) -> _Findings:
-        """Raise TooManyAttempts or TooBusy, which are written down behind: they may come in floods."""
-        address = attempt.client.address
+        """Raise TooBusy."""
         try:
-            await self.limits.count_sign_in(address)
             return await self._look_closely(attempt)
-        except (TooManyAttempts, TooBusy) as refusal:
-            self.audit_queue.note(Refused(_SIGN_IN, refusal.reason, address, actor=_nobody(address)), now)
+        except TooBusy as refusal:
+            self._note(refusal, attempt.client.address, now)
             raise
+
+    def _note(self, refusal: Refusal, address: str, now: datetime) -> None:
+        """Write it down behind: it may come in floods."""
+        self.audit_queue.note(Refused(_SIGN_IN, refusal.reason, address, actor=_nobody(address)), now)
 
     async def _look_closely(self, attempt: Attempt) -> _Findings:
         async with self.database.read() as db:

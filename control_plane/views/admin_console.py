@@ -39,18 +39,29 @@ DONE: Final = {
 }
 
 
-def console_page(endpoint: Page) -> Page:
-    """Wrap a page for admins: who is not signed in does so first and comes back; a refusal becomes a page."""
+def refusals_shown(endpoint: Page) -> Page:
+    """Wrap a page: a refusal becomes a page."""
 
     @wraps(endpoint)
     async def page(request: Request) -> Response:
         try:
-            request.scope["actor"] = await signed_in(request)
             return await endpoint(request)
         except SignInRequired:
             return redirect(SIGN_IN, next=here(request))
         except Refusal as refusal:
             return render(request, "refusal.html", status_of(refusal), refusal=refusal)
+
+    return page
+
+
+def console_page(endpoint: Page) -> Page:
+    """Wrap a page for admins: who is not signed in does so first and comes back."""
+
+    @refusals_shown
+    @wraps(endpoint)
+    async def page(request: Request) -> Response:
+        request.scope["actor"] = await signed_in(request)
+        return await endpoint(request)
 
     return page
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from control_plane.schemas import EventDraft, TicketOrder
-from control_plane.state import Request
 
 EVENT_LABELS: Final = {
     "title": "Title",
@@ -50,12 +49,6 @@ class Form:
 
     values: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
-
-
-async def typed(request: Request) -> dict[str, str]:
-    """Return the form's text fields. Files have no business here and are left out."""
-    async with request.form() as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def event_draft(values: Mapping[str, str]) -> EventDraft:

@@ -19,7 +19,7 @@ from control_plane.state import Request
 from control_plane.storage.models import Event
 from control_plane.ticketing import ticket_search, tickets
 from control_plane.ticketing.tickets import STATUSES, TicketFilter
-from control_plane.views import admin_forms, admin_setup
+from control_plane.views import admin_forms, admin_setup, forms
 from control_plane.views import admin_questions as ask
 from control_plane.views.admin_console import (
     HOME,
@@ -29,10 +29,12 @@ from control_plane.views.admin_console import (
     local_path,
     no_such_page,
     redirect,
+    refusals_shown,
     render,
 )
 from control_plane.views.admin_events import event_view
 from control_plane.views.admin_forms import Form
+from control_plane.views.admin_sign_in import admit
 from control_plane.views.admin_sign_in import sign_in as sign_in_with
 from control_plane.views.admin_sign_in import sign_out as signed_out
 from control_plane.views.admin_tickets import note_on, ticket_view
@@ -55,15 +57,20 @@ async def show_sign_in(request: Request) -> Response:
     return redirect(onward)
 
 
+@refusals_shown
 async def sign_in(request: Request) -> Response:
-    typed = await admin_forms.typed(request)
+    try:
+        await admit(request)
+    except TooManyAttempts as refusal:
+        return _sign_in_again(request, {}, refusal)
+    typed = await forms.typed(request)
     onward = local_path(typed.get("next"))
     try:
         credentials = Credentials.model_validate({name: typed.get(name, "") for name in Credentials.model_fields})
         secret, _who = await sign_in_with(request, credentials)
     except ValidationError:
         return _sign_in_again(request, typed, SignInFailed())
-    except (SignInFailed, TooManyAttempts, TooBusy) as refusal:
+    except (SignInFailed, TooBusy) as refusal:
         return _sign_in_again(request, typed, refusal)
     response = redirect(onward)
     set_admin_cookie(request, response, secret)
@@ -91,7 +98,7 @@ async def new_event(request: Request) -> Response:
 
 @console_page
 async def create_event(request: Request) -> Response:
-    typed = await admin_forms.typed(request)
+    typed = await forms.typed(request)
     try:
         draft = admin_forms.event_draft(typed)
         async with doing(request, Action.EVENT_CREATE) as deed:
@@ -111,7 +118,7 @@ async def show_event(request: Request) -> Response:
 
 @console_page
 async def generate_codes(request: Request) -> Response:
-    typed = await admin_forms.typed(request)
+    typed = await forms.typed(request)
     try:
         order = admin_forms.ticket_order(typed)
     except ValidationError as error:

@@ -15,7 +15,7 @@ from control_plane.scheduling import events
 from control_plane.schemas import utc_now
 from control_plane.state import Request
 from control_plane.ticketing import tickets
-from control_plane.views import admin_forms
+from control_plane.views import forms
 from control_plane.views.admin_console import HOME, Page, console_page, doing, local_path, redirect, render
 from control_plane.views.admin_events import event_view
 from control_plane.views.admin_tickets import ticket_view
@@ -108,7 +108,7 @@ async def _ask_or_do(
     if request.method != "POST":
         back = local_path(request.query_params.get("back"), parent)
         return render(request, "confirm.html", question=question, back=back, **subject)
-    back = local_path((await admin_forms.typed(request)).get("back"), parent)
+    back = local_path((await forms.typed(request)).get("back"), parent)
     try:
         async with doing(request, question.action, subject_id) as deed:
             deed.event_id = subject["event"].id

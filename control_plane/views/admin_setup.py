@@ -16,8 +16,8 @@ from control_plane.refusals import Conflict, NotFound, Refusal, SetupLinkUnusabl
 from control_plane.schemas import utc_now
 from control_plane.schemas.accounts import MINIMUM_PASSWORD_LENGTH, OwnerDraft
 from control_plane.state import Request
-from control_plane.views import admin_forms
-from control_plane.views.admin_console import HOME, redirect, render
+from control_plane.views import forms
+from control_plane.views.admin_console import HOME, redirect, refusals_shown, render
 from control_plane.views.admin_forms import Form
 from control_plane.views.admin_sign_in import client_of
 from control_plane.views.errors import status_of
@@ -40,8 +40,13 @@ async def show(request: Request) -> Response:
     return render(request, "setup.html", form=Form(_START))
 
 
+@refusals_shown
 async def set_up(request: Request) -> Response:
-    typed = await admin_forms.typed(request)
+    try:
+        await services(request).limits.count_sign_in(client_address(request))
+    except TooManyAttempts as refusal:
+        return _again(request, {}, {}, refusal)
+    typed = await forms.typed(request)
     if errors := _errors(typed):
         return _again(request, typed, errors)
     try:
@@ -50,10 +55,8 @@ async def set_up(request: Request) -> Response:
         return render(request, "refusal.html", 409, refusal=refusal)
     except SetupLinkUnusable as refusal:
         return _again(request, typed, {"token": str(refusal)}, refusal)
-    except (TooManyAttempts, TooBusy) as refusal:
-        response = _again(request, typed, {}, refusal)
-        response.headers["Retry-After"] = str(refusal.retry_after)
-        return response
+    except TooBusy as refusal:
+        return _again(request, typed, {}, refusal)
     response = redirect(HOME, done="set-up")
     set_admin_cookie(request, response, secret)
     return response
@@ -62,7 +65,6 @@ async def set_up(request: Request) -> Response:
 async def _make_owner(request: Request, draft: OwnerDraft) -> str:
     """Return the secret of the new owner's session. The token is looked at first: hashing is dear."""
     app, now = services(request), utc_now()
-    await app.limits.count_sign_in(client_address(request))
     async with app.database.read() as db:
         await setup_link.check(db, draft.token, now)
     password_hash = await app.passwords.hash(draft.password)
@@ -100,4 +102,7 @@ def _again(
     kept = {name: typed.get(name, "") for name in ("username", "token")}
     trouble = str(refusal) if refusal and not errors else None
     status = status_of(refusal) if refusal else 422
-    return render(request, "setup.html", status, form=Form(kept, errors), trouble=trouble)
+    response = render(request, "setup.html", status, form=Form(kept, errors), trouble=trouble)
+    if isinstance(refusal, TooManyAttempts | TooBusy):
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response

@@ -32,10 +32,15 @@ def client_of(request: Request) -> Client:
     return Client(client_address(request), request.headers.get("user-agent", ""))
 
 
+async def admit(request: Request) -> None:
+    """Count an attempt to sign in, before its form is read. Raise TooManyAttempts."""
+    await door(request).admit(client_address(request), utc_now())
+
+
 async def sign_in(request: Request, credentials: Credentials) -> tuple[str, SignedIn]:
     """Return the secret of a new admin session, and whose it is. Raise SignInFailed, alike for every kind of wrong.
 
-    Raise TooManyAttempts or TooBusy, too.
+    Raise TooBusy, too. `admit` comes first.
     """
     attempt = Attempt(credentials.username, credentials.password, credentials.totp or "", client_of(request))
     secret, user = await door(request).sign_in(attempt, utc_now())
@@ -45,6 +50,7 @@ async def sign_in(request: Request, credentials: Credentials) -> tuple[str, Sign
 @endpoint("POST /login", needs=None, answers={200: Data[SignedIn]}, refuses=(SignInFailed, TooManyAttempts, TooBusy))
 async def login(call: Call, body: Credentials) -> Response:
     """Sign in; the answer sets the session's cookie."""
+    await admit(call.request)
     secret, who = await sign_in(call.request, body)
     response = answers.data(who)
     set_admin_cookie(call.request, response, secret)

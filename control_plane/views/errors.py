@@ -34,6 +34,7 @@ _STATUS: Final[dict[type[Exception], int]] = {
     refusals.Conflict: 409,
     refusals.TicketExpired: 410,
     refusals.TooLarge: 413,
+    refusals.UnsupportedForm: 415,
     refusals.FieldRefused: 422,
     refusals.ImportRefused: 422,
     refusals.TooManyAttempts: 429,

@@ -74,8 +74,8 @@ def test_a_year_out_of_this_world_is_named(admin: TestClient, year: str) -> None
 
 def test_an_empty_form_is_no_crash(admin: TestClient) -> None:
     assert admin.post("/admin/events/new").status_code == 422
-    assert admin.post("/admin/events/new", json=EVENT).status_code == 422
-    assert admin.post("/admin/events/new", files={"title": b"a file"}).status_code == 422
+    assert admin.post("/admin/events/new", json=EVENT).status_code == 415
+    assert admin.post("/admin/events/new", files={"title": b"a file"}).status_code == 415
 
 
 def test_what_people_typed_is_never_markup(admin: TestClient) -> None:
