@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+import structlog
 import uvicorn
 from pydantic import ValidationError
 
@@ -13,7 +14,9 @@ from control_plane import logs
 from control_plane.app import create_app
 from control_plane.settings import Settings
 from control_plane.storage.database import DatabaseUnusable, upgrade_schema
+from control_plane.storage.sealed_columns import seal_all
 
+log = structlog.get_logger()
 KEEP_ALIVE_SECONDS = 75  # longer than nginx keeps its idle connections (60 s), so that nginx is the one to close
 
 
@@ -55,8 +58,10 @@ def main() -> None:
         sys.exit("\n".join(sentences(error.errors())))
     try:
         upgrade_schema(settings.database_url)
+        broken = seal_all(settings.database_url, settings.sealer())
     except DatabaseUnusable as error:
         sys.exit(str(error))
+    _report_secrets(settings, broken)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -75,6 +80,13 @@ def main() -> None:
     server.run()
     if server.has_crashed:
         sys.exit(1)
+
+
+def _report_secrets(settings: Settings, broken: int) -> None:
+    if not settings.secrets_key:
+        log.warning("secrets_key_missing")
+    if broken:
+        log.error("secrets_not_opened", count=broken)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,10 @@ class Conflict(Refusal):
     reason = "conflict"
 
 
+class SecretsKeyMissing(Conflict):
+    sentence = "SECRETS_KEY is not set on the server, so no secret can be stored there."
+
+
 class FieldRefused(Refusal):
     """One field, named as the API does, holds what only more than the schema can tell to be wrong."""
 

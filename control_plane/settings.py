@@ -10,6 +10,7 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
 from authz_sidecar.contract.origin_addresses import Place, read_allowed
 from control_plane.admins.passwords import check_hash
+from control_plane.storage.sealing import Sealer, split_keys
 
 
 class Settings(BaseSettings):
@@ -21,6 +22,7 @@ class Settings(BaseSettings):
     playback_keys_file: Path | None = None
     playback_token_seconds: Annotated[int, Field(ge=30, le=3600)] = 3600
     internal_api_key: Annotated[SecretStr, Field(min_length=MINIMUM_SECRET_LENGTH)]
+    secrets_key: SecretStr | None = None
     admin_password_hash: SecretStr | None = None
     setup_link_file: Path | None = None
     database_url: str = "sqlite+aiosqlite:///streamgate.db"
@@ -59,6 +61,14 @@ class Settings(BaseSettings):
         if value is None or not value.get_secret_value():
             return None
         check_hash(value.get_secret_value())
+        return value
+
+    @field_validator("secrets_key")
+    @classmethod
+    def _are_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        split_keys(value.get_secret_value())
         return value
 
     @field_validator("app_logo_file")
@@ -101,6 +111,9 @@ class Settings(BaseSettings):
     @property
     def allowed_places(self) -> tuple[Place, ...]:
         return read_allowed(self.upstream_allowed_hosts)
+
+    def sealer(self) -> Sealer:
+        return Sealer(split_keys(self.secrets_key.get_secret_value()) if self.secrets_key else ())
 
     def open_keys(self) -> KeySource:
         """Read the key ring from where these settings say. Raise KeysRefused."""

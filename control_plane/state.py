@@ -64,7 +64,7 @@ Request = StarletteRequest[State]
 
 
 def make_services(settings: Settings, started_at: datetime) -> Services:
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.sealer())
     shared_counts = RedisCounts(settings.redis_url.get_secret_value()) if settings.redis_url else None
     keys, gate, metrics = settings.open_keys(), settings.hls_server_internal_url, Metrics()
     return Services(

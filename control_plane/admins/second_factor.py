@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.admins import totp
 from control_plane.refusals import Conflict, FieldRefused
 from control_plane.storage.models_admin import AdminUser, RecoveryCode
+from control_plane.storage.sealing import SealBroken, sealer_of
 
 RECOVERY_CODES: Final = 10
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
@@ -27,12 +28,13 @@ def is_in_force(user: AdminUser) -> bool:
     return user.totp_secret is not None and user.totp_step is not None
 
 
-async def begin(user: AdminUser) -> str:
+async def begin(db: AsyncSession, user: AdminUser) -> str:
     """Give a user a secret that is in force as soon as a code confirms it. Raise Conflict when one is already."""
     if is_in_force(user):
         raise Conflict("Authentication codes are in use already. Switch them off first.")
-    user.totp_secret = totp.new_secret()
-    return user.totp_secret
+    secret = totp.new_secret()
+    user.totp_secret = sealer_of(db).seal(secret)
+    return secret
 
 
 async def confirm(db: AsyncSession, user: AdminUser, code: str, now: datetime) -> list[str]:
@@ -42,7 +44,7 @@ async def confirm(db: AsyncSession, user: AdminUser, code: str, now: datetime) -
     """
     if user.totp_secret is None or is_in_force(user):
         raise Conflict("There is nothing to confirm. Begin by asking for a secret.")
-    step = totp.matching_step(user.totp_secret, _plain(code), now)
+    step = _matching_step(db, user.totp_secret, _plain(code), now)
     if step is None:
         raise FieldRefused("code", "This code is not right. Please enter the one that the app shows now.")
     user.totp_step = step
@@ -58,7 +60,7 @@ async def accept(db: AsyncSession, user: AdminUser, code: str, now: datetime) ->
     plain = _plain(code)
     if not _TOTP_CODE.fullmatch(plain):
         return await _use_recovery_code(db, user, plain)
-    step = totp.matching_step(user.totp_secret, plain, now, after=user.totp_step)
+    step = _matching_step(db, user.totp_secret, plain, now, after=user.totp_step)
     if step is not None:
         user.totp_step = step
     return step is not None
@@ -72,6 +74,15 @@ async def remove(db: AsyncSession, user: AdminUser) -> None:
 async def recovery_codes_left(db: AsyncSession, user_id: str) -> int:
     query = select(func.count()).select_from(RecoveryCode).where(RecoveryCode.user_id == user_id)
     return await db.scalar(query) or 0
+
+
+def _matching_step(db: AsyncSession, sealed: str, code: str, now: datetime, after: int | None = None) -> int | None:
+    """Return the code's step. A secret that cannot be opened has none: what is left are the recovery codes."""
+    try:
+        secret = sealer_of(db).open(sealed)
+    except SealBroken:
+        return None
+    return totp.matching_step(secret, code, now, after)
 
 
 async def _use_recovery_code(db: AsyncSession, user: AdminUser, plain: str) -> bool:

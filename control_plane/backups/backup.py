@@ -40,13 +40,19 @@ from control_plane.storage import (
     schema_versions,
 )
 from control_plane.storage.announcements import CHANNEL, Notice
-from control_plane.storage.database import hold_schema
+from control_plane.storage.database import DatabaseUnusable, hold_schema
 from control_plane.storage.engines import make_engine
-from control_plane.storage.models import Base, FeedEpoch
+from control_plane.storage.models import Base, FeedEpoch, SealCheck
+from control_plane.storage.sealed_columns import seal_within
+from control_plane.storage.sealing import SETTING, Sealer
 
 _ROWS_AT_ONCE: Final = 1_000
 _WAIT_FOR_OTHERS: Final = "30s"
 _METADATA: Final = Base.metadata
+_OTHER_KEY: Final = (
+    f"The secrets in the backup were sealed with another {SETTING}; nothing was changed. Make the backup with "
+    "--with-secrets, or put its key behind this home's in the settings, with a comma between."
+)
 _NOT_EMPTY: Final = "The database is not empty; --force replaces everything in it."
 T = TypeVar("T")
 
@@ -57,15 +63,15 @@ async def dump(url: str, file: Path, settings: SavedSettings | None, now: dateti
     return await _within_transaction(url, lambda connection: _dump(connection, file, settings, now), _ONE_STATE)
 
 
-async def restore(url: str, file: Path, *, force: bool) -> Ending:
+async def restore(url: str, file: Path, sealer: Sealer, *, force: bool) -> Ending:
     """Make the database what the backup says, or leave it as it is and raise OperatorError.
 
-    `force` replaces what is there. Give what was restored.
+    `force` replaces what is there; what is sealed gets sealed with the sealer's first key. Give what was restored.
     """
 
     def work(connection: Connection) -> Ending:
         with backup_file.reading(file) as reader:
-            return _restore(connection, reader, force=force)
+            return _restore(connection, reader, sealer, force=force)
 
     return await _within_transaction(url, work, _ONE_WRITER)
 
@@ -119,7 +125,7 @@ def _as_json(value: Any) -> Any:
     return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
 
 
-def _restore(connection: Connection, reader: Reader, *, force: bool) -> Ending:
+def _restore(connection: Connection, reader: Reader, sealer: Sealer, *, force: bool) -> Ending:
     heading, _ = reader.heading(), reader.settings()
     if heading.schema not in schema_versions.known():
         raise NewerBackupError
@@ -134,6 +140,7 @@ def _restore(connection: Connection, reader: Reader, *, force: bool) -> Ending:
     ending = reader.ending()
     schema_versions.move(connection, schema_versions.known()[-1])
     backup_counters.write(connection, ending.counters)
+    _seal(connection, sealer)
     _begin_epoch(connection)
     _record(connection, heading)
     return ending
@@ -148,8 +155,9 @@ def _keep_others_out(connection: Connection) -> None:
 
 
 def _is_empty(connection: Connection) -> bool:
-    """Tell whether there is anything but the epoch, which every database has from its first moment."""
-    stored = [each for each in _tables(connection) if each.name != FeedEpoch.__tablename__]
+    """Tell whether there is anything but what every database has from its first moments."""
+    always = {FeedEpoch.__tablename__, SealCheck.__tablename__}
+    stored = [each for each in _tables(connection) if each.name not in always]
     return not any(connection.execute(select(text("1")).select_from(each).limit(1)).first() for each in stored)
 
 
@@ -180,6 +188,13 @@ def _batches(rows: Iterator[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
 
 def _with_times(values: dict[str, Any], times: set[str]) -> dict[str, Any]:
     return values | {name: datetime.fromisoformat(values[name]) for name in times if values[name] is not None}
+
+
+def _seal(connection: Connection, sealer: Sealer) -> None:
+    try:
+        seal_within(connection, sealer)
+    except DatabaseUnusable:
+        raise OperatorError(_OTHER_KEY) from None
 
 
 def _begin_epoch(connection: Connection) -> None:

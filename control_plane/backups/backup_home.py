@@ -4,19 +4,17 @@ Settings are only ever written where there are none: those in use are never over
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import Final
 
 import anyio
-from dotenv import dotenv_values
 
-from control_plane.backups import backup, backup_file
+from control_plane.backups import backup, backup_file, saved_settings
 from control_plane.backups.backup_file import Ending, SavedSettings
 from control_plane.cli.commands import database_url
 from control_plane.running import supervisor
@@ -24,15 +22,15 @@ from control_plane.running.home import (
     OperatorError,
     add_setting,
     default_keys_file,
+    ensure_secrets_key,
     has_settings,
     read_environment,
     settings_file,
     stream_root,
 )
+from control_plane.storage.sealing import SETTING, Sealer, split_keys
 
-_SQLITE: Final = "sqlite+aiosqlite:///"
 _KEYS: Final = "PLAYBACK_KEYS_FILE"
-_PATHS: Final = ("STREAM_ROOT", "SEGMENT_CACHE_ROOT", "APP_LOGO_FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +60,14 @@ def restore(home: Path, file: Path, *, force: bool) -> Restored:
     saved = None if settings_file(home).exists() else contents.settings
     if saved is None and not has_settings(home):
         raise OperatorError(f"The backup holds no settings; make them first: streamgate init --home {home}")
-    with _settings_in_place(home, saved), _held(home):
-        url = database_url(read_environment(home))
-        ending = anyio.run(partial(backup.restore, url, file, force=force))
+    with _settings_in_place(home, saved):
+        environment = ensure_secrets_key(home)
+        url = database_url(environment)
+        if saved:
+            _check_it_is_here(home, url)
+        with _held(home, url):
+            sealer = _sealer(environment, contents.settings)
+            ending = anyio.run(partial(backup.restore, url, file, sealer, force=force))
     return Restored(contents.heading.created_at, ending.rows, saved is not None)
 
 
@@ -75,13 +78,41 @@ def _saved_settings(home: Path, environment: Mapping[str, str]) -> SavedSettings
         return SavedSettings(str(home), settings_file(home).read_text(encoding="utf-8"), text)
 
 
+def _sealer(environment: Mapping[str, str], saved: SavedSettings | None) -> Sealer:
+    """Seal with this home's key, and open what the backup's home has sealed, where its settings came along."""
+    theirs = saved_settings.values(saved).get(SETTING, "") if saved else ""
+    try:
+        return Sealer(split_keys(",".join(filter(None, (environment.get(SETTING, ""), theirs)))))
+    except ValueError as error:
+        raise OperatorError(f"{SETTING}: {error}.") from None
+
+
+def _check_it_is_here(home: Path, url: str) -> None:
+    """Raise OperatorError where a link leads from a new home to a database elsewhere: it is somebody else's."""
+    if url.startswith(saved_settings.SQLITE):
+        file = Path(url.removeprefix(saved_settings.SQLITE)).resolve()
+        if not file.is_relative_to(home.resolve()):
+            raise OperatorError(f"{url.removeprefix(saved_settings.SQLITE)} leads out of {home}; nothing was changed.")
+
+
 @contextmanager
-def _held(home: Path) -> Iterator[None]:
-    """Keep `up` out meanwhile. Raise OperatorError when the home is up."""
+def _held(home: Path, url: str) -> Iterator[None]:
+    """Keep `up` out meanwhile, of this home and of the one in which its database lies. Raise OperatorError."""
     run_folder = home / "run"
-    run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with supervisor.only_one(run_folder):
+    with _problems_said(home):
+        run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as held:
+        for folder in {run_folder.resolve(), *_run_folders_above(url)}:
+            held.enter_context(supervisor.only_one(folder))
         yield
+
+
+def _run_folders_above(url: str) -> list[Path]:
+    """Find the home that an SQLite file lies in, through whatever links it is named."""
+    if not url.startswith(saved_settings.SQLITE):
+        return []
+    above = Path(url.removeprefix(saved_settings.SQLITE)).resolve().parents
+    return [folder / "run" for folder in above if (folder / "run" / supervisor.LOCK_FILE).is_file()]
 
 
 @contextmanager
@@ -101,8 +132,8 @@ def _settings_in_place(home: Path, saved: SavedSettings | None) -> Iterator[None
 
 def _write_settings(home: Path, saved: SavedSettings, written: list[Path]) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_new(settings_file(home), saved.env, written)
-    for name, value in _moved(saved, home).items():
+    _write_new(settings_file(home), saved_settings.ours(saved), written)
+    for name, value in saved_settings.moved(saved, home).items():
         add_setting(home, name, value)
     if saved.keys:
         keys = default_keys_file(home)
@@ -112,23 +143,6 @@ def _write_settings(home: Path, saved: SavedSettings, written: list[Path]) -> No
     root = stream_root(home, read_environment(home))
     if root.is_relative_to(home):
         root.mkdir(parents=True, exist_ok=True)
-
-
-def _moved(saved: SavedSettings, home: Path) -> dict[str, str]:
-    """Give the settings that name something inside the old home, as they are in this one."""
-    old = Path(saved.home)
-    if old == home:
-        return {}
-    values = dotenv_values(stream=StringIO(saved.env), interpolate=False)
-    moved = {name: _elsewhere(Path(value), old, home) for name in _PATHS if (value := values.get(name))}
-    url = values.get("DATABASE_URL") or ""
-    if url.startswith(_SQLITE):
-        moved["DATABASE_URL"] = _elsewhere(Path(url.removeprefix(_SQLITE)), old, home, lambda path: f"{_SQLITE}{path}")
-    return {name: value for name, value in moved.items() if value}
-
-
-def _elsewhere(path: Path, old: Path, new: Path, spell: Callable[[Path], str] = str) -> str | None:
-    return spell(new / path.relative_to(old)) if path.is_relative_to(old) else None
 
 
 def _write_new(file: Path, text: str, written: list[Path]) -> None:

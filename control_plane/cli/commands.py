@@ -23,6 +23,7 @@ from control_plane.schemas import Paging, utc_now
 from control_plane.settings import Settings
 from control_plane.storage import schema_versions
 from control_plane.storage.database import Database
+from control_plane.storage.sealing import SETTING, Sealer, split_keys
 from control_plane.views.answers import Pagination
 
 M = TypeVar("M", bound=BaseModel)
@@ -33,7 +34,8 @@ def on_database(home: Path, work: Callable[[Database], Awaitable[T]]) -> T:
     """Do something on the home's database. Raise OperatorError, with the sentence of a refusal if it is one."""
 
     async def run() -> T:
-        async with open_url(database_url(read_environment(home))) as database:
+        environment = read_environment(home)
+        async with open_url(database_url(environment), sealer(environment)) as database:
             return await work(database)
 
     try:
@@ -80,11 +82,19 @@ def database_url(environment: Mapping[str, str]) -> str:
     return url
 
 
+def sealer(environment: Mapping[str, str]) -> Sealer:
+    """Raise OperatorError for a key that is too short."""
+    try:
+        return Sealer(split_keys(key) if (key := environment.get(SETTING)) else ())
+    except ValueError as error:
+        raise OperatorError(f"{SETTING}: {error}.") from None
+
+
 @asynccontextmanager
-async def open_url(url: str) -> AsyncIterator[Database]:
+async def open_url(url: str, sealer: Sealer | None = None) -> AsyncIterator[Database]:
     """Open a database. Raise OperatorError when it is not there, out of reach or of another schema."""
     check_it_exists(url)
-    database = Database(url)
+    database = Database(url, sealer)
     try:
         await _check_schema(database)
         yield database

@@ -75,13 +75,17 @@ def migrate(
     """Bring the database at DATABASE_URL to the current schema."""
     import os  # noqa: PLC0415  see main
 
-    from control_plane.running.home import OperatorError, read_environment  # noqa: PLC0415
+    from control_plane.cli.commands import sealer  # noqa: PLC0415
+    from control_plane.running.home import OperatorError, ensure_secrets_key  # noqa: PLC0415
     from control_plane.storage.database import upgrade_schema  # noqa: PLC0415
+    from control_plane.storage.sealed_columns import seal_all  # noqa: PLC0415
 
-    url = (read_environment(home) if home else os.environ).get("DATABASE_URL")
+    environment = ensure_secrets_key(home) if home else os.environ
+    url = environment.get("DATABASE_URL")
     if not url:
         raise OperatorError("DATABASE_URL is not set; name the home with --home, or set it.")
     upgrade_schema(url)
+    seal_all(url, sealer(environment))
     typer.echo("The database has the current schema.")
 
 

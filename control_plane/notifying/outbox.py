@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Integer, String, Text, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +20,7 @@ from control_plane.notifying.interest import INTEREST, Interest
 from control_plane.notifying.retries import next_attempt, rest_until
 from control_plane.storage.database import UtcDateTime
 from control_plane.storage.models_admin import Webhook, WebhookDelivery
+from control_plane.storage.sealing import SealBroken, sealer_of
 
 LEASE: Final = timedelta(seconds=20)
 KEPT_FOR: Final = timedelta(days=7)
@@ -26,6 +28,7 @@ _A_TURN: Final = 20  # messages
 _AT_ONCE: Final = 1_000  # rows forgotten by one statement: other writers wait for it
 _GONE: Final = 410
 _LONGEST_ERROR: Final = 200
+log = structlog.get_logger()
 
 
 class Topic(StrEnum):
@@ -128,6 +131,13 @@ async def take_turn(db: AsyncSession, webhook_id: str, now: datetime) -> Turn | 
     row = (await db.execute(taken.returning(*columns).execution_options(synchronize_session=False))).one_or_none()
     if row is None:
         return None
+    try:
+        secret = sealer_of(db).open(row.secret)
+    except SealBroken:
+        rest: dict[str, Any] = {"failures": row.failures + 1, "free_at": rest_until(row.failures + 1, now)}
+        await db.execute(update(Webhook).where(Webhook.id == webhook_id).values(**rest))
+        log.error("webhook_secret_not_opened", webhook=webhook_id)
+        return None
     delivery = WebhookDelivery
     waiting = (
         select(delivery.id, delivery.body, delivery.created_at, delivery.attempts)
@@ -135,7 +145,7 @@ async def take_turn(db: AsyncSession, webhook_id: str, now: datetime) -> Turn | 
         .order_by(delivery.id)
         .limit(_A_TURN)
     )
-    return Turn(webhook_id, *row, [Parcel(*found) for found in await db.execute(waiting)])
+    return Turn(webhook_id, row.url, secret, row.failures, [Parcel(*found) for found in await db.execute(waiting)])
 
 
 async def end_turn(db: AsyncSession, turn: Turn, outcomes: Iterable[Outcome], now: datetime) -> None:

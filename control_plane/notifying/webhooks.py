@@ -13,24 +13,27 @@ from control_plane.notifying.webhook_line import new_secret
 from control_plane.refusals import Conflict, NotFound
 from control_plane.storage.database import Lock, hold
 from control_plane.storage.models_admin import Webhook, WebhookDelivery
+from control_plane.storage.sealing import sealer_of
 
 MOST: Final = 50
 _HIGHEST_ID: Final = 2**63 - 1
 _IS_OFF: Final = "This webhook is switched off; switch it on first."
 
 
-async def create(db: AsyncSession, url: str, topics: Iterable[Topic], now: datetime, *, is_active: bool) -> Webhook:
-    """Add a webhook, with a fresh secret. Raise Conflict when there are fifty."""
+async def create(
+    db: AsyncSession, url: str, topics: Iterable[Topic], now: datetime, *, is_active: bool
+) -> tuple[Webhook, str]:
+    """Add a webhook; return it with its fresh secret. Raise Conflict when there are fifty."""
     await hold(db, Lock.WEBHOOKS)  # or several would count forty-nine at the same moment
     if (await db.scalar(select(func.count()).select_from(Webhook)) or 0) >= MOST:
         raise Conflict(f"There are {MOST} webhooks already.")
-    webhook = Webhook(
-        url=url, secret=new_secret(), topics=_joined(topics), is_active=is_active, created_at=now, failures=0
-    )
+    secret = new_secret()
+    sealed = sealer_of(db).seal(secret)
+    webhook = Webhook(url=url, secret=sealed, topics=_joined(topics), is_active=is_active, created_at=now, failures=0)
     db.add(webhook)
     await db.flush()
     outbox.interest_of(db).forget()
-    return webhook
+    return webhook, secret
 
 
 async def change(db: AsyncSession, webhook_id: str, url: str, topics: Iterable[Topic], *, is_active: bool) -> Webhook:

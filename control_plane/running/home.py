@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 
 from control_plane.admins.passwords import hash_password
 from control_plane.storage.database import upgrade_schema
+from control_plane.storage.sealing import SETTING
 
 DEFAULT_PORT = 8080
 _HIGHEST_PORT = 65_535
@@ -92,6 +93,18 @@ def setup_link_file(folder: Path) -> Path:
     return folder / "setup-link"
 
 
+def ensure_secrets_key(folder: Path) -> dict[str, str]:
+    """Give the settings; a home from before there was a key gets one. Raise OperatorError."""
+    environment = read_environment(folder)
+    if environment.get(SETTING) or not settings_file(folder).is_file():
+        return environment
+    try:
+        add_setting(folder, SETTING, secrets.token_urlsafe(_SECRET_BYTES))
+    except OSError as error:
+        raise OperatorError(f"{settings_file(folder)} cannot be written: {error.strerror}.") from error
+    return read_environment(folder)
+
+
 def add_setting(folder: Path, name: str, value: str) -> None:
     """Add a line at the end of the settings, where it wins; no other line is touched. Raise OSError."""
     file = settings_file(folder).resolve()
@@ -140,6 +153,7 @@ def _already(folder: Path) -> str:
 def _fresh_settings(folder: Path, password: str | None, port: int, root: Path | None) -> dict[str, str]:
     return {
         "PLAYBACK_SIGNING_SECRET": secrets.token_urlsafe(_SECRET_BYTES),
+        SETTING: secrets.token_urlsafe(_SECRET_BYTES),
         "INTERNAL_API_KEY": secrets.token_urlsafe(_SECRET_BYTES),
         "ADMIN_PASSWORD_HASH": hash_password(password) if password is not None else "",
         "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite+aiosqlite:///{folder}/streamgate.db",

@@ -24,8 +24,8 @@ from control_plane.running.home import (
     OperatorError,
     UsageError,
     default_keys_file,
+    ensure_secrets_key,
     public_port,
-    read_environment,
     setup_link_file,
     stream_root,
 )
@@ -111,7 +111,7 @@ def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_process
     if not 1 <= sidecars <= MAXIMUM_SIDECARS:
         raise UsageError(f"The number of sidecars must be between 1 and {MAXIMUM_SIDECARS}.")
     home = home.absolute()
-    environment = _with_keys_file(home, read_environment(home))
+    environment = _with_keys_file(home, ensure_secrets_key(home))
     listen = (_address(host), public_port(environment))
     run_folder, sockets = _folders(home)
     for_control_plane = {"SETUP_LINK_FILE": str(setup_link_file(home)), **environment}

@@ -20,6 +20,7 @@ from control_plane.running.child import Child
 from control_plane.running.home import OperatorError
 from control_plane.running.processes import ProcessSpec, Stack
 
+LOCK_FILE = "up.lock"
 READY_SECONDS = 60
 STOP_SECONDS = 3
 TOO_MANY_DEATHS = 5
@@ -149,7 +150,7 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 @contextmanager
 def only_one(run_folder: Path) -> Iterator[None]:
     """Hold the home: a second `up` would take the first one's sockets away. Raise OperatorError when it is held."""
-    with (run_folder / "up.lock").open("w") as lock:
+    with (run_folder / LOCK_FILE).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -27,6 +27,7 @@ from sqlalchemy.types import TypeDecorator
 from control_plane.notifying.interest import INTEREST, Interest
 from control_plane.storage.announcements import ANNOUNCED, CHANNEL, Announcements, Notice
 from control_plane.storage.engines import Purpose, make_engine
+from control_plane.storage.sealing import SEALER, Sealer
 
 
 class Lock(IntEnum):
@@ -64,7 +65,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Database:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, sealer: Sealer | None = None) -> None:
         self.name = secrets.token_hex(4)  # by which this process knows its own notices
         self.engine = make_engine(url, Purpose.READING)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
@@ -74,11 +75,12 @@ class Database:
         self._writers = anyio.Lock() if self.is_sqlite else None
         self.announcements = Announcements()
         self.interest = Interest()
+        self.sealer = sealer or Sealer()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Give a session whose reads see one state of the database."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        async with AsyncSession(self.engine, expire_on_commit=False, info={SEALER: self.sealer}) as session:
             yield session
 
     @asynccontextmanager
@@ -97,7 +99,7 @@ class Database:
                 await session.execute(select(func.pg_notify(CHANNEL, str(Notice(topic, self.name)))))
 
     def _writing_session(self, announced: set[str]) -> AsyncSession:
-        info = {ANNOUNCED: announced, INTEREST: self.interest}
+        info = {ANNOUNCED: announced, INTEREST: self.interest, SEALER: self.sealer}
         return AsyncSession(self._writing_engine, expire_on_commit=False, info=info)
 
     def _queue(self) -> AbstractAsyncContextManager[Any]:

@@ -4,7 +4,9 @@ Nobody may wait for ever for a lock or for a server that is gone, and no value o
 digest) may stand in the text of an error: it will be logged.
 """
 
+import os
 import sqlite3
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -88,10 +90,19 @@ def _line_arguments(url: URL, purpose: Purpose) -> dict[str, Any]:
 
 def _sqlite(url: URL) -> AsyncEngine:
     engine = create_async_engine(url, hide_parameters=True)
+    event.listen(engine.sync_engine, "do_connect", _make_private)
     event.listen(engine.sync_engine, "do_connect", sqlite_trips.connect)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(_dialect: Any, _record: Any, arguments: Any, _settings: Any) -> None:
+    """Make a new file for its owner alone, whatever folder it is in; what SQLite puts beside it is made like it."""
+    path = str(arguments[0])
+    if path and not path.startswith((":", "file:")):
+        with suppress(FileExistsError, OSError):  # SQLite says it better
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:

@@ -30,6 +30,8 @@ _NAMES = {
 UUID = String(36)
 # SQLite numbers rows by itself in a column that is exactly INTEGER, and its integers are large.
 COUNTED = BigInteger().with_variant(Integer, "sqlite")
+# A sealed secret. SQLite, which does not care how long a text is, has kept the columns as they were.
+SEALED = Text().with_variant(String(64), "sqlite")
 _WHERE_REVOKED: dict[str, Any] = {
     "sqlite_where": text("is_revoked IS 1"),
     "postgresql_where": text("is_revoked IS true"),
@@ -180,6 +182,15 @@ class FeedEpoch(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     epoch: Mapped[str] = mapped_column(String(16))
+
+
+class SealCheck(Base):
+    """One row: a sample sealed with the key of this database's secrets, which tells whether a key is the right one."""
+
+    __tablename__ = "seal_check"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sample: Mapped[str] = mapped_column(Text)
 
 
 class Edge(Base):

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from control_plane.storage.models import COUNTED, UUID, Base, new_id
+from control_plane.storage.models import COUNTED, SEALED, UUID, Base, new_id
 
 
 class AdminUser(Base):
@@ -18,7 +18,7 @@ class AdminUser(Base):
     password_hash: Mapped[str] = mapped_column(String(200))
     role: Mapped[str] = mapped_column(String(16))
     is_active: Mapped[bool] = mapped_column(default=True)
-    totp_secret: Mapped[str | None] = mapped_column(String(64))
+    totp_secret: Mapped[str | None] = mapped_column(SEALED)
     totp_step: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
     last_sign_in_at: Mapped[datetime | None]
@@ -117,7 +117,7 @@ class Webhook(Base):
 
     id: Mapped[str] = mapped_column(UUID, primary_key=True, default=new_id)
     url: Mapped[str] = mapped_column(Text)
-    secret: Mapped[str] = mapped_column(String(64))
+    secret: Mapped[str] = mapped_column(SEALED)
     topics: Mapped[str] = mapped_column(String(400))
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]

@@ -37,9 +37,9 @@ async def create_webhook(call: Call, body: WebhookDraft) -> Response:
     """Add a webhook; the answer shows its secret, once."""
     url = await _checked(call, body)
     async with call.act(Action.WEBHOOK_CREATE) as deed:
-        webhook = await webhooks.create(deed.db, url, body.topics, call.now, is_active=body.is_active)
+        webhook, secret = await webhooks.create(deed.db, url, body.topics, call.now, is_active=body.is_active)
         deed.subject, deed.detail = webhook.id, _detail(webhook)
-    return answers.data(NewWebhookView(**dict(webhook_view(webhook)), secret=webhook.secret), 201)
+    return answers.data(NewWebhookView(**dict(webhook_view(webhook)), secret=secret), 201)
 
 
 @endpoint(f"GET {_ONE}", needs=Permission.ADMINISTER, answers={200: Data[WebhookView]})

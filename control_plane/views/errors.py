@@ -32,6 +32,7 @@ _STATUS: Final[dict[type[Exception], int]] = {
     refusals.TicketInUse: 409,
     refusals.SessionTakenOver: 409,
     refusals.Conflict: 409,
+    refusals.SecretsKeyMissing: 409,
     refusals.TicketExpired: 410,
     refusals.TooLarge: 413,
     refusals.UnsupportedForm: 415,

@@ -91,7 +91,7 @@ async def begin_totp(call: Call, body: PasswordProof) -> Response:
         deed.detail = {"step": "secret"}
         user = await accounts.get(deed.db, _own_id(call), lock=True)
         accounts.check_proof(user, proven, "password")
-        secret = await second_factor.begin(user)
+        secret = await second_factor.begin(deed.db, user)
     uri = totp.uri(secret, call.app.settings.app_name, call.actor.name)
     return answers.data(TotpEnrolment(secret=secret, uri=uri, qr=qr_code(uri)), 201)
 

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from control_plane.backups import backup
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of, event_body, make_settings, running
+from tests.support.api import (
+    SEALER,
+    UNKNOWN_ID,
+    Admin,
+    ControlPlane,
+    Viewer,
+    claims_of,
+    event_body,
+    make_settings,
+    running,
+)
 from tests.support.staff import audit_of, hire, new_key, program
 
 pytestmark = pytest.mark.anyio
@@ -77,7 +87,7 @@ async def test_a_restore_stands_in_the_log_that_it_has_put_back(database_url: st
     async with running(make_settings(database_url)):
         pass
     await backup.dump(database_url, file, None, made_at)
-    await backup.restore(database_url, file, force=True)
+    await backup.restore(database_url, file, SEALER, force=True)
     async with running(make_settings(database_url)) as plane, plane.browser() as http:
         owner = Admin(http)
         await owner.sign_in()

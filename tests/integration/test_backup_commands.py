@@ -7,10 +7,15 @@ from pathlib import Path
 
 import anyio
 import pytest
+from sqlalchemy import select
 
 from control_plane.key_file import rotate
 from control_plane.running.home import create_home, read_environment, settings_file
 from control_plane.running.supervisor import only_one
+from control_plane.storage.database import Database
+from control_plane.storage.models_admin import AdminUser, Webhook
+from control_plane.storage.sealing import Sealer
+from tests.support.backups import lines_of, write_lines
 from tests.support.command import Streamgate
 from tests.support.rows import but_for_the_restore, contents, fill
 
@@ -36,6 +41,22 @@ def file(tmp_path: Path) -> Path:
 
 def url(home: Path) -> str:
     return read_environment(home)["DATABASE_URL"]
+
+
+def secrets_of(home: Path) -> list[str]:
+    """Give what the sealed secrets of a home open to."""
+    sealer = Sealer([read_environment(home)["SECRETS_KEY"]])
+
+    async def read() -> list[str]:
+        database = Database(url(home))
+        async with database.read() as db:
+            found = [*await db.scalars(select(AdminUser.totp_secret)), *await db.scalars(select(Webhook.secret))]
+        await database.close()
+        return [str(value) for value in found if value is not None]
+
+    sealed = anyio.run(read)
+    assert all(value.startswith("sealed:") for value in sealed)
+    return [sealer.open(value) for value in sealed]
 
 
 def files(home: Path) -> dict[str, bytes]:
@@ -77,6 +98,95 @@ def test_without_them_no_secret_stands_in_a_backup_and_a_home_is_asked_for(
     assert said.code == 1
     assert "streamgate init" in said.err
     assert not (tmp_path / "new").exists()
+
+
+def test_of_a_backups_settings_only_ours_are_taken(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
+) -> None:
+    with settings_file(home).open("a") as settings:
+        settings.write("# how we call it\nAPP_NAME='Our hall'\nexport PYTHONPATH=/tmp/evil\nLD_PRELOAD=/tmp/evil.so\n")
+        settings.write("PATH=/tmp/evil\nPYTHONWARNINGS=ignore\nSSL_CERT_FILE=/tmp/evil\nno setting at all\n")
+    streamgate("backup", file, "--home", home, "--with-secrets")
+    assert streamgate("restore", file, "--home", tmp_path / "new").code == 0
+    written = settings_file(tmp_path / "new").read_text()
+    assert "# how we call it\nAPP_NAME='Our hall'\n" in written
+    assert "evil" not in written
+    assert "PYTHON" not in written
+
+
+@pytest.mark.parametrize("spelling", ["{other}/streamgate.db", "{link}/streamgate.db", "{home}/../other/streamgate.db"])
+def test_a_backup_never_leads_a_new_home_to_the_database_of_another_one(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path, spelling: str
+) -> None:
+    create_home(tmp_path / "other", "other", 9001)
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    before = (tmp_path / "other/streamgate.db").read_bytes()
+    path = spelling.format(other=tmp_path / "other", link=tmp_path / "link", home=home)
+    streamgate("backup", file, "--home", home, "--with-secrets")
+    lines = lines_of(file)
+    lines[1]["settings"]["env"] += f"DATABASE_URL=sqlite+aiosqlite:///{path}\n"
+    write_lines(file, lines)
+    said = streamgate("restore", file, "--home", tmp_path / "new", "--force")
+    assert said.code == 0, said.err
+    assert url(tmp_path / "new") == f"sqlite+aiosqlite:///{tmp_path}/new/streamgate.db"
+    assert (tmp_path / "other/streamgate.db").read_bytes() == before
+
+
+def test_a_link_in_the_new_folder_leads_nowhere_else_either(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
+) -> None:
+    create_home(tmp_path / "other", "other", 9001)
+    before = (tmp_path / "other/streamgate.db").read_bytes()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/streamgate.db").symlink_to(tmp_path / "other/streamgate.db")
+    streamgate("backup", file, "--home", home, "--with-secrets")
+    said = streamgate("restore", file, "--home", tmp_path / "new", "--force")
+    assert (said.code, "leads out of" in said.err) == (1, True)
+    assert (tmp_path / "other/streamgate.db").read_bytes() == before
+    assert files(tmp_path / "new") == {}
+
+
+def test_the_home_that_a_database_lies_in_must_not_be_up_either(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
+) -> None:
+    create_home(tmp_path / "other", "other", 9001)
+    (tmp_path / "link").symlink_to(home)
+    with settings_file(tmp_path / "other").open("a") as settings:
+        settings.write(f"DATABASE_URL=sqlite+aiosqlite:///{tmp_path}/link/streamgate.db\n")
+    streamgate("backup", file, "--home", home)
+    (home / "run").mkdir(exist_ok=True)
+    with only_one(home / "run"):
+        said = streamgate("restore", file, "--home", tmp_path / "other", "--force")
+    assert (said.code, said.err) == (1, f"streamgate: {home} is up already.\n")
+
+
+def test_sealed_secrets_need_their_key_and_are_sealed_with_the_new_homes(
+    streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
+) -> None:
+    streamgate("migrate", "--home", home)
+    before = secrets_of(home)
+    streamgate("backup", file, "--home", home)
+    assert not [secret for secret in before if secret in gzip.decompress(file.read_bytes()).decode()]
+    create_home(tmp_path / "other", "other", 9001)
+    said = streamgate("restore", file, "--home", tmp_path / "other")
+    assert (said.code, "sealed with another SECRETS_KEY; nothing was changed" in said.err) == (1, True)
+    file.unlink()
+    streamgate("backup", file, "--home", home, "--with-secrets")
+    assert streamgate("restore", file, "--home", tmp_path / "other").code == 0
+    assert secrets_of(tmp_path / "other") == before
+
+
+def test_a_home_from_before_gets_a_key_and_its_secrets_are_sealed(streamgate: Streamgate, home: Path) -> None:
+    text = settings_file(home).read_text()
+    settings_file(home).write_text(
+        "".join(line for line in text.splitlines(keepends=True) if "SECRETS_KEY" not in line)
+    )
+    assert streamgate("migrate", "--home", home).code == 0
+    key = read_environment(home)["SECRETS_KEY"]
+    assert len(key) >= 32
+    assert secrets_of(home)
+    assert streamgate("migrate", "--home", home).code == 0
+    assert read_environment(home)["SECRETS_KEY"] == key
 
 
 def test_settings_in_use_are_left_alone(streamgate: Streamgate, home: Path, file: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from control_plane.backups import backup, backup_file
 from control_plane.running.home import OperatorError
+from tests.support.api import SEALER
 from tests.support.backups import Lines, append_change, lines_of, write_lines
 from tests.support.rows import ROWS, contents, fill
 
@@ -72,7 +73,7 @@ async def test_what_is_no_whole_backup_is_refused_and_loses_nothing(
     with pytest.raises(OperatorError, match="is no backup of StreamGate or is damaged; nothing was changed"):
         backup_file.check(file)
     with pytest.raises(OperatorError, match="is no backup of StreamGate or is damaged; nothing was changed"):
-        await backup.restore(sqlite_url, file, force=True)
+        await backup.restore(sqlite_url, file, SEALER, force=True)
     assert await contents(sqlite_url) == before
 
 
@@ -144,7 +145,7 @@ async def test_a_backup_that_does_not_fit_is_refused_in_one_sentence_and_loses_n
     change(lines)
     write_lines(file, lines)
     with pytest.raises(OperatorError, match=sentence) as refusal:
-        await backup.restore(database_url, file, force=True)
+        await backup.restore(database_url, file, SEALER, force=True)
     assert "0 code" not in str(refusal.value)
     assert await contents(database_url) == before
     assert await append_change(database_url, "after") == number + 1

@@ -109,7 +109,7 @@ def test_processes_that_migrate_at_the_same_moment_migrate_once(place: Place) ->
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in migrating:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=180)
         assert process.returncode == 0, said
     assert len(place.run("SELECT epoch FROM feed_epoch")) == 1
     assert place.tables() == Base.metadata.tables.keys()

@@ -18,6 +18,7 @@ from control_plane.storage.database import Database
 from control_plane.storage.models_admin import Webhook, WebhookDelivery
 from control_plane.viewing import sessions
 from control_plane.viewing.sessions import Device, SeatRules
+from tests.support.api import SEALER
 from tests.support.hooks import add_event, add_ticket, add_webhook, outbox_of
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +30,7 @@ PHONE = Device("192.0.2.10", "Phone/1")
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+    database = Database(database_url, SEALER)
     yield database
     await database.close()
 
@@ -97,7 +98,7 @@ async def test_a_webhook_of_another_process_is_noticed_within_two_seconds(
     database: Database, database_url: str
 ) -> None:
     await put(database)
-    other = Database(database_url)
+    other = Database(database_url, SEALER)
     await add_webhook(other, URL)
     await other.close()
     async with database.write() as db:
@@ -108,7 +109,7 @@ async def test_a_webhook_of_another_process_is_noticed_within_two_seconds(
 async def test_a_webhook_that_another_process_deleted_fails_nobody(database: Database, database_url: str) -> None:
     webhook = await add_webhook(database, URL)
     await put(database)
-    other = Database(database_url)
+    other = Database(database_url, SEALER)
     async with other.write() as db:
         await webhooks.remove(db, webhook.id)
     await other.close()
@@ -177,7 +178,7 @@ async def test_a_turn_is_one_holders_until_it_is_given_back_or_its_lease_is_over
 async def test_of_ten_who_want_a_turn_at_once_one_gets_it(database: Database, database_url: str) -> None:
     webhook = await add_webhook(database, URL)
     await put(database)
-    others = [Database(database_url) for _ in range(10)]
+    others = [Database(database_url, SEALER) for _ in range(10)]
     turns: list[Turn | None] = []
 
     async def want(other: Database) -> None:

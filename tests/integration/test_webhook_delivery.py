@@ -16,6 +16,7 @@ from control_plane.notifying.webhook_line import Answer as Posted
 from control_plane.notifying.webhook_line import Lines, new_secret
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
+from tests.support.api import SEALER
 from tests.support.certificates import certificate
 from tests.support.hooks import add_webhook, outbox_of, until
 from tests.support.stack import free_port
@@ -41,7 +42,7 @@ class Clock:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+    database = Database(database_url, SEALER)
     yield database
     await database.close()
 
@@ -86,7 +87,7 @@ async def test_messages_arrive_signed_and_in_order(
     await put(database, *range(25))
     await dispatcher.deliver_due()
     assert numbers(receiver) == list(range(25))
-    assert all(heard.is_signed_with(webhook.secret) for heard in receiver.heard)
+    assert all(heard.is_signed_with(SEALER.open(webhook.secret)) for heard in receiver.heard)
     assert not receiver.heard[0].is_signed_with(new_secret())
     assert len({heard.id for heard in receiver.heard}) == 25
     headers = receiver.heard[0].headers
@@ -115,7 +116,7 @@ async def test_what_was_not_taken_is_sent_again_under_the_same_id_with_a_fresh_s
     assert len(receiver.heard) == 3
     assert len({heard.id for heard in receiver.heard}) == 1
     assert len({heard.headers["webhook-timestamp"] for heard in receiver.heard}) == 3
-    assert all(heard.is_signed_with(webhook.secret) for heard in receiver.heard)
+    assert all(heard.is_signed_with(SEALER.open(webhook.secret)) for heard in receiver.heard)
     [message] = await outbox_of(database)
     assert (message.attempts, message.last_status, message.last_error) == (3, 204, None)
     async with database.read() as db:

@@ -19,9 +19,12 @@ from control_plane.app import create_app
 from control_plane.settings import Settings
 from control_plane.state import Services
 from control_plane.storage.database import upgrade_schema
+from control_plane.storage.sealing import Sealer
 from tests.support.forging import RING, SECRET
 from tests.support.leaks import remember
 
+SECRETS_KEY: Final = "a key of tests for secrets that is long enough"
+SEALER: Final = Sealer([SECRETS_KEY])
 INTERNAL_KEY: Final = "an internal key of tests, long enough"
 PASSWORD: Final = "correct horse battery staple"
 HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # as good as none: tests hash a lot
@@ -47,6 +50,7 @@ def new_database(folder: Path) -> str:
 def make_settings(database_url: str, **changes: Any) -> Settings:
     values = {
         "playback_signing_secret": SECRET,
+        "secrets_key": SECRETS_KEY,
         "internal_api_key": INTERNAL_KEY,
         "admin_password_hash": PASSWORD_HASH,
         "database_url": database_url,

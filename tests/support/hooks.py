@@ -21,7 +21,8 @@ async def add_webhook(
     database: Database, url: str, topics: Iterable[Topic] = ALL, *, is_active: bool = True
 ) -> Webhook:
     async with database.write() as db:
-        return await webhooks.create(db, url, topics, utc_now(), is_active=is_active)
+        webhook, _ = await webhooks.create(db, url, topics, utc_now(), is_active=is_active)
+        return webhook
 
 
 async def add_event(database: Database, starts_at: datetime, hours: float = 2, **values: object) -> Event:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 _SHORTEST: Final = 8  # of a code
 _WORDS: Final = re.compile(rf"[0-9A-Za-z_-]{{{_SHORTEST},}}")
-_SECRET_SETTINGS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY")
+_SECRET_SETTINGS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "SECRETS_KEY")
 # What was made where nobody could remember it: a token, a cookie, an authorization or an API key by its looks.
 _LOOKS: Final = re.compile(
     r"eyJ[\w-]+\.eyJ|\bsg_[a-z]+=(?!\[redacted\])[^;\s\",]|\bbearer (?!\[token\])[^\s\",]|\bsgk_\w", re.IGNORECASE

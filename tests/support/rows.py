@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_plane.storage import models_admin  # noqa: F401 - its tables belong to the metadata
 from control_plane.storage.database import UtcDateTime
 from control_plane.storage.engines import make_engine
-from control_plane.storage.models import Base, FeedEpoch
+from control_plane.storage.models import Base, FeedEpoch, SealCheck
+from control_plane.storage.sealed_columns import SEALED
 
 ROWS: Final = 3
 NOON: Final = datetime(2027, 1, 15, 12, tzinfo=UTC)
@@ -22,6 +23,8 @@ _CHOSEN: Final[dict[str, Any]] = {
     "event.ends_at": NOON + timedelta(hours=3),
     "admin_user.role": "owner",
 }
+WRITTEN_BY_ITSELF: Final = {FeedEpoch.__tablename__, SealCheck.__tablename__}  # one row each, by the services
+_SEALED: Final = {f"{column.class_.__tablename__}.{column.key}" for column in SEALED}
 _FAR: Final = 1001  # a number that the database's own counter does not reach in a test
 _WORDS: Final = "Übung 'quoted' \"too\" \\n 日本"
 
@@ -29,17 +32,17 @@ Contents = dict[str, list[tuple[Any, ...]]]
 
 
 async def fill(url: str, rows: int = ROWS) -> None:
-    """Write rows into every table but the epoch's, which has its one."""
+    """Write rows into every table but those that have their one."""
     engine = make_engine(url)
     async with engine.begin() as connection:
         for table in METADATA.sorted_tables:
-            if table.name != FeedEpoch.__tablename__:
+            if table.name not in WRITTEN_BY_ITSELF:
                 await connection.execute(insert(table), [_row(table, number) for number in range(rows)])
     await engine.dispose()
 
 
 async def contents(url: str) -> Contents:
-    """Give all rows of all tables in their own order."""
+    """Give all rows of all tables in their own order. No two seals of a secret are alike: they are left out."""
     engine = make_engine(url)
     async with engine.connect() as connection:
         found = {table.name: await _rows(connection, table) for table in METADATA.sorted_tables}
@@ -48,14 +51,18 @@ async def contents(url: str) -> Contents:
 
 
 def but_for_the_restore(found: Contents) -> Contents:
-    """Leave out what a restore itself writes: a new name of the history, and its entry in the audit log."""
-    others = {name: rows for name, rows in found.items() if name != FeedEpoch.__tablename__}
+    """Leave out what a restore itself writes: a new name of the history, a seal, and its entry in the audit log."""
+    others = {name: rows for name, rows in found.items() if name not in WRITTEN_BY_ITSELF}
     return {name: [row for row in rows if "backup.restore" not in row] for name, rows in others.items()}
 
 
 async def _rows(connection: AsyncConnection, table: Table) -> list[tuple[Any, ...]]:
     rows = await connection.execute(select(table).order_by(*table.primary_key.columns))
-    return [tuple(row) for row in rows]
+    return [tuple(map(_but_for_seals, table.columns, row)) for row in rows]
+
+
+def _but_for_seals(column: Column[Any], value: Any) -> Any:
+    return "a secret" if value is not None and str(column) in _SEALED else value
 
 
 def _row(table: Table, number: int) -> dict[str, Any]:

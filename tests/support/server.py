@@ -11,7 +11,7 @@ from typing import Self
 import httpx2
 
 from control_plane.running.processes import HttpProbe, ProcessSpec
-from tests.support.api import INTERNAL_KEY, PASSWORD_HASH
+from tests.support.api import INTERNAL_KEY, PASSWORD_HASH, SECRETS_KEY
 from tests.support.forging import SECRET
 from tests.support.stack import Service
 
@@ -24,6 +24,7 @@ class ControlPlaneProcess:
         env = {
             "PATH": os.environ["PATH"],
             "PLAYBACK_SIGNING_SECRET": SECRET,
+            "SECRETS_KEY": SECRETS_KEY,
             "INTERNAL_API_KEY": INTERNAL_KEY,
             "ADMIN_PASSWORD_HASH": PASSWORD_HASH,
             "DATABASE_URL": database_url,

@@ -8,6 +8,7 @@ from typer.main import get_command
 
 from authz_sidecar.contract import origin_settings
 from authz_sidecar.settings import SidecarSettings
+from control_plane.backups import saved_settings
 from control_plane.cli import app
 from control_plane.running.processes import SIDECAR_SETTINGS
 from control_plane.settings import Settings
@@ -95,3 +96,8 @@ def test_every_event_of_the_control_planes_log_is_in_the_readme() -> None:
     events = {event for source in sources for event in re.findall(r'\blog\.\w+\(\s*"(\w+)"', source)}
     assert len(events) >= 15
     assert [event for event in sorted(events) if f"| `{event}` |" not in README] == []
+
+
+def test_every_setting_of_the_example_can_come_with_a_backup() -> None:
+    names = re.findall(r"^#?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(set(names) - saved_settings.OURS) == []

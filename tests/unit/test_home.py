@@ -19,6 +19,7 @@ from control_plane.running.home import (
 SETTINGS = (
     "PLAYBACK_SIGNING_SECRET",
     "INTERNAL_API_KEY",
+    "SECRETS_KEY",
     "ADMIN_PASSWORD_HASH",
     "DATABASE_URL",
     "STREAM_ROOT",
@@ -36,7 +37,7 @@ def test_a_home_holds_fresh_secrets_and_a_database(tmp_path: Path) -> None:
     create_home(tmp_path / "one", "secret", 9000)
     create_home(tmp_path / "two", "secret", 9000)
     one, two = read_environment(tmp_path / "one"), read_environment(tmp_path / "two")
-    for name in ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "ADMIN_PASSWORD_HASH"):
+    for name in ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "SECRETS_KEY", "ADMIN_PASSWORD_HASH"):
         assert one[name] != two[name]
         assert len(one[name]) >= 32
     assert one["DATABASE_URL"] == f"sqlite+aiosqlite:///{tmp_path}/one/streamgate.db"

@@ -1,0 +1,132 @@
+"""Secrets lie sealed in the database: a copy of it gives none away, and each start brings them to the key in force."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text, update
+
+from control_plane.storage.database import Database, DatabaseUnusable, upgrade_schema
+from control_plane.storage.models_admin import AdminUser, Webhook
+from control_plane.storage.sealed_columns import seal_all
+from control_plane.storage.sealing import Sealer
+from tests.support.api import SEALER, SECRETS_KEY, Admin, ControlPlane, make_settings, running
+from tests.support.server import ControlPlaneProcess
+from tests.support.stack import apart
+from tests.support.staff import code_now, use_codes
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.anyio
+OTHER_KEY = "quite another key that is long enough too"
+HOOK = {"url": "https://hooks.example.org/", "topics": ["ticket.revoked"]}
+
+
+async def stored(url: str) -> dict[str, str]:
+    """Give the secrets as they stand in the database."""
+    database = Database(url)
+    async with database.read() as db:
+        totp, hook = await db.scalar(select(AdminUser.totp_secret)), await db.scalar(select(Webhook.secret))
+    await database.close()
+    assert totp
+    assert hook
+    return {"totp": totp, "hook": hook}
+
+
+async def make_secrets(plane: ControlPlane) -> dict[str, str]:
+    """Switch authentication codes on and add a webhook; return both secrets."""
+    async with plane.browser() as http:
+        owner = Admin(http)
+        await owner.sign_in()
+        hook = (await owner.http.post("/api/admin/webhooks", json=HOOK)).json()["data"]["secret"]
+        totp, _ = await use_codes(owner)
+    return {"totp": totp, "hook": hook}
+
+
+async def test_what_is_stored_is_sealed_and_works_as_before(plane: ControlPlane, database_url: str) -> None:
+    secrets = await make_secrets(plane)
+    found = await stored(database_url)
+    assert {name: SEALER.open(value) for name, value in found.items()} == secrets
+    assert not [name for name in secrets if secrets[name] in found[name]]
+    async with plane.browser("192.0.2.77") as http:
+        assert (await Admin(http).sign_in(totp="000000")).status_code == 401
+        assert (await Admin(http).sign_in(totp=code_now(secrets["totp"], 1))).status_code == 200
+
+
+async def test_a_start_seals_what_an_older_version_left_and_what_another_key_sealed(
+    plane: ControlPlane, database_url: str
+) -> None:
+    secrets = await make_secrets(plane)
+    async with plane.services.database.write() as db:
+        await db.execute(update(AdminUser).values(totp_secret=secrets["totp"]))
+        await db.execute(update(Webhook).values(secret=secrets["hook"]))
+    assert apart(lambda: seal_all(database_url, SEALER)) == 0
+    assert {name: SEALER.open(value) for name, value in (await stored(database_url)).items()} == secrets
+    assert not set(secrets.values()) & set((await stored(database_url)).values())
+    assert apart(lambda: seal_all(database_url, Sealer([OTHER_KEY, SECRETS_KEY]))) == 0
+    other = Sealer([OTHER_KEY])
+    assert {name: other.open(value) for name, value in (await stored(database_url)).items()} == secrets
+    before = await stored(database_url)
+    assert apart(lambda: seal_all(database_url, other)) == 0
+    assert await stored(database_url) == before
+
+
+@pytest.mark.parametrize("keys", [[], [OTHER_KEY]])
+async def test_a_key_that_is_another_one_changes_nothing(
+    plane: ControlPlane, database_url: str, keys: list[str]
+) -> None:
+    await make_secrets(plane)
+    apart(lambda: seal_all(database_url, SEALER))
+    before = await stored(database_url)
+    with pytest.raises(DatabaseUnusable, match="SECRETS_KEY is missing or is not the key"):
+        apart(lambda: seal_all(database_url, Sealer(keys)))
+    assert await stored(database_url) == before
+
+
+async def test_a_value_that_was_damaged_stops_nobody_else(plane: ControlPlane, database_url: str) -> None:
+    async with plane.browser("192.0.2.77") as http:
+        owner = Admin(http)
+        await owner.sign_in()
+        await owner.http.post("/api/admin/webhooks", json=HOOK)
+        secret, recovery_codes = await use_codes(owner)
+        async with plane.services.database.write() as db:
+            await db.execute(update(AdminUser).values(totp_secret="sealed:nonsense"))
+        assert apart(lambda: seal_all(database_url, SEALER)) == 1
+        assert (await owner.sign_in(totp=code_now(secret, 1))).status_code == 401
+        assert (await owner.sign_in(totp=recovery_codes[0])).status_code == 200
+
+
+async def test_without_a_key_no_secret_is_stored_and_it_is_said_why(database_url: str) -> None:
+    settings = make_settings(database_url, secrets_key=None)
+    async with running(settings) as plane, plane.browser() as http:
+        owner = Admin(http)
+        await owner.sign_in()
+        answer = await owner.http.post("/api/admin/webhooks", json=HOOK)
+        assert (answer.status_code, "SECRETS_KEY is not set" in answer.json()["error"]) == (409, True)
+        assert (await owner.list("/webhooks"))["data"] == []
+
+
+def test_a_service_with_another_key_does_not_start_and_says_why(tmp_path: Path, database_url: str) -> None:
+    with ControlPlaneProcess(tmp_path, database_url):
+        pass
+    another = ControlPlaneProcess(tmp_path, database_url, name="another", SECRETS_KEY=OTHER_KEY)
+    another.start()
+    eventually(lambda: "SECRETS_KEY" in another.service.printed(), within=30)
+    another.service.stop()
+    assert "SECRETS_KEY is missing or is not the key" in another.service.printed()
+    assert "Traceback" not in another.service.printed()
+    assert OTHER_KEY not in another.service.printed()
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+async def test_a_new_database_file_is_its_owners_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "open to all"
+    apart(lambda: folder.mkdir(mode=0o755))
+    url = f"sqlite+aiosqlite:///{folder}/new.db"
+    apart(lambda: upgrade_schema(url))
+    database = Database(url)
+    async with database.write() as db:
+        await db.execute(text("UPDATE feed_epoch SET epoch = 'x'"))
+        assert modes_in(folder) == dict.fromkeys(("new.db", "new.db-wal", "new.db-shm"), 0o600)
+    await database.close()
