@@ -54,7 +54,7 @@ def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0
         if hint := setup_commands.hint(home, is_terminal=sys.stdout.isatty()):
             typer.echo(hint)
 
-    supervisor.run(stack, on_ready=on_ready, warning=warning)
+    supervisor.run(stack, on_ready=on_ready, warning=warning, reread=lambda: processes.described(home, sidecars, host))
 
 
 def demo(

@@ -1,20 +1,18 @@
 """Tells whether nginx is there, mended, built with what we need, and takes the configuration that `up` would write."""
 
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.running import nginx_version
+from control_plane.running import nginx_check, nginx_version
+from control_plane.running.access_log import AccessLog
 from control_plane.running.binaries import find_nginx
 from control_plane.running.home import OperatorError, public_port, stream_root
 from control_plane.running.nginx_origin import read_origins
-from control_plane.running.nginx_site import Site, write_site
+from control_plane.running.nginx_site import Site
 
-_PATIENCE_SECONDS: Final = 10
 _NEEDED: Final = ("http_auth_request", "http_realip")
 _FOR_LARGE_FILES: Final = "http_slice"
 
@@ -31,12 +29,12 @@ def _version(nginx: str) -> Iterator[Finding]:
     if problem := nginx_version.finding(nginx):
         yield warning("nginx", problem, "Update nginx.")
     else:
-        told = re.search(r"nginx/\S+", _told(nginx, "-v"))
+        told = re.search(r"nginx/\S+", nginx_check.ask(nginx, "-v"))
         yield ok("nginx", f"{nginx} is {told[0] if told else 'there'}.")
 
 
 def _modules(nginx: str, patient: Patient) -> Iterator[Finding]:
-    built_with = _told(nginx, "-V")
+    built_with = nginx_check.ask(nginx, "-V")
     missing = [name for name in _NEEDED if f"--with-{name}_module" not in built_with]
     if missing:
         mend = "Install an nginx that has them: Debian's and nginx.org's packages do."
@@ -50,30 +48,26 @@ def _modules(nginx: str, patient: Patient) -> Iterator[Finding]:
 
 
 def _configuration(nginx: str, patient: Patient) -> Iterator[Finding]:
-    """Write what `up` would into a folder that goes away again, and let nginx judge it."""
-    with tempfile.TemporaryDirectory(prefix="streamgate-doctor-") as folder:
-        try:
-            write_site(_site(nginx, patient, Path(folder)))
-        except OperatorError as problem:
-            yield error("settings", str(problem), "Correct it in .env and restart.")
-            return
-        prefix = f"{folder}/nginx"
-        told = _told(nginx, "-t", "-e", "stderr", "-p", f"{prefix}/", "-c", f"{prefix}/nginx.conf")
-    if "test is successful" in told:
+    """Let nginx judge what `up` would write."""
+    try:
+        complaint = nginx_check.refusal(nginx, _site(nginx, patient))
+    except OperatorError as problem:
+        yield error("settings", str(problem), "Correct it in .env and restart.")
+        return
+    if complaint is None:
         yield ok("nginx", "It takes the configuration.")
     else:
-        complaint = next((line for line in told.splitlines() if "[emerg]" in line), "It says nothing.")
-        what = complaint.partition("[emerg] ")[2].replace(folder, "...") or complaint
-        yield error("nginx", f"It refuses the configuration: {what}", "Mend what nginx names.")
+        yield error("nginx", f"It refuses the configuration: {complaint}", "Correct what nginx names.")
 
 
-def _site(nginx: str, patient: Patient, folder: Path) -> Site:
+def _site(nginx: str, patient: Patient) -> Site:
+    folder = (patient.home or Path()) / "run"
     origins = read_origins({**patient.environment, "SEGMENT_CACHE_ROOT": ""}, folder / "cache", nginx)
     root = patient.environment.get("STREAM_ROOT")
     here = patient.home or Path()
     return Site(
         folder=folder / "nginx",
-        log_folder=folder / "log",
+        access_log=AccessLog.read(patient.environment, folder),
         listen=f"127.0.0.1:{public_port(patient.environment)}",
         stream_root=None if root == "" else stream_root(here, patient.environment),
         sidecars=[folder / "sidecar.sock"],
@@ -83,13 +77,3 @@ def _site(nginx: str, patient: Patient, folder: Path) -> Site:
         allowed_origins=patient.environment.get("CORS_ALLOWED_ORIGIN", ""),
         origins=origins,
     )
-
-
-def _told(*command: str) -> str:
-    try:
-        told = subprocess.run(  # noqa: S603  found by us
-            command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return ""
-    return told.stdout + told.stderr

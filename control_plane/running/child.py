@@ -49,6 +49,10 @@ class Child:
         return child
 
     @property
+    def name(self) -> str:
+        return self._spec.name
+
+    @property
     def age(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self._started
@@ -63,13 +67,20 @@ class Child:
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     async def stop(self, grace_seconds: float) -> None:
-        with suppress(ProcessLookupError):
-            self._process.send_signal(self._spec.stop_signal)
+        await self.let_go(grace_seconds)
+        await self.end()
+
+    async def let_go(self, grace_seconds: float) -> None:
+        """Ask it to stop and kill it when it does not. Somebody else waits for its end."""
+        self.signal(self._spec.stop_signal)
         try:
             await asyncio.wait_for(self._process.wait(), grace_seconds)
         except TimeoutError:
             self._kill_group()
-        await self.end()
+
+    def signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
 
     def _kill_group(self) -> None:
         """Kill the workers of a dead nginx master too, else they would keep the port."""

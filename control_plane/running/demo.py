@@ -12,7 +12,7 @@ import anyio
 from control_plane.refusals import NotFound
 from control_plane.running import demo_streams, nginx_version, supervisor
 from control_plane.running.home import create_home, new_password, read_environment, settings_file, stream_root
-from control_plane.running.processes import ProcessSpec, for_everybody, stack
+from control_plane.running.processes import ProcessSpec, described, for_everybody, stack
 from control_plane.scheduling import events
 from control_plane.schemas import EventDraft
 from control_plane.settings import Settings
@@ -44,9 +44,13 @@ def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
     running = stack(home, sidecars, host)
     _ensure_recording(folders / RECORDING_ID)
     showings = prepare_events(environment)
-    running = replace(running, companions=(_live_encoder(folders / LIVE_ID, environment),))
-    warning = nginx_version.finding(running.nginx.argv[0])
-    supervisor.run(running, on_ready=lambda: _say(_welcome(running.url, showings, password)), warning=warning)
+    companions = (_live_encoder(folders / LIVE_ID, environment),)
+    supervisor.run(
+        replace(running, companions=companions),
+        on_ready=lambda: _say(_welcome(running.url, showings, password)),
+        warning=nginx_version.finding(running.nginx.argv[0]),
+        reread=lambda: replace(described(home, sidecars, host), companions=companions),
+    )
 
 
 def prepare_events(environment: Mapping[str, str]) -> list[Showing]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from control_plane.running.access_log import AccessLog
 from control_plane.running.home import OperatorError
 from control_plane.running.nginx_origin import Origins, origin_conf
 from control_plane.running.nginx_words import quoted
@@ -28,7 +29,7 @@ class Site:
     """What differs from one StreamGate to the next."""
 
     folder: Path  # nginx's prefix
-    log_folder: Path
+    access_log: AccessLog
     listen: str  # "127.0.0.1:8080"
     stream_root: Path | None  # None: the origin alone
     sidecars: Sequence[Path]  # unix sockets
@@ -64,7 +65,7 @@ def write_site(site: Site) -> None:
 
 
 def _folders(site: Site) -> list[Path]:
-    folders = [site.folder / "site", site.folder / "tmp", site.folder / "no-streams", site.log_folder]
+    folders = [site.folder / "site", site.folder / "tmp", site.folder / "no-streams", site.access_log.file.parent]
     return [*folders, site.origins.cache_root] if site.origins else folders
 
 
@@ -107,7 +108,7 @@ def _open_files() -> int:
 def _http(site: Site) -> str:
     lines = [
         *(f"{kind}_temp_path {quoted(site.folder / 'tmp' / kind)};" for kind in _TEMPORARY),
-        f"access_log {quoted(site.log_folder / 'access.jsonl')} gate buffer=64k flush=1s;",
+        site.access_log.directive,
         _upstream("sidecars", site.sidecars, keepalive=64),
         _upstream("control_plane", [site.control_plane], keepalive=32),
         _upstream("origin_fetcher", [site.fetcher], keepalive=64),

@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx2
 
 from authz_sidecar.contract import origin_settings
+from control_plane.running.access_log import AccessLog
 from control_plane.running.binaries import find_nginx
 from control_plane.running.home import (
     OperatorError,
@@ -87,6 +88,7 @@ class Stack:
     sidecars: tuple[ProcessSpec, ...]
     nginx: ProcessSpec
     fetcher: ProcessSpec | None = None  # where streams may come from an origin
+    site: Site | None = None  # what nginx's files are written from
     companions: tuple[ProcessSpec, ...] = ()
 
     @property
@@ -104,7 +106,15 @@ class Stack:
 
 
 def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
-    """Read the home's settings, lay out its run folder and describe the processes. Nothing is started.
+    """Describe the processes as `described` does, and lay out the folder that nginx runs from."""
+    found = described(home, sidecars, host, worker_processes)
+    if found.site:
+        write_site(found.site)
+    return found
+
+
+def described(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
+    """Read the home's settings, make its run folder and describe the processes. Nothing is started.
 
     Raise OperatorError when a setting makes no sense.
     """
@@ -120,7 +130,7 @@ def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_process
     origins = read_origins(environment, home / "cache", find_nginx())
     site = Site(
         folder=run_folder / "nginx",
-        log_folder=home / "log",
+        access_log=AccessLog.read(environment, home / "log"),
         listen=f"{_bracketed(listen[0])}:{listen[1]}",
         stream_root=_existing_stream_root(home, environment, origins),
         sidecars=[sockets / f"{name}.sock" for name in names],
@@ -131,10 +141,10 @@ def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_process
         worker_processes=worker_processes,
         origins=origins,
     )
-    write_site(site)
     gates = tuple(_sidecar(name, _with_cache(environment, origins), sockets, home / "state") for name in names)
     fetcher = _fetcher(environment, site.fetcher) if origins else None
-    return Stack(run_folder, listen, control_plane, gates, _nginx(site, environment, local_url(*listen)), fetcher)
+    nginx = _nginx(site, environment, local_url(*listen))
+    return Stack(run_folder, listen, control_plane, gates, nginx, fetcher, site)
 
 
 def local_url(host: str, port: int) -> str:

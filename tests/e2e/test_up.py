@@ -1,14 +1,16 @@
 """`streamgate up` as an operator meets it: one command in the foreground, everything behind it real."""
 
+import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx2
 import pytest
+from dotenv import dotenv_values
 
 from control_plane.running.home import create_home, public_port, read_environment
 from tests.support import leaks
@@ -29,9 +31,14 @@ def home(tmp_path: Path) -> Path:
 def start(home: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
-    def up(*options: str) -> subprocess.Popen[str]:
+    def up(*options: str, prefix: Sequence[str] = (), **variables: str) -> subprocess.Popen[str]:
         with (home / "up.log").open("w") as log:
-            running = subprocess.Popen([*STREAMGATE, "up", "--home", str(home), *options], stdout=log, stderr=log)
+            running = subprocess.Popen(
+                [*prefix, *STREAMGATE, "up", "--home", str(home), *options],
+                env={**os.environ, **variables},
+                stdout=log,
+                stderr=log,
+            )
         started.append(running)  # type: ignore[arg-type]
         return running  # type: ignore[return-value]
 
@@ -130,3 +137,78 @@ def test_a_wrong_setting_is_one_sentence_at_once(home: Path, setting: str, sente
     with (home / ".env").open("a") as file:
         file.write(f"{setting}\n")
     assert sentence in failure(home)
+
+
+def say(home: Path, **settings: str) -> None:
+    """Add settings to the home's file."""
+    with (home / ".env").open("a") as file:
+        file.writelines(f"{name}='{value}'\n" for name, value in settings.items())
+
+
+def printed(home: Path) -> str:
+    return (home / "up.log").read_text()
+
+
+def page(home: Path) -> httpx2.Response:
+    return httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/")
+
+
+def readers(home: Path, origin: str) -> str | None:
+    """Give who nginx lets read the refusal of a stream from another origin."""
+    url = f"http://127.0.0.1:{public_port(read_environment(home))}/streams/{'0' * 8}-0000-4000-8000-{'0' * 12}/a.ts"
+    return httpx2.get(url, headers={"Origin": origin}).headers.get("access-control-allow-origin")
+
+
+def test_a_hang_up_takes_changed_settings_in_and_nonsense_changes_nothing(home: Path, start: Start) -> None:
+    running = start()
+    eventually(lambda: is_up(home), within=60)
+    before = pids(home)
+    elsewhere = "https://tickets.example.org"
+
+    say(home, APP_NAME="Changed Hall", CORS_ALLOWED_ORIGIN=elsewhere)
+    running.send_signal(signal.SIGHUP)
+    eventually(lambda: "SIGHUP: nginx reloaded, control started again." in printed(home), within=60)
+    eventually(lambda: readers(home, elsewhere) == elsewhere, within=20)
+    assert "Changed Hall" in page(home).text
+    after = pids(home)
+    assert {name for name in before if before[name] != after[name]} == {"control"}
+
+    say(home, CORS_ALLOWED_ORIGIN="*")
+    running.send_signal(signal.SIGHUP)
+    eventually(lambda: "everything goes on as before. CORS_ALLOWED_ORIGIN" in printed(home), within=20)
+    say(home, CORS_ALLOWED_ORIGIN=elsewhere, APP_NAME="x" * 61)
+    running.send_signal(signal.SIGHUP)
+    eventually(lambda: "control does not start with the changed settings" in printed(home), within=60)
+    eventually(lambda: printed(home).count("SIGHUP: nginx reloaded") == 2, within=60)
+    assert "Changed Hall" in page(home).text
+    assert readers(home, elsewhere) == elsewhere
+    assert running.poll() is None
+
+
+def test_under_nohup_a_hang_up_does_nothing_and_a_full_access_log_makes_room(home: Path, start: Start) -> None:
+    say(home, ACCESS_LOG_MAX_SIZE_MB="4")
+    log, old = home / "log" / "access.jsonl", home / "log" / "access.jsonl.1"
+    log.parent.mkdir()
+    log.write_text("{}\n" * 400_000)
+    running = start(prefix=["nohup"])
+    eventually(lambda: is_up(home), within=60)
+    running.send_signal(signal.SIGHUP)
+    eventually(old.exists, within=20)
+    page(home)
+    eventually(lambda: log.exists() and '"path":"/"' in log.read_text(), within=20)
+    assert old.stat().st_size >= 1_000_000
+    assert running.poll() is None
+    assert "SIGHUP" not in printed(home)
+
+
+def test_up_works_from_the_environment_alone_with_its_access_log_on_standard_output(home: Path, start: Start) -> None:
+    settings = {name: value for name, value in dotenv_values(home / ".env").items() if value is not None}
+    (home / ".env").rename(home / "settings-elsewhere")
+    start(**settings, ACCESS_LOG="stdout")
+    eventually(lambda: is_up(home), within=60)
+    assert httpx2.get(f"http://127.0.0.1:{settings['PORT']}/health").status_code == 200
+    eventually(
+        lambda: re.search(r'^nginx +\| {"time".*"path":"/health","status":200', printed(home), re.MULTILINE), within=20
+    )
+    assert not (home / "log" / "access.jsonl").exists()
+    (home / "settings-elsewhere").rename(home / ".env")

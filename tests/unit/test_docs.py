@@ -21,11 +21,12 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = sorted({name.upper() for name in [*Settings.model_fields, *SidecarSettings.model_fields]})
 UPSTREAM = [*origin_settings.SETTINGS, "SEGMENT_CACHE_MAX_SIZE_GB", "SEGMENT_CACHE_MAX_AGE_HOURS"]
+ACCESS_LOG = ["ACCESS_LOG", "ACCESS_LOG_MAX_SIZE_MB"]
 FILES = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "streams/README.md", "LICENSE"]
 
 
 @pytest.mark.parametrize(
-    "setting", [*SETTINGS, "PORT", "STREAM_ROOT", "TRUSTED_PROXIES", "CORS_ALLOWED_ORIGIN", *UPSTREAM]
+    "setting", [*SETTINGS, "PORT", "STREAM_ROOT", "TRUSTED_PROXIES", "CORS_ALLOWED_ORIGIN", *UPSTREAM, *ACCESS_LOG]
 )
 def test_every_setting_is_in_the_readme_and_in_the_example(setting: str) -> None:
     assert f"`{setting}`" in README

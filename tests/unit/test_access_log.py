@@ -1,0 +1,80 @@
+"""The access log: where it goes, and how large it gets."""
+
+from pathlib import Path
+
+import pytest
+
+from control_plane.running.access_log import KEPT_FILES, AccessLog, Destination
+from control_plane.running.home import OperatorError
+
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> AccessLog:
+    return AccessLog.read({"ACCESS_LOG_MAX_SIZE_MB": "4"}, tmp_path)
+
+
+def names(log: AccessLog) -> list[str]:
+    return sorted(file.name for file in log.file.parent.iterdir())
+
+
+def test_a_file_below_its_share_stays_where_it_is(log: AccessLog) -> None:
+    assert not log.rotate()
+    log.file.write_bytes(b"x" * (MEGABYTE - 1))
+    assert not log.rotate()
+    assert names(log) == ["access.jsonl"]
+
+
+def test_all_files_together_stay_below_the_bound(log: AccessLog) -> None:
+    for number in range(10):
+        log.file.write_bytes(f"{number}".encode() * MEGABYTE)
+        assert log.rotate()
+        assert not log.file.exists()
+    assert names(log) == ["access.jsonl.1", "access.jsonl.2", "access.jsonl.3"]
+    assert len(names(log)) + 1 == KEPT_FILES
+    newest, oldest = log.file.with_name("access.jsonl.1"), log.file.with_name("access.jsonl.3")
+    assert (newest.read_bytes()[:1], oldest.read_bytes()[:1]) == (b"9", b"7")
+
+
+def test_a_gap_between_old_files_harms_nobody(log: AccessLog) -> None:
+    log.file.write_bytes(b"x" * MEGABYTE)
+    log.file.with_name("access.jsonl.3").write_text("old")
+    assert log.rotate()
+    assert names(log) == ["access.jsonl.1", "access.jsonl.3"]
+
+
+@pytest.mark.parametrize("destination", ["stdout", "off"])
+def test_what_is_not_a_file_is_never_renamed(tmp_path: Path, destination: str) -> None:
+    log = AccessLog.read({"ACCESS_LOG": destination, "ACCESS_LOG_MAX_SIZE_MB": "4"}, tmp_path)
+    log.file.write_bytes(b"x" * 4 * MEGABYTE)
+    assert not log.rotate()
+
+
+@pytest.mark.parametrize(
+    ("given", "directive"),
+    [
+        ({}, "access_log "),
+        ({"ACCESS_LOG": ""}, "access_log "),
+        ({"ACCESS_LOG": "file"}, "access_log "),
+        ({"ACCESS_LOG": "stdout"}, "access_log /dev/stdout gate "),
+        ({"ACCESS_LOG": "off"}, "access_log off;"),
+    ],
+)
+def test_nginx_is_told_where_it_goes(tmp_path: Path, given: dict[str, str], directive: str) -> None:
+    told = AccessLog.read(given, tmp_path).directive
+    assert told.startswith(directive)
+    assert (str(tmp_path / "access.jsonl") in told) is (given.get("ACCESS_LOG", "") in {"", Destination.FILE})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("ACCESS_LOG", "/var/log/x"),
+        ("ACCESS_LOG", "OFF"),
+        *[("ACCESS_LOG_MAX_SIZE_MB", value) for value in ("0", "3", "-1", "1e3", "1.5", "99999999", "٤", "lots")],
+    ],
+)
+def test_nonsense_is_refused_by_the_settings_name(tmp_path: Path, setting: str, value: str) -> None:
+    with pytest.raises(OperatorError, match=setting):
+        AccessLog.read({setting: value}, tmp_path)
