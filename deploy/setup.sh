@@ -14,9 +14,9 @@ python=${PYTHON:-python3}
 lock_seconds=${APT_LOCK_SECONDS:-600}
 run_packages="python3-venv nginx ffmpeg"
 test_packages="$run_packages chromium fonts-dejavu-core libatomic1 openssl wrk git nodejs npm prometheus"
-# Real players for the gate's tests: WebKitGTK with its GStreamer plug-ins on a virtual display, and VLC.
+# Real players for the tests: WebKitGTK with its GStreamer plug-ins on a virtual display, VLC and Firefox.
 test_packages="$test_packages webkit2gtk-driver gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad xvfb"
-test_packages="$test_packages vlc-bin vlc-plugin-base"
+test_packages="$test_packages vlc-bin vlc-plugin-base firefox-esr"
 test_packages="$test_packages redis-server postgresql"
 
 say() { printf '%s\n' "$*" >&2; }

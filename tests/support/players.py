@@ -175,7 +175,7 @@ class Ffmpeg:
         return _start(command, self._folder / name)
 
     def _seen(self, name: str, process: subprocess.Popen[bytes], is_lost: bool) -> Seen:  # noqa: FBT001
-        _wait(process, PATIENCE_WITH_THE_LOST if is_lost else PATIENCE)
+        wait(process, PATIENCE_WITH_THE_LOST if is_lost else PATIENCE)
         return _counted(_output(self._folder / name), self._folder / name)
 
 
@@ -195,7 +195,7 @@ class Vlc:
         return _start((*_as_nobody(), *command), self._folder / name, HOME="/nonexistent")
 
     def _seen(self, name: str, process: subprocess.Popen[bytes], is_lost: bool) -> Seen:  # noqa: FBT001
-        _wait(process, PATIENCE_WITH_THE_LOST if is_lost else PATIENCE)
+        wait(process, PATIENCE_WITH_THE_LOST if is_lost else PATIENCE)
         command = (find_ffmpeg(), "-v", "quiet", "-i", "-", *_FRAMES)
         given = _output(self._folder / name)
         counted = subprocess.run(command, input=given, capture_output=True, check=False).stdout
@@ -218,7 +218,7 @@ def _start(command: tuple[str, ...], files: Path, **env: str) -> subprocess.Pope
         )
 
 
-def _wait(process: subprocess.Popen[bytes], within: float) -> None:
+def wait(process: subprocess.Popen[bytes], within: float) -> None:
     try:
         process.wait(within)
     except subprocess.TimeoutExpired:

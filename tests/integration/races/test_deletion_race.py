@@ -36,7 +36,10 @@ class Crowd:
         self.tokens: list[Claims] = []
 
     async def redeem_while(self, deed: Callable[[], Awaitable[httpx2.Response]], run: int) -> httpx2.Response:
-        """Let the deed come first, in their midst or last; whoever comes first has his line open already."""
+        """Let the deed come first, in their midst or last; whoever comes first has their line open already.
+
+        One device has redeemed before all that, and one comes after it: what these two are told is no matter of luck.
+        """
         answers: list[httpx2.Response] = []
 
         async def one(pair: tuple[httpx2.AsyncClient, dict[str, Any]] | None) -> None:
@@ -52,9 +55,12 @@ class Crowd:
                 if len(self.tokens) % 2:
                     assert (await viewer.release()).status_code == 200
 
-        place = len(self._pairs) * run // (RUNS - 1)
-        await at_once(lambda pair: pair[0].get("/internal/health"), self._pairs[:place])
-        await at_once(one, [*self._pairs[:place], None, *self._pairs[place:]])
+        before, *crowd, after = self._pairs
+        place = len(crowd) * run // (RUNS - 1)
+        await one(before)
+        await at_once(lambda pair: pair[0].get("/internal/health"), crowd[:place])
+        await at_once(one, [*crowd[:place], None, *crowd[place:]])
+        await one(after)
         return answers[0]
 
     async def still_playing(self, database: Database) -> list[Claims]:
@@ -110,7 +116,7 @@ async def test_nobody_plays_on_whose_ticket_is_deleted_while_he_redeems(
         answered += crowd.answered
         assert await rows(database, ticket["eventId"]) == (0, 0)
         assert await crowd.still_playing(database) == []
-    assert answered.keys() == {200, 401, 409}
+    assert {200, 401} <= answered.keys() <= {200, 401, 409}
 
 
 async def test_tickets_revoked_together_while_they_are_redeemed_are_all_cut_off(
