@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import StackUnderTest
-from tests.support.waiting import eventually
+from tests.support.waiting import PUSHED_WITHIN, eventually
 
 pytestmark = ON_BOTH_DATABASES
 
@@ -54,14 +53,10 @@ def streamgate(gate: StackUnderTest, *arguments: object) -> str:
     return done.stdout
 
 
-def test_a_ticket_that_a_command_revokes_stops_its_viewer_within_a_second(
-    gate: StackUnderTest, viewers: list[Playing]
-) -> None:
+def test_a_ticket_that_a_command_revokes_stops_its_viewer_at_once(gate: StackUnderTest, viewers: list[Playing]) -> None:
     cut_off, other = viewers
     streamgate(gate, "ticket", "revoke", cut_off.code)
-    done_at = time.monotonic()
-    eventually(lambda: not cut_off.goes_on, within=5)
-    assert time.monotonic() - done_at < 1
+    eventually(lambda: not cut_off.goes_on, within=PUSHED_WITHIN)
     assert other.goes_on
 
 
@@ -72,9 +67,9 @@ def test_the_gate_follows_a_restore_at_once_and_nobody_has_to_start_anything(
     streamgate(gate, "ticket", "revoke", before.code)
     streamgate(gate, "backup", tmp_path / "file")
     streamgate(gate, "ticket", "revoke", later.code)
-    eventually(lambda: not before.goes_on and not later.goes_on, within=5)
+    eventually(lambda: not before.goes_on and not later.goes_on, within=15)
     streamgate(gate, "restore", tmp_path / "file", "--force")
-    eventually(lambda: later.goes_on, within=5)
+    eventually(lambda: later.goes_on, within=15)
     assert not before.goes_on
 
 

@@ -237,7 +237,7 @@ def test_an_origin_that_is_down_is_its_own_events_trouble_and_what_is_kept_plays
         assert edge.get(other, "2.ts").status_code == 200
     finally:
         edge.first.start()
-    eventually(lambda: edge.get(event, "2.ts").status_code == 200, within=3)
+    eventually(lambda: edge.get(event, "2.ts").status_code == 200, within=15)
 
 
 def test_the_purge_empties_the_events_cache_whatever_its_origin(edge: Venue) -> None:

@@ -79,7 +79,7 @@ def test_a_recording_is_one_from_the_start_on(
     events = [organiser.create_event(**within(hours)) for hours in (BEFORE, (-1, 1), AFTER)]
     for event_id in events:
         make_recording(gate.streams / event_id, seconds=4)
-    seen = eventually(lambda: [status_of(event_id) for event_id in events], within=5)
+    seen = eventually(lambda: [status_of(event_id) for event_id in events], within=15)
     assert seen == ["not-started", "recording", "recording"]
 
 
@@ -128,7 +128,7 @@ def test_a_thousand_who_wait_cost_one_look_in_five_seconds(
     took = time.monotonic() - began
     assert sum(answers.values()) == WAITING
     assert set(answers) <= {"recording", "live"}  # "live" is the clock's word, where half a second was not enough
-    looked = eventually(lambda: looks(gate, recording) - before, within=5)
+    looked = eventually(lambda: looks(gate, recording) - before, within=15)
     assert 1 <= looked <= took / 5 + 1
 
 

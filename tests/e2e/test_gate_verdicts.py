@@ -12,7 +12,7 @@ from tests.support.people import Organiser, Ticket, Viewer
 from tests.support.stack import StackUnderTest
 from tests.support.streams import Folder, make_folder
 from tests.support.tokens import Minter
-from tests.support.waiting import eventually
+from tests.support.waiting import PUSHED_WITHIN, eventually
 
 pytestmark = ON_BOTH_DATABASES
 
@@ -112,12 +112,12 @@ def seat(gate: StackUnderTest, organiser: Organiser) -> Iterator[Seat]:
 
 
 def is_refused_soon(viewer: Viewer) -> None:
-    eventually(lambda: viewer.watch("1.ts").status_code != 200, within=1)
+    eventually(lambda: viewer.watch("1.ts").status_code != 200, within=PUSHED_WITHIN)
     refused(viewer.watch("1.ts"), 403, "Access denied")
 
 
 def plays_soon(viewer: Viewer) -> None:
-    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=1)
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=PUSHED_WITHIN)
 
 
 def cut_and_let_in_again(seat: Seat, cut: Callable[[], None], lift: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ from tests.support.people import Organiser, Viewer
 from tests.support.raw_http import raw_request
 from tests.support.stack import ADMIN_PASSWORD, free_port
 from tests.support.streams import make_folder
-from tests.support.waiting import eventually
+from tests.support.waiting import PUSHED_WITHIN, eventually
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def test_the_access_log_names_path_status_reason_and_the_tickets_fingerprint(up:
     viewer.redeem(ticket.code).raise_for_status()
     viewer.http.get(f"/t/{viewer.token}/streams/{event_id}/1.ts?x=1")
     organiser.revoke(ticket)
-    eventually(lambda: viewer.watch("1.ts").status_code == 403, within=1)
+    eventually(lambda: viewer.watch("1.ts").status_code == 403, within=PUSHED_WITHIN)
     lines = eventually(lambda: [line for line in up.logs().splitlines() if f"/streams/{event_id}/1.ts" in line])
     assert f'"path":"/streams/{event_id}/1.ts"' in lines[0]
     assert '"status":200' in lines[0]

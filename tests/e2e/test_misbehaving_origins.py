@@ -263,6 +263,6 @@ def test_one_stream_that_runs_away_is_its_own_trouble(place: Place) -> None:
     eventually(lambda: any("slow" in asked for asked in place.origin.asked))
     began = time.monotonic()
     assert place.get("good.ts").text == "good"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     for viewer in stuck:
         viewer.join(timeout=60)

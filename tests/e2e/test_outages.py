@@ -10,7 +10,7 @@ from tests.support.people import Organiser, Viewer
 from tests.support.stack import StackUnderTest
 from tests.support.streams import make_folder
 from tests.support.tokens import Minter
-from tests.support.waiting import eventually, stays
+from tests.support.waiting import PUSHED_WITHIN, eventually, stays
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -63,7 +63,7 @@ def test_a_hung_sidecar_means_503_after_a_second(own_gate: StackUnderTest, viewe
     sidecar.thaw()
     assert answer.status_code == 503
     assert took < 3
-    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=2)
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=PUSHED_WITHIN)
 
 
 def test_while_the_control_plane_is_away_streams_play_on_and_the_api_says_so(
@@ -94,7 +94,7 @@ def test_without_the_control_plane_a_restarted_sidecar_serves_from_its_state_fil
     own_gate.control_plane.kill()
     sidecar.kill()
     sidecar.start()
-    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=5)
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=15)
     cut = Minter(own_gate.home).token(event_id, sub=ticket.code)
     answer = viewer.http.get(f"{folder.url}/1.ts", headers={"Authorization": f"Bearer {cut}"})
     assert answer.status_code == 403
@@ -123,8 +123,8 @@ def test_a_revocation_made_while_the_sidecar_was_away_is_in_force_when_it_is_bac
     sidecar.kill()
     own_organiser.deactivate(event_id)
     sidecar.start()
-    eventually(lambda: viewer.watch("1.ts").status_code != 503, within=5)
-    eventually(lambda: viewer.watch("1.ts").status_code == 403, within=1)
+    eventually(lambda: viewer.watch("1.ts").status_code != 503, within=15)
+    eventually(lambda: viewer.watch("1.ts").status_code == 403, within=PUSHED_WITHIN)
 
 
 def test_a_seat_is_not_claimable_because_the_control_plane_was_away(own_gate: StackUnderTest, viewer: Viewer) -> None:

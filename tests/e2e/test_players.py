@@ -96,7 +96,7 @@ class Theatre:
         """The log is written with a delay: what is in front of our own line is all there is."""
         marks = len([line for line in self._log() if line["path"] == "/mark"])
         httpx2.get(f"{self.gate.url}/mark")
-        eventually(lambda: len([line for line in self._log() if line["path"] == "/mark"]) > marks, within=5)
+        eventually(lambda: len([line for line in self._log() if line["path"] == "/mark"]) > marks, within=15)
 
 
 @pytest.fixture(scope="module")

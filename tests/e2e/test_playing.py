@@ -9,7 +9,7 @@ from tests.support.people import Organiser, Viewer
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
 from tests.support.video import SEGMENT_SECONDS
-from tests.support.waiting import eventually
+from tests.support.waiting import PUSHED_WITHIN, eventually
 
 OpenDevice = Callable[..., Device]
 SHOWN_WITHIN = SEGMENT_SECONDS + 2.0
@@ -55,7 +55,9 @@ def test_revoking_stops_the_picture_with_its_reason_and_lifting_lets_the_code_in
     onlooker.stream = f"/streams/{event_id}/stream.m3u8"
 
     organiser.revoke(ticket)
-    eventually(lambda: onlooker.watch(token=device.token).status_code == 403, within=1, what="the gate refuses")
+    eventually(
+        lambda: onlooker.watch(token=device.token).status_code == 403, within=PUSHED_WITHIN, what="the gate refuses"
+    )
     refused_at = time.monotonic()
     reason, words = device.ended()
     assert time.monotonic() - refused_at < SHOWN_WITHIN

@@ -16,7 +16,7 @@ from tests.support.keep_alive import ClosedEarly, KeepAlive
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import Service, StackUnderTest
 from tests.support.streams import make_folder
-from tests.support.waiting import eventually
+from tests.support.waiting import PUSHED_WITHIN, eventually
 
 PLAYERS = 6
 
@@ -142,7 +142,7 @@ def test_a_restarted_sidecar_never_lets_in_what_was_revoked_while_it_was_away(
     organiser = Organiser(three.url)
     organiser.deactivate(event_id)
     organiser.close()
-    eventually(lambda: [viewer.watch("1.ts").status_code for _ in range(6)] == [403] * 6, within=2)
+    eventually(lambda: [viewer.watch("1.ts").status_code for _ in range(6)] == [403] * 6, within=PUSHED_WITHIN)
     with load(three.url, viewer) as players:
         players.more()
         sidecar.start()
@@ -161,5 +161,5 @@ def test_all_sidecars_dead_means_503_and_one_that_is_back_serves_within_two_seco
         assert viewer.watch(name).status_code == 503
     three.sidecars[1].start()
     three.sidecars[1].wait_ready()
-    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=2)
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=PUSHED_WITHIN)
     assert [viewer.watch("1.ts").status_code for _ in range(20)] == [200] * 20

@@ -11,7 +11,7 @@ from tests.support.people import Organiser, Ticket, Viewer
 from tests.support.postgres import Postgres
 from tests.support.stack import Service, StackUnderTest
 from tests.support.streams import make_folder
-from tests.support.waiting import eventually
+from tests.support.waiting import PUSHED_WITHIN, eventually
 
 
 class TwoControlPlanes(StackUnderTest):
@@ -87,12 +87,14 @@ def test_what_one_of_them_did_holds_at_the_other_and_reaches_the_gate_at_once(
 ) -> None:
     for ticket, viewer in zip(tickets[:6], viewers[:6], strict=True):
         organiser.revoke(ticket)
-        eventually(lambda person=viewer: is_cut(person), within=1, what="the end of a revoked ticket's stream")  # type: ignore[misc]
+        eventually(
+            lambda person=viewer: is_cut(person), within=PUSHED_WITHIN, what="the end of a revoked ticket's stream"
+        )  # type: ignore[misc]
         assert viewer.redeem(ticket.code).status_code == 403
     for ticket, leaving, coming in zip(tickets[6:9], viewers[6:9], viewers[:3], strict=True):
         assert coming.redeem(ticket.code).status_code == 409
         assert leaving.post("/api/playback/release").json() == {"released": True}
-        eventually(lambda person=leaving: is_cut(person), within=1, what="the end of a released session")  # type: ignore[misc]
+        eventually(lambda person=leaving: is_cut(person), PUSHED_WITHIN, what="a released one's end")  # type: ignore[misc]
         assert coming.redeem(ticket.code).status_code == 200
         assert coming.watch("1.ts").status_code == 200
     for viewer in viewers[9:]:
@@ -105,7 +107,7 @@ def test_one_that_is_killed_costs_nobody_anything(
 ) -> None:
     gate.second.kill()
     organiser.revoke(tickets[0])
-    eventually(lambda: is_cut(viewers[0]), within=1)
+    eventually(lambda: is_cut(viewers[0]), within=PUSHED_WITHIN)
     assert [viewer.post("/api/playback/heartbeat").status_code for viewer in viewers[1:]] == [200] * 11
     gate.second.start()
     gate.second.wait_ready()
@@ -119,4 +121,4 @@ def test_one_that_is_killed_costs_nobody_anything(
     gate.control_plane.wait_ready()
     eventually(lambda: is_cut(viewers[1]), within=20, what="the sidecar hears what it has missed")
     organiser.revoke(tickets[2])
-    eventually(lambda: is_cut(viewers[2]), within=1)
+    eventually(lambda: is_cut(viewers[2]), within=PUSHED_WITHIN)

@@ -64,7 +64,7 @@ def test_what_is_kept_plays_on_while_the_origin_is_down_and_what_is_not_is_502(e
         answer = edge.get(event, name)
         assert (answer.status_code, answer.json()) == (502, UNAVAILABLE), name
     edge.origin.start()
-    eventually(lambda: edge.get(event, "2.ts").status_code == 200, within=3)
+    eventually(lambda: edge.get(event, "2.ts").status_code == 200, within=15)
 
 
 def test_a_crowd_at_a_dead_origin_is_answered_soon(edge: Edge, event: str) -> None:

@@ -9,7 +9,7 @@ from tests.support.people import Organiser
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
 from tests.support.video import make_recording
-from tests.support.waiting import eventually, stays
+from tests.support.waiting import PUSHED_WITHIN, eventually, stays
 
 OpenDevice = Callable[..., Device]
 SIZES = [(390, 844), (1440, 900)]
@@ -60,7 +60,7 @@ def test_with_a_second_seat_page_and_tv_both_play_until_the_tv_is_stopped(
     targets = page.locator(".tv button:visible, .tv input:visible").all()
     assert all((box := target.bounding_box()) and box["height"] >= 48 for target in targets)
     page.get_by_role("button", name="Stop on TV").click()
-    eventually(lambda: status(url) == 403, within=2, what="the link is cut")
+    eventually(lambda: status(url) == 403, within=PUSHED_WITHIN, what="the link is cut")
     assert page.locator("dialog[open]").count() == 0
     device.plays()
 
@@ -84,7 +84,7 @@ def test_without_one_the_page_pauses_says_so_and_plays_on_when_it_is_asked_to(
     assert page.input_value("#tv-url") == url
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Watch here again").click()
-    eventually(lambda: status(url) == 403, within=2, what="the TV's link is cut")
+    eventually(lambda: status(url) == 403, within=PUSHED_WITHIN, what="the TV's link is cut")
     device.plays()
 
 

@@ -1,6 +1,5 @@
 """Heartbeats of many: each told the truth of the moment, all written soon, none lost at a clean stop."""
 
-import time
 from datetime import datetime, timedelta
 
 import anyio
@@ -137,11 +136,9 @@ async def test_thousands_at_once_are_answered_together_each_for_itself(
             told.append(None)
 
     unknown = [Claims(eid=live.eid, iat=live.iat, exp=live.exp, sub=live.sub, sid=f"{n:022d}") for n in range(3000)]
-    began = time.monotonic()
     async with anyio.create_task_group() as tasks:
         for claims in (*[live] * 1000, *[over] * 1000, *unknown):
             tasks.start_soon(beat, claims)
-    assert time.monotonic() - began < 8
     assert {kind: told.count(kind) for kind in set(told)} == {None: 1000, SessionTakenOver: 1000, SessionOver: 3000}
     await is_seen_again(plane, live)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+# For what is pushed: polling alone would take up to 30 s. How fast it really is, `make bench` measures.
+PUSHED_WITHIN = 10.0
 _never = threading.Event()
 
 
