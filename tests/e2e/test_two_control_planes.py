@@ -82,19 +82,21 @@ def is_cut(viewer: Viewer) -> bool:
     return viewer.watch("1.ts").status_code == 403
 
 
+def is_cut_soon(viewer: Viewer, what: str) -> None:
+    eventually(lambda: is_cut(viewer), PUSHED_WITHIN, what=what)
+
+
 def test_what_one_of_them_did_holds_at_the_other_and_reaches_the_gate_at_once(
     organiser: Organiser, tickets: list[Ticket], viewers: list[Viewer]
 ) -> None:
     for ticket, viewer in zip(tickets[:6], viewers[:6], strict=True):
         organiser.revoke(ticket)
-        eventually(
-            lambda person=viewer: is_cut(person), within=PUSHED_WITHIN, what="the end of a revoked ticket's stream"
-        )  # type: ignore[misc]
+        is_cut_soon(viewer, "the end of a revoked ticket's stream")
         assert viewer.redeem(ticket.code).status_code == 403
     for ticket, leaving, coming in zip(tickets[6:9], viewers[6:9], viewers[:3], strict=True):
         assert coming.redeem(ticket.code).status_code == 409
         assert leaving.post("/api/playback/release").json() == {"released": True}
-        eventually(lambda person=leaving: is_cut(person), PUSHED_WITHIN, what="a released one's end")  # type: ignore[misc]
+        is_cut_soon(leaving, "the end of a released session")
         assert coming.redeem(ticket.code).status_code == 200
         assert coming.watch("1.ts").status_code == 200
     for viewer in viewers[9:]:
@@ -107,7 +109,7 @@ def test_one_that_is_killed_costs_nobody_anything(
 ) -> None:
     gate.second.kill()
     organiser.revoke(tickets[0])
-    eventually(lambda: is_cut(viewers[0]), within=PUSHED_WITHIN)
+    is_cut_soon(viewers[0], "the end of a revoked ticket's stream")
     assert [viewer.post("/api/playback/heartbeat").status_code for viewer in viewers[1:]] == [200] * 11
     gate.second.start()
     gate.second.wait_ready()
@@ -121,4 +123,4 @@ def test_one_that_is_killed_costs_nobody_anything(
     gate.control_plane.wait_ready()
     eventually(lambda: is_cut(viewers[1]), within=20, what="the sidecar hears what it has missed")
     organiser.revoke(tickets[2])
-    eventually(lambda: is_cut(viewers[2]), within=PUSHED_WITHIN)
+    is_cut_soon(viewers[2], "the end of a revoked ticket's stream")
