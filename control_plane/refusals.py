@@ -6,6 +6,8 @@ Only views turn them into HTTP; nothing in them may say more about somebody else
 from collections.abc import Sequence
 from datetime import datetime
 
+from control_plane.endings import SENTENCES, Ending
+
 
 class Refusal(Exception):
     """The common base; `reason` is the word of the API, `str(refusal)` the sentence."""
@@ -28,17 +30,17 @@ class UnknownCode(Refusal):
 
 
 class TicketRevoked(Refusal):
-    reason = "revoked"
-    sentence = "This code has been revoked. Please contact the event organizer."
+    reason = Ending.REVOKED.value
+    sentence = SENTENCES[Ending.REVOKED]
 
 
 class EventUnavailable(Refusal):
-    reason = "event"
-    sentence = "This event is no longer available."
+    reason = Ending.EVENT.value
+    sentence = SENTENCES[Ending.EVENT]
 
 
 class TicketExpired(Refusal):
-    reason = "expired"
+    reason = Ending.EXPIRED.value
 
     def __init__(self, expires_at: datetime) -> None:
         self.expires_at = expires_at
@@ -54,27 +56,21 @@ class TicketInUse(Refusal):
         super().__init__()
 
 
-class SessionTakenOver(Refusal):
-    reason = "taken-over"
-    sentence = "Your session has been started on another device."
-
-
 class SessionOver(Refusal):
-    """The session ended for `reason`: released, replaced, timeout, kicked, revoked or event."""
-
-    sentence = "Your session has expired due to inactivity. Please re-enter your access code."
+    """The session ended for `reason`, a word of `Ending`; a word of a newer version gets a general sentence."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(_ENDINGS.get(reason))
+        super().__init__(SENTENCES.get(reason, SENTENCES[Ending.UNKNOWN]))
 
 
-_ENDINGS = {
-    "kicked": "Your session was ended by the event organizer.",
-    "devices": "The event organizer now lets this code be used on fewer devices.",
-    TicketRevoked.reason: TicketRevoked.sentence,
-    EventUnavailable.reason: EventUnavailable.sentence,
-}
+class SessionTakenOver(SessionOver):
+    """Another device has the seat now: `reason` is one of `endings.MOVED`."""
+
+    reason = Ending.TAKEN_OVER.value
+
+    def __init__(self, reason: str = Ending.TAKEN_OVER) -> None:
+        super().__init__(reason)
 
 
 class NoSession(Refusal):

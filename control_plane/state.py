@@ -67,6 +67,7 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
     database = Database(settings.database_url, settings.sealer())
     shared_counts = RedisCounts(settings.redis_url.get_secret_value()) if settings.redis_url else None
     keys, gate, metrics = settings.open_keys(), settings.hls_server_internal_url, Metrics()
+    probe = Probe(PlaylistReader(gate, keys) if gate else None)
     return Services(
         settings=settings,
         database=database,
@@ -77,7 +78,7 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
             count=lambda outcome: metrics.webhook_deliveries.labels(outcome).inc(),
         ),
         metrics=metrics,
-        probe=Probe(PlaylistReader(gate, keys) if gate else None),
+        probe=probe,
         limits=Limits(settings.playback_token_seconds, shared_counts),
         heartbeats=Heartbeats(database),
         key_uses=LastUses(database),
@@ -90,5 +91,6 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
             token_seconds=settings.playback_token_seconds,
             silence=timedelta(seconds=settings.session_timeout_seconds),
             counting_since=started_at,
+            nothing_plays=probe.nothing_plays,
         ),
     )

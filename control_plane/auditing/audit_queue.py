@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import anyio
 import structlog
@@ -106,10 +106,12 @@ class AuditQueue:
     async def _write(self, some: dict[Refused, _Times]) -> None:
         async with self._database.read() as db:
             by_code = await _of_codes(db, {refused.code for refused in some if refused.code})
+            by_sid = await _of_sessions(db, {refused.sid for refused in some if refused.sid})
             by_hash = await _of_browsers(db, {refused.resume_hash for refused in some if refused.resume_hash})
         async with self._database.write() as db:
             for refused, times in some.items():
-                whose = by_code.get(refused.code or "") or by_hash.get(refused.resume_hash or "")
+                whose = by_code.get(refused.code or "") or by_sid.get(refused.sid or "")
+                whose = whose or by_hash.get(refused.resume_hash or "")
                 about = _about(refused, whose, times.count)
                 actor = refused.actor or Actor.viewer(refused.address)
                 audit.record(db, actor, refused.action, times.first_at, about, refused.outcome)
@@ -146,12 +148,18 @@ async def _of_codes(db: AsyncSession, codes: Iterable[str]) -> dict[str, _Whose]
     return {code: _Whose(ticket_id, event_id) for code, ticket_id, event_id in rows}
 
 
+async def _of_sessions(db: AsyncSession, sids: Iterable[str]) -> dict[str, _Whose]:
+    return await _whose(db, ViewingSession.sid, sids)
+
+
 async def _of_browsers(db: AsyncSession, hashes: Iterable[str]) -> dict[str, _Whose]:
-    query = select(ViewingSession.resume_hash, Ticket.id, Ticket.event_id).join(
-        Ticket, Ticket.id == ViewingSession.ticket_id
-    )
-    rows = await db.execute(query.where(ViewingSession.resume_hash.in_(_sorted(hashes))))
-    return {resume_hash or "": _Whose(ticket_id, event_id) for resume_hash, ticket_id, event_id in rows}
+    return await _whose(db, ViewingSession.resume_hash, hashes)
+
+
+async def _whose(db: AsyncSession, column: Any, values: Iterable[str]) -> dict[str, _Whose]:
+    query = select(column, Ticket.id, Ticket.event_id).join(Ticket, Ticket.id == ViewingSession.ticket_id)
+    rows = await db.execute(query.where(column.in_(_sorted(values))))
+    return {value: _Whose(ticket_id, event_id) for value, ticket_id, event_id in rows}
 
 
 def _sorted(values: Iterable[str]) -> Sequence[str]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.endings import Ending
 from control_plane.notifying import outbox
 from control_plane.notifying.outbox import Topic
 from control_plane.storage.models import Event, Ticket, ViewingSession
@@ -28,7 +29,7 @@ async def of_start(db: AsyncSession, sid: str, ticket: Ticket, event: Event, now
 
 
 async def of_sessions(
-    db: AsyncSession, topic: Topic, sids: Sequence[str], now: datetime, reason: str | None = None
+    db: AsyncSession, topic: Topic, sids: Sequence[str], now: datetime, reason: Ending | None = None
 ) -> None:
     """Tell what happened to sessions, and why. They must be in the database already."""
     if not sids or not await outbox.is_wanted(db, topic, now):
@@ -53,8 +54,8 @@ _SESSIONS: Final = (
 )
 
 
-def _of_session(sid: str, reason: str | None) -> dict[str, Any]:
-    return {"sid": sid} | ({"reason": reason} if reason else {})
+def _of_session(sid: str, reason: Ending | None) -> dict[str, Any]:
+    return {"sid": sid} | ({"reason": reason.value} if reason else {})
 
 
 def _of_ticket(ticket_id: str, label: str | None) -> dict[str, Any]:

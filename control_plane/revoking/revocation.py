@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from authz_sidecar.contract.feed import Change, Kind
 from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor
+from control_plane.endings import Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import Conflict, NotFound
@@ -33,8 +34,13 @@ async def revoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     if not ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = True, now
         await news.of_ticket(db, Topic.TICKET_REVOKED, ticket, now)
-        ended = await _cut(db, Kind.CODE, ticket.code, _of_ticket(ticket), "revoked", now)
-        _record(db, ended, audit.About(None, ticket.event_id, ticket.id, {"reason": "revoked", "sessions": ended}), now)
+        ended = await _cut(db, Kind.CODE, ticket.code, _of_ticket(ticket), Ending.REVOKED, now)
+        _record(
+            db,
+            ended,
+            audit.About(None, ticket.event_id, ticket.id, {"reason": Ending.REVOKED.value, "sessions": ended}),
+            now,
+        )
     return ticket
 
 
@@ -73,8 +79,8 @@ async def deactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     event = await events.find(db, event_id, for_update=True)
     if event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = False, now, now
-        ended = await _cut(db, Kind.EVENT, event.id, _of_event(event), "event", now)
-        _record(db, ended, audit.About(None, event.id, None, {"reason": "event", "sessions": ended}), now)
+        ended = await _cut(db, Kind.EVENT, event.id, _of_event(event), Ending.EVENT, now)
+        _record(db, ended, audit.About(None, event.id, None, {"reason": Ending.EVENT.value, "sessions": ended}), now)
     return event
 
 
@@ -88,7 +94,7 @@ async def reactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
 
 
 async def _cut(
-    db: AsyncSession, kind: Kind, subject: str, sessions: ColumnElement[bool], reason: str, now: datetime
+    db: AsyncSession, kind: Kind, subject: str, sessions: ColumnElement[bool], reason: Ending, now: datetime
 ) -> int:
     """End the sessions with one entry in the feed. Return how many there were."""
     await db.flush()
@@ -96,7 +102,7 @@ async def _cut(
     held = select(ViewingSession.sid).where(sessions, is_live).order_by(ViewingSession.sid).with_for_update()
     live = (await db.scalars(held)).all()
     expires_at = await _latest_expiry(db, sessions, now)
-    await db.execute(update(ViewingSession).where(sessions, is_live).values(ended_at=now, end_reason=reason))
+    await db.execute(update(ViewingSession).where(sessions, is_live).values(ended_at=now, end_reason=reason.value))
     await news.of_sessions(db, Topic.SESSION_ENDED, live, now, reason)
     await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), expires_at))
     return len(live)
@@ -109,13 +115,13 @@ async def _cut_all(db: AsyncSession, revoked: Sequence[Ticket], now: datetime) -
     mine = session.ticket_id.in_([ticket.id for ticket in revoked])
     newest = select(session.ticket_id, func.max(session.token_expires_at)).where(mine).group_by(session.ticket_id)
     until = dict((await db.execute(newest)).all())
-    over = update(session).where(mine, session.ended_at.is_(None)).values(ended_at=now, end_reason="revoked")
+    over = update(session).where(mine, session.ended_at.is_(None)).values(ended_at=now, end_reason=Ending.REVOKED.value)
     ended = (await db.execute(over.returning(session.sid, session.ticket_id))).all()
-    await news.of_sessions(db, Topic.SESSION_ENDED, [sid for sid, _ in ended], now, "revoked")
+    await news.of_sessions(db, Topic.SESSION_ENDED, [sid for sid, _ in ended], now, Ending.REVOKED)
     counted = Counter(ticket_id for _, ticket_id in ended)
     for ticket in revoked:
         number = counted[ticket.id]
-        about = audit.About(None, ticket.event_id, ticket.id, {"reason": "revoked", "sessions": number})
+        about = audit.About(None, ticket.event_id, ticket.id, {"reason": Ending.REVOKED.value, "sessions": number})
         _record(db, number, about, now)
     begun, soon = now.timestamp(), int(now.timestamp()) + 1
     changes = [Change(Kind.CODE, one.code, True, None, begun, max(until.get(one.id, 0), soon)) for one in revoked]

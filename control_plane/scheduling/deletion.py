@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
+from control_plane.endings import Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import Conflict
@@ -53,6 +54,6 @@ async def _delete_sessions(
     live = (await db.scalars(held)).all()
     newest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(mine))
     expires_at = max(newest or 0, int(now.timestamp()) + 1)
-    await news.of_sessions(db, Topic.SESSION_ENDED, live, now, "deleted")
+    await news.of_sessions(db, Topic.SESSION_ENDED, live, now, Ending.DELETED)
     await db.execute(delete(ViewingSession).where(mine), execution_options=_UNSEEN)
     await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), expires_at))

@@ -19,6 +19,7 @@ from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.origin_addresses import Place
 from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor
+from control_plane.endings import Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import Conflict
@@ -102,11 +103,11 @@ async def _refuse_older(db: AsyncSession, event: Event, not_before: int, now: da
 
 
 async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:
-    over = update(ViewingSession).where(_LIVE, _of_event(event)).values(ended_at=now, end_reason="expired")
+    over = update(ViewingSession).where(_LIVE, _of_event(event)).values(ended_at=now, end_reason=Ending.EXPIRED.value)
     ended = (await db.scalars(over.returning(ViewingSession.sid))).all()
-    await news.of_sessions(db, Topic.SESSION_ENDED, ended, now, "expired")
+    await news.of_sessions(db, Topic.SESSION_ENDED, ended, now, Ending.EXPIRED)
     if ended:
-        about = audit.About(None, event.id, None, {"reason": "expired", "sessions": len(ended)})
+        about = audit.About(None, event.id, None, {"reason": Ending.EXPIRED.value, "sessions": len(ended)})
         audit.record(db, _SYSTEM, audit.END, now, about)
 
 
@@ -120,7 +121,7 @@ async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
         by_ticket[one.ticket_id].append(one)
     for live in by_ticket.values():
         for surplus in live[event.max_devices :]:
-            await sessions.end(db, surplus, "devices", now)
+            await sessions.end(db, surplus, Ending.DEVICES, now)
         await _move_up(db, live[: event.max_devices], event.max_devices)
 
 

@@ -27,6 +27,12 @@ class Redemption(ViewerSchema):
     takeover: bool = False
 
 
+class Resumption(ViewerSchema):
+    """The session that the page watched with: `sid` of its playback token. Without it, the browser's last one."""
+
+    sid: str | None = Field(default=None, pattern=re.compile(r"^[0-9A-Za-z_-]{1,64}\Z"))
+
+
 class StatusQuery(ViewerSchema):
     code: Code
 

@@ -26,6 +26,9 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"  # it was on within its window and stands still, or is gone, without having ended
 
 
+NOTHING_YET: Final = frozenset({Status.NOT_STARTED})  # whoever has a seat is waiting
+
+
 class Stream(StrEnum):
     """What the playlist says."""
 

@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from control_plane.storage.models import Event
 from control_plane.streaming.addresses import resolve
-from control_plane.streaming.event_status import Movement, Status, Stream, decide, follow, stream_of
+from control_plane.streaming.event_status import NOTHING_YET, Movement, Status, Stream, decide, follow, stream_of
 from control_plane.streaming.faults import Failed, Reason, error
 from control_plane.streaming.inspection import MASTER, Inspection, inspect
 from control_plane.streaming.playlist_reader import Page, PlaylistReader, ReadFailed
@@ -24,6 +24,7 @@ from control_plane.streaming.playlists import Master, Media, NoPlaylist, read
 from control_plane.streaming.stream_files import GateFiles
 
 REMEMBERED_SECONDS: Final = 5.0
+WAITING_SECONDS: Final = 40.0
 LOOK_SECONDS: Final = 0.5
 _LONGEST_LOOK_SECONDS: Final = 5.0
 _STALE_SECONDS: Final = REMEMBERED_SECONDS + 2 * _LONGEST_LOOK_SECONDS
@@ -63,7 +64,15 @@ class Probe:
     def remembered_status(self, event: Event, now: datetime) -> Status:
         """Tell how the event stands without looking: by what is remembered, else by the clock."""
         sight = self._remembered(event, now, _STALE_SECONDS if event.id in self._under_way else REMEMBERED_SECONDS)
-        return decide(event, sight.stream, sight.movement, now) if sight else decide(event, Stream.UNKNOWN, None, now)
+        return _status(event, sight, now)
+
+    def nothing_plays(self, event: Event, now: datetime) -> bool:
+        """Tell whether nobody can watch anything yet, as far as is known without looking.
+
+        Pages that wait ask every half a minute, so there is a sight where somebody waits; who begins to play has asked.
+        """
+        sight = self._remembered(event, now, WAITING_SECONDS)
+        return _status(event, sight, now) in NOTHING_YET
 
     async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
         """Look at all of the stream, for somebody who wants to know what is wrong; a few at once."""
@@ -115,6 +124,10 @@ class Probe:
                 log.warning("stream_not_seen", event_id=event.id)
         elif failures >= _SAID_AFTER_FAILURES:
             log.info("stream_seen_again", event_id=event.id)
+
+
+def _status(event: Event, sight: Sight | None, now: datetime) -> Status:
+    return decide(event, sight.stream, sight.movement, now) if sight else decide(event, Stream.UNKNOWN, None, now)
 
 
 async def _first_media(reader: PlaylistReader, event: Event, now: datetime) -> tuple[Page, Media]:

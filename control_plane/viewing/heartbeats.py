@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
+from control_plane.endings import Ending
 from control_plane.storage.database import Database
-from control_plane.storage.models import ViewingSession
+from control_plane.storage.models import Ticket, ViewingSession
 from control_plane.viewing import activity, sessions
 from control_plane.viewing.activity import SignOfLife
 
@@ -40,8 +41,9 @@ class _Look:
     """One look at the database, for everybody who waits for it."""
 
     def __init__(self) -> None:
-        self.sids: set[str] = set()
+        self.codes: dict[str, str] = {}  # of each session, as its token says
         self.found: dict[str, _Found] = {}
+        self.deleted: set[str] = set()
         self.failure: SQLAlchemyError | None = None
         self.is_done = anyio.Event()
 
@@ -59,18 +61,20 @@ class Heartbeats:
     async def beat(self, claims: Claims, now: datetime) -> float:
         """Note a sign of life of a session's own token. Return how many seconds ago the one before was.
 
-        That may have been a heartbeat or what the gate reports. Raise TokenUnusable, SessionOver or SessionTakenOver.
+        That may have been a heartbeat or what the gate reports. Raise TokenUnusable or SessionOver.
         """
         sessions.check_grace(claims, now)
         sid, look = claims.sid or "", self._next
-        look.sids.add(sid)
+        look.codes[sid] = claims.sub or ""
         self._is_asked.set()
         await look.is_done.wait()
         if look.failure:
             raise look.failure
         found = look.found.get(sid)
-        if found is None or found.ending:
-            raise sessions.over_because(found.ending if found and found.ending else "session")
+        if found is None:
+            raise sessions.over_because(Ending.DELETED if sid in look.deleted else Ending.UNKNOWN)
+        if found.ending:
+            raise sessions.over_because(found.ending)
         before = max(found.last_seen, self._signs.get(sid, found.last_seen))
         self._signs[sid] = max(now, before)
         return max(0.0, (now - before).total_seconds())
@@ -85,7 +89,7 @@ class Heartbeats:
         await self._write_behind()
 
     async def _keep_looking(self, stop: anyio.Event) -> None:
-        while self._next.sids or not stop.is_set():
+        while self._next.codes or not stop.is_set():
             await self._is_asked.wait()
             look, self._next, self._is_asked = self._next, _Look(), anyio.Event()
             await self._look(look)
@@ -95,7 +99,8 @@ class Heartbeats:
     async def _look(self, look: _Look) -> None:
         try:
             async with self._database.read() as db:
-                look.found = await _find(db, sorted(look.sids))
+                look.found = await _find(db, sorted(look.codes))
+                look.deleted = await _deleted(db, look)
         except SQLAlchemyError as error:
             look.failure = error
         look.is_done.set()
@@ -134,9 +139,24 @@ async def _find(db: AsyncSession, sids: Sequence[str]) -> dict[str, _Found]:
     for some in _portions(sids):
         rows = await db.execute(select(*columns).where(table.sid.in_(some)))
         for sid, ended_at, reason, last_seen in rows:
-            found[sid] = _Found((reason or "session") if ended_at else None, last_seen)
+            found[sid] = _Found((reason or Ending.UNKNOWN) if ended_at else None, last_seen)
     return found
 
 
-def _portions(sids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (sids[start : start + _MOST_AT_ONCE] for start in range(0, len(sids), _MOST_AT_ONCE))
+async def _deleted(db: AsyncSession, look: _Look) -> set[str]:
+    """Return which of the sessions that are not there went with their tickets; the others went with a restore."""
+    missing = {sid: code for sid, code in look.codes.items() if sid not in look.found}
+    there = await _tickets_there(db, sorted(set(missing.values())))
+    return {sid for sid, code in missing.items() if code not in there}
+
+
+async def _tickets_there(db: AsyncSession, codes: Sequence[str]) -> set[str]:
+    """Return which of these codes are tickets."""
+    there: set[str] = set()
+    for some in _portions(codes):
+        there |= set(await db.scalars(select(Ticket.code).where(Ticket.code.in_(some))))
+    return there
+
+
+def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[start : start + _MOST_AT_ONCE] for start in range(0, len(names), _MOST_AT_ONCE))

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.auditing.retention import Retention
+from control_plane.endings import Ending
 from control_plane.revoking import revocation_feed
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
@@ -56,5 +57,5 @@ async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
     locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
     rows = (await db.execute(locked_rows.limit(limit))).all()
     for session, past, _ in rows:
-        await sessions.end(db, session, "expired" if past else "timeout", now)
+        await sessions.end(db, session, Ending.EXPIRED if past else Ending.TIMEOUT, now)
     return len(rows)

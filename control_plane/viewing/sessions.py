@@ -6,7 +6,7 @@ transaction, so that its token stops at every edge.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,10 +20,10 @@ from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor
+from control_plane.endings import MOVED, Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import (
-    NoSession,
     SessionOver,
     SessionTakenOver,
     TakenOverTooOften,
@@ -43,15 +43,16 @@ _SYSTEM = Actor.system()
 
 @dataclass(frozen=True, slots=True)
 class SeatRules:
-    """What the settings say about seats.
+    """What the settings say about seats, and what is known of streams.
 
     Silence is counted from the control plane's own start at the earliest: while it was down nobody could give a
-    sign of life.
+    sign of life. While `nothing_plays`, whoever has a seat of the event is only waiting, and gives it to who comes.
     """
 
     token_seconds: int
     silence: timedelta
     counting_since: datetime
+    nothing_plays: Callable[[Event, datetime], bool] = lambda _event, _now: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,23 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A session that may play: what its token shall say, and the secret with which its browser resumes it."""
+    """A session that may play: what its token says, and the secret with which its browser resumes it.
+
+    None for a browser that was shown by its token alone: it keeps no cookie.
+    """
 
     event: Event
     ticket: Ticket
     claims: Claims
-    resume_secret: str
+    resume_secret: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A device that was admitted and asks for a seat."""
+    """A device that was admitted and asks for a seat; `replaces` is the session that the asking page had.
+
+    A page that showed its token keeps the resume hash of its session, and its browser the secret.
+    """
 
     ticket: Ticket
     event: Event
@@ -83,6 +90,8 @@ class Attempt:
     rules: SeatRules
     now: datetime
     takeover: bool
+    replaces: ViewingSession | None = None
+    kept_hash: str | None = None
 
 
 async def redeem(
@@ -91,24 +100,7 @@ async def redeem(
     """Begin a session with a code. Raise UnknownCode, an admission refusal, TicketInUse or TakenOverTooOften."""
     ticket, event = await tickets.find_by_code(db, code, for_update=True)
     tickets.check_admission(ticket, event, now)
-    return await _begin(db, Attempt(ticket, event, device, rules, now, takeover))
-
-
-async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: datetime) -> Grant:
-    """Go on after a reload: end the browser's old session and begin a new one.
-
-    Raise NoSession, SessionTakenOver, SessionOver (kicked), an admission refusal or TicketInUse.
-    """
-    last = await _last_session(db, device.resume_secret)
-    if last is None:
-        raise NoSession
-    ticket, event = await tickets.hold(db, last.ticket_id)
-    await live_of(db, ticket.id)
-    await db.refresh(last)
-    tickets.check_admission(ticket, event, now)
-    if last.end_reason in {"taken-over", "kicked"}:
-        raise why_over(last)
-    return await _begin(db, Attempt(ticket, event, device, rules, now, takeover=False))
+    return await begin(db, Attempt(ticket, event, device, rules, now, takeover))
 
 
 async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime) -> Claims:
@@ -139,14 +131,14 @@ async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _
     """End a session on its own wish. Does nothing to one that is over."""
     session = await db.get(ViewingSession, claims.sid, with_for_update=True)
     if session and session.ended_at is None:
-        await end(db, session, "released", now, by)
+        await end(db, session, Ending.RELEASED, now, by)
 
 
-async def end(db: AsyncSession, session: ViewingSession, reason: str, now: datetime, by: Actor = _SYSTEM) -> None:
+async def end(db: AsyncSession, session: ViewingSession, reason: Ending, now: datetime, by: Actor = _SYSTEM) -> None:
     """End one live session and tell the edges."""
-    session.ended_at, session.end_reason = now, reason
+    session.ended_at, session.end_reason = now, reason.value
     ticket = await db.get(Ticket, session.ticket_id)
-    about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason})
+    about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason.value})
     audit.record(db, by, audit.END, now, about)
     await db.flush()
     await news.of_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
@@ -158,11 +150,11 @@ def end_of_session(session: ViewingSession, now: datetime) -> Change:
     return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
 
 
-async def _begin(db: AsyncSession, attempt: Attempt) -> Grant:
+async def begin(db: AsyncSession, attempt: Attempt) -> Grant:
     """Begin the session that an admitted device asks for. Raise TicketInUse."""
     ticket, event, device = attempt.ticket, attempt.event, attempt.device
     live = await live_of(db, ticket.id)
-    own = _own(live, device.resume_secret)
+    own = _own(live, attempt)
     session = ViewingSession(
         sid=secrets.token_urlsafe(16),
         ticket_id=ticket.id,
@@ -172,8 +164,8 @@ async def _begin(db: AsyncSession, attempt: Attempt) -> Grant:
         client_ip=device.address,
         user_agent=device.user_agent[:_SHOWN_USER_AGENT],
     )
-    secret = await _kept_secret(db, ticket, device) or secrets.token_urlsafe(24)
-    session.resume_hash = digest(secret)
+    secret = None if attempt.kept_hash else await _secret_for(db, device)
+    session.resume_hash = digest(secret) if secret else attempt.kept_hash
     claims = _next_claims(session, ticket, event, attempt.rules, attempt.now)
     db.add(session)
     if is_first := ticket.redeemed_at is None:
@@ -197,22 +189,28 @@ async def free_a_seat(
     """
     by = Actor.viewer(attempt.device.address)
     if own:
-        await end(db, own, "replaced", attempt.now, by)
+        await end(db, own, Ending.REPLACED, attempt.now, by)
         return own.seat
     free = set(range(attempt.event.max_devices)) - {session.seat for session in live}
     if free:
         return min(free)
     quietest = min(live, key=lambda session: session.last_seen_at)
+    await end(db, quietest, await _why_it_goes(db, attempt, quietest), attempt.now, by)
+    return quietest.seat
+
+
+async def _why_it_goes(db: AsyncSession, attempt: Attempt, quietest: ViewingSession) -> Ending:
+    """Say why the quietest session gives its seat to who asks. Raise TicketInUse or TakenOverTooOften."""
     silent_since = max(quietest.last_seen_at, attempt.rules.counting_since)
     if attempt.now - silent_since > attempt.rules.silence:
-        await end(db, quietest, "timeout", attempt.now, by)
-    elif attempt.takeover and _may_take_over(attempt.event):
-        if pause := await takeovers.pause(db, attempt.ticket.id, attempt.now):
-            raise TakenOverTooOften(pause)
-        await end(db, quietest, "taken-over", attempt.now, by)
-    else:
+        return Ending.TIMEOUT
+    if attempt.rules.nothing_plays(attempt.event, attempt.now):
+        return Ending.YIELDED
+    if not (attempt.takeover and _may_take_over(attempt.event)):
         raise TicketInUse(can_take_over=_may_take_over(attempt.event))
-    return quietest.seat
+    if pause := await takeovers.pause(db, attempt.ticket.id, attempt.now):
+        raise TakenOverTooOften(pause)
+    return Ending.TAKEN_OVER
 
 
 def _may_take_over(event: Event) -> bool:
@@ -243,49 +241,58 @@ def _live() -> Select[ViewingSession]:
     return query.order_by(ViewingSession.sid).with_for_update()
 
 
-def _own(live: Sequence[ViewingSession], secret: str | None) -> ViewingSession | None:
+def _own(live: Sequence[ViewingSession], attempt: Attempt) -> ViewingSession | None:
+    """Return the live session that the asking page had, or else the one of another tab of the same browser."""
+    if attempt.replaces in live:
+        return attempt.replaces
+    secret = attempt.device.resume_secret
     return next((session for session in live if secret and session.resume_hash == digest(secret)), None)
 
 
-async def _kept_secret(db: AsyncSession, ticket: Ticket, device: Device) -> str | None:
-    """Return the browser's secret if it is of this ticket: what hangs on it (its TV's session) stays its own."""
-    last = await _last_session(db, device.resume_secret)
-    return device.resume_secret if last and last.ticket_id == ticket.id else None
+async def _secret_for(db: AsyncSession, device: Device) -> str:
+    """Return the browser's secret, with which all of its tabs resume, or a new one: nobody else's is taken over."""
+    secret = device.resume_secret
+    return secret if secret and await last_session(db, secret) else secrets.token_urlsafe(24)
 
 
-async def _last_session(db: AsyncSession, secret: str | None) -> ViewingSession | None:
-    if not secret:
-        return None
+async def last_session(db: AsyncSession, secret: str) -> ViewingSession | None:
     query = select(ViewingSession).where(ViewingSession.resume_hash == digest(secret))
     return await db.scalar(query.order_by(ViewingSession.started_at.desc()).limit(1))
 
 
-async def _session(db: AsyncSession, claims: Claims) -> ViewingSession:
+async def known(db: AsyncSession, claims: Claims) -> ViewingSession:
+    """Return a token's session, over or not. Raise SessionOver where there is none."""
     session = await db.get(ViewingSession, claims.sid)
     if session is None:
-        raise SessionOver("session")
+        raise await why_unknown(db, claims)
     return session
+
+
+async def why_unknown(db: AsyncSession, claims: Claims) -> SessionOver:
+    """Say why a session that we had given a token is not there: its ticket was deleted, or a backup restored."""
+    ticket = await db.scalar(select(Ticket.id).where(Ticket.code == claims.sub))
+    return SessionOver(Ending.UNKNOWN if ticket else Ending.DELETED)
 
 
 async def ticket_id_of(db: AsyncSession, claims: Claims) -> str:
     """Return the id of the ticket on which a token's session watches. Raise SessionOver."""
-    return (await _session(db, claims)).ticket_id
+    return (await known(db, claims)).ticket_id
 
 
 async def locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
-    session = await _session(db, claims)
+    session = await known(db, claims)
     ticket, event = await tickets.hold(db, session.ticket_id)
     await live_of(db, ticket.id)  # a kick that comes now has to know of the token that we are to issue
     await db.refresh(session)
     return session, ticket, event
 
 
-def why_over(session: ViewingSession) -> SessionOver | SessionTakenOver:
-    return over_because(session.end_reason or "session")
+def why_over(session: ViewingSession) -> SessionOver:
+    return over_because(session.end_reason or Ending.UNKNOWN)
 
 
-def over_because(reason: str) -> SessionOver | SessionTakenOver:
-    return SessionTakenOver() if reason == "taken-over" else SessionOver(reason)
+def over_because(reason: str) -> SessionOver:
+    return SessionTakenOver(reason) if reason in MOVED else SessionOver(reason)
 
 
 def digest(secret: str) -> str:

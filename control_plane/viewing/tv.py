@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.auditing.actors import Actor
+from control_plane.endings import Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import TicketInUse, TokenUnusable
@@ -59,7 +60,7 @@ async def stop(db: AsyncSession, claims: Claims, address: str, now: datetime) ->
     page, _, _ = await _page(db, claims, now)
     session = await _tv_of(db, page)
     if session:
-        await sessions.end(db, session, "released", now, Actor.viewer(address))
+        await sessions.end(db, session, Ending.RELEASED, now, Actor.viewer(address))
     return session is not None
 
 

@@ -6,9 +6,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.endings import Ending
 from control_plane.refusals import NotFound
 from control_plane.storage.models import Event, Ticket, ViewingSession
 from control_plane.viewing import sessions
+from control_plane.viewing.resuming import Tab
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,14 @@ async def event_id_of(db: AsyncSession, session: ViewingSession) -> str | None:
     return await db.scalar(select(Ticket.event_id).where(Ticket.id == session.ticket_id))
 
 
-async def event_id_of_browser(db: AsyncSession, resume_secret: str) -> str | None:
-    """Return the id of the event that a browser watched last."""
+async def event_id_of_tab(db: AsyncSession, resume_secret: str | None, tab: Tab) -> str | None:
+    """Return the id of the event that a tab watched, or where it does not say, its browser last."""
+    if tab.claims:
+        return tab.claims.eid
     query = select(Ticket.event_id).join(ViewingSession, ViewingSession.ticket_id == Ticket.id)
-    own = query.where(ViewingSession.resume_hash == sessions.digest(resume_secret))
-    return await db.scalar(own.order_by(ViewingSession.started_at.desc()).limit(1))
+    own = query.where(ViewingSession.resume_hash == sessions.digest(resume_secret or ""))
+    meant = own.where(ViewingSession.sid == tab.sid) if tab.sid else own.order_by(ViewingSession.started_at.desc())
+    return await db.scalar(meant.limit(1))
 
 
 async def kick(db: AsyncSession, sid: str, now: datetime) -> ViewingSession:
@@ -54,5 +59,5 @@ async def kick(db: AsyncSession, sid: str, now: datetime) -> ViewingSession:
     if session is None:
         raise NotFound
     if session.ended_at is None:
-        await sessions.end(db, session, "kicked", now)
+        await sessions.end(db, session, Ending.KICKED, now)
     return session

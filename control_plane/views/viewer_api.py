@@ -11,9 +11,7 @@ from control_plane.auditing.actors import Actor
 from control_plane.refusals import (
     EventUnavailable,
     MalformedRequest,
-    NoSession,
     NotFound,
-    Refusal,
     SessionOver,
     SessionTakenOver,
     TicketExpired,
@@ -40,9 +38,8 @@ from control_plane.storage.models import Event, Ticket
 from control_plane.streaming.event_status import Status
 from control_plane.ticketing import tickets
 from control_plane.ticketing.codes import NO_CODE, parse_code
-from control_plane.viewing import sessions, watching
+from control_plane.viewing import sessions
 from control_plane.viewing.sessions import Device, Grant
-from control_plane.views import errors
 from control_plane.views.answers import as_json
 from control_plane.views.endpoints import Call, endpoint
 from control_plane.views.requests import bearer, client_address, is_secure, own_origin, parse, services
@@ -71,14 +68,14 @@ async def validate(call: Call) -> Response:
         except (MalformedRequest, UnknownCode):
             await app.limits.count_guess(address)
             raise
-    return _granted(request, grant)
+    return granted(request, grant)
 
 
 async def _redeem(request: Request, app: Services, asked: Asking) -> Grant:
     wish = await _redemption(request)
     asked.code = wish.code
     async with app.database.write() as db:
-        grant = await sessions.redeem(db, wish.code, _device(request), app.rules, utc_now(), takeover=wish.takeover)
+        grant = await sessions.redeem(db, wish.code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
         done(db, request, audit.REDEEM, grant.claims, grant.ticket.id, {"takeover": True} if wish.takeover else None)
     return grant
 
@@ -92,41 +89,6 @@ async def _redemption(request: Request) -> Redemption:
     if "code" not in wrong:
         raise MalformedRequest("takeover is true or false.")
     raise MalformedRequest(NO_CODE if wrong["code"] == "string_pattern_mismatch" else None)
-
-
-@endpoint(
-    "POST /playback/resume",
-    needs=None,
-    shows="resumeCookie",
-    answers={200: Granted},
-    refuses=(NoSession, *NOT_ADMITTED, SessionOver, SessionTakenOver, TicketInUse),
-)
-async def resume(call: Call) -> Response:
-    """Go on after a reload; a refusal takes the cookies away."""
-    request = call.request
-    app = services(request)
-    try:
-        with asking(request, audit.RESUME) as asked:
-            asked.resume_secret = request.cookies.get(RESUME_COOKIE)
-            async with app.database.write() as db:
-                grant = await sessions.resume(db, _device(request), app.rules, utc_now())
-                done(db, request, audit.RESUME, grant.claims, grant.ticket.id)
-    except Refusal as refusal:
-        return await _taking_cookies_away(request, refusal)
-    return _granted(request, grant)
-
-
-async def _taking_cookies_away(request: Request, refusal: Refusal) -> Response:
-    """Refuse to resume. Both cookies are of the session that is over; one that opens nothing is left alone."""
-    response = await errors.refused(request, refusal)
-    if isinstance(refusal, NoSession):
-        return response
-    async with services(request).database.read() as db:
-        event_id = await watching.event_id_of_browser(db, request.cookies.get(RESUME_COOKIE, ""))
-    response.delete_cookie(RESUME_COOKIE, path="/api/")
-    if event_id:
-        response.delete_cookie(PLAYBACK_COOKIE, path=stream_prefix(event_id))
-    return response
 
 
 @endpoint(
@@ -220,7 +182,7 @@ async def _look_up(request: Request, app: Services, asked: Asking) -> tuple[Tick
     return ticket, event
 
 
-def _device(request: Request) -> Device:
+def device_of(request: Request) -> Device:
     user_agent, secret = request.headers.get("user-agent", ""), request.cookies.get(RESUME_COOKIE)
     return Device(client_address(request), user_agent, secret)
 
@@ -236,9 +198,9 @@ def claims_of(app: Services, token: str | None) -> Claims:
     return claims
 
 
-def _granted(request: Request, grant: Grant) -> Response:
+def granted(request: Request, grant: Grant) -> Response:
     app, token, event = services(request), _mint(request, grant.claims), grant.event
-    granted = Granted(
+    answer = Granted(
         event=WatchedEvent(
             id=event.id,
             title=event.title,
@@ -254,16 +216,17 @@ def _granted(request: Request, grant: Grant) -> Response:
         stream_path=f"{stream_prefix(event.id)}stream.m3u8",
         expires_at=grant.ticket.expires_at,
     )
-    response = JSONResponse(as_json(granted))
+    response = JSONResponse(as_json(answer))
     _set_playback_cookie(request, response, grant.claims, token)
-    response.set_cookie(
-        RESUME_COOKIE,
-        grant.resume_secret,
-        path="/api/",
-        secure=is_secure(request),
-        httponly=True,
-        samesite="strict",
-    )
+    if grant.resume_secret:
+        response.set_cookie(
+            RESUME_COOKIE,
+            grant.resume_secret,
+            path="/api/",
+            secure=is_secure(request),
+            httponly=True,
+            samesite="strict",
+        )
     return response
 
 
@@ -288,4 +251,4 @@ def _set_playback_cookie(request: Request, response: Response, claims: Claims, t
     )
 
 
-ENDPOINTS = (validate, resume, refresh, heartbeat, release, event_status)
+ENDPOINTS = (validate, refresh, heartbeat, release, event_status)

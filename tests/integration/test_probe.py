@@ -245,6 +245,20 @@ async def test_what_is_remembered_is_told_without_a_look(gate: Origin, probe: Pr
     assert probe.remembered_status(event, NOW + timedelta(seconds=6)) is Status.ENDED
 
 
+async def test_whoever_is_there_while_nothing_plays_is_waiting_also_when_the_start_is_late(
+    gate: Origin, probe: Probe
+) -> None:
+    """Pages that wait ask every half a minute; who begins to play has just asked."""
+    late, on = an_event(), an_event()
+    put(gate, on, ENDED)
+    assert not probe.nothing_plays(late, NOW), "unknown, so somebody may be watching"
+    assert probe.nothing_plays(an_event(starts_in_hours=1, ends_in_hours=2), NOW)
+    for event in (late, on):
+        await probe.status(event, NOW)
+    assert [probe.nothing_plays(event, NOW + timedelta(seconds=39)) for event in (late, on)] == [True, False]
+    assert not probe.nothing_plays(late, NOW + timedelta(seconds=41))
+
+
 async def test_an_inspection_reads_the_beginning_of_files_and_no_more(gate: Origin, probe: Probe) -> None:
     event = an_event()
     put(gate, event, MASTER.format(uri="0/index.m3u8"))

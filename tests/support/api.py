@@ -142,8 +142,11 @@ class Viewer:
     async def validate(self, code: object, **more: Any) -> httpx2.Response:
         return self._keep(await self.http.post("/api/tokens/validate", json={"code": code} | more))
 
-    async def resume(self) -> httpx2.Response:
-        return self._keep(await self.http.post("/api/playback/resume"))
+    async def resume(self, sid: str | None = None, token: str | None = None) -> httpx2.Response:
+        """Go on as an older page does, as a tab that knows its `sid`, or as the page that has its `token`."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        body = {"sid": sid} if sid else None
+        return self._keep(await self.http.post("/api/playback/resume", json=body, headers=headers))
 
     async def refresh(self, token: str | None = None) -> httpx2.Response:
         return await self._post("refresh", token)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from authz_sidecar.contract.feed import Change
 from authz_sidecar.contract.playback_token import Claims
 from authz_sidecar.revocations import Revocations
+from control_plane.endings import Ending
 from control_plane.revoking import revocation_feed
 from control_plane.scheduling import event_changes, events
 from control_plane.schemas import EventDraft, EventUpdate
@@ -77,7 +78,7 @@ class House:
     async def release_all(self, now: datetime) -> None:
         async with self.database.write() as db:
             for session in (await db.scalars(select(ViewingSession).where(ViewingSession.ended_at.is_(None)))).all():
-                await sessions.end(db, session, "released", now)
+                await sessions.end(db, session, Ending.RELEASED, now)
 
     async def seats(self) -> dict[str, int]:
         """Give the seat of each device that is on."""

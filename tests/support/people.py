@@ -41,11 +41,20 @@ class Organiser:
 
     def end_earlier(self, event_id: str, hours: int) -> None:
         """Let the event, and its tickets with it, end so many hours from now."""
+        self.change(event_id, endsAt=(datetime.now(UTC) + timedelta(hours=hours)).isoformat())
+
+    def change(self, event_id: str, **values: Any) -> None:
         known = self._data(self._http.get(f"/events/{event_id}"))
-        kept = ("title", "startsAt", "accessWindowHours", "sessionPolicy", "maxDevices", "version")
-        ends_at = (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
-        draft = {name: known[name] for name in kept} | {"endsAt": ends_at}
-        self._data(self._http.put(f"/events/{event_id}", json=draft))
+        kept = ("title", "startsAt", "endsAt", "accessWindowHours", "sessionPolicy", "maxDevices", "version")
+        self._data(self._http.put(f"/events/{event_id}", json={name: known[name] for name in kept} | values))
+
+    def delete(self, ticket: Ticket) -> None:
+        self._http.delete(f"/tokens/{ticket.id}").raise_for_status()
+
+    def kick_all(self, event_id: str) -> None:
+        """Send away whoever watches an event."""
+        for session in self._data(self._http.get("/sessions", params={"eventId": event_id})):
+            self._http.delete(f"/sessions/{session['sid']}").raise_for_status()
 
     def revoke(self, ticket: Ticket) -> None:
         self._data(self._http.patch(f"/tokens/{ticket.id}/revoke"))

@@ -34,12 +34,12 @@ async function call(path, init) {
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 const post = (path, init) => call(path, { method: "POST", ...init });
 
-export function validate(code, takeover = false) {
-  const body = JSON.stringify(takeover ? { code, takeover } : { code });
-  return post("/api/tokens/validate", { body, headers: { "Content-Type": "application/json" } });
-}
+const asJson = (value) => ({ body: JSON.stringify(value), headers: { "Content-Type": "application/json" } });
 
-export const resume = () => post("/api/playback/resume");
+export const validate = (code, takeover = false) => post("/api/tokens/validate", asJson(takeover ? { code, takeover } : { code }));
+
+/** token: of the page that goes on by itself, good without cookies; sid: of the tab that was reloaded, with its browser's cookie. */
+export const resume = ({ token, sid }) => post("/api/playback/resume", token ? { headers: bearer(token) } : asJson({ sid }));
 export const refresh = (token) => post("/api/playback/refresh", { headers: bearer(token) });
 export const heartbeat = (token) => post("/api/playback/heartbeat", { headers: bearer(token) });
 

@@ -4,6 +4,7 @@ import { fillCode, readCode, watchCodeField } from "./code-field.js";
 import { moment, t } from "./i18n.js";
 import { byId } from "./page.js";
 import { announce, show } from "./stage.js";
+import { playsElsewhere } from "./tabs.js";
 import { sleep } from "./time.js";
 
 const field = byId("code");
@@ -20,9 +21,19 @@ function say(sentence, kind = "") {
   field.setAttribute("aria-invalid", String(kind === "error"));
 }
 
+/** The button that works is the primary one. words: of the button that takes the place of another device or tab, or none. */
+function offer(words) {
+  takeOver.hidden = !words;
+  if (words) takeOver.querySelector("span").textContent = t(words);
+  for (const [one, isPrimary] of [[takeOver, Boolean(words)], [button, !words]]) {
+    one.classList.toggle("primary", isPrimary);
+    one.classList.toggle("secondary", !isPrimary);
+  }
+}
+
 function clear() {
   countdown.abort();
-  takeOver.hidden = true;
+  offer("");
   if (!busy) dress("");
   say("");
 }
@@ -50,13 +61,14 @@ async function blockFor(seconds) {
 function sentenceFor({ reason, body, message: given }) {
   const until = body.expiresAt && new Date(body.expiresAt);
   if (reason === "expired" && until) return t("refused_expired_at", { date: moment(until) });
+  if (reason === "in-use" && body.canTakeOver) return t("in_use_take_over");
   return t(`refused_${reason}`) ?? given;
 }
 
 function explain(refusal) {
   const inUse = refusal.reason === "in-use";
   say(sentenceFor(refusal), inUse ? "info" : "error");
-  takeOver.hidden = !(inUse && refusal.body.canTakeOver);
+  offer(inUse && refusal.body.canTakeOver ? "entry_take_over" : "");
   if (refusal.status === 429) return blockFor(refusal.retryAfter ?? 30);
   (takeOver.hidden ? field : takeOver).focus();
 }
@@ -65,6 +77,13 @@ function fail(error) {
   dress("");
   if (error instanceof Refusal) explain(error);
   else say(t("unreachable"), "error");
+}
+
+function explainOtherTab() {
+  dress("");
+  say(t("other_tab"), "info");
+  offer("entry_watch_here");
+  takeOver.focus();
 }
 
 function askForCode() {
@@ -79,6 +98,7 @@ async function submit(takeover, onAccepted) {
   if (!code) return askForCode();
   dress("busy");
   try {
+    if (!takeover && await playsElsewhere({ code })) return explainOtherTab();
     const grant = await validate(code, takeover);
     dress("done");
     announce(t("entry_accepted"));
@@ -98,6 +118,12 @@ export function startCodeEntry(onAccepted, onSubmit) {
     submit(false, onAccepted);
   });
   return watchCodeField();
+}
+
+/** As if the viewer had typed that code and wished to watch here, whatever another tab does. */
+export function watchHere(code, onAccepted) {
+  showCodeEntry(code);
+  return submit(true, onAccepted);
 }
 
 /** Back to the empty form, or with the code still in it when typing it again is all that is missing. */

@@ -1,11 +1,12 @@
 // Where the page begins: asks to resume if this tab was watching, otherwise for a code, and brings in the rest once one is accepted.
 import { Refusal, release, resume } from "./api.js";
-import { showCodeEntry, startCodeEntry } from "./code-entry.js";
+import { showCodeEntry, startCodeEntry, watchHere } from "./code-entry.js";
 import { loadIcons } from "./icons.js";
 import { byId, loadStyle } from "./page.js";
 import { show } from "./stage.js";
+import { playsElsewhere } from "./tabs.js";
 import { backoff, sleep } from "./time.js";
-import { forgetWatching, wasWatching } from "./watching.js";
+import { forgetWatching, wasWatching, watchedSid } from "./watching.js";
 
 const STYLES = ["watch.css", "controls.css", "overlays.css", "tv.css"];
 const { title } = document;
@@ -44,14 +45,23 @@ function admitDelay() {
   byId("resuming").querySelector("[data-to-entry]").hidden = false;
 }
 
-async function comeBack() {
+/** A duplicate of a tab that goes on playing: nothing is forgotten, since the viewer may wish to watch here. */
+async function tellOtherTab() {
+  const { end } = await loadWatch();
+  end({ reason: "replaced" });
+}
+
+/** isWish: the viewer said so; otherwise another tab may be playing with what this one remembers, a copy of it. */
+async function comeBack(isWish = false) {
   loadIcons();
   show("resuming");
+  const sid = watchedSid();
+  if (!isWish && await playsElsewhere({ sid })) return tellOtherTab();
   const quit = new AbortController();
   leave = () => quit.abort();
   for (let failures = 0; !quit.signal.aborted; failures += 1) {
     try {
-      const grant = await resume();
+      const grant = await resume({ sid });
       return quit.signal.aborted ? release(grant.playbackToken) : await admit(grant);
     } catch (error) {
       if (error instanceof Refusal && error.status !== 429) return tellWhyNot(error);
@@ -63,7 +73,11 @@ async function comeBack() {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-to-entry]");
-  if (button) toEntry(button.dataset.code);
+  if (!button) return;
+  const { code, here } = button.dataset;
+  if (here !== "true") toEntry(code);
+  else if (code) watchHere(code, admit);
+  else comeBack(true);
 });
 const carried = startCodeEntry(admit, loadIcons);
 if (wasWatching() && !carried) comeBack();

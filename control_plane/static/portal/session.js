@@ -2,10 +2,12 @@
 // Lives in memory only. It ends once, with the control plane's reason, and tells `onOver`.
 import { Refusal, heartbeat, release, resume, validate } from "./api.js";
 import { serverNow, skew } from "./clock.js";
+import { ENDINGS } from "./endings.js";
 import { page } from "./page.js";
+import { playHere, playsElsewhere, stopHere } from "./tabs.js";
 import { jittered, repeat } from "./time.js";
 import { TokenKeeper } from "./token.js";
-import { forgetWatching, rememberWatching } from "./watching.js";
+import { forgetWatching, rememberWatching, watchedSid } from "./watching.js";
 
 /** After the ticket's end the gate lets tokens live for this long, so that nobody is cut off in mid-sentence. */
 export const GRACE_MS = 60_000;
@@ -15,8 +17,8 @@ const COME_BACK_AT_MOST_EVERY_MS = 120_000;
 const SEEN_BEAT_MS = 3 * 1000 * page.heartbeatSeconds;
 /** A gate that was asked so long ago does not see it any more: the viewer waits or has paused. */
 const SEEN_FOR_MS = 500 * page.heartbeatSeconds;
-/** These settle it: asking for another session would be refused, or would take the seat from somebody. */
-const FINAL = new Set(["revoked", "event", "kicked", "taken-over"]);
+
+const isForgotten = (error) => error instanceof Refusal && error.status === 401;
 
 /** The code is the token's `sub`. The page itself forgets it on a reload, and the event's status is asked with it. */
 function claimsOf(token) {
@@ -34,12 +36,14 @@ export class Session {
   #lastBeat = Date.now();
   #gateAskedAt = -Infinity;
   #isReported = false;
+  /** The ids that this session has had, also before a reload: a duplicate of this tab knows one of them. */
+  sids = new Set([watchedSid()]);
   onOver = () => {};
 
   constructor(grant, code) {
-    this.keeper = new TokenKeeper((refusal) => this.refused(refusal));
+    this.keeper = new TokenKeeper((refusal, token) => this.refused(refusal, token));
     this.#adopt(grant, code);
-    rememberWatching();
+    playHere(this);
     this.#listen();
     repeat(() => jittered(page.heartbeatSeconds * 1000 * 0.9), () => this.#beatIfNeeded(), this.signal);
   }
@@ -67,6 +71,8 @@ export class Session {
     const { sub, sid } = claimsOf(grant.playbackToken);
     this.code = code ?? sub;
     this.sid = sid;
+    this.sids.add(sid);
+    rememberWatching(sid);
     this.event = grant.event;
     this.expiresAt = Date.parse(grant.expiresAt);
     this.streamUrl = new URL(grant.playbackBaseUrl + grant.streamPath, location.href).href;
@@ -105,21 +111,27 @@ export class Session {
   async #beat() {
     const sinceLast = Date.now() - this.#lastBeat;
     this.#lastBeat = Date.now();
+    const token = await this.keeper.fresh();
     try {
-      const { secondsSilent } = await heartbeat(await this.keeper.fresh());
+      const { secondsSilent } = await heartbeat(token);
       this.#isReported = secondsSilent * 1000 < sinceLast * 0.8;
     } catch (error) {
       if (!(error instanceof Refusal) || error.status === 429) return;
       if (error.status === 401) await this.keeper.refresh();
-      else await this.refused(error);
+      else await this.refused(error, token);
     }
   }
 
-  /** The control plane refused a refresh or a heartbeat. */
-  async refused(refusal) {
-    if (this.over) return;
-    if (FINAL.has(refusal.reason)) return this.end(refusal);
-    if (refusal.status === 409) return this.end({ ...refusal, reason: "taken-over" });
+  /** Asks whether the session is still on: another tab says that it took the seat. */
+  look() {
+    return this.#beat();
+  }
+
+  /** The control plane refused a refresh or a heartbeat with this token. An older session's is no news. */
+  async refused(refusal, token) {
+    await this.#comingBack;
+    if (this.over || token !== this.keeper.token) return;
+    if (ENDINGS[refusal.reason]?.meant || refusal.status === 409) return this.end(refusal);
     if (refusal.status === 410 && this.keeper.alive && !this.keeper.suspected) return;
     await this.#comeBack(refusal);
   }
@@ -131,31 +143,36 @@ export class Session {
   }
 
   async #tryAgain(refusal) {
-    if (Date.now() - this.#cameBackAt < COME_BACK_AT_MOST_EVERY_MS) return this.#endAfter(refusal);
+    if (Date.now() - this.#cameBackAt < COME_BACK_AT_MOST_EVERY_MS) return this.#endAfter(refusal, refusal);
     try {
       const grant = await this.#newGrant();
       if (this.over) return release(grant.playbackToken);
       this.#cameBackAt = Date.now();
       this.#adopt(grant, this.code);
     } catch (error) {
-      if (error instanceof Refusal && error.status !== 429) this.#endAfter(error);
+      if (error instanceof Refusal && error.status !== 429) this.#endAfter(error, refusal);
     }
   }
 
+  /** By the token; where that is too old, by the cookie, then by the code, neither of which may take the seat from another tab. */
   async #newGrant() {
     try {
-      return await resume();
+      return await resume({ token: this.keeper.token });
     } catch (error) {
-      const forgotten = error instanceof Refusal && error.status === 401;
-      if (!forgotten || !this.code) throw error;
-      return validate(this.code);
+      if (!isForgotten(error)) throw error;
+      if (await playsElsewhere(this)) throw new Refusal(404, { reason: "replaced" });
     }
+    return resume({ sid: this.sid }).catch((error) => {
+      if (!isForgotten(error) || !this.code) throw error;
+      return validate(this.code);
+    });
   }
 
-  /** What the refused attempt to come back says: its own reason where it has one, otherwise that this device was silent too long. */
-  #endAfter(refusal) {
-    const telling = FINAL.has(refusal.reason) || refusal.reason === "expired";
-    this.end(telling ? refusal : { ...refusal, reason: "timeout" });
+  /** The attempt to come back was refused: with a reason of its own, or because there is no seat any more, after what had happened before. */
+  #endAfter(refusal, before) {
+    if (refusal.reason === "unknown") return this.end({ reason: "deleted" });
+    const telling = [refusal, before].find(({ reason }) => reason in ENDINGS);
+    this.end(telling ?? { reason: "timeout" });
   }
 
   /** Has the ticket's last minute passed? It may have been prolonged meanwhile: only the control plane knows. */
@@ -179,6 +196,7 @@ export class Session {
   }
 
   #stop() {
+    stopHere();
     forgetWatching();
     this.keeper.stop();
     this.#over.abort();

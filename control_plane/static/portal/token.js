@@ -15,7 +15,7 @@ export class TokenKeeper {
   #notBefore = 0; // after a failure: when to ask again
   #onRefused;
 
-  /** onRefused(refusal) decides what a refused refresh means; accept() or stop() is its answer. */
+  /** onRefused(refusal, token) decides what a refused refresh means; accept() or stop() is its answer. */
   constructor(onRefused) {
     this.#onRefused = onRefused;
   }
@@ -96,11 +96,12 @@ export class TokenKeeper {
 
   async #ask() {
     const askedAt = Date.now();
+    const { token } = this;
     try {
-      const answer = await refresh(this.token);
+      const answer = await refresh(token);
       if (!this.stopped) this.accept(answer.playbackToken, answer.tokenExpiresIn, this.endsAt, askedAt);
     } catch (error) {
-      if (error instanceof Refusal && error.status !== 429) return this.#onRefused(error);
+      if (error instanceof Refusal && error.status !== 429) return this.#onRefused(error, token);
       const pause = error.retryAfter ? jittered(error.retryAfter * 1000) : backoff(this.#failures++);
       this.#notBefore = Date.now() + pause;
       this.#plan(pause);

@@ -1,0 +1,46 @@
+"""How a viewing session ends: one word for each way, in the database, the API, webhooks, the audit log and the portal.
+
+A word that has been in use stays: old rows, older pages and receivers of webhooks know it. What a page shows stands
+in `locales/`, as `ended_<word>`; the English sentences are the same there and here.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Ending(StrEnum):
+    RELEASED = "released"  # the device gave its seat back
+    REPLACED = "replaced"  # the same browser went on in another tab, or after a reload
+    TIMEOUT = "timeout"  # silent for so long that another device was given the seat
+    TAKEN_OVER = "taken-over"  # another device asked for the seat, and the event allows that
+    YIELDED = "yielded"  # another device came while this one was only waiting for the start
+    KICKED = "kicked"  # an organiser ended this session
+    DEVICES = "devices"  # the event lets fewer devices in than before
+    EXPIRED = "expired"  # the ticket has ended
+    REVOKED = "revoked"  # an organiser revoked the ticket
+    EVENT = "event"  # an organiser deactivated the event
+    DELETED = "deleted"  # an organiser deleted the ticket, or its event; no row of the session is left
+    UNKNOWN = "session"  # never stored: the ticket is there, but not the session, as after a restored backup
+
+
+# Another device of the viewer's has the seat: 409, where the others are 404.
+MOVED: Final = frozenset({Ending.TAKEN_OVER, Ending.YIELDED})
+# Somebody wanted these: a page that hears one does not come back by itself.
+MEANT: Final = MOVED | {Ending.REPLACED, Ending.KICKED, Ending.DEVICES, Ending.DELETED}
+
+_OVER: Final = "This session has ended. Please enter your access code again."
+SENTENCES: Final[Mapping[str, str]] = {
+    Ending.RELEASED: _OVER,
+    Ending.REPLACED: "This is now playing in another tab of this browser.",
+    Ending.TIMEOUT: "Your session has expired due to inactivity. Please re-enter your access code.",
+    Ending.TAKEN_OVER: "Your session has been started on another device.",
+    Ending.YIELDED: "Your code was entered on another device while this one was waiting for the start.",
+    Ending.KICKED: "The event organizer has ended this session. Please contact them if you think this is a mistake.",
+    Ending.DEVICES: "The event organizer now lets this code be used on fewer devices at a time.",
+    Ending.EXPIRED: "This code has expired.",
+    Ending.REVOKED: "This code has been revoked. Please contact the event organizer.",
+    Ending.EVENT: "This event is no longer available.",
+    Ending.DELETED: "This code is no longer valid. Please contact the event organizer.",
+    Ending.UNKNOWN: _OVER,
+}

@@ -1,0 +1,17 @@
+// Every way in which a session ends, by the control plane's own word for it (its `Ending`): what is shown, and what the way on is.
+// again: "other" (another code), "same" (the same code, which waits in the field) or "here" (this page's own ticket, at once).
+// meant: somebody wanted it, so the page does not come back by itself.
+export const ENDINGS = {
+  released: { icon: "log-out", again: "same" },
+  replaced: { icon: "copy", again: "here", meant: true },
+  timeout: { icon: "timer-off", again: "same" },
+  "taken-over": { icon: "monitor-smartphone", again: "same", meant: true },
+  yielded: { icon: "monitor-smartphone", again: "here", meant: true },
+  kicked: { icon: "user-x", again: "other", meant: true },
+  devices: { icon: "monitor-smartphone", again: "same", meant: true },
+  expired: { icon: "clock", again: "other" },
+  revoked: { icon: "ban", again: "other", meant: true },
+  event: { icon: "calendar-x", again: "other", meant: true },
+  deleted: { icon: "ban", again: "other", meant: true },
+  session: { icon: "timer-off", again: "same" },
+};

@@ -1,0 +1,196 @@
+"""Several tabs of one browser: each goes on with its own ticket, one ticket plays in one tab, and each end says why."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from shutil import copytree
+
+import httpx2
+import pytest
+from playwright.sync_api import Page
+
+from control_plane.endings import MEANT, Ending
+from tests.support.people import Organiser, Ticket
+from tests.support.screen import Device
+from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually, stays
+
+OpenDevice = Callable[..., Device]
+
+
+@pytest.fixture(scope="module")
+def other_recording(gate: StackUnderTest, organiser: Organiser, recording: str) -> str:
+    event_id = organiser.create_event(title="The other recording")
+    copytree(gate.streams / recording, gate.streams / event_id)
+    return event_id
+
+
+def new_tab(device: Device, code: str) -> Page:
+    """Watch in one more tab of the same browser."""
+    device.open_tab()
+    device.enter(code)
+    device.plays()
+    return device.page
+
+
+def look_at(device: Device, page: Page) -> Device:
+    device.page = page
+    page.bring_to_front()
+    return device
+
+
+def duplicate(device: Device) -> Page:
+    """Open this address again with a copy of this tab's own storage, as "Duplicate tab" does."""
+    with device.context.expect_page() as opened:
+        device.page.evaluate("() => { window.open(location.href); }")
+    return opened.value
+
+
+def watch_here(device: Device) -> None:
+    device.page.get_by_role("button", name="Watch here", exact=True).click()
+
+
+def test_tickets_of_two_events_go_on_in_their_own_tabs_after_a_reload(
+    open_device: OpenDevice, organiser: Organiser, recording: str, other_recording: str
+) -> None:
+    device = open_device()
+    tabs = {
+        title: new_tab(device, organiser.tickets(event_id)[0].code)
+        for title, event_id in (("The recording", recording), ("The other recording", other_recording))
+    }
+    for title, page in [*tabs.items(), *tabs.items()]:
+        look_at(device, page)
+        page.reload()
+        device.plays()
+        assert page.locator("h1.title").inner_text() == title
+    for page in tabs.values():
+        look_at(device, page).plays()
+
+
+def test_a_duplicated_tab_leaves_the_first_alone_until_the_viewer_wants_to_watch_there(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    device = open_device()
+    first = new_tab(device, organiser.tickets(recording)[0].code)
+    copy = duplicate(device)
+    reason, words = look_at(device, copy).ended()
+    assert (reason, "playing in another tab" in words) == ("replaced", True)
+    assert device.accessibility_faults() == []
+    look_at(device, first).plays()
+    look_at(device, copy)
+    watch_here(device)
+    device.plays()
+    reason, words = look_at(device, first).ended()
+    assert (reason, "This is now playing in another tab of this browser." in words) == ("replaced", True)
+    watch_here(device)
+    device.plays()
+    assert look_at(device, copy).ended()[0] == "replaced"
+
+
+def test_the_same_code_in_another_tab_says_so_and_offers_to_watch_there(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    [ticket] = organiser.tickets(recording)
+    device = open_device()
+    first = new_tab(device, ticket.code)
+    device.open_tab()
+    device.enter(ticket.code)
+    assert device.message() == "This is already playing in another tab of this browser. You can watch here instead."
+    assert device.page.get_attribute("#code-message", "data-kind") == "info"
+    assert device.accessibility_faults() == []
+    second = device.page
+    look_at(device, first).plays()
+    look_at(device, second)
+    watch_here(device)
+    device.plays()
+    assert look_at(device, first).ended()[0] == "replaced"
+
+
+def test_a_tab_that_was_closed_does_not_play_any_more(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    [ticket] = organiser.tickets(recording)
+    device = open_device()
+    first = new_tab(device, ticket.code)
+    device.open_tab()
+    device.page.goto(device.url)
+    first.close()
+    device.type_code(ticket.code)
+    device.plays()
+
+
+def test_where_nothing_can_be_stored_tabs_still_leave_each_other_alone(
+    open_device: OpenDevice, organiser: Organiser, recording: str, other_recording: str
+) -> None:
+    device = open_device()
+    device.context.add_init_script("""
+        Object.defineProperty(window, "sessionStorage", { get() { throw new DOMException("no", "SecurityError"); } });
+        delete window.BroadcastChannel;
+    """)
+    first = new_tab(device, organiser.tickets(recording)[0].code)
+    second = new_tab(device, organiser.tickets(other_recording)[0].code)
+    look_at(device, first).plays()
+    first.reload()
+    first.wait_for_selector("#code", state="visible")
+    look_at(device, second).plays()
+
+
+def test_a_waiting_page_gives_its_seat_to_the_viewers_other_device_says_so_and_can_have_it_back(
+    open_device: OpenDevice, organiser: Organiser
+) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=2)
+    window = {"startsAt": soon.isoformat(), "endsAt": (soon + timedelta(hours=1)).isoformat()}
+    [ticket] = organiser.tickets(organiser.create_event(title="Tonight", **window))
+    phone, laptop = open_device(), open_device()
+    phone.enter(ticket.code)
+    phone.page.wait_for_selector("#waiting", state="visible")
+    laptop.enter(ticket.code)
+    laptop.page.wait_for_selector("#waiting", state="visible")
+    phone.page.evaluate("() => dispatchEvent(new Event('online'))")
+    reason, words = phone.ended(within=45)
+    assert reason == "yielded"
+    assert "Your code was entered on another device while this one was waiting for the start." in words
+    watch_here(phone)
+    phone.page.wait_for_selector("#waiting", state="visible")
+    assert laptop.ended(within=45)[0] == "yielded"
+    stays(lambda: phone.page.locator("#waiting").is_visible(), during=1, what="nobody takes it back by themselves")
+
+
+@pytest.mark.parametrize("how", ["deleted", "kicked", "devices"])
+def test_what_an_organiser_does_is_told_as_what_it_is(
+    open_device: OpenDevice, organiser: Organiser, recording: str, gate: StackUnderTest, how: str
+) -> None:
+    event_id = organiser.create_event(title="The recording", maxDevices=2)
+    copytree(gate.streams / recording, gate.streams / event_id)
+    [ticket] = organiser.tickets(event_id)
+    device, other = open_device(), httpx2.Client(base_url=gate.url)
+    device.enter(ticket.code)
+    device.plays()
+    other.post("/api/tokens/validate", json={"code": ticket.code}).raise_for_status()
+    _done_by(organiser, event_id, ticket)[how]()
+    reason, words = device.ended(within=45)
+    assert reason == how
+    assert {
+        "deleted": "This code is no longer valid.",
+        "kicked": "The event organizer has ended this session.",
+        "devices": "The event organizer now lets this code be used on fewer devices at a time.",
+    }[how] in words
+    other.close()
+
+
+def _done_by(organiser: Organiser, event_id: str, ticket: Ticket) -> dict[str, Callable[[], None]]:
+    return {
+        "deleted": lambda: organiser.delete(ticket),
+        "kicked": lambda: organiser.kick_all(event_id),
+        "devices": lambda: organiser.change(event_id, maxDevices=1),
+    }
+
+
+def test_the_page_knows_every_ending_that_there_is(open_device: OpenDevice) -> None:
+    device = open_device()
+    device.page.goto(device.url)
+    known = device.page.evaluate("async () => (await import('/static/portal/endings.js')).ENDINGS")
+    assert set(known) == set(Ending)
+    assert {word for word, shown in known.items() if shown.get("meant")} == {*MEANT, Ending.REVOKED, Ending.EVENT}
+    icons = device.page.evaluate("async () => (await fetch('/static/vendor/icons.svg')).text()")
+    assert [shown["icon"] for shown in known.values() if f'"i-{shown["icon"]}"' not in icons] == []
+    eventually(lambda: device.page.locator("#code").is_visible())

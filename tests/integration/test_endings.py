@@ -1,0 +1,152 @@
+"""Every way in which a session ends: one word in the database, the API, a webhook and the portal, one true sentence."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import select, update
+
+from control_plane.endings import MOVED, SENTENCES, Ending
+from control_plane.notifying.outbox import Topic
+from control_plane.schemas import utc_now
+from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.viewing import reaper
+from tests.support.api import Admin, ControlPlane, Viewer, claims_of
+from tests.support.hooks import add_webhook, outbox_of
+
+pytestmark = pytest.mark.anyio
+
+
+class Scene:
+    """A phone watches on a ticket; `laptop` is the viewer's other device."""
+
+    def __init__(self, plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer) -> None:
+        self.plane, self.admin, self.phone, self.laptop = plane, admin, phone, laptop
+        self.ticket: dict[str, Any] = {}
+        self.token = ""
+
+    async def begin(self, **event: Any) -> None:
+        self.ticket = await self.admin.ticket(**event)
+        assert (await self.phone.validate(self.ticket["code"])).status_code == 200
+        self.token = self.phone.token
+
+    async def change(self, model: Any, **values: Any) -> None:
+        async with self.plane.services.database.write() as db:
+            await db.execute(update(model).values(**values))
+
+    async def enter_on_the_laptop(self, **wish: Any) -> None:
+        assert (await self.laptop.validate(self.ticket["code"], **wish)).status_code == 200
+
+    async def stored(self) -> str | None:
+        async with self.plane.services.database.read() as db:
+            mine = ViewingSession.sid == claims_of(self.token).sid
+            return await db.scalar(select(ViewingSession.end_reason).where(mine))
+
+
+async def released(scene: Scene) -> None:
+    await scene.begin()
+    await scene.phone.release()
+
+
+async def replaced(scene: Scene) -> None:
+    await scene.begin()
+    await scene.phone.validate(scene.ticket["code"])
+
+
+async def timeout(scene: Scene) -> None:
+    await scene.begin()
+    await scene.change(ViewingSession, last_seen_at=utc_now() - timedelta(hours=25))
+    await reaper.clear_up(scene.plane.services.database)
+
+
+async def taken_over(scene: Scene) -> None:
+    await scene.begin(sessionPolicy="takeover")
+    await scene.enter_on_the_laptop(takeover=True)
+
+
+async def yielded(scene: Scene) -> None:
+    await scene.begin(starts_in_hours=1)
+    await scene.enter_on_the_laptop()
+
+
+async def kicked(scene: Scene) -> None:
+    await scene.begin()
+    sid = claims_of(scene.token).sid
+    (await scene.admin.http.delete(f"/api/admin/sessions/{sid}")).raise_for_status()
+
+
+async def devices(scene: Scene) -> None:
+    await scene.begin(maxDevices=2)
+    await scene.change(ViewingSession, last_seen_at=utc_now() - timedelta(minutes=1))
+    await scene.enter_on_the_laptop()
+    path = f"/events/{scene.ticket['eventId']}"
+    event = (await scene.admin.list(path))["data"]
+    kept = ("title", "startsAt", "endsAt", "accessWindowHours", "sessionPolicy", "version")
+    body = {name: event[name] for name in kept} | {"maxDevices": 1}
+    (await scene.admin.http.put(f"/api/admin{path}", json=body)).raise_for_status()
+
+
+async def expired(scene: Scene) -> None:
+    await scene.begin()
+    await scene.change(Ticket, expires_at=utc_now() - timedelta(minutes=2))
+    await reaper.clear_up(scene.plane.services.database)
+
+
+async def revoked(scene: Scene) -> None:
+    await scene.begin()
+    await scene.admin.patch("tokens", scene.ticket["id"], "revoke")
+
+
+async def event(scene: Scene) -> None:
+    await scene.begin()
+    await scene.admin.patch("events", scene.ticket["eventId"], "deactivate")
+
+
+async def deleted(scene: Scene) -> None:
+    await scene.begin()
+    (await scene.admin.http.delete(f"/api/admin/tokens/{scene.ticket['id']}")).raise_for_status()
+
+
+async def unknown(scene: Scene) -> None:
+    """As after a restored backup."""
+    await scene.begin()
+    async with scene.plane.services.database.write() as db:
+        await db.delete(await db.get_one(ViewingSession, claims_of(scene.token).sid))
+
+
+WAYS: Final[dict[Ending, Callable[[Scene], Awaitable[None]]]] = {
+    Ending.RELEASED: released,
+    Ending.REPLACED: replaced,
+    Ending.TIMEOUT: timeout,
+    Ending.TAKEN_OVER: taken_over,
+    Ending.YIELDED: yielded,
+    Ending.KICKED: kicked,
+    Ending.DEVICES: devices,
+    Ending.EXPIRED: expired,
+    Ending.REVOKED: revoked,
+    Ending.EVENT: event,
+    Ending.DELETED: deleted,
+    Ending.UNKNOWN: unknown,
+}
+NO_ROW: Final = {Ending.DELETED, Ending.UNKNOWN}
+NOT_TOLD: Final = {Ending.UNKNOWN}  # nothing ended: it was forgotten
+
+
+@pytest.fixture
+def scene(plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer) -> Scene:
+    return Scene(plane, admin, phone, laptop)
+
+
+@pytest.mark.parametrize("ending", Ending)
+async def test_each_ending_is_one_word_from_the_database_to_the_viewer(scene: Scene, ending: Ending) -> None:
+    await add_webhook(scene.plane.services.database, "https://hooks.example.org/", [Topic.SESSION_ENDED])
+    await WAYS[ending](scene)
+    assert await scene.stored() == (None if ending in NO_ROW else ending.value)
+    answer = await scene.phone.heartbeat(scene.token)
+    assert answer.status_code == (409 if ending in MOVED else 404)
+    assert answer.json() == {"error": SENTENCES[ending], "reason": ending.value}
+    told = [json.loads(message.body)["data"] for message in await outbox_of(scene.plane.services.database)]
+    expected = [] if ending in NOT_TOLD else [(claims_of(scene.token).sid, ending.value)]
+    assert [(one["sid"], one["reason"]) for one in told] == expected

@@ -1,0 +1,135 @@
+"""Each tab goes on with its own session: several tickets in one browser, duplicates, pages without cookies."""
+
+import httpx2
+import pytest
+
+from control_plane.storage.models import ViewingSession
+from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, older
+
+pytestmark = pytest.mark.anyio
+
+
+def word(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json().get("reason", "")
+
+
+def sid_of(token: str) -> str:
+    return str(claims_of(token).sid)
+
+
+async def watch(viewer: Viewer, ticket: dict[str, str]) -> str:
+    """Redeem in a tab of this browser; give its token."""
+    assert (await viewer.validate(ticket["code"])).status_code == 200
+    return viewer.token
+
+
+async def why_over(plane: ControlPlane, token: str) -> str | None:
+    async with plane.services.database.read() as db:
+        return (await db.get_one(ViewingSession, sid_of(token))).end_reason
+
+
+async def test_tickets_of_several_events_go_on_side_by_side(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    tickets = [await admin.ticket() for _ in range(3)]
+    tabs = [await watch(phone, ticket) for ticket in tickets]
+    for ticket, token in zip(tickets, tabs, strict=True):
+        answer = await phone.resume(sid_of(token))
+        assert answer.json()["event"]["id"] == ticket["eventId"]
+        assert await why_over(plane, token) == "replaced"
+
+
+async def test_one_tab_that_is_refused_leaves_the_others_alone(admin: Admin, phone: Viewer) -> None:
+    good, bad = await admin.ticket(), await admin.ticket()
+    stays, goes = await watch(phone, good), await watch(phone, bad)
+    await admin.patch("tokens", bad["id"], "revoke")
+    assert word(await phone.resume(sid_of(goes))) == (403, "revoked")
+    assert (await phone.resume(sid_of(stays))).status_code == 200
+
+
+async def test_the_name_of_a_session_opens_nothing_in_another_browser(
+    admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    ticket = await admin.ticket()
+    token = await watch(phone, ticket)
+    await watch(laptop, await admin.ticket())
+    assert word(await laptop.resume(sid_of(token))) == (401, "no-session")
+    laptop.http.cookies.clear()
+    assert word(await laptop.resume(sid_of(token))) == (401, "no-session")
+    assert (await phone.heartbeat(token)).status_code == 200
+
+
+@pytest.mark.parametrize("sid", ["x" * 22, "-", "a" * 64])
+async def test_a_session_that_nobody_knows_is_none(admin: Admin, phone: Viewer, sid: str) -> None:
+    await watch(phone, await admin.ticket())
+    assert word(await phone.resume(sid)) == (401, "no-session")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"sid": 5}', '{"sid": ""}', '{"sid": "' + "a" * 65 + '"}', "[]", "{", '{"sid":["a"]}', '{"sid":"\\u0000"}'],
+)
+async def test_what_cannot_name_a_session_is_malformed(admin: Admin, phone: Viewer, body: str) -> None:
+    await watch(phone, await admin.ticket())
+    assert word(await phone.http.post("/api/playback/resume", content=body)) == (400, "malformed")
+
+
+async def test_a_page_without_cookies_goes_on_with_its_token(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    """As in another site's iframe."""
+    old = await watch(phone, await admin.ticket())
+    phone.http.cookies.clear()
+    answer = await phone.resume(token=old)
+    assert answer.status_code == 200
+    assert "sg_resume" not in cookies_of(answer)
+    assert await why_over(plane, old) == "replaced"
+    assert (await phone.heartbeat()).status_code == 200
+
+
+async def test_a_page_that_goes_on_with_its_token_can_still_be_reloaded(admin: Admin, phone: Viewer) -> None:
+    await watch(phone, await admin.ticket())
+    await phone.resume(token=phone.token)
+    assert (await phone.resume(sid_of(phone.token))).status_code == 200
+
+
+async def test_a_page_that_another_tab_replaced_never_takes_the_seat_back_by_itself(
+    admin: Admin, phone: Viewer
+) -> None:
+    ticket = await admin.ticket()
+    first = await watch(phone, ticket)
+    second = await watch(phone, ticket)
+    for answer in (await phone.resume(token=first), await phone.refresh(first), await phone.heartbeat(first)):
+        assert word(answer) == (404, "replaced")
+        assert answer.json()["error"] == "This is now playing in another tab of this browser."
+    assert (await phone.heartbeat(second)).status_code == 200
+
+
+async def test_nor_does_a_page_that_gave_its_seat_back(admin: Admin, phone: Viewer) -> None:
+    ticket = await admin.ticket()
+    first = await watch(phone, ticket)
+    await phone.release(first)
+    second = await watch(phone, ticket)
+    assert word(await phone.resume(token=first)) == (409, "in-use")
+    assert (await phone.heartbeat(second)).status_code == 200
+
+
+async def test_the_viewer_may_take_it_back_by_a_reload(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+    ticket = await admin.ticket()
+    first = await watch(phone, ticket)
+    second = await watch(phone, ticket)
+    assert (await phone.resume(sid_of(first))).status_code == 200
+    assert await why_over(plane, second) == "replaced"
+
+
+async def test_a_token_that_ended_long_ago_says_nothing_of_its_session(admin: Admin, phone: Viewer) -> None:
+    token = await watch(phone, await admin.ticket())
+    assert word(await phone.resume(token=older(token, 3600 + 61))) == (401, "invalid")
+    assert (await phone.resume(token=older(token, 3600 + 50))).status_code == 200
+
+
+@pytest.mark.parametrize("taken", ["ticket", "event"])
+async def test_a_deleted_ticket_is_told_as_what_it_is(admin: Admin, phone: Viewer, taken: str) -> None:
+    ticket = await admin.ticket()
+    token = await watch(phone, ticket)
+    path = f"tokens/{ticket['id']}" if taken == "ticket" else f"events/{ticket['eventId']}"
+    (await admin.http.delete(f"/api/admin/{path}", headers={"X-Confirm-Delete": "Concert"})).raise_for_status()
+    for answer in (await phone.heartbeat(token), await phone.refresh(token), await phone.resume(token=token)):
+        assert word(answer) == (404, "deleted")
+        assert answer.json()["error"] == "This code is no longer valid. Please contact the event organizer."
