@@ -36,6 +36,7 @@ from control_plane.views import (
     portal,
 )
 from control_plane.views.admin_routes import ADMIN_API
+from control_plane.views.feed_lane import FeedLane
 from control_plane.views.viewer_routes import VIEWER_API
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -65,10 +66,13 @@ ROUTES: Final[list[BaseRoute]] = [
 
 
 class Application(Starlette):
-    """Puts the security headers around everything: the answer to a crash is made outside of all middleware."""
+    """Puts the security headers around everything: the answer to a crash is made outside of all middleware.
+
+    Only the feed's answers, which no browser sees, go past them.
+    """
 
     def build_middleware_stack(self) -> ASGIApp:
-        return SecurityHeaders(super().build_middleware_stack())
+        return FeedLane(SecurityHeaders(super().build_middleware_stack()))
 
 
 def create_app(settings: Settings) -> Starlette:

@@ -45,6 +45,14 @@ class Metrics:
             "streamgate_feed_followers", "Sidecars whose question to the feed is open.", registry=registry
         )
 
+        self._feed_answers = self.requests.labels("GET", "/internal/feed", "200")
+        self._feed_seconds = self.request_seconds.labels("GET", "/internal/feed")
+
+    def note_feed_answer(self, seconds: float) -> None:
+        """Count an answer of the feed as MeasureRequests counts all others."""
+        self._feed_answers.inc()
+        self._feed_seconds.observe(seconds)
+
     @contextmanager
     def following(self) -> Iterator[None]:
         """Count a follower of the feed for as long as its question is open."""

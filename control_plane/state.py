@@ -19,6 +19,7 @@ from control_plane.metrics import Metrics
 from control_plane.notifying.dispatcher import Dispatcher
 from control_plane.notifying.webhook_line import Lines
 from control_plane.revoking.edges import Receipts
+from control_plane.revoking.feed_pages import FeedPages
 from control_plane.settings import Settings
 from control_plane.storage.database import Database
 from control_plane.streaming.playlist_reader import PlaylistReader
@@ -44,6 +45,7 @@ class Services:
     retention: Retention
     probe: Probe
     dispatcher: Dispatcher
+    feed_pages: FeedPages
     shared_counts: RedisCounts | None = None
     receipts: Receipts = field(default_factory=Receipts)
     clients: Clients = field(default_factory=Clients)
@@ -84,6 +86,7 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
         key_uses=LastUses(database),
         audit_queue=AuditQueue(database),
         dashboard=Dashboard(database),
+        feed_pages=FeedPages(database),
         retention=Retention(timedelta(days=settings.audit_retention_days)),
         shared_counts=shared_counts,
         passwords=PasswordChecker(),

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import structlog
 from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +28,7 @@ LIVE_SECONDS: Final = 90
 FORGOTTEN_AFTER: Final = timedelta(days=7)
 _WRITE_EVERY_SECONDS: Final = 10
 _WRITE_EVERY_SECONDS_FOR_OTHERS: Final = 1  # where other control planes may be asked what is in force
+_AT_ONCE: Final = 500  # rows in a statement
 _REMEMBERED_RECEIPTS: Final = 4_096  # an instance: enough to tell how long each of the latest revocations took
 log = structlog.get_logger()
 
@@ -197,29 +199,36 @@ async def write_behind(database: Database, receipts: Receipts, now: datetime) ->
     try:
         async with database.write() as db:
             await db.execute(delete(Edge).where(Edge.heard_at < now - FORGOTTEN_AFTER))
-            for heard in sorted(taken, key=lambda one: (one.who.edge, one.who.name)):  # in the order of all processes
-                await _write(db, heard)
+            await _write(db, taken)
     except SQLAlchemyError as error:
         receipts.put_back(taken)
         log.error("receipts_not_written", error=type(error).__name__)
 
 
-async def _write(db: AsyncSession, heard: Heard) -> None:
-    """Write what one sidecar acknowledged, unless another process has heard of it since."""
-    row = await db.get(Edge, (heard.who.edge, heard.who.name))
-    if row is None or row.heard_at.timestamp() <= heard.at:
-        await db.merge(_row(heard))
+async def _write(db: AsyncSession, taken: Sequence[Heard]) -> None:
+    """Write what sidecars acknowledged, but for those of which another process has heard since.
+
+    In the order of all processes: they would wait for each other's rows otherwise.
+    """
+    insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
+    ordered = sorted(taken, key=lambda one: (one.who.edge, one.who.name))
+    for start in range(0, len(ordered), _AT_ONCE):
+        rows: Any = insert(Edge).values([_row(heard) for heard in ordered[start : start + _AT_ONCE]])
+        newer = {name: rows.excluded[name] for name in ("epoch", "acknowledged", "heard_at", "lag")}
+        unless_newer = Edge.heard_at <= rows.excluded.heard_at
+        keys = [Edge.name, Edge.instance]
+        await db.execute(rows.on_conflict_do_update(index_elements=keys, set_=newer, where=unless_newer))
 
 
-def _row(heard: Heard) -> Edge:
-    return Edge(
-        name=heard.who.edge,
-        instance=heard.who.name,
-        epoch=heard.cursor.epoch,
-        acknowledged=heard.cursor.n,
-        heard_at=datetime.fromtimestamp(heard.at, UTC),
-        lag=heard.lag,
-    )
+def _row(heard: Heard) -> dict[str, object]:
+    return {
+        "name": heard.who.edge,
+        "instance": heard.who.name,
+        "epoch": heard.cursor.epoch,
+        "acknowledged": heard.cursor.n,
+        "heard_at": datetime.fromtimestamp(heard.at, UTC),
+        "lag": heard.lag,
+    }
 
 
 def _heard(row: Edge) -> Heard:

@@ -2,8 +2,9 @@
 
 import hmac
 import math
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final
+from typing import NamedTuple
 
 import anyio
 from starlette.responses import JSONResponse, Response
@@ -12,6 +13,7 @@ from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Cursor, Page
 from control_plane.refusals import MalformedRequest, TokenUnusable
 from control_plane.revoking import revocation_feed
 from control_plane.revoking.edges import Instance
+from control_plane.revoking.feed_pages import Handout
 from control_plane.schemas import utc_now
 from control_plane.state import Request, Services
 from control_plane.streaming import origins
@@ -19,7 +21,13 @@ from control_plane.viewing import activity
 from control_plane.viewing.activity import NAME
 from control_plane.views.requests import services
 
-_MANY_CHANGES: Final = 500
+
+class Question(NamedTuple):
+    """What a follower asks: what comes after the cursor, within so many seconds, and who it is."""
+
+    cursor: str
+    wait: float
+    who: Instance | None
 
 
 async def feed(request: Request) -> Response:
@@ -28,16 +36,20 @@ async def feed(request: Request) -> Response:
     The next page of a snapshot is named in a Link header, too (RFC 8288): who reads ahead need not read this one first.
     Asking with a cursor is the receipt: what comes before it is in force where the question comes from.
     """
-    check_key(request)
-    wait, who = _wait_seconds(request.query_params.get("wait", "0")), _instance(request)
-    app = services(request)
-    with app.metrics.following():
-        answer = await _next_page(app, request.query_params.get("cursor", ""), wait, who)
-    is_long = len(answer.rows) >= _MANY_CHANGES
-    body = await anyio.to_thread.run_sync(answer.body) if is_long else answer.body()  # others' answers go in between
-    following = answer.page.next
-    headers = {"Link": f'<?cursor={following}>; rel="next"'} if following else None
-    return Response(body, headers=headers, media_type="application/json")
+    shown = request.headers.get("x-internal-api-key", "").encode()
+    handout = await next_page(services(request), question(services(request), shown, request.query_params))
+    headers = {"Link": link(handout)} if handout.page.next else None
+    return Response(handout.body, headers=headers, media_type="application/json")
+
+
+def question(app: Services, shown_key: bytes, query: Mapping[str, str]) -> Question:
+    """Read a question. Raise TokenUnusable or MalformedRequest."""
+    _check_key(app, shown_key)
+    return Question(query.get("cursor", ""), _wait_seconds(query.get("wait", "0")), _instance(query))
+
+
+def link(handout: Handout) -> str:
+    return f'<?cursor={handout.page.next}>; rel="next"'
 
 
 async def report_activity(request: Request) -> Response:
@@ -74,24 +86,33 @@ async def health(request: Request) -> Response:
 
 def check_key(request: Request) -> None:
     """Raise TokenUnusable unless the request shows the internal key; compared in constant time."""
-    expected = services(request).settings.internal_api_key.get_secret_value().encode()
-    if not hmac.compare_digest(request.headers.get("x-internal-api-key", "").encode(), expected):
+    _check_key(services(request), request.headers.get("x-internal-api-key", "").encode())
+
+
+def _check_key(app: Services, shown: bytes) -> None:
+    expected = app.settings.internal_api_key.get_secret_value().encode()
+    if not hmac.compare_digest(shown, expected):
         raise TokenUnusable
 
 
-async def _next_page(app: Services, asked: str, wait: float, who: Instance | None) -> revocation_feed.Answer:
+async def next_page(app: Services, question: Question) -> Handout:
+    """Wait for what is asked for, and count the follower for as long as its question is open."""
+    with app.metrics.following():
+        return await _next_page(app, *question)
+
+
+async def _next_page(app: Services, asked: str, wait: float, who: Instance | None) -> Handout:
     deadline, announcements = anyio.current_time() + wait, app.database.announcements
     is_noted = who is None
     while True:
         changed = announcements.next(revocation_feed.TOPIC)
-        async with app.database.read() as db:
-            answer = await revocation_feed.read_answer(db, asked)
+        handout = await app.feed_pages.after(asked, changed, fresh=wait == 0)
         if who and not is_noted:
-            is_noted = _note_question(app, who, asked, answer.page)
+            is_noted = _note_question(app, who, asked, handout.page)
         is_late = anyio.current_time() >= deadline or announcements.is_closed
-        if answer.rows or answer.page.snapshot or is_late:
-            _note_answer(app, who, answer)
-            return answer
+        if not handout.is_empty or handout.page.snapshot or is_late:
+            _note_answer(app, who, handout)
+            return handout
         with anyio.move_on_at(deadline):
             await changed.wait()
 
@@ -105,7 +126,7 @@ def _note_question(app: Services, who: Instance, asked: str, page: Page) -> bool
     return True
 
 
-def _note_answer(app: Services, who: Instance | None, answer: revocation_feed.Answer) -> None:
+def _note_answer(app: Services, who: Instance | None, answer: Handout) -> None:
     """Note what is pushed. A snapshot is not: the age of its changes says nothing about how fast they travel."""
     place = Cursor.parse(answer.page.cursor)
     if who and place and answer.newest and not answer.page.snapshot:
@@ -122,9 +143,9 @@ def _wait_seconds(text: str) -> float:
     return min(wait, MAX_WAIT_SECONDS)
 
 
-def _instance(request: Request) -> Instance | None:
+def _instance(query: Mapping[str, str]) -> Instance | None:
     """Return who asks; None when it names no edge. Raise MalformedRequest."""
-    named = {name: request.query_params.get(name) for name in ("edge", "instance")}
+    named = {name: query.get(name) for name in ("edge", "instance")}
     for name, value in named.items():
         if value is not None and not NAME.fullmatch(value):
             raise MalformedRequest(f"{name} is a text that matches {NAME.pattern}.")
