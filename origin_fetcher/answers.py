@@ -91,7 +91,7 @@ def accept(answer: httpx2.Response, name: str, asked: frozenset[bytes]) -> Accep
     is_part = status in {HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
     is_as_asked = (is_part and b"range" in asked) or (status == HTTPStatus.NOT_MODIFIED and asked & _CONDITIONS)
     if status != HTTPStatus.OK and not is_as_asked:
-        raise Refused(_said(answer))
+        raise Refused(said(answer))
     has_body = status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
     headers = [(b"content-type", media_type(name).encode()), *_passed_on(answer)]
     if not has_body or "content-encoding" in answer.headers:
@@ -131,7 +131,7 @@ def words(text: str) -> bytes:
     return re.sub(r"[^ -~]", "?", text)[:_LONGEST_WORDS].encode()
 
 
-def _said(answer: httpx2.Response) -> str:
+def said(answer: httpx2.Response) -> str:
     """Name a status and where it leads. The values of a query are left out: they may be secret."""
     place = answer.headers.get("location", "")
     address, mark, query = place.partition("?")

@@ -6,8 +6,6 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +17,6 @@ from control_plane.running.home import OperatorError, public_port, stream_root
 
 _UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
 _SIZE_OF_TIMEX: Final = 512  # more than any architecture's; all zeros: only ask
-_TOLERATED_SKEW_SECONDS: Final = 3.0
 _PATIENCE_SECONDS: Final = 3.0
 _GIGABYTE: Final = 1024**3
 _LITTLE_SPACE: Final = 2 * _GIGABYTE
@@ -27,7 +24,7 @@ _NO_SPACE: Final = _GIGABYTE // 10
 
 
 def examine(patient: Patient) -> list[Finding]:
-    return [*_clock(), *_origin(patient), *_disks(patient), *_port(patient)]
+    return [*_clock(), *_disks(patient), *_port(patient)]
 
 
 def _clock() -> Iterator[Finding]:
@@ -41,26 +38,6 @@ def _clock() -> Iterator[Finding]:
         yield warning("clock", "No time service keeps this machine's clock.", mend)
     elif state >= 0:
         yield ok("clock", "A time service keeps it.")
-
-
-def _origin(patient: Patient) -> Iterator[Finding]:
-    """Ask the origin, and compare clocks. Its address may hold a password: it is not repeated."""
-    url = patient.environment.get("UPSTREAM_ORIGIN", "").strip()
-    if not url:
-        return
-    try:
-        answer = httpx2.head(url, timeout=_PATIENCE_SECONDS)
-    except (httpx2.HTTPError, httpx2.InvalidURL):
-        yield error("origin", "UPSTREAM_ORIGIN does not answer.", "Check its address, and the network between.")
-        return
-    yield ok("origin", "UPSTREAM_ORIGIN answers.")
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
-        return
-    skew = abs((datetime.now(UTC) - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds())
-    if skew > _TOLERATED_SKEW_SECONDS:
-        yield warning("clock", f"It differs from the origin's by {skew:.0f} s.", "Let a time service keep both.")
 
 
 def _disks(patient: Patient) -> Iterator[Finding]:

@@ -15,7 +15,9 @@ from typing import NamedTuple
 import pytest
 
 from control_plane.running.home import create_home
+from tests.support.certificates import certificate
 from tests.support.command import Streamgate
+from tests.support.origin import Origin, Reply
 from tests.support.stack import free_port
 
 EVENT_ID = "3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f"
@@ -164,6 +166,66 @@ def test_an_origin_is_asked_and_its_clock_compared(doctor: Doctor, home: Path) -
         add_settings(home, UPSTREAM_ORIGIN=f"http://127.0.0.1:{port}")
         assert "differs from the origin's" in wrong([each for each in doctor() if "origin" in each.what], "clock").what
     assert wrong(doctor(), "origin").level == "error"
+
+
+@pytest.mark.parametrize(
+    ("reply", "level", "says"),
+    [
+        (
+            Reply(302, b"", {"Location": "/hls/?cookieCheck=1&session=hunter2"}),
+            "warning",
+            "302 to /hls/?cookieCheck=...",
+        ),
+        (Reply(401), "warning", "answers 401."),
+        (Reply(503), "warning", "answers 503."),
+        (Reply(404), "ok", "answers (404)."),
+    ],
+)
+def test_an_origin_is_quoted_with_what_it_answers(
+    doctor: Doctor, home: Path, reply: Reply, level: str, says: str
+) -> None:
+    origin = Origin(replies={"/hls/": reply})
+    origin.start()
+    add_settings(home, UPSTREAM_ORIGIN=origin.url)
+    try:
+        [found] = [each for each in doctor() if each.about == "origin"]
+    finally:
+        origin.stop()
+    assert found.level == level
+    assert says in found.what
+    assert "hunter2" not in found.what
+
+
+def test_an_origin_is_shown_what_it_wants_and_says_why_it_gives_no_answer(doctor: Doctor, home: Path) -> None:
+    origin = Origin(replies={"/hls/": Reply(404)})
+    origin.start()
+    settings = {"UPSTREAM_ORIGIN_HEADER": "X-Key: hunter2", "UPSTREAM_ORIGIN_QUERY": "sign=a%20b"}
+    add_settings(home, UPSTREAM_ORIGIN=origin.url, **settings)
+    doctor()
+    origin.stop()
+    [asked] = origin.asked
+    assert (asked.headers["x-key"], asked.target) == ("hunter2", "/hls/?sign=a%20b")
+    found = wrong(doctor(), "origin")
+    assert (found.level, found.what) == ("error", "UPSTREAM_ORIGIN gives no answer: connection refused.")
+    add_settings(home, UPSTREAM_ORIGIN="http://no-such-host.invalid")
+    assert "the name of its host is not known" in wrong(doctor(), "origin").what
+
+
+def test_an_origin_whose_certificate_nobody_trusts_is_told_so(doctor: Doctor, home: Path, tmp_path: Path) -> None:
+    origin = Origin(certificate=certificate(tmp_path, "localhost"))
+    origin.start()
+    add_settings(home, UPSTREAM_ORIGIN=origin.url)
+    try:
+        assert "the certificate is not trusted: self" in wrong(doctor(), "origin").what
+    finally:
+        origin.stop()
+
+
+def test_a_cache_that_may_fill_the_databases_disk_is_a_warning(doctor: Doctor, home: Path) -> None:
+    add_settings(home, UPSTREAM_ORIGIN="http://127.0.0.1:9", SEGMENT_CACHE_MAX_SIZE_GB="90000")
+    assert "90000 GB" in wrong(doctor(), "cache").what
+    add_settings(home, SEGMENT_CACHE_MAX_SIZE_GB="1")
+    assert not [each for each in doctor() if each.about == "cache"]
 
 
 def test_a_database_that_is_missing_is_an_error(doctor: Doctor, home: Path) -> None:

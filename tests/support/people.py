@@ -56,6 +56,10 @@ class Organiser:
         for session in self._data(self._http.get("/sessions", params={"eventId": event_id})):
             self._http.delete(f"/sessions/{session['sid']}").raise_for_status()
 
+    def test_stream(self, event_id: str) -> str:
+        """Give what is found out about the event's stream, as JSON."""
+        return self._http.post(f"/events/{event_id}/test-stream").raise_for_status().text
+
     def revoke(self, ticket: Ticket) -> None:
         self._data(self._http.patch(f"/tokens/{ticket.id}/revoke"))
 
