@@ -70,7 +70,7 @@ class Authorize:
         if refusal is None and claims is not None:
             source = self.sources.get(claims.eid)
             if source is not None:
-                added.append((b"x-gate-origin", source.url_of(path[len(claims.sp) :]).encode("latin-1")))
+                added += source.headers_of(path[len(claims.sp) :])
             if claims.sid == READER_SID:
                 added.append(_READER)
             elif claims.sid is not None:

@@ -6,6 +6,7 @@ It must never delay or fail a verdict. While the control plane is away, what is 
 import os
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -16,6 +17,8 @@ import httpx2
 import structlog
 from anyio.abc import TaskStatus
 
+from authz_sidecar.contract import origin_credentials
+from authz_sidecar.contract.origin_credentials import Credentials
 from authz_sidecar.contract.playback_token import EVENT_ID
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 
@@ -25,6 +28,7 @@ _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 10.0
 _EAGER_PAUSE_SECONDS: Final = 1.0  # while nothing is known: the feed may let viewers in any moment
 _LARGE_LIST_BYTES: Final = 65_536
+_NOTHING: Final = Credentials()
 _PLAYLIST: Final = "stream.m3u8"
 _ADDRESS: Final = re.compile(r"https?://[!-~]{1,1000}")  # nginx takes it apart and has the list of what is allowed
 
@@ -36,22 +40,31 @@ class OriginsRefused(ValueError):
 
 
 class Source(NamedTuple):
-    """An event's own origin: the address of its playlist, and of the folder that everything else lies in."""
+    """An event's own origin: the address of its playlist, of the folder with all else, and what is shown there."""
 
     playlist: str
     folder: str
+    credentials: Credentials = _NOTHING
 
     @classmethod
-    def at(cls, url: str) -> "Source":
+    def at(cls, url: str, credentials: Credentials = _NOTHING) -> "Source":
         """Read the address of a playlist, or of a folder with our playlist's name in it."""
         if url.lower().endswith(".m3u8"):
-            return cls(url, url[: url.rindex("/") + 1])
+            return cls(url, url[: url.rindex("/") + 1], credentials)
         folder = f"{url.rstrip('/')}/"
-        return cls(folder + _PLAYLIST, folder)
+        return cls(folder + _PLAYLIST, folder, credentials)
 
     def url_of(self, name: str) -> str:
         """Give the address of a file, named by its path below the event's stream folder."""
         return self.playlist if name == _PLAYLIST else self.folder + name
+
+    def headers_of(self, name: str) -> Iterator[tuple[bytes, bytes]]:
+        """Give what nginx hands on to the fetcher."""
+        yield b"x-gate-origin", self.url_of(name).encode("latin-1")
+        if self.credentials.header:
+            yield b"x-gate-origin-header", self.credentials.header.encode("latin-1")
+        if self.credentials.query:
+            yield b"x-gate-origin-query", self.credentials.query.encode("latin-1")
 
 
 class OriginList(Protocol):
@@ -138,12 +151,14 @@ class Origins:
 def parse(body: bytes) -> dict[str, Source]:
     """Read the control plane's list. Raise OriginsRefused."""
     try:
-        found = parse_object(body)["origins"].items()
-    except (JsonRefused, KeyError, AttributeError) as error:
-        raise OriginsRefused(f"{type(error).__name__}: {error}") from None
+        whole = parse_object(body)
+        found, shown = whole["origins"].items(), whole.get("credentials", {})
+        credentials = {event_id: origin_credentials.checked(**one) for event_id, one in shown.items()}
+    except (JsonRefused, KeyError, AttributeError, TypeError, ValueError) as error:
+        raise OriginsRefused(type(error).__name__) from None
     if not all(EVENT_ID.fullmatch(event_id) and _is_address(url) for event_id, url in found):
         raise OriginsRefused("an event without its address")
-    return {event_id: Source.at(url) for event_id, url in found}
+    return {event_id: Source.at(url, credentials.get(event_id, _NOTHING)) for event_id, url in found}
 
 
 async def _parsed(body: bytes) -> dict[str, Source]:

@@ -44,7 +44,8 @@ async def update_event(
         raise Conflict(_STALE)
     source = origins.checked(wanted.stream_url, allowed)
     expiry, devices = events.ticket_expiry(event), event.max_devices
-    for name, value in (wanted.model_dump(exclude={"version"}) | {"stream_url": source, "updated_at": now}).items():
+    origins.move(event, source)
+    for name, value in (wanted.model_dump(exclude={"version", "stream_url"}) | {"updated_at": now}).items():
         setattr(event, name, value)
     await db.flush()
     if event.max_devices < devices:

@@ -119,13 +119,25 @@ class TicketsByStatus(Schema):
     revoked: int = 0
 
 
+class OriginCredentials(Schema):
+    """What an event's own origin is shown; what is left out is shown no more. It is never told again."""
+
+    header: Annotated[str | None, Field(max_length=4200, repr=False)] = None
+    query: Annotated[str | None, Field(max_length=4200, repr=False)] = None
+
+
 class EventView(Schema):
-    """An event as the API shows it. `redeemed` counts tickets that ever were, `ticketCounts` those that still are."""
+    """An event as the API shows it. `redeemed` counts tickets that ever were, `ticketCounts` those that still are.
+
+    What its own origin is shown is not told, only whether there is any.
+    """
 
     id: str
     title: str
     description: str | None
     stream_url: str | None
+    has_origin_header: bool = False
+    has_origin_query: bool = False
     poster_url: str | None
     starts_at: datetime
     ends_at: datetime

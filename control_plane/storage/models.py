@@ -60,6 +60,9 @@ class Event(Base):
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str | None] = mapped_column(Text)
     stream_url: Mapped[str | None] = mapped_column(Text)
+    # What that origin is shown, sealed: a header as "Name: value", and a query.
+    origin_header: Mapped[str | None] = mapped_column(Text)
+    origin_query: Mapped[str | None] = mapped_column(Text)
     poster_url: Mapped[str | None] = mapped_column(Text)
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]

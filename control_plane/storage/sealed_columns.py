@@ -11,11 +11,16 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from control_plane.storage.database import DatabaseUnusable, create_engine, hold_schema
-from control_plane.storage.models import SealCheck
+from control_plane.storage.models import Event, SealCheck
 from control_plane.storage.models_admin import AdminUser, Webhook
 from control_plane.storage.sealing import SETTING, SealBroken, Sealer
 
-SEALED: Final[tuple[InstrumentedAttribute[Any], ...]] = (AdminUser.totp_secret, Webhook.secret)
+SEALED: Final[tuple[InstrumentedAttribute[Any], ...]] = (
+    AdminUser.totp_secret,
+    Webhook.secret,
+    Event.origin_header,
+    Event.origin_query,
+)
 _SAMPLE: Final = "streamgate"
 _OTHER_KEY: Final = (
     f"{SETTING} is missing or is not the key that the secrets in the database were sealed with. Put that one back, "

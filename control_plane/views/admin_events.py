@@ -18,8 +18,17 @@ from control_plane.refusals import Conflict, FieldRefused, MalformedRequest
 from control_plane.revoking import revocation, revocation_feed
 from control_plane.scheduling import deletion, event_changes, events
 from control_plane.scheduling.events import EventFilter
-from control_plane.schemas import EventDraft, EventQuery, EventUpdate, EventView, TicketsByStatus, utc_now
+from control_plane.schemas import (
+    EventDraft,
+    EventQuery,
+    EventUpdate,
+    EventView,
+    OriginCredentials,
+    TicketsByStatus,
+    utc_now,
+)
 from control_plane.storage.models import Event
+from control_plane.streaming import origins
 from control_plane.views import answers
 from control_plane.views.answers import Changed, Data, Page
 from control_plane.views.endpoints import Call, endpoint
@@ -70,6 +79,24 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
         figures = await events.figures(deed.db, [event.id], call.now)
         cursor = await revocation_feed.head(deed.db)
     return answers.changed(event_view(event, figures.get(event.id)), cursor)
+
+
+@endpoint(
+    "PUT /events/{event_id:uuid}/origin-credentials",
+    needs=Permission.EVENTS,
+    answers={200: Data[EventView]},
+    refuses=(Conflict, FieldRefused),
+)
+async def show_origin_credentials(call: Call, body: OriginCredentials) -> Response:
+    """Say what the event's own origin is shown: a secret header, a fixed query, or neither. Neither is told again."""
+    async with call.act(Action.EVENT_ORIGIN_CREDENTIALS, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        event = await events.find(deed.db, call.id("event_id"), for_update=True)
+        origins.show(deed.db, event, body.header, body.query)
+        await deed.db.flush()
+        deed.detail = {"header": event.origin_header is not None, "query": event.origin_query is not None}
+        figures = await events.figures(deed.db, [event.id], call.now)
+    return answers.data(event_view(event, figures.get(event.id)))
 
 
 @endpoint(
@@ -144,9 +171,12 @@ def _confirmed_title(call: Call) -> str:
 
 def event_view(event: Event, figures: events.EventFigures | None = None) -> EventView:
     found = figures or events.EventFigures()
-    names = EventView.model_fields.keys() - {"tickets", "redeemed", "watching", "ticket_counts"}
+    made_here = {"tickets", "redeemed", "watching", "ticket_counts", "has_origin_header", "has_origin_query"}
+    names = EventView.model_fields.keys() - made_here
     return EventView(
         **{name: getattr(event, name) for name in names},
+        has_origin_header=event.origin_header is not None,
+        has_origin_query=event.origin_query is not None,
         tickets=found.counts.total,
         redeemed=found.counts.ever_redeemed,
         watching=found.watching,
@@ -164,6 +194,7 @@ ENDPOINTS = (
     create_event,
     show_event,
     update_event,
+    show_origin_credentials,
     delete_event,
     archive_event,
     unarchive_event,

@@ -69,7 +69,8 @@ async def list_origins(request: Request) -> Response:
     check_key(request)
     async with services(request).database.read() as db:
         found = await origins.by_event(db, utc_now())
-    response = JSONResponse({"origins": found})
+    shown = {event_id: own.credentials._asdict() for event_id, own in found.items() if any(own.credentials)}
+    response = JSONResponse({"origins": {event_id: own.url for event_id, own in found.items()}, "credentials": shown})
     tag = f'"{sha256(response.body).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})

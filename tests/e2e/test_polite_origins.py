@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -76,30 +77,68 @@ def test_what_the_origin_is_shown_stands_nowhere_else(edge: Edge) -> None:
         assert SIGNATURE not in "".join(service.spec.env.values()), "nobody gets a secret that is not theirs"
 
 
-def test_the_origin_of_an_event_of_its_own_is_shown_nothing_of_it(tmp_path: Path) -> None:
-    common, own = Origin(), Origin()
+@dataclass(frozen=True)
+class Venue(Edge):
+    """An edge whose common origin is shown something, and two origins that events may name. `origin` is the common."""
+
+    first: Origin
+    second: Origin
+    organiser: Organiser
+
+    def event_at(self, origin: Origin) -> str:
+        return self.organiser.create_event(streamUrl=f"{origin.url}/{origin.add_event()}/")
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    origins = common, first, second = Origin(), Origin(), Origin()
     settings = {
         "UPSTREAM_ORIGIN": common.url,
         "UPSTREAM_ORIGIN_HEADER": f"X-Key: {SECRET}",
         "UPSTREAM_ORIGIN_QUERY": f"key={SIGNATURE}",
-        "UPSTREAM_ALLOWED_HOSTS": f"127.0.0.1:{own.port}",
+        "UPSTREAM_ALLOWED_HOSTS": f"127.0.0.1:{first.port}, 127.0.0.1:{second.port}",
     }
-    gate = StackUnderTest(tmp_path / "home", settings=settings)
+    gate = StackUnderTest(tmp_path_factory.mktemp("venue") / "home", settings=settings)
     try:
-        for origin in (common, own):
+        for origin in origins:
             origin.start()
         gate.start()
         organiser = Organiser(gate.url)
-        event = organiser.create_event(streamUrl=f"{own.url}/{own.add_event()}/")
+        yield Venue(gate, common, first, second, organiser)
         organiser.close()
-        edge = Edge(gate, own)
-        eventually(lambda: edge.get(event, "1.ts").status_code == 200, within=15)
     finally:
         gate.stop()
-        for origin in (common, own):
+        for origin in origins:
             origin.stop()
-    assert own.asked
-    assert not any(secret in asked.raw for asked in own.asked for secret in (SECRET, SIGNATURE))
+
+
+def test_an_events_own_origin_is_shown_nothing_of_the_common_ones(venue: Venue) -> None:
+    event = venue.event_at(venue.second)
+    eventually(lambda: venue.get(event, "1.ts").status_code == 200, within=20)
+    assert venue.second.asked
+    assert not any(secret in asked.raw for asked in venue.second.asked for secret in (SECRET, SIGNATURE))
+
+
+def test_an_events_own_origin_like_mediamtx_plays_once_it_is_shown_its_secret(venue: Venue) -> None:
+    own = "secret-of-one-event-alone"
+    event, other = venue.event_at(venue.first), venue.event_at(venue.second)
+    like_mediamtx(venue.first, own)
+    eventually(lambda: venue.get(event, "stream.m3u8").status_code == 502, within=20, what="the edge knows the event")
+    eventually(lambda: "302 to " in venue.organiser.test_stream(event), within=20, every=1.2)
+    shown = venue.organiser.show_origin(event, header=f"Authorization: Bearer {own}", query="of=this-event")
+    assert own not in str(shown)
+    assert (shown["hasOriginHeader"], shown["hasOriginQuery"]) == (True, True)
+    eventually(lambda: venue.get(event, "stream.m3u8").status_code == 200, within=20)
+    for name in NAMES:
+        assert venue.get(event, name).status_code == 200, name
+    eventually(lambda: venue.get(other, "1.ts").status_code == 200, within=20)
+    assert not any(own in asked.raw for origin in (venue.origin, venue.second) for asked in origin.asked)
+    queries = {asked.target.partition("?")[2] for asked in venue.first.asked if own in asked.raw}
+    assert queries == {"of=this-event", "of=this-event&_HLS_msn=4"}
+    assert own.encode() not in (venue.gate.home / "streamgate.db").read_bytes()
+    kept = [file.read_bytes() for file in (venue.gate.home / "cache").rglob("*") if file.is_file()]
+    assert kept
+    assert not any(own.encode() in content or b"of=this-event" in content for content in kept)
 
 
 @pytest.mark.parametrize(

@@ -120,3 +120,70 @@ async def test_what_was_written_past_the_api_is_told_in_its_one_spelling_or_not_
     await put(plane, elsewhere, stream_url="https://elsewhere.example/x/")
     told = {odd: "https://media.example/x/", elsewhere: "https://elsewhere.example/x/"}
     assert await origins(plane) == told, "nginx has the list of hosts and refuses the second"
+
+
+async def shown(admin: Admin, event: str, **what: str | None) -> Any:
+    return await admin.http.put(f"/api/admin/events/{event}/origin-credentials", json=what)
+
+
+async def test_what_an_origin_is_shown_is_sealed_told_to_edges_and_to_nobody_else(
+    admin: Admin, plane: ControlPlane
+) -> None:
+    event = await admin.create_event(streamUrl=ADDRESS)
+    assert (await admin.list(f"/events/{event}"))["data"]["hasOriginHeader"] is False
+    answer = await shown(admin, event, header="Authorization:Bearer hunter2", query="?signature=hunter3")
+    assert answer.status_code == 200
+    everything = answer.text + str(await admin.list("/events")) + str(await admin.list("/audit"))
+    async with plane.services.database.read() as db:
+        found = await db.get(Event, event)
+    assert found
+    everything += f"{found.origin_header}{found.origin_query}"
+    assert "hunter" not in everything
+    told = (await listed(plane)).json()["credentials"]
+    assert told == {event: {"header": "Authorization: Bearer hunter2", "query": "signature=hunter3"}}
+    assert (await shown(admin, event)).json()["data"]["hasOriginHeader"] is False
+    assert (await listed(plane)).json()["credentials"] == {}
+
+
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        ({"header": "Host: hunter2"}, "header"),
+        ({"header": "X: hunter2\r\nY: z"}, "header"),
+        ({"header": "hunter2"}, "header"),
+        ({"header": "Range: hunter2"}, "header"),
+        ({"query": "a=hunter2#"}, "query"),
+        ({"query": "hunter2&_HLS_msn=3"}, "query"),
+    ],
+)
+async def test_what_cannot_be_shown_is_refused_and_not_repeated(
+    admin: Admin, what: dict[str, str | None], field: str
+) -> None:
+    answer = await shown(admin, await admin.create_event(streamUrl=ADDRESS), **what)
+    assert (answer.status_code, answer.json()["fields"].keys()) == (422, {field})
+    assert "hunter2" not in answer.text
+
+
+async def test_an_event_without_an_origin_of_its_own_has_nobody_to_show_anything_to(admin: Admin) -> None:
+    assert (await shown(admin, await admin.create_event(), header="X-Key: abc")).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("moved_to", "is_kept"),
+    [
+        ("https://media.example/elsewhere/", True),
+        ("http://media.example/live/", False),
+        ("https://10.0.0.5:8888/live/", False),
+        (None, False),
+    ],
+)
+async def test_what_one_host_is_shown_is_never_shown_to_another(
+    admin: Admin, moved_to: str | None, *, is_kept: bool
+) -> None:
+    event = await admin.create_event(streamUrl="https://media.example/live/")
+    await shown(admin, event, header="X-Key: abc", query="a=b")
+    known = (await admin.list(f"/events/{event}"))["data"]
+    kept = ("title", "startsAt", "endsAt", "version")
+    body = {name: known[name] for name in kept} | {"streamUrl": moved_to}
+    changed = (await admin.http.put(f"/api/admin/events/{event}", json=body)).json()["data"]
+    assert (changed["hasOriginHeader"], changed["hasOriginQuery"]) == (is_kept, is_kept)

@@ -56,6 +56,13 @@ class Organiser:
         for session in self._data(self._http.get("/sessions", params={"eventId": event_id})):
             self._http.delete(f"/sessions/{session['sid']}").raise_for_status()
 
+    def show_origin(self, event_id: str, header: str | None = None, query: str | None = None) -> dict[str, Any]:
+        """Say what the event's own origin is shown."""
+        remember(*filter(None, (header, query)))
+        answer = self._http.put(f"/events/{event_id}/origin-credentials", json={"header": header, "query": query})
+        found: dict[str, Any] = self._data(answer)
+        return found
+
     def test_stream(self, event_id: str) -> str:
         """Give what is found out about the event's stream, as JSON."""
         return self._http.post(f"/events/{event_id}/test-stream").raise_for_status().text

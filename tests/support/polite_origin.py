@@ -6,9 +6,9 @@ from tests.support.origin import Answerer, Asked, Origin, Reply
 
 
 def like_mediamtx(origin: Origin, secret: str) -> None:
-    """Let all that is there answer as MediaMTX 1.18 does (internal/servers/hls): a bearer secret, or the cookie check.
+    """Let all that is there answer as MediaMTX 1.18 does (internal/servers/hls/http_server.go), with an hlsCDNSecret.
 
-    Who shows neither is sent to `?cookieCheck=1` with a cookie; who comes there without it cannot keep cookies: 400.
+    Who does not show it is sent from a playlist to `?cookieCheck=1`, and gets nothing else without a session.
     """
     for path, reply in list(origin.replies.items()):
         origin.replies[path] = _guarded(reply, secret)
@@ -24,10 +24,11 @@ def _guarded(reply: Reply | Answerer, secret: str) -> Answerer:
     def answer(asked: Asked) -> Reply:
         if asked.headers.get("authorization") == f"Bearer {secret}":
             return reply(asked) if callable(reply) else reply
-        if "cookieCheck=1" in asked.target:
-            return Reply(HTTPStatus.BAD_REQUEST, b"cookies are required")
-        path = asked.target.partition("?")[0].rpartition("/")[2]
-        return Reply(302, b"", {"Location": f"{path}?cookieCheck=1", "Set-Cookie": "cookieCheck=1; Path=/"})
+        path = asked.target.partition("?")[0]
+        if not path.endswith(".m3u8"):
+            return Reply(HTTPStatus.BAD_REQUEST, b"no session")
+        cookie = "cookieCheck=1; HttpOnly; Secure; SameSite=None; Partitioned"
+        return Reply(302, b"", {"Location": f"{path}?cookieCheck=1", "Set-Cookie": cookie})
 
     return answer
 

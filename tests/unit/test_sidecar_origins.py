@@ -120,6 +120,10 @@ async def test_as_long_as_nothing_is_known_it_asks_each_second() -> None:
         listed({ONE: "https://a.example/" + "x" * 2000}),
         listed({ONE: "https://a.example/", TWO: "nonsense"}),
         b'{"origins": {"%b": 1}}' % ONE.encode(),
+        b'{"origins": {}, "credentials": {"%b": {"header": "X: y\\r\\nZ: 1", "query": ""}}}' % ONE.encode(),
+        b'{"origins": {}, "credentials": {"%b": {"header": "Host: y", "query": ""}}}' % ONE.encode(),
+        b'{"origins": {}, "credentials": {"%b": {"header": ""}}}' % ONE.encode(),
+        b'{"origins": {}, "credentials": []}',
     ],
 )
 def test_a_list_that_makes_no_sense_is_refused_whole(body: bytes) -> None:
@@ -143,3 +147,14 @@ def test_the_streams_playlist_is_the_sources_and_all_else_lies_beside_it(
     assert Source.at(source).url_of("stream.m3u8") == playlist
     assert Source.at(source).url_of("720p/1.ts") == segment
     assert Source.at(source).url_of("720p/stream.m3u8").endswith("/720p/stream.m3u8")
+
+
+def test_what_an_origin_is_shown_comes_with_each_of_its_files_and_stands_in_no_message() -> None:
+    shown = {"header": "Authorization: Bearer hunter2", "query": "a=hunter2"}
+    source = parse(json.dumps({"origins": {ONE: "https://a.example/x/"}, "credentials": {ONE: shown}}).encode())[ONE]
+    assert dict(source.headers_of("720p/1.ts")) == {
+        b"x-gate-origin": b"https://a.example/x/720p/1.ts",
+        b"x-gate-origin-header": b"Authorization: Bearer hunter2",
+        b"x-gate-origin-query": b"a=hunter2",
+    }
+    assert "hunter2" not in repr(source)
