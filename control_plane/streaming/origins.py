@@ -51,6 +51,11 @@ def show(db: AsyncSession, event: Event, header: str | None, query: str | None) 
     event.origin_query = _sealed(db, _checked("query", query or "").query)
 
 
+def shown(event: Event) -> dict[str, bool]:
+    """Tell whether the event's own origin is shown anything: all that anybody is told of it again."""
+    return {"header": event.origin_header is not None, "query": event.origin_query is not None}
+
+
 def move(event: Event, stream_url: str | None) -> None:
     """Let an event's stream come from elsewhere. What one host was shown is never shown to another one."""
     if _place_of(event.stream_url) != _place_of(stream_url):

@@ -9,6 +9,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+import anyio
 import httpx2
 
 from authz_sidecar.contract.key_source import KeySource
@@ -19,6 +20,7 @@ MAX_PLAYLIST_BYTES: Final = 16 * 1024 * 1024  # ten hours of segments of two sec
 _TOKEN_SECONDS: Final = 10
 _AT_ONCE: Final = 16
 _FIRST: Final = "stream.m3u8"
+_FAILURES_REMEMBERED_SECONDS: Final = 1.1
 _ORIGIN_ANSWER: Final = "X-Origin-Answer"
 
 
@@ -53,7 +55,19 @@ class PlaylistReader:
         )
 
     async def read(self, event: Event, now: datetime, name: str = _FIRST) -> Page:
-        """Read a playlist of the event. Raise ReadFailed."""
+        """Read a playlist of the event. Raise ReadFailed.
+
+        nginx remembers for a second that an origin failed, and not why: then it is asked once more.
+        """
+        try:
+            return await self._read(event, now, name)
+        except ReadFailed as failed:
+            if failed.status != httpx2.codes.BAD_GATEWAY or failed.origin_answer:
+                raise
+        await anyio.sleep(_FAILURES_REMEMBERED_SECONDS)
+        return await self._read(event, now, name)
+
+    async def _read(self, event: Event, now: datetime, name: str) -> Page:
         try:
             async with self._http.stream(
                 "GET", stream_prefix(event.id) + name, headers=self._headers(event, now)

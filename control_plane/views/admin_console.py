@@ -32,6 +32,7 @@ DONE: Final = {
     "signed-out": "You are signed out.",
     "set-up": "Your account is ready, and you are signed in.",
     "created": "The event was created.",
+    "origin-shown": "What the origin is shown was saved.",
     "deactivated": "The event is deactivated. Nobody can watch it.",
     "reactivated": "The event is active again. Viewers enter their code once more.",
     "revoked": "The ticket is revoked. Whoever was watching with it is cut off.",

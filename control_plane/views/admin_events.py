@@ -94,7 +94,7 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
         event = await events.find(deed.db, call.id("event_id"), for_update=True)
         origins.show(deed.db, event, body.header, body.query)
         await deed.db.flush()
-        deed.detail = {"header": event.origin_header is not None, "query": event.origin_query is not None}
+        deed.detail = dict(origins.shown(event))
         figures = await events.figures(deed.db, [event.id], call.now)
     return answers.data(event_view(event, figures.get(event.id)))
 
@@ -175,8 +175,8 @@ def event_view(event: Event, figures: events.EventFigures | None = None) -> Even
     names = EventView.model_fields.keys() - made_here
     return EventView(
         **{name: getattr(event, name) for name in names},
-        has_origin_header=event.origin_header is not None,
-        has_origin_query=event.origin_query is not None,
+        has_origin_header=origins.shown(event)["header"],
+        has_origin_query=origins.shown(event)["query"],
         tickets=found.counts.total,
         redeemed=found.counts.ever_redeemed,
         watching=found.watching,

@@ -17,6 +17,7 @@ from control_plane.scheduling import events
 from control_plane.schemas import Credentials, Paging, TicketView, utc_now
 from control_plane.state import Request
 from control_plane.storage.models import Event
+from control_plane.streaming import origins
 from control_plane.ticketing import ticket_search, tickets
 from control_plane.ticketing.tickets import STATUSES, TicketFilter
 from control_plane.views import admin_forms, admin_setup, forms
@@ -145,7 +146,23 @@ async def show_codes(request: Request) -> Response:
     return render(request, "codes.html", event=event, codes=[ticket.code for ticket in made], origin=origin, made=made)
 
 
-async def _event_page(request: Request, order: Form, status: int = 200) -> Response:
+@console_page
+async def show_to_origin(request: Request) -> Response:
+    """Say what the event's own origin is shown. What was typed is never sent back."""
+    typed = await forms.typed(request)
+    try:
+        async with doing(request, Action.EVENT_ORIGIN_CREDENTIALS) as deed:
+            event = await events.find(deed.db, _event_id(request), for_update=True)
+            deed.subject = deed.event_id = event.id
+            origins.show(deed.db, event, typed.get("header", "").strip(), typed.get("query", "").strip())
+            deed.detail = dict(origins.shown(event))
+    except FieldRefused as refusal:
+        wrong = Form({}, {refusal.field: str(refusal)})
+        return await _event_page(request, Form(admin_forms.ORDER_START), 422, wrong)
+    return redirect(_address(event), done="origin-shown")
+
+
+async def _event_page(request: Request, order: Form, status: int = 200, origin: Form | None = None) -> Response:
     wanted, paging, now = _filter(request), _paging(request), utc_now()
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
@@ -155,7 +172,7 @@ async def _event_page(request: Request, order: Form, status: int = 200) -> Respo
     shown = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
     values = _row(event, figures.get(event.id)) | _ticket_list(wanted, shown, _pages(paging, found.total))
     values |= {"expires_at": events.ticket_expiry(event), "stream_folder": _stream_folder(request, event)}
-    return render(request, "event.html", status, order=order, note=note_on(found), **values)
+    return render(request, "event.html", status, order=order, origin=origin or Form({}), note=note_on(found), **values)
 
 
 def _ticket_list(wanted: TicketFilter, shown: list[TicketView], pages: dict[str, int]) -> dict[str, Any]:
@@ -232,6 +249,7 @@ ROUTES: Final[list[BaseRoute]] = [
     Route("/events/new", new_event),
     Route("/events/new", create_event, methods=["POST"]),
     Route(_EVENT, show_event),
+    Route(f"{_EVENT}/origin-credentials", show_to_origin, methods=["POST"]),
     Route(f"{_EVENT}/codes", show_codes),
     Route(f"{_EVENT}/codes", generate_codes, methods=["POST"]),
     Route(f"{_EVENT}/deactivate", ask.about_event(ask.DEACTIVATE), methods=_ASK),

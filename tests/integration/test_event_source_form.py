@@ -70,3 +70,27 @@ def test_where_no_host_is_allowed_nobody_is_asked_for_a_source(tmp_path: Path) -
         assert "streamUrl" not in admin.get("/admin/events/new").text
         answer = admin.post("/admin/events/new", data=EVENT | {"streamUrl": "https://media.example/"})
         assert (answer.status_code, "No stream is fetched from" in answer.text) == (422, True)
+
+
+def test_what_the_origin_is_shown_is_typed_once_and_never_shown_again(admin: TestClient) -> None:
+    made = admin.post("/admin/events/new", data=EVENT | {"streamUrl": "https://media.example/live"})
+    address = made.headers["location"].partition("?")[0]
+    assert "Header: <strong>not set</strong>" in admin.get(address).text
+    typed = {"header": "Authorization: Bearer hunter2", "query": "signature=hunter2"}
+    saved = admin.post(f"{address}/origin-credentials", data=typed)
+    assert saved.status_code == 303, saved.text
+    page = admin.get(saved.headers["location"]).text
+    assert "What the origin is shown was saved." in page
+    assert "Header: <strong>set</strong>. Query: <strong>set</strong>" in page
+    refused = admin.post(f"{address}/origin-credentials", data={"header": "hunter2", "query": "a=b"})
+    assert (refused.status_code, "This must be one header like" in refused.text) == (422, True)
+    assert "Header: <strong>set</strong>" in refused.text, "nothing was lost"
+    for text in (page, refused.text, admin.get(address).text):
+        assert "hunter2" not in text
+    admin.post(f"{address}/origin-credentials", data={"header": "", "query": ""})
+    assert "Header: <strong>not set</strong>. Query: <strong>not set</strong>" in admin.get(address).text
+
+
+def test_an_event_without_a_source_of_its_own_has_no_such_form(admin: TestClient) -> None:
+    made = admin.post("/admin/events/new", data=EVENT | {"streamUrl": ""})
+    assert "What the origin is shown" not in admin.get(made.headers["location"]).text
