@@ -102,7 +102,7 @@ def create_app(settings: Settings) -> Starlette:
         await services.probe.close()
         await services.database.close()
         if services.shared_counts:
-            await services.shared_counts.close()
+            await services.shared_counts.disconnect()
 
     app = Application(
         routes=ROUTES,

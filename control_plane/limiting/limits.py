@@ -3,10 +3,15 @@
 import ipaddress
 import math
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from control_plane.limiting.guesses import Guesses, PlacesTaken, SharedPlaces
 from control_plane.limiting.moving_windows import Limit, MovingWindow
-from control_plane.refusals import TooManyAttempts
+from control_plane.refusals import Refusal, TooManyAttempts
 
 _FEW_GUESSES: Final = Limit("few-guesses", 5, 60)
 _MANY_GUESSES: Final = Limit("guesses", 60, 60)
@@ -15,10 +20,9 @@ _SECOND_FACTORS: Final = Limit("second-factors", 10, 600)
 _REFRESHES: Final = 12
 
 
-class SharedCounts(Protocol):
+class SharedCounts(SharedPlaces, Protocol):
     """Counts that several control planes share. None is the answer of counts that are away for the moment."""
 
-    async def wait(self, limit: Limit, key: str) -> float | None: ...
     async def hit(self, limit: Limit, key: str) -> float | None: ...
 
 
@@ -26,28 +30,42 @@ class Limits:
     """Counts in memory, and where there are shared counts, there too: those decide for as long as they answer.
 
     So what this process has seen is still known when they go away. Time comes from the clock: shared counts have
-    their own, too.
+    their own, too. Everything is counted before it is judged.
     """
 
     def __init__(self, token_seconds: int, shared: SharedCounts | None = None) -> None:
         self._shared = shared
         self._refreshes = Limit("refreshes", _REFRESHES, token_seconds)
-        limits = _FEW_GUESSES, _MANY_GUESSES, _SIGN_INS, _SECOND_FACTORS, self._refreshes
+        limits = _FEW_GUESSES, _SIGN_INS, _SECOND_FACTORS, self._refreshes
         self._windows = {limit.name: MovingWindow(limit) for limit in limits}
+        self._guesses = Guesses(_MANY_GUESSES, shared)
 
-    async def check_guesser(self, address: str) -> None:
-        """Raise TooManyAttempts for an address that has guessed so much that even good codes must wait."""
-        network = network_of(address)
-        wait = await self._shared.wait(_MANY_GUESSES, network) if self._shared else None
-        if wait is None:
-            wait = self._windows[_MANY_GUESSES.name].wait(network, time.monotonic())
-        _refuse_for(wait)
+    @asynccontextmanager
+    async def guess(self, address: str, wrong: tuple[type[Refusal], ...]) -> AsyncIterator[None]:
+        """Judge in this block whether somebody has guessed right; a refusal of a `wrong` kind says that they have not.
 
-    async def count_guess(self, address: str) -> None:
-        """Count one wrong guess; raise TooManyAttempts past the fifth in a minute."""
+        Raise TooManyAttempts instead of it past the fifth in a minute, and without judging where sixty were wrong.
+        Other refusals are told to holders of good codes only, and a database that fails has judged nothing. Whatever
+        else ends the block counts as a wrong guess.
+        """
         network = network_of(address)
-        await self._hit(_MANY_GUESSES, network)
-        _refuse_for(await self._hit(_FEW_GUESSES, network))
+        try:
+            place = await self._guesses.take(network)
+        except PlacesTaken as taken:
+            raise _too_many(taken.seconds) from None
+        try:
+            yield
+        except wrong:
+            await self._guesses.keep(place)
+            _refuse_for(await self._hit(_FEW_GUESSES, network))
+            raise
+        except (Refusal, SQLAlchemyError):
+            await self._guesses.give_back(place)
+            raise
+        else:
+            await self._guesses.give_back(place)
+        finally:
+            self._guesses.decided(place)
 
     async def count_sign_in(self, address: str) -> None:
         """Count one attempt to sign in; raise TooManyAttempts past the tenth in a minute."""
@@ -69,7 +87,11 @@ class Limits:
 
 def _refuse_for(seconds: float) -> None:
     if seconds > 0:
-        raise TooManyAttempts(max(1, math.ceil(seconds)))
+        raise _too_many(seconds)
+
+
+def _too_many(seconds: float) -> TooManyAttempts:
+    return TooManyAttempts(max(1, math.ceil(seconds)))
 
 
 def network_of(address: str) -> str:

@@ -7,22 +7,44 @@ a while after it failed nobody asks it. The counts in memory decide meanwhile.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final, TypeVar
+from uuid import uuid4
 
 import structlog
-from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.aio.storage import RedisStorage
-from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import ConnectionPool
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from control_plane.limiting.guesses import UNDECIDED
 from control_plane.limiting.moving_windows import Limit
 
 PATIENCE_SECONDS: Final = 0.1
+OPEN_SECONDS: Final = 5  # after this a hit that is still open counts as one whose process has died
 _LEFT_ALONE_SECONDS: Final = 2.0
 _PREFIX: Final = "streamgate"
+# A moving window: sorted by Redis's own clock are all hits, and beside them those that may still be taken back.
+_HIT: Final = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local amount, seconds, member, open_seconds = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - seconds)
+if redis.call('ZCARD', KEYS[1]) < amount then
+  redis.call('ZADD', KEYS[1], now, member)
+  redis.call('EXPIRE', KEYS[1], seconds + 1)
+  if open_seconds > 0 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - open_seconds)
+    redis.call('ZADD', KEYS[2], now, member)
+    redis.call('EXPIRE', KEYS[2], open_seconds + 1)
+  end
+  return '0'
+end
+if open_seconds > 0 and redis.call('ZCOUNT', KEYS[2], now - open_seconds, '+inf') > 0 then
+  return 'undecided'
+end
+return tostring(redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] + seconds - now)
+"""
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -33,34 +55,39 @@ class RedisCounts:
         once = Retry(NoBackoff(), 0)  # its own default tries three more times, with pauses
         patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
         self._pool = ConnectionPool.from_url(url, retry=once, **patience)
-        own_pool: dict[str, Any] = {"connection_pool": self._pool}
-        storage = RedisStorage("redis://", implementation="redispy", key_prefix=_PREFIX, **own_pool)
-        self._windows = MovingWindowRateLimiter(storage)
+        self._redis = Redis(connection_pool=self._pool)
+        self._script = self._redis.register_script(_HIT)
         self._left_alone_until = 0.0
         self._is_away = False
 
-    async def wait(self, limit: Limit, key: str) -> float | None:
-        """Tell after how many seconds the key may be hit: 0 is now."""
-        return await self._ask(lambda: self._wait(_item(limit), key))
-
     async def hit(self, limit: Limit, key: str) -> float | None:
         """Count a hit, or count nothing and tell after how many seconds there is room for one."""
-        return await self._ask(lambda: self._hit(_item(limit), key))
+        return await self._ask(lambda: self._hit(limit, key, uuid4().hex, 0))
 
-    async def close(self) -> None:
+    async def open(self, limit: Limit, key: str, member: str) -> float | None:
+        """Count a hit that may be taken back; UNDECIDED where there is no room, but where others may yet make some."""
+        return await self._ask(lambda: self._hit(limit, key, member, OPEN_SECONDS))
+
+    async def close(self, limit: Limit, key: str, member: str, *, take_back: bool) -> None:
+        """Say what came of an open hit."""
+        every, still_open = _names(limit, key)
+        await self._ask(lambda: self._remove(member, every if take_back else None, still_open))
+
+    async def disconnect(self) -> None:
         await self._pool.disconnect()
 
-    async def _wait(self, item: RateLimitItem, key: str) -> float:
-        return 0 if await self._windows.test(item, key) else await self._until_reset(item, key)
+    async def _hit(self, limit: Limit, key: str, member: str, open_seconds: int) -> float:
+        arguments = limit.amount, limit.seconds, member, open_seconds
+        answer = await self._script(keys=_names(limit, key), args=arguments)
+        return UNDECIDED if answer == b"undecided" else float(answer)
 
-    async def _hit(self, item: RateLimitItem, key: str) -> float:
-        return 0 if await self._windows.hit(item, key) else await self._until_reset(item, key)
+    async def _remove(self, member: str, *names: str | None) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in filter(None, names):
+                pipeline.zrem(name, member)
+            await pipeline.execute()
 
-    async def _until_reset(self, item: RateLimitItem, key: str) -> float:
-        stats = await self._windows.get_window_stats(item, key)
-        return max(1.0, stats.reset_time - time.time())
-
-    async def _ask(self, question: Callable[[], Awaitable[float]]) -> float | None:
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
         if time.monotonic() < self._left_alone_until:
             return None
         try:
@@ -84,5 +111,7 @@ class RedisCounts:
         self._is_away = False
 
 
-def _item(limit: Limit) -> RateLimitItem:
-    return RateLimitItemPerSecond(limit.amount, limit.seconds, namespace=limit.name)
+def _names(limit: Limit, key: str) -> tuple[str, str]:
+    """Give both names of a key; the braces keep them together in a cluster."""
+    name = f"{_PREFIX}:{{{limit.name}:{key}}}"
+    return f"{name}:hits", f"{name}:open"

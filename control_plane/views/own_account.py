@@ -100,10 +100,11 @@ async def begin_totp(call: Call, body: PasswordProof) -> Response:
     "POST /account/totp/confirm",
     needs=Permission.OWN_ACCOUNT,
     answers={200: Data[RecoveryCodes]},
-    refuses=(Conflict, FieldRefused),
+    refuses=(Conflict, FieldRefused, TooManyAttempts),
 )
 async def confirm_totp(call: Call, body: CodeProof) -> Response:
     """Put the secret in force with a code of the app; the answer shows the recovery codes this once."""
+    await call.app.limits.count_second_factor(_own_id(call))
     async with call.act(Action.TOTP_ENABLE, call.actor.name) as deed:
         deed.detail = {"step": "confirmed"}
         user = await accounts.get(deed.db, _own_id(call), lock=True)

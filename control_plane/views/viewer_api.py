@@ -62,12 +62,8 @@ async def validate(call: Call) -> Response:
     request = call.request
     app, address = services(request), client_address(request)
     with asking(request, audit.REDEEM) as asked:
-        await app.limits.check_guesser(address)
-        try:
+        async with app.limits.guess(address, wrong=(MalformedRequest, UnknownCode)):
             grant = await _redeem(request, app, asked)
-        except (MalformedRequest, UnknownCode):
-            await app.limits.count_guess(address)
-            raise
     return granted(request, grant)
 
 
@@ -161,12 +157,8 @@ async def event_status(call: Call) -> Response:
     request = call.request
     app, address, now = services(request), client_address(request), utc_now()
     with asking(request, audit.LOOK_UP) as asked:
-        await app.limits.check_guesser(address)
-        try:
+        async with app.limits.guess(address, wrong=(MalformedRequest, UnknownCode, NotFound)):
             ticket, event = await _look_up(request, app, asked)
-        except (MalformedRequest, UnknownCode, NotFound):
-            await app.limits.count_guess(address)
-            raise
     tickets.check_admission(ticket, event, now)
     status = await app.probe.status(event, now)
     told = StatusView(event_id=event.id, status=status.value, starts_at=event.starts_at, ends_at=event.ends_at)

@@ -1,5 +1,6 @@
 """Limits over several control planes, through a real Redis: shared while it is there, never in anybody's way."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -16,10 +17,11 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from control_plane.limiting.limits import Limits
+from control_plane.limiting import shared_limits
+from control_plane.limiting.limits import Limits, network_of
 from control_plane.limiting.moving_windows import Limit
 from control_plane.limiting.shared_limits import RedisCounts
-from control_plane.refusals import TooManyAttempts
+from control_plane.refusals import Refusal, TooManyAttempts
 from tests.support import leaks
 from tests.support.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
 from tests.support.forging import SECRET
@@ -30,6 +32,7 @@ pytestmark = pytest.mark.anyio
 HOME = "2001:db8:1:2::1"
 WRONG = "K7F2X9M4B1C3"
 ANY_LIMIT = Limit("any", 5, 60)
+GUESSES = Limit("guesses", 60, 60)
 
 
 @pytest.fixture
@@ -126,18 +129,52 @@ async def shared_again(one: httpx2.AsyncClient, two: httpx2.AsyncClient) -> None
     assert await guess(two, 1) == [429]
 
 
+class _Wrong(Refusal):
+    """What a wrong guess is told here."""
+
+
+def fail() -> None:
+    raise _Wrong
+
+
+async def guess_at(limits: Limits, address: str = HOME) -> bool:
+    """Guess wrong; tell whether that was judged."""
+    judged = False
+    with suppress(Refusal):
+        async with limits.guess(address, wrong=(_Wrong,)):
+            judged = True
+            await asyncio.sleep(0.01)
+            fail()
+    return judged
+
+
 async def refusals(limits: Limits, times: int, address: str = HOME) -> int:
     refused = 0
     for _ in range(times):
         try:
-            await limits.count_guess(address)
+            async with limits.guess(address, wrong=(_Wrong,)):
+                fail()
         except TooManyAttempts:
             refused += 1
+        except _Wrong:
+            continue
     return refused
+
+
+async def right(limits: Limits, address: str = HOME) -> None:
+    async with limits.guess(address, wrong=(_Wrong,)):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
 async def counts(redis: RedisServer) -> list[RedisCounts]:
+    return [RedisCounts(redis.url) for _ in range(2)]
+
+
+@pytest.fixture
+async def patient_counts(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> list[RedisCounts]:
+    """Counts that wait for Redis however busy this machine is."""
+    monkeypatch.setattr(shared_limits, "PATIENCE_SECONDS", 10)
     return [RedisCounts(redis.url) for _ in range(2)]
 
 
@@ -155,6 +192,32 @@ async def test_every_limit_is_shared(counts: list[RedisCounts]) -> None:
     await close(counts)
 
 
+async def test_of_many_guesses_at_once_at_two_processes_sixty_are_judged(patient_counts: list[RedisCounts]) -> None:
+    one, two = (Limits(600, shared) for shared in patient_counts)
+    judged = await asyncio.gather(*(guess_at(limits) for limits in (one, two) * 100))
+    assert sum(judged) == 60
+    await close(patient_counts)
+
+
+async def test_of_many_good_codes_at_once_at_two_processes_none_is_refused(patient_counts: list[RedisCounts]) -> None:
+    one, two = (Limits(600, shared) for shared in patient_counts)
+    await asyncio.gather(*(right(limits) for limits in (one, two) * 100))
+    await close(patient_counts)
+
+
+async def test_a_process_that_dies_keeps_nobody_waiting_and_its_guesses_count(
+    patient_counts: list[RedisCounts],
+) -> None:
+    """Sixty places that nobody will ever give back: after five seconds they are taken for wrong guesses."""
+    for number in range(60):
+        assert await patient_counts[0].open(GUESSES, network_of(HOME), f"dead {number}") == 0
+    limits = Limits(600, patient_counts[1])
+    with anyio.fail_after(20), pytest.raises(TooManyAttempts) as caught:
+        await right(limits)
+    assert 40 <= caught.value.retry_after <= 60
+    await close(patient_counts)
+
+
 async def test_a_hung_redis_holds_nobody_up_and_is_asked_again_later(
     redis: RedisServer, counts: list[RedisCounts]
 ) -> None:
@@ -163,12 +226,12 @@ async def test_a_hung_redis_holds_nobody_up_and_is_asked_again_later(
     with capture_logs() as logs:
         redis.freeze()
         began = time.monotonic()
-        await limits.check_guesser(HOME)
+        await right(limits)
         assert await refusals(limits, 3) == 1  # those before the outage are not forgotten
         assert time.monotonic() - began < 5
         redis.thaw()
         with anyio.fail_after(10):
-            while await counts[0].wait(ANY_LIMIT, HOME) is None:
+            while await counts[0].hit(ANY_LIMIT, HOME) is None:
                 await anyio.lowlevel.checkpoint()
     assert [entry["event"] for entry in logs] == ["shared_limits_away", "shared_limits_back"]
     await close(counts)
@@ -182,7 +245,7 @@ async def test_of_a_hundred_who_meet_a_hung_redis_at_once_nobody_waits_longer(
     began = time.monotonic()
     async with anyio.create_task_group() as tasks:
         for number in range(100):
-            tasks.start_soon(limits.check_guesser, f"192.0.2.{number}")
+            tasks.start_soon(right, limits, f"192.0.2.{number}")
     assert time.monotonic() - began < 15
     await close(counts)
 
@@ -196,4 +259,4 @@ async def test_without_a_redis_at_all_each_counts_for_itself(tmp_path: Path) -> 
 
 async def close(counts: list[RedisCounts]) -> None:
     for each in counts:
-        await each.close()
+        await each.disconnect()

@@ -1,8 +1,10 @@
 """Limits as viewers meet them: those who guess are slowed down, those who hold a ticket are not."""
 
+import asyncio
 from collections import Counter
 
 import pytest
+from sqlalchemy.event import listen
 
 from tests.support.api import Admin, ControlPlane, Viewer
 
@@ -53,6 +55,24 @@ async def test_a_whole_venue_behind_one_address_gets_in(plane: ControlPlane, adm
         async with plane.browser("203.0.113.5") as http:
             statuses[(await Viewer(http).validate(ticket["code"])).status_code] += 1
     assert statuses == {200: 150}
+
+
+async def test_of_many_wrong_codes_at_once_no_more_than_sixty_are_looked_up(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    ticket = await admin.ticket()
+    looked_up: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+        if "FROM ticket JOIN event" in statement:
+            looked_up.append(statement)
+
+    listen(plane.services.database._writing_engine.sync_engine, "before_cursor_execute", note)
+    path = f"/api/events/{ticket['eventId']}/status"
+    asking = [phone.http.get(path, params={"code": WRONG}) for _ in range(100)]
+    answers = await asyncio.gather(*(phone.validate(WRONG) for _ in range(100)), *asking)
+    assert Counter(answer.status_code for answer in answers) == {401: 5, 429: 195}
+    assert len(looked_up) == 60
 
 
 async def test_refusals_of_good_codes_are_no_guesses(admin: Admin, phone: Viewer, laptop: Viewer) -> None:

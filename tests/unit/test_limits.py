@@ -1,60 +1,151 @@
 """Limits: only guesses count, and each household counts for itself."""
 
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.limiting.limits import Limits, network_of
-from control_plane.refusals import TooManyAttempts
+from control_plane.refusals import Conflict, Refusal, TooManyAttempts
 
 pytestmark = pytest.mark.anyio
 HOME, NEIGHBOUR = "192.0.2.1", "192.0.2.2"
 
 
-async def guess(limits: Limits, times: int, address: str = HOME) -> int:
-    """Guess and return how often that was refused."""
-    refused = 0
-    for _ in range(times):
-        try:
-            await limits.count_guess(address)
-        except TooManyAttempts:
-            refused += 1
-    return refused
+class _Wrong(Refusal):
+    """What a wrong guess is told here."""
+
+
+def end(outcome: type[BaseException] | None) -> None:
+    if outcome:
+        raise outcome
+
+
+async def guess(limits: Limits, address: str = HOME, outcome: type[BaseException] | None = _Wrong) -> str:
+    """Guess once, with this outcome, and return what came of it."""
+    try:
+        async with limits.guess(address, wrong=(_Wrong,)):
+            end(outcome)
+    except TooManyAttempts:
+        return "refused"
+    except BaseException as refusal:  # noqa: BLE001 - also that a request is cancelled
+        return type(refusal).__name__
+    return "good"
+
+
+async def guesses(limits: Limits, times: int, address: str = HOME) -> Counter[str]:
+    return Counter([await guess(limits, address) for _ in range(times)])
 
 
 async def test_five_guesses_a_minute_are_answered_and_the_sixth_is_refused() -> None:
-    limits = Limits(3600)
-    assert await guess(limits, 5) == 0
-    assert await guess(limits, 1) == 1
+    assert await guesses(Limits(3600), 6) == {"_Wrong": 5, "refused": 1}
 
 
 async def test_good_codes_still_pass_after_the_fifth_guess_and_none_after_the_sixtieth() -> None:
     limits = Limits(3600)
-    await guess(limits, 59)
-    await limits.check_guesser(HOME)
-    await guess(limits, 1)
-    with pytest.raises(TooManyAttempts):
-        await limits.check_guesser(HOME)
+    await guesses(limits, 59)
+    assert await guess(limits, outcome=None) == "good"
+    await guesses(limits, 1)
+    assert await guess(limits, outcome=None) == "refused"
 
 
 async def test_a_neighbour_is_not_refused_for_it() -> None:
     limits = Limits(3600)
-    await guess(limits, 60)
-    await limits.check_guesser(NEIGHBOUR)
-    assert await guess(limits, 5, NEIGHBOUR) == 0
+    await guesses(limits, 60)
+    assert await guess(limits, NEIGHBOUR, None) == "good"
+    assert await guesses(limits, 5, NEIGHBOUR) == {"_Wrong": 5}
 
 
-async def test_asking_without_guessing_is_not_counted() -> None:
+@pytest.mark.parametrize("outcome", [None, Conflict, SQLAlchemyError])
+async def test_what_was_no_wrong_code_is_not_counted(outcome: type[Exception] | None) -> None:
     limits = Limits(3600)
+
+    async def ask() -> None:
+        async with limits.guess(HOME, wrong=(_Wrong,)):
+            end(outcome)
+
     for _ in range(200):
-        await limits.check_guesser(HOME)
-    assert await guess(limits, 5) == 0
+        with suppress(Exception):
+            await ask()
+    assert await guesses(limits, 5) == {"_Wrong": 5}
+
+
+@pytest.mark.parametrize("outcome", [ValueError, asyncio.CancelledError])
+async def test_a_request_that_crashes_or_is_cancelled_is_no_free_guess(outcome: type[BaseException]) -> None:
+    limits = Limits(3600)
+    for _ in range(60):
+        assert await guess(limits, outcome=outcome) == outcome.__name__
+    assert await guess(limits, outcome=None) == "refused"
 
 
 async def test_who_is_refused_learns_when_to_try_again() -> None:
     limits = Limits(3600)
-    await guess(limits, 5)
+    await guesses(limits, 60)
     with pytest.raises(TooManyAttempts) as caught:
-        await limits.count_guess(HOME)
+        async with limits.guess(HOME, wrong=(_Wrong,)):
+            pass
     assert 1 <= caught.value.retry_after <= 60
+
+
+async def at_once(limits: Limits, outcomes: Iterable[type[Refusal] | None]) -> tuple[Counter[str], int]:
+    """Guess with all of these outcomes at once; return what came of them, and how many were judged."""
+    judged = 0
+
+    async def one(outcome: type[Refusal] | None) -> str:
+        nonlocal judged
+        try:
+            async with limits.guess(HOME, wrong=(_Wrong,)):
+                judged += 1
+                await asyncio.sleep(0)
+                end(outcome)
+        except Refusal as refusal:
+            return type(refusal).__name__
+        return "good"
+
+    return Counter(await asyncio.gather(*map(one, outcomes))), judged
+
+
+async def test_of_a_thousand_guesses_at_once_sixty_are_judged() -> None:
+    told, judged = await at_once(Limits(3600), [_Wrong] * 1000)
+    assert judged == 60
+    assert told == {"_Wrong": 5, "TooManyAttempts": 995}
+
+
+async def test_of_a_thousand_good_codes_at_once_none_is_refused() -> None:
+    told, judged = await at_once(Limits(3600), [None] * 1000)
+    assert (told, judged) == ({"good": 1000}, 1000)
+
+
+async def test_some_wrong_codes_among_a_thousand_good_ones_at_once_keep_none_of_those_out() -> None:
+    told, _ = await at_once(Limits(3600), [_Wrong if number % 20 == 0 else None for number in range(1000)])
+    assert told == {"good": 950, "_Wrong": 5, "TooManyAttempts": 45}
+
+
+async def test_who_waits_for_others_goes_on_when_one_of_them_is_cancelled() -> None:
+    """Of sixty that are being judged one is cancelled: its place stays taken. One is found good: there is room."""
+    limits = Limits(3600)
+    ends = [asyncio.Event() for _ in range(60)]
+
+    async def slow(end: asyncio.Event) -> None:
+        async with limits.guess(HOME, wrong=(_Wrong,)):
+            await end.wait()
+
+    judged = [asyncio.create_task(slow(end)) for end in ends]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(guess(limits, outcome=None))
+    judged[0].cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    ends[1].set()
+    assert await asyncio.wait_for(waiting, 10) == "good"
+    for end in ends:
+        end.set()
+    await asyncio.gather(*judged, return_exceptions=True)
 
 
 async def test_ten_sign_ins_a_minute_are_let_through() -> None:
