@@ -6,7 +6,7 @@ new data is in, and never let an edge go on with revocations of the history that
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -107,10 +107,15 @@ def _tables(connection: Connection) -> list[TableClause]:
     inspector = look_into(connection)
     names = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name in _METADATA.tables]
     return [
-        table(name, *(column(each["name"], each["type"]) for each in inspector.get_columns(name)))
+        table(name, *(column(each["name"], each["type"]) for each in inspector.get_columns(name) if _is_given(each)))
         for name in names
         if name is not None
     ]
+
+
+def _is_given(stored: Mapping[str, Any]) -> bool:
+    """Tell whether a column has values of its own; what the database computes it computes again."""
+    return "computed" not in stored
 
 
 def _rows(connection: Connection, stored: TableClause) -> Iterator[Sequence[Any]]:

@@ -11,13 +11,14 @@ from control_plane.auditing.acting import Action, Deed
 from control_plane.auditing.actors import Actor
 from control_plane.auditing.audit import About
 from control_plane.cli import commands
-from control_plane.refusals import NotFound, UnknownCode
+from control_plane.refusals import MalformedRequest, NotFound, UnknownCode
 from control_plane.revoking import revocation, revocation_feed
 from control_plane.scheduling import events
 from control_plane.schemas import EVENT_ID_PATTERN, TicketOrder, TicketQuery, TicketView, utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import Ticket
 from control_plane.ticketing import ticket_search, tickets
+from control_plane.ticketing.codes import parse_code
 from control_plane.ticketing.tickets import TicketFilter
 from control_plane.views.admin_tickets import note_on, ticket_view
 from control_plane.views.answers import Changed, Data, Searched
@@ -92,11 +93,16 @@ async def _find_all(db: AsyncSession, names: Sequence[str]) -> set[str]:
     for place, name in enumerate(names, 1):
         try:
             is_id = EVENT_ID_PATTERN.match(name.lower())
-            ticket = await tickets.find(db, name.lower()) if is_id else (await tickets.find_by_code(db, name))[0]
-        except (NotFound, UnknownCode):
+            ticket = await (tickets.find(db, name.lower()) if is_id else _by_code(db, name))
+        except (NotFound, MalformedRequest, UnknownCode):
             raise NotFound(f"Nothing was changed: number {place} of {len(names)} is no ticket's code or id.") from None
         found.add(ticket.id)
     return found
+
+
+async def _by_code(db: AsyncSession, typed: str) -> Ticket:
+    ticket, _ = await tickets.find_by_code(db, parse_code(typed))
+    return ticket
 
 
 def _tell(deed: Deed, action: Action, now: datetime, changed: Sequence[Ticket]) -> None:

@@ -9,9 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from control_plane.schemas import Schema
 from control_plane.viewing.trouble import Kind
 
-Code = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1), Field(pattern=re.compile(r"^[0-9A-Za-z]{1,64}\Z"))
-]
+Code = Annotated[str, Field(description="As it was typed: in groups, in a link, or after a word and a colon, too.")]
 
 STREAM_FILE = r"^[0-9A-Za-z_-][0-9A-Za-z_.-]*(/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*\.[0-9A-Za-z]{1,8}$"
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from control_plane.storage.canonical_code import CanonicalCode
 from control_plane.storage.database import UtcDateTime
 
 _NAMES = {
@@ -95,6 +97,8 @@ class Ticket(Base):
 
     id: Mapped[str] = mapped_column(UUID, primary_key=True, default=new_id)
     code: Mapped[str] = mapped_column(String(64), unique=True)
+    # What ticketing.codes.canonical makes of the code, kept by the database itself.
+    canonical: Mapped[str] = mapped_column(String(64), Computed(CanonicalCode()), index=True)
     event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
     label: Mapped[str | None] = mapped_column(String(200))
     is_revoked: Mapped[bool] = mapped_column(default=False)

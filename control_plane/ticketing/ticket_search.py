@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 from control_plane.scheduling import events
 from control_plane.storage.models import Ticket
 from control_plane.ticketing import ticket_counts
+from control_plane.ticketing.codes import bare, canonical
 from control_plane.ticketing.tickets import Status, TicketFilter
 
 MOST: Final = 5_000  # tickets that a search looks at and counts: the newest, or those that the index has found
@@ -74,12 +75,13 @@ class _Search(ABC):
     def __init__(self, db: AsyncSession, wanted: TicketFilter, now: datetime) -> None:
         self._db, self._wanted, self._now = db, wanted, now
         self._text = wanted.search or ""
+        self._code = _part_of_code(self._text)
         self._is_indexed = len(self._text) >= SHORTEST_INDEXED
 
     async def _among_newest(self, offset: int, limit: int) -> Found:
         """Look at the MOST newest tickets that are asked for."""
         wanted = tuple(_conditions(Ticket, self._wanted, self._now))
-        columns = Ticket.id, Ticket.code, Ticket.label, Ticket.created_at
+        columns = Ticket.id, Ticket.canonical, Ticket.label, Ticket.created_at
         among = aliased(Ticket, _newest_first(select(*columns).where(*wanted)).limit(MOST).subquery())
         is_whole = await self._number(select(Ticket).where(*wanted)) <= MOST
         query = select(among.id).where(self._contains(among))
@@ -103,6 +105,11 @@ class _Search(ABC):
         """Count, but not beyond MOST."""
         some: Select[int] = query.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(MOST + 1)
         return await self._db.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+    def _code_in(self, entity: Any) -> Iterable[ColumnElement[bool]]:
+        """Look for a part of a code without regard to case and look-alikes."""
+        if self._code:
+            yield entity.canonical.contains(self._code, autoescape=True)
 
     @abstractmethod
     def _matches(self) -> Select[Any]:
@@ -130,8 +137,10 @@ class _Fts5(_Search):
         return max(await self._among_newest(offset, limit), found, key=lambda one: one.total)
 
     def _matches(self) -> Select[Any]:
-        phrase = '"' + self._text.replace('"', '""') + '"'
-        return select(_FTS5.c.rowid).where(_FTS5.c.ticket_search.op("MATCH")(phrase))
+        phrases = [f"label : {_quoted(self._text)}"]
+        if len(self._code) >= SHORTEST_INDEXED:
+            phrases.append(f"canonical : {_quoted(self._code)}")
+        return select(_FTS5.c.rowid).where(_FTS5.c.ticket_search.op("MATCH")(" OR ".join(phrases)))
 
     def _of_index(self) -> tuple[Select[Any], Any]:
         rowids = self._matches().order_by(_FTS5.c.rowid.desc()).limit(MOST)
@@ -140,7 +149,7 @@ class _Fts5(_Search):
 
     def _contains(self, entity: Any) -> ColumnElement[bool]:
         """SQLite's LIKE tells no capitals from small letters by itself."""
-        return or_(*(part.contains(self._text, autoescape=True) for part in (entity.code, entity.label)))
+        return or_(*self._code_in(entity), entity.label.contains(self._text, autoescape=True))
 
 
 class _Trigrams(_Search):
@@ -173,7 +182,17 @@ class _Trigrams(_Search):
         return select(found.id).where(*_conditions(found, self._wanted, self._now)), found
 
     def _contains(self, entity: Any) -> ColumnElement[bool]:
-        return or_(*(part.icontains(self._text, autoescape=True) for part in (entity.code, entity.label)))
+        return or_(*self._code_in(entity), entity.label.icontains(self._text, autoescape=True))
+
+
+def _part_of_code(text: str) -> str:
+    """Return what to look for among canonical codes: nothing where hardly a letter is left of what was typed."""
+    part = bare(text)
+    return canonical(part) if part == text or len(part) >= SHORTEST_INDEXED else ""
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _newest_first(query: Any, entity: Any = Ticket) -> Any:

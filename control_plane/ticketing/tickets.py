@@ -6,15 +6,16 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, insert, literal, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, literal, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from control_plane.refusals import EventUnavailable, NotFound, TicketExpired, TicketRevoked, UnknownCode
 from control_plane.scheduling.events import ticket_expiry
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Lock, queue_for
 from control_plane.storage.models import Event, Ticket, ViewingSession
-from control_plane.ticketing.codes import new_code
+from control_plane.ticketing.codes import canonical, new_code
 
 Status = Literal["revoked", "expired", "redeemed", "unused"]
 STATUSES: Final[tuple[Status, ...]] = ("revoked", "expired", "redeemed", "unused")
@@ -64,6 +65,8 @@ async def find(db: AsyncSession, ticket_id: str) -> Ticket:
 async def find_by_code(db: AsyncSession, code: str, *, for_update: bool = False) -> tuple[Ticket, Event]:
     """Return the code's ticket and its event; raise UnknownCode.
 
+    A code that is nobody's as it was typed is the one ticket's that differs from it in case and look-alikes only. It
+    is one question in either case, so the time it takes does not tell which.
     `for_update` holds both until the transaction ends, as `hold` does.
     """
     found = await _pair(db, "code", code, for_update=for_update)
@@ -93,7 +96,7 @@ async def hold_all(db: AsyncSession, ticket_ids: Collection[str]) -> None:
 
 
 async def _pair(db: AsyncSession, key: str, value: str, *, for_update: bool) -> tuple[Ticket, Event] | None:
-    wanted = {"wanted": value}
+    wanted = {"wanted": value, "canonical": canonical(value)} if key == "code" else {"wanted": value}
     query = _joined(key)
     if for_update and db.get_bind().dialect.name == "postgresql":
         share, query = _locking(key)
@@ -117,7 +120,14 @@ def _locking(key: str) -> tuple[Select[Any], Select[Ticket, Event]]:
 
 
 def _is_meant(key: str) -> ColumnElement[bool]:
-    return (Ticket.code if key == "code" else Ticket.id) == bindparam("wanted")
+    if key == "id":
+        return Ticket.id == bindparam("wanted")
+    other = aliased(Ticket)
+    alike: Select[Any] = (
+        select(literal_column("1")).where(other.canonical == bindparam("canonical")).select_from(other).limit(2)
+    )
+    number = select(func.count()).select_from(alike.subquery()).scalar_subquery()
+    return and_(Ticket.canonical == bindparam("canonical"), or_(Ticket.code == bindparam("wanted"), number == 1))
 
 
 async def event_of(db: AsyncSession, ticket: Ticket) -> Event:

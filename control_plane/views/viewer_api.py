@@ -37,7 +37,7 @@ from control_plane.state import Request, Services
 from control_plane.storage.models import Event, Ticket
 from control_plane.streaming.event_status import Status
 from control_plane.ticketing import tickets
-from control_plane.ticketing.codes import NO_CODE, parse_code
+from control_plane.ticketing.codes import parse_code
 from control_plane.viewing import sessions
 from control_plane.viewing.sessions import Device, Grant
 from control_plane.views.answers import as_json
@@ -69,9 +69,9 @@ async def validate(call: Call) -> Response:
 
 async def _redeem(request: Request, app: Services, asked: Asking) -> Grant:
     wish = await _redemption(request)
-    asked.code = wish.code
+    asked.code = code = parse_code(wish.code)
     async with app.database.write() as db:
-        grant = await sessions.redeem(db, wish.code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
+        grant = await sessions.redeem(db, code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
         done(db, request, audit.REDEEM, grant.claims, grant.ticket.id, {"takeover": True} if wish.takeover else None)
     return grant
 
@@ -81,10 +81,10 @@ async def _redemption(request: Request) -> Redemption:
     try:
         return await parse(request, Redemption)
     except ValidationError as error:
-        wrong = {item["loc"][0]: item["type"] for item in error.errors()}
+        wrong = {item["loc"][0] for item in error.errors()}
     if "code" not in wrong:
         raise MalformedRequest("takeover is true or false.")
-    raise MalformedRequest(NO_CODE if wrong["code"] == "string_pattern_mismatch" else None)
+    raise MalformedRequest
 
 
 @endpoint(

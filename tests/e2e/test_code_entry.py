@@ -1,7 +1,9 @@
 """The code page: each refusal in its words, tied to the field, and all of it by keyboard alone."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +104,28 @@ def test_spaces_and_dashes_of_a_pasted_code_do_not_matter(open_device: OpenDevic
         }"""
     )
     assert device.page.input_value("#code") == "K7F2X9M4B1C3"
+
+
+def test_the_page_finds_codes_as_the_server_does_and_another_language_keeps_what_was_typed(
+    open_device: OpenDevice,
+) -> None:
+    device = open_device()
+    device.page.goto(device.url)
+    typed = json.loads((Path(__file__).parents[1] / "support" / "typed_codes.json").read_text(encoding="utf-8"))
+    found = device.page.evaluate(
+        """async (texts) => {
+            const { href } = document.querySelector('link[rel=modulepreload][href*="code-text"]');
+            const { bare } = await import(href);
+            return texts.map((text) => bare(text));
+        }""",
+        [text for text, _ in typed if text.isprintable() or "\ud800" not in text],
+    )
+    assert found == [code for text, code in typed if text.isprintable() or "\ud800" not in text]
+    device.page.fill("#code", "k7f2-x9m4 ü")
+    device.page.click("a[hreflang=de]")
+    device.page.wait_for_selector("html[lang=de]")
+    assert device.page.input_value("#code") == "k7f2x9m4ü"
+    assert "#" not in device.page.url
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,14 @@ def test_several_are_revoked_at_once_by_code_or_id_and_let_in_again(
     assert statuses(streamgate, home) == {one: "revoked", two: "unused", three: "unused"}
 
 
+def test_a_ticket_is_named_as_people_write_its_code(streamgate: Streamgate, home: Path, event: str) -> None:
+    [code] = codes(streamgate, home, event)
+    for name in (f"{code[:4]}-{code[4:]}", code.lower(), f"https://tickets.example/#{code}", f"Code: {code}."):
+        assert streamgate("ticket", "revoke", name, "--home", home).out == "Revoked: 1.\n"
+        assert streamgate("ticket", "unrevoke", name, "--home", home).code == 0
+    assert streamgate("ticket", "revoke", "--home", home, "--", "?").code == 1
+
+
 def test_of_several_with_one_that_is_unknown_none_is_revoked_and_no_code_is_repeated(
     streamgate: Streamgate, home: Path, event: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import string
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from control_plane.schemas import EventDraft
 from control_plane.storage.database import Database, upgrade_schema
 from control_plane.storage.models import Event, Ticket
 from control_plane.ticketing import ticket_search, tickets
+from control_plane.ticketing.codes import canonical
 from control_plane.ticketing.ticket_search import Found
 from control_plane.ticketing.tickets import TicketFilter
 from tests.support.api import Admin
@@ -83,6 +85,26 @@ async def test_capitals_make_no_difference(database: Database) -> None:
         code = (await tickets.find(db, ticket_id)).code
     for part in ("vip bal", "VIP BAL", "vi", code, code.swapcase(), code[4:8].lower()):
         assert await ids(database, part) == {ticket_id}, part
+
+
+async def test_a_code_is_found_as_people_write_it(database: Database) -> None:
+    concert = await add_event(database)
+    [ticket_id] = await add(database, concert, None)
+    async with database.write() as db:
+        await db.execute(update(Ticket).values(code="Ki0Lm7xQ2w"))
+    for typed in ("Ki0L-m7xQ-2w", "https://tickets.example/#Ki0Lm7xQ2w", "Code: ki0lm7xq2w.", "k1oLm", "\u200bM7XQ "):
+        assert await ids(database, typed) == {ticket_id}, typed
+    for typed in ("--", "Ki0Lm7xQ3"):
+        assert await ids(database, typed) == set(), typed
+
+
+@pytest.mark.parametrize("code", ["K7F2X9M4B1C3", "iIlL1oO0", string.ascii_letters + string.digits])
+async def test_the_database_makes_the_same_canonical_codes_as_we_do(database: Database, code: str) -> None:
+    [ticket_id] = await add(database, await add_event(database), None)
+    async with database.write() as db:
+        await db.execute(update(Ticket).values(code=code))
+    async with database.read() as db:
+        assert (await tickets.find(db, ticket_id)).canonical == canonical(code)
 
 
 async def test_the_search_keeps_in_step_with_every_change(database: Database) -> None:

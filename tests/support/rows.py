@@ -66,7 +66,7 @@ def _but_for_seals(column: Column[Any], value: Any) -> Any:
 
 
 def _row(table: Table, number: int) -> dict[str, Any]:
-    return {column.name: _value(column, number) for column in table.columns}
+    return {column.name: _value(column, number) for column in table.columns if not column.computed}
 
 
 def _value(column: Column[Any], number: int) -> Any:

@@ -107,7 +107,9 @@ def _row(table: Table) -> dict[str, Any]:
 
 
 def _is_counted(column: Column[Any]) -> bool:
-    return column.primary_key and isinstance(column.type, Integer) and column.autoincrement is not False
+    return column.computed is not None or (
+        column.primary_key and isinstance(column.type, Integer) and column.autoincrement is not False
+    )
 
 
 def _value(column: Column[Any]) -> Any:

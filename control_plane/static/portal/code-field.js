@@ -1,10 +1,8 @@
 // The field for the code: what is pasted, typed or carried in the address ends up as the bare code. Case is kept, it counts.
+import { bare } from "./code-text.js";
 import { byId } from "./page.js";
 
 const field = byId("code");
-
-/** Printed codes come grouped: "K7F2-X9M4 B1C3". */
-const bare = (text) => text.replace(/[\s\u2010-\u2015-]+/g, "");
 
 export const readCode = () => bare(field.value);
 
@@ -36,9 +34,16 @@ function takeFromAddress() {
   return code !== "";
 }
 
+/** Another language is another page: it gets what was typed in the fragment, which no server and no log sees. */
+function carryToLanguage(event) {
+  const link = event.target.closest("a[hreflang]");
+  if (link && !byId("entry").hidden) link.hash = encodeURIComponent(field.value);
+}
+
 /** Returns whether the address carried a code. */
 export function watchCodeField() {
   field.addEventListener("paste", paste);
   addEventListener("hashchange", takeFromAddress);
+  document.addEventListener("click", carryToLanguage);
   return takeFromAddress();
 }
