@@ -162,14 +162,15 @@ class FieldRefused(Refusal):
 
 
 class ImportRefused(Refusal):
-    """Some lines of a file are not right; nothing of it was imported."""
+    """Some lines of a file are not right, or doubtful; nothing of it was imported. `reason` tells which it is."""
 
-    reason = "invalid"
-
-    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+    def __init__(self, problems: Sequence[tuple[int, str, bool]]) -> None:
         self.problems = problems
-        lines = "One line is" if len(problems) == 1 else f"{len(problems):,} lines are"
-        super().__init__(f"{lines} not right; nothing was imported.")
+        wrong = sum(not is_question for *_, is_question in problems)
+        self.reason = "invalid" if wrong else "doubtful"
+        number = wrong or len(problems)
+        lines = "One line is" if number == 1 else f"{number:,} lines are"
+        super().__init__(f"{lines} {'not right' if wrong else 'doubtful'}; nothing was imported.")
 
 
 class SignInFailed(Refusal):

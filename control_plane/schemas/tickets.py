@@ -17,9 +17,10 @@ class TicketIds(Schema):
 
 
 class ImportQuery(Schema):
-    """A dry run changes nothing and says what an import would."""
+    """A dry run changes nothing and says what an import would. Doubtful lines are asked about, imported or left out."""
 
     dry_run: Literal["true", "false"] = "false"
+    doubtful: Literal["ask", "import", "skip"] = "ask"
 
 
 class ExportQuery(Schema):
@@ -27,10 +28,11 @@ class ExportQuery(Schema):
 
 
 class LineProblem(Schema):
-    """What is wrong with a line; they count from 1, a heading included."""
+    """What is wrong with a line; they count from 1, a heading included. A question may be answered with `doubtful`."""
 
     line: int
     problem: str
+    is_question: bool = False
 
 
 class ImportReport(Schema):

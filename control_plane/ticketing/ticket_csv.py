@@ -3,23 +3,20 @@
 Nothing here looks at a database, and no code stands in what is said about a line: its number does.
 """
 
-import csv
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from io import StringIO
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, NamedTuple
 
 from authz_sidecar.contract.playback_token import READER_SUB
 from control_plane.refusals import MalformedRequest
+from control_plane.ticketing import csv_headings, csv_text, guessable
+from control_plane.ticketing.codes import LONGEST, SHORTEST, bare
+from control_plane.ticketing.csv_headings import Columns
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_LINES: Final = 10_000
-_CODE: Final = re.compile(r"[0-9A-Za-z]{8,64}", re.ASCII)
 _LONGEST_LABEL: Final = 200
-_COLUMNS: Final = 2
-_SEPARATORS: Final = ",;\t"
-_HEADINGS: Final = (["code"], ["code", "label"])
+Doubtful = Literal["ask", "import", "skip"]
 
 
 class Line(NamedTuple):
@@ -31,73 +28,102 @@ class Line(NamedTuple):
 
 
 class Problem(NamedTuple):
+    """What is wrong with a line, or what is doubtful about it and may be answered with "import" or "skip"."""
+
     line: int
     sentence: str
+    is_question: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """What a file holds: each line is good or has a problem."""
+    """What a file holds: each line is good or has a problem. A good one, or a possible heading, may be a question."""
 
     lines: list[Line] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    questions: list[Problem] = field(default_factory=list)
 
     @property
     def total(self) -> int:
         return len(self.lines) + len(self.problems)
 
+    def answered(self, doubtful: Doubtful) -> "Codes":
+        """Leave no question open, unless they are to be asked."""
+        if doubtful == "ask":
+            return self
+        skipped = {question.line for question in self.questions} if doubtful == "skip" else set()
+        lines = [line for line in self.lines if line.number not in skipped]
+        return replace(self, lines=lines, questions=[])
+
 
 def read(body: bytes) -> Codes:
-    """Read lines of `code` or `code,label`, with or without a heading.
+    """Read lines of `code` or `code,label`, with or without a heading, or what we export.
 
     Raise MalformedRequest for what is no such file.
     """
-    rows = _rows(_text(body))
-    found, places = Codes(), dict[str, int]()
-    for number, row in rows:
-        if len(found.lines) + len(found.problems) >= MAX_LINES:
-            raise MalformedRequest(f"At most {MAX_LINES:,} codes are imported at once.")
-        if sentence := _problem(row, places):
-            found.problems.append(Problem(number, sentence))
-        else:
-            places[row[0]] = number
-            found.lines.append(Line(number, row[0], (row[1] if len(row) == _COLUMNS else "") or None))
-    if not found.total:
+    reader = _Reader()
+    for number, row in csv_text.rows(csv_text.decoded(body)):
+        reader.take(number, row)
+    if not reader.found.total:
         raise MalformedRequest("There is no code in this file.")
-    return found
+    return reader.found
 
 
-def _text(body: bytes) -> str:
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise MalformedRequest("This file is not UTF-8 text. Save it as CSV in UTF-8.") from None
-    if "\0" in text:
-        raise MalformedRequest("This file is no text.")
-    return text
+class _Reader:
+    """What is known after some lines."""
+
+    def __init__(self) -> None:
+        self.found = Codes()
+        self._columns: Columns | None = None
+        self._places: dict[str, int] = {}
+        self._before: str | None = None
+
+    def take(self, number: int, row: Sequence[str]) -> None:
+        if self._columns is None:
+            self._columns = csv_headings.read(row)
+            if self._columns:
+                return
+            self._columns = Columns()
+            if self._may_be_heading(number, row):
+                return
+        if self.found.total >= MAX_LINES:
+            raise MalformedRequest(f"At most {MAX_LINES:,} codes are imported at once.")
+        self._read(number, row, self._columns)
+
+    def _may_be_heading(self, number: int, row: Sequence[str]) -> bool:
+        """Ask about a first line without a digit; tell whether it cannot be a code anyway."""
+        if not row[0] or not guessable.is_word(row[0]):
+            return False
+        self.found.questions.append(Problem(number, guessable.HEADING, is_question=True))
+        return not _is_code(bare(row[0]))
+
+    def _read(self, number: int, row: Sequence[str], columns: Columns) -> None:
+        code = bare(_cell(row, columns.code))
+        label = csv_text.restored(_cell(row, columns.label)) or None
+        if sentence := self._problem(code, label, len(row) - columns.width):
+            self.found.problems.append(Problem(number, sentence))
+            return
+        is_asked = bool(self.found.questions) and self.found.questions[-1].line == number
+        if not (columns.is_own or is_asked) and (sentence := guessable.question(code, self._before)):
+            self.found.questions.append(Problem(number, sentence, is_question=True))
+        self._places[code], self._before = number, code
+        self.found.lines.append(Line(number, code, label))
+
+    def _problem(self, code: str, label: str | None, too_many: int) -> str | None:
+        if too_many > 0:
+            return "There are more columns than a code and a label, or than the heading has."
+        if not _is_code(code):
+            return "A code has 8 to 64 letters and digits, A to Z without accents."
+        if code in self._places:
+            return f"The same code is in line {self._places[code]}."
+        if label and len(label) > _LONGEST_LABEL:
+            return f"A label has at most {_LONGEST_LABEL} characters."
+        return None
 
 
-def _rows(text: str) -> Iterator[tuple[int, Sequence[str]]]:
-    """Give the number of each line that holds something, and its fields."""
-    separator = next((each for each in _SEPARATORS if each in text.partition("\n")[0]), ",")
-    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        for place, fields in enumerate(reader):
-            row = [each.strip() for each in fields]
-            is_heading = place == 0 and [each.lower() for each in row] in _HEADINGS
-            if any(row) and not is_heading:
-                yield reader.line_num, row
-    except csv.Error:
-        raise MalformedRequest(f"Line {reader.line_num} is no CSV: a quotation mark is in the wrong place.") from None
+def _is_code(code: str) -> bool:
+    return code.isascii() and SHORTEST <= len(code) <= LONGEST and code != READER_SUB
 
 
-def _problem(row: Sequence[str], places: dict[str, int]) -> str | None:
-    if len(row) > _COLUMNS:
-        return "There are more than two columns; wanted are a code and a label."
-    if not _CODE.fullmatch(row[0]) or row[0] == READER_SUB:
-        return "A code has 8 to 64 letters and digits, A to Z without accents."
-    if row[0] in places:
-        return f"The same code is in line {places[row[0]]}."
-    if len(row) == _COLUMNS and len(row[1]) > _LONGEST_LABEL:
-        return f"A label has at most {_LONGEST_LABEL} characters."
-    return None
+def _cell(row: Sequence[str], place: int | None) -> str:
+    return row[place] if place is not None and place < len(row) else ""

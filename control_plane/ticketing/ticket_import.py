@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 async def check(db: AsyncSession, event_id: str, codes: Codes) -> Sequence[Problem]:
-    """Return everything that is wrong, in the order of the lines. Raise NotFound for the event."""
+    """Return everything that is wrong or doubtful, in the order of the lines. Raise NotFound for the event."""
     await events.find(db, event_id)
-    return sorted([*codes.problems, *await _taken(db, codes)])
+    return sorted([*codes.problems, *codes.questions, *await _taken(db, codes)])
 
 
 async def run(db: AsyncSession, event_id: str, codes: Codes, now: datetime) -> Event:
-    """Make the tickets and return their event. Raise NotFound, ImportRefused with what is wrong, or Conflict."""
+    """Make the tickets and return their event. Raise NotFound, ImportRefused with all that is wrong, or Conflict."""
     event = await tickets.hold_event(db, event_id)
     if problems := await check(db, event_id, codes):
         raise ImportRefused(problems)

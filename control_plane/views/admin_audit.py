@@ -59,7 +59,7 @@ async def export_audit(call: Call, query: AuditSelection) -> Response:
 
 
 async def _lines(call: Call, wanted: AuditFilter) -> AsyncIterator[str]:
-    yield csv_text.line(_HEADINGS)
+    yield csv_text.MARK + csv_text.line(_HEADINGS)
     async for some in audit_trail.everything(call.app.database, wanted):
         yield "".join(csv_text.line(_values(entry)) for entry in some)
 

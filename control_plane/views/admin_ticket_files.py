@@ -38,10 +38,14 @@ _LONGEST_NAME: Final = 60
     max_body=ticket_csv.MAX_BYTES,
 )
 async def import_tickets(call: Call, query: ImportQuery) -> Response:
-    """Import own codes (`code` or `code,label`), all of them or none; a dry run (200) only says what is wrong."""
+    """Import own codes (`code` or `code,label`), all of them or none; a dry run (200) only says what is wrong.
+
+    Lines that look like headings or words, and codes that are easy to guess, are questions; `doubtful` answers them.
+    """
     if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() != _CSV:
         raise MalformedRequest("Send the codes as text/csv.")
     codes = await to_thread.run_sync(ticket_csv.read, await call.request.body())
+    codes = codes.answered(query.doubtful)
     if query.dry_run == "true":
         async with call.app.database.read() as db:
             problems = await ticket_import.check(db, call.id("event_id"), codes)
@@ -62,7 +66,7 @@ async def export_tickets(call: Call, query: ExportQuery) -> Response:
 
 
 async def _lines(call: Call, event: Event, status: Status | None) -> AsyncIterator[str]:
-    yield csv_text.line(_HEADINGS)
+    yield csv_text.MARK + csv_text.line(_HEADINGS)
     async for some in ticket_export.everything(call.app.database, event.id, status, call.now):
         yield await to_thread.run_sync(_written, event.title, some)
 
@@ -81,7 +85,7 @@ def _attachment(event: Event) -> str:
 
 
 def _report(codes: Codes, problems: Sequence[Problem], *, imported: int, is_dry_run: bool) -> ImportReport:
-    shown = [LineProblem(line=problem.line, problem=problem.sentence) for problem in problems]
+    shown = [LineProblem(line=line, problem=sentence, is_question=asked) for line, sentence, asked in problems]
     return ImportReport(is_dry_run=is_dry_run, codes=codes.total, imported=imported, problems=shown)
 
 

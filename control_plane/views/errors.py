@@ -71,7 +71,7 @@ async def refused(_request: Request, refusal: Exception) -> Response:
     if isinstance(refusal, refusals.FieldRefused):
         body |= {"error": _SOME_ARE_WRONG, "fields": {refusal.field: str(refusal)}}
     if isinstance(refusal, refusals.ImportRefused):
-        body["fields"] = {f"line {line}": sentence for line, sentence in refusal.problems}
+        body["fields"] = {f"line {line}": sentence for line, sentence, _ in refusal.problems}
     if isinstance(refusal, refusals.TicketInUse):
         body |= {"inUse": True, "canTakeOver": refusal.can_take_over}
     if isinstance(refusal, _COME_AGAIN):
