@@ -48,6 +48,12 @@ class Encoder:
         command = f"exec '{find_ffmpeg()}' -v error {inputs} {_NAMED[self.naming]} -pix_fmt yuv420p stream.m3u8"
         self._process = subprocess.Popen(["bash", "-c", command], cwd=self.folder, stdin=subprocess.DEVNULL)
 
+    def stop(self) -> None:
+        """Let it end its stream with EXT-X-ENDLIST."""
+        if self._process:
+            self._process.terminate()
+            self._process.wait(20)
+
     def kill(self) -> None:
         """End it in the middle of a segment, as a crash does."""
         if self._process:

@@ -1,0 +1,161 @@
+"""Ends, faults and gaps of a showing, each in its own words; what can go on goes on by itself."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Route
+
+from tests.support.encoder import Encoder
+from tests.support.people import Organiser
+from tests.support.screen import Device
+from tests.support.stack import StackUnderTest
+from tests.support.video import make_recording
+from tests.support.waiting import eventually, stays
+
+OpenDevice = Callable[..., Device]
+WITHIN = 60.0  # on a busy machine
+POSITION = "() => document.querySelector('hls-video').currentTime"
+LENGTH = "() => document.querySelector('hls-video').duration"
+
+
+def ask_sooner(route: Route) -> None:
+    """Ask how the event stands every second instead of every half a minute."""
+    answer = route.fetch()
+    body = answer.text().replace('"statusSeconds": 30', '"statusSeconds": 1')
+    assert '"statusSeconds": 1,' in body or '"statusSeconds": 1}' in body
+    route.fulfill(response=answer, body=body)
+
+
+@pytest.fixture
+def watch(open_device: OpenDevice, organiser: Organiser) -> Callable[[str], Device]:
+    def begin(event_id: str) -> Device:
+        device = open_device(width=640, height=360)
+        device.page.route(f"{device.url}/", ask_sooner)
+        device.enter(organiser.tickets(event_id)[0].code)
+        return device
+
+    return begin
+
+
+@pytest.fixture
+def encoder(gate: StackUnderTest, organiser: Organiser) -> Iterator[Encoder]:
+    one = Encoder(gate.streams / organiser.create_event(title="Tonight"), "continuing numbers")
+    one.start()
+    one.has_begun()
+    yield one
+    one.kill()
+
+
+def card(device: Device, what: str) -> Any:
+    """Wait for the card at the end, and return it."""
+    found = device.page.wait_for_selector(f".finale[data-of={what}]", state="visible", timeout=WITHIN * 1000)
+    assert found
+    assert found.query_selector("[data-to-entry]")
+    return found
+
+
+def test_a_recording_plays_to_its_very_end_and_can_be_watched_again(
+    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
+) -> None:
+    event_id = organiser.create_event(title="A short one")
+    make_recording(gate.streams / event_id, seconds=6)
+    device = watch(event_id)
+    device.plays(within=WITHIN)
+    assert "The recording has ended" in card(device, "recording").inner_text()
+    assert device.page.evaluate(POSITION) >= device.page.evaluate(LENGTH) - 0.1
+    assert device.accessibility_faults() == []
+    device.page.click("[data-again]")
+    device.plays(within=WITHIN)
+    assert not device.page.is_visible(".finale")
+
+
+def test_a_broadcast_is_shown_to_its_end_then_a_card_and_goes_on_when_the_encoder_does(
+    encoder: Encoder, watch: Callable[[str], Device]
+) -> None:
+    device = watch(encoder.folder.name)
+    device.plays(within=WITHIN)
+    encoder.stop()
+    assert "The broadcast has ended" in card(device, "broadcast").inner_text()
+    assert device.page.evaluate(POSITION) >= device.page.evaluate(LENGTH) - 0.1
+    assert not device.page.is_visible("[data-again]")
+    encoder.start()
+    device.page.wait_for_selector(".finale", state="hidden", timeout=WITHIN * 1000)
+    device.plays(within=WITHIN)
+
+
+def test_over_without_a_recording_says_so_and_one_that_is_published_begins_by_itself(
+    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
+) -> None:
+    now = datetime.now(UTC)
+    window = {"startsAt": now - timedelta(hours=3), "endsAt": now - timedelta(hours=1)}
+    event_id = organiser.create_event(title="Last night", **{name: at.isoformat() for name, at in window.items()})
+    device = watch(event_id)
+    words = card(device, "nothing").inner_text()
+    assert "This event is over" in words
+    assert "There is no recording." in words
+    assert not device.page.is_visible(".trouble")
+    assert device.page.inner_text(".title") == "Last night"
+    make_recording(gate.streams / event_id, seconds=6)
+    device.plays(within=WITHIN)
+    assert not device.page.is_visible(".finale")
+
+
+def test_segments_that_are_missing_are_called_a_problem_with_the_stream_and_the_organiser_is_told(
+    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
+) -> None:
+    event_id = organiser.create_event(title="With a hole")
+    folder = gate.streams / event_id
+    make_recording(folder)
+    hidden = _hide(folder)
+    device = watch(event_id)
+    panel = device.page.wait_for_selector(".trouble", state="visible", timeout=WITHIN * 1000)
+    assert panel
+    eventually(
+        lambda: "There is a problem with the stream; the organiser has been told" in panel.inner_text(),
+        what="the words",
+    )
+    eventually(lambda: f'"event_id": "{event_id}"' in gate.control_plane.printed(), what="the report")
+    [told] = [line for line in gate.control_plane.printed().splitlines() if "stream_trouble" in line]
+    assert '"kind": "missing"' in told
+    assert '"status": 404' in told
+    assert device.accessibility_faults() == []
+    for there, away in hidden.items():
+        away.rename(there)
+    device.plays(within=WITHIN)
+    assert not device.page.is_visible(".trouble")
+
+
+def _hide(folder: Path) -> dict[Path, Path]:
+    hidden = {segment: segment.with_suffix(".away") for segment in folder.glob("*/*.ts")}
+    for there, away in hidden.items():
+        there.rename(away)
+    return hidden
+
+
+def test_being_offline_is_said_at_once_and_it_goes_on_by_itself(
+    encoder: Encoder, watch: Callable[[str], Device]
+) -> None:
+    device = watch(encoder.folder.name)
+    device.plays(within=WITHIN)
+    device.context.set_offline(True)
+    eventually(lambda: "You are offline." in device.page.inner_text(".notice-words"), within=2, what="it says so")
+    stays(lambda: not device.page.is_visible(".trouble"), during=12, every=0.5, what="no other complaint")
+    device.context.set_offline(False)
+    eventually(lambda: "offline" not in device.page.inner_text(".notice-words"), within=5, what="it says no more")
+    device.plays(within=WITHIN)
+
+
+def test_a_slow_connection_is_called_slow(encoder: Encoder, watch: Callable[[str], Device]) -> None:
+    device = watch(encoder.folder.name)
+    device.plays(within=WITHIN)
+    network = device.context.new_cdp_session(device.page)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 50, "downloadThroughput": 4000, "uploadThroughput": 50_000}
+    network.send("Network.emulateNetworkConditions", slow)
+    words = "Loading… your connection may be slow."
+    eventually(lambda: device.page.inner_text(".notice-words") == words, within=WITHIN, every=0.2, what="slow")
+    network.send("Network.emulateNetworkConditions", slow | {"downloadThroughput": -1})
+    device.plays(within=WITHIN)
