@@ -27,6 +27,17 @@ def make_recording(folder: Path, seconds: int = 60) -> None:
     subprocess.run([*command, *vod, *names], cwd=folder, check=True, stdin=subprocess.DEVNULL)
 
 
+def make_two_languages(folder: Path, seconds: int = 30) -> None:
+    """Write a recording with two audio renditions beside its picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    maps = ("-map", "0:v", "-map", "1:a", "-map", "1:a", "-s", "320x180")
+    streams = "a:0,agroup:a,language:en,default:yes a:1,agroup:a,language:de v:0,agroup:a"
+    names = ("-master_pl_name", "stream.m3u8", "-var_stream_map", streams, "%v.m3u8")
+    command = (find_ffmpeg(), "-v", "error", *_INPUTS, "-t", str(seconds), *maps, *_ENCODING)
+    vod = ("temp_file", "-hls_playlist_type", "vod", "-hls_segment_filename", "%v_%d.ts")
+    subprocess.run([*command, *vod, *names], cwd=folder, check=True, stdin=subprocess.DEVNULL)
+
+
 @contextmanager
 def live(folder: Path) -> Iterator[None]:
     """Write a live stream in real time, playlist replaced by rename, until the block ends."""

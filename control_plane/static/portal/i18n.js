@@ -31,3 +31,9 @@ export function duration(milliseconds) {
   const rest = minutes % 60;
   return [unit((minutes - rest) / 60, "hour"), rest && unit(rest, "minute")].filter(Boolean).join(" ");
 }
+
+/** "24 Mb/s", two digits: an estimate. */
+export function bitRate(bitsPerSecond) {
+  const style = { style: "unit", unit: "megabit-per-second", unitDisplay: "short", maximumSignificantDigits: 2 };
+  return new Intl.NumberFormat(page.lang, style).format(bitsPerSecond / 1e6);
+}

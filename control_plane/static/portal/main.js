@@ -8,7 +8,7 @@ import { playsElsewhere } from "./tabs.js";
 import { backoff, sleep } from "./time.js";
 import { forgetWatching, wasWatching, watchedSid } from "./watching.js";
 
-const STYLES = ["watch.css", "controls.css", "overlays.css", "tv.css"];
+const STYLES = ["watch.css", "controls.css", "overlays.css", "tv.css", "forced-colors.css"];
 const { title } = document;
 let leave = () => {};
 

@@ -3,9 +3,11 @@ import { Hls } from "../vendor/player.js";
 import { watchAccess } from "./access-end.js";
 import { watchAirplay } from "./airplay.js";
 import { watchAudioOnly } from "./audio-only.js";
+import { watchAudioTracks } from "./audio-tracks.js";
 import { watchBuffering } from "./buffering.js";
 import { mendRoles } from "./control-roles.js";
 import { watchFinale } from "./finale.js";
+import { keepFocusSeen } from "./focus-keeper.js";
 import { watchGate } from "./gate-watch.js";
 import { watchGestures } from "./gestures.js";
 import { watchKeys } from "./keys.js";
@@ -29,7 +31,7 @@ import { watchTrouble } from "./trouble.js";
 
 const PARTS = [
   keepPosition, keepAutomatic, watchKind, watchBuffering, watchOffline, watchTrouble, watchLive, watchFinale, watchAccess, watchGate,
-  watchAudioOnly, watchKeys, watchGestures, watchTv, watchAirplay,
+  watchAudioOnly, watchAudioTracks, keepFocusSeen, watchKeys, watchGestures, watchTv, watchAirplay,
 ];
 
 /** The system's own media controls (lock screen, headset) show the title instead of an address. */

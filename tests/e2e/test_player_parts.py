@@ -1,0 +1,128 @@
+"""What the player offers and how it can be reached: menus, focus, sizes, forced colours, and the check of a device."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.people import Organiser
+from tests.support.screen import Device
+from tests.support.stack import StackUnderTest
+from tests.support.video import make_two_languages
+from tests.support.waiting import eventually, stays
+
+OpenDevice = Callable[..., Device]
+HIGH = "all => all.filter(one => one.offsetHeight).map(one => one.offsetHeight)"
+
+
+@pytest.fixture(scope="module")
+def two_languages(gate: StackUnderTest, organiser: Organiser) -> str:
+    event_id = organiser.create_event(title="In two languages")
+    make_two_languages(gate.streams / event_id)
+    return event_id
+
+
+def test_two_audio_tracks_are_offered_in_rows_that_a_finger_can_hit(
+    open_device: OpenDevice, organiser: Organiser, two_languages: str
+) -> None:
+    device = open_device(width=844, height=390, has_touch=True, is_mobile=True)  # a phone held sideways
+    page = device.page
+    device.enter(organiser.tickets(two_languages)[0].code)
+    device.plays()
+    page.tap("hls-video")
+    page.click("media-settings-menu-button")
+    item = page.locator(".audio-item")
+    item.wait_for(state="visible")
+    item.click()
+    rows = page.locator("media-audio-track-menu media-chrome-menu-item")
+    eventually(lambda: rows.count() == 2, what="both tracks")
+    assert min(rows.evaluate_all(HIGH)) >= 48
+    assert min(page.locator("media-audio-track-menu button[part~=back]").evaluate_all(HIGH)) >= 48
+    bottom = "all => Math.max(...all.map(one => one.getBoundingClientRect().bottom))"
+    assert rows.evaluate_all(bottom) <= 390
+    rows.nth(1).click()
+    chosen = "() => [...document.querySelector('hls-video').audioTracks].findIndex(one => one.enabled)"
+    eventually(lambda: page.evaluate(chosen) == 1, what="the second track")
+    device.plays()
+
+
+def test_one_audio_track_is_no_choice(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
+    device = open_device()
+    device.enter(organiser.tickets(recording)[0].code)
+    device.plays()
+    device.page.mouse.move(200, 200)
+    device.page.click("media-settings-menu-button")
+    device.page.wait_for_selector("media-rendition-menu", state="attached")
+    assert device.page.locator(".audio-item").is_hidden()
+
+
+def test_controls_that_have_the_focus_stay_in_sight_until_it_goes(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    device = open_device()
+    page = device.page
+    device.enter(organiser.tickets(recording)[0].code)
+    device.plays()
+    inactive = "() => document.querySelector('media-controller').hasAttribute('userinactive')"
+    seen = "() => Number(getComputedStyle(document.querySelector('.controls')).opacity)"
+    eventually(lambda: page.evaluate(inactive) and page.evaluate(seen) == 0, what="the controls hide")
+    page.locator("media-mute-button").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    eventually(lambda: page.evaluate(inactive), within=20, what="nobody does anything")
+    stays(lambda: page.evaluate(seen) == 1, during=1.5, what="the focused control")
+    page.keyboard.press("Escape")
+    eventually(lambda: page.evaluate(inactive) and page.evaluate(seen) == 0, within=20, what="the controls hide")
+
+
+def test_in_forced_colours_the_focus_has_an_outline_and_the_bars_a_ground(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    device = open_device(forced_colors="active")
+    page = device.page
+    device.enter(organiser.tickets(recording)[0].code)
+    device.plays()
+    page.keyboard.press("Tab")
+    page.locator("media-mute-button").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    outline = "() => getComputedStyle(document.querySelector('media-mute-button')).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    ground = "() => getComputedStyle(document.querySelector('.controls')).backgroundImage"
+    assert page.evaluate(ground) == "none"
+    assert device.accessibility_faults() == []
+
+
+def check(device: Device) -> Any:
+    page = device.page
+    page.wait_for_selector("#waiting", state="visible")
+    page.click("#check-device")
+    report = page.locator("#device-report")
+    assert page.get_attribute("#check-device", "aria-expanded") == "true"
+    eventually(lambda: report.get_attribute("aria-busy") == "false", within=60, what="the check is done")
+    return report
+
+
+def test_the_check_of_a_device_begins_with_its_verdict_and_measures_the_connection(
+    open_device: OpenDevice, organiser: Organiser
+) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=2)
+    window = {"startsAt": soon.isoformat(), "endsAt": (soon + timedelta(hours=1)).isoformat()}
+    event_id = organiser.create_event(title="Later", **window)
+    device = open_device()
+    device.enter(organiser.tickets(event_id)[0].code)
+    report = check(device)
+    lines = report.inner_text().splitlines()
+    assert lines[0] == "All is well. This device is ready."
+    assert any("Your connection carries about" in line and "Mb/s" in line for line in lines)
+    assert report.locator("#device-verdict[role=status]").count() == 1
+    assert device.accessibility_faults() == []
+
+    network = device.context.new_cdp_session(device.page)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 20, "downloadThroughput": 60_000, "uploadThroughput": 60_000}
+    network.send("Network.emulateNetworkConditions", slow)
+    lines = check(device).inner_text().splitlines()
+    assert lines[0] == "This device is ready, but its connection is slow."
+    assert any("the stream needs 1 Mb/s at least" in line for line in lines)
