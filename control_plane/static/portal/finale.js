@@ -29,8 +29,9 @@ class Finale {
     video.pause();
     this.card.hidden = false;
     this.card.dataset.of = what;
+    this.card.querySelector(".finale-event").textContent = session.event.title;
     this.card.querySelector("h2").textContent = t(`finale_title_${what}`);
-    this.card.querySelector("p").textContent = t(`finale_${what}`);
+    this.card.querySelector(".lead").textContent = t(`finale_${what}`);
     this.card.querySelector("[data-again]").hidden = what === "nothing" || !this.#isWorthSeeing(hls, video);
     view.buffering.hidden = view.trouble.hidden = true;
     announce(t(`finale_title_${what}`));
