@@ -1,14 +1,19 @@
 """Live streams that break and come back, in a real browser: the page says so, and goes on by itself."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tests.support.encoder import NAMINGS, Encoder
+from tests.support.packager import FAULTS, Packager, make_films
 from tests.support.people import Organiser
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
+from tests.support.streams import Folder
 from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]
@@ -78,3 +83,32 @@ def test_the_picture_comes_back_by_itself_however_the_new_encoder_names_what_it_
         pair.encoder.start(size="640x360")
     for pair in pairs:
         pair.is_live(width=640)
+
+
+def test_the_picture_goes_on_whatever_a_packager_does_to_its_numbers(
+    gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice, tmp_path: Path
+) -> None:
+    make_films(tmp_path)
+    with ExitStack() as cleanup:
+        pairs = []
+        for fault in FAULTS:
+            event_id = organiser.create_event(title=fault.__name__)
+            shutil.copytree(tmp_path, gate.streams / event_id, ignore=shutil.ignore_patterns("made"))
+            packager = Packager(Folder(event_id, gate.streams / event_id, ""), fault)
+            packager.start()
+            cleanup.callback(packager.stop)
+            device = open_device(width=640, height=360)
+            device.enter(organiser.tickets(event_id)[0].code)
+            device.plays(within=WITHIN)
+            pairs.append((packager, device))
+        for packager, _ in pairs:
+            packager.may_fail.set()
+        for packager, _ in pairs:
+            assert packager.has_failed.wait(WITHIN)
+        for packager, device in pairs:
+            device.plays(within=WITHIN)
+            sees = "() => document.querySelector('.notice-words').textContent"
+            eventually(lambda: device.page.evaluate(sees) == "", WITHIN, what=packager.fault.__name__)  # noqa: B023
+            badge = "() => document.querySelector('#badge').dataset.kind"
+            assert device.page.evaluate(badge) == "live", packager.fault.__name__
+            assert not device.page.is_visible(".trouble"), packager.fault.__name__
