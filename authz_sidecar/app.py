@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from authz_sidecar import key_watch
 from authz_sidecar.activity import Reporter
 from authz_sidecar.authorize import Authorize
+from authz_sidecar.clock_check import ClockCheck
+from authz_sidecar.contract.steady_clock import SteadyClock
 from authz_sidecar.follower import Follower
 from authz_sidecar.link import ControlPlaneLink
 from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
@@ -47,6 +49,7 @@ def create_app(settings: SidecarSettings) -> Sidecar:
         feed,
         StateFile(settings.sidecar_state_file) if settings.sidecar_state_file else None,
         settings.revocation_max_stale_seconds,
+        steady=SteadyClock(),
     )
     origins = Origins(link, _beside(settings.sidecar_state_file))
     authorize = Authorize(verifier.verify, follower.revocations, sources=origins.by_event)
@@ -71,16 +74,20 @@ def create_app(settings: SidecarSettings) -> Sidecar:
     purge = Purge(cache, settings.internal_api_key.get_secret_value().encode())
 
     async def health(_request: Request) -> JSONResponse:
-        return _health(follower, await cache.figures() if cache else None)
+        return _health(follower, link.clock_check, await cache.figures() if cache else None)
 
     async def live(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("alive")
 
+    collector = SidecarCollector(authorize.meter, verifier, follower, reporter, link.clock_check)
     routes = [
         Route("/health", health),
         Route("/live", live),
         Route("/cache/{event_id}", purge.answer, methods=["DELETE"]),
-        Route("/metrics", metrics_endpoint(SidecarCollector(authorize.meter, verifier, follower, reporter))),
+        Route(
+            "/metrics",
+            metrics_endpoint(collector),
+        ),
     ]
     return Sidecar(authorize, Starlette(routes=routes, lifespan=lifespan))
 
@@ -89,13 +96,13 @@ def _beside(state_file: Path | None) -> Path | None:
     return state_file.with_name(f"{state_file.name}.origins") if state_file else None
 
 
-def _health(follower: Follower, cached: Figures | None) -> JSONResponse:
-    now = follower.clock()
-    revocations = follower.revocations(now)
+def _health(follower: Follower, clock: ClockCheck, cached: Figures | None) -> JSONResponse:
+    revocations, age = follower.revocations(follower.clock()), follower.seconds_since_sync
     body = {
-        "status": "degraded" if follower.is_degraded else "ok",
+        "status": "degraded" if follower.is_degraded or clock.is_off else "ok",
         "revocationCacheSize": len(revocations or ()),
-        "lastSyncAgo": None if follower.last_sync is None else f"{max(0, now - follower.last_sync):.0f}s",
+        "lastSyncAgo": None if age is None else f"{max(0, age):.0f}s",
+        "clockOffSeconds": clock.seconds,
         "segmentCacheEvents": cached.events if cached else 0,
         "segmentCacheSizeMB": cached.megabytes if cached else 0,
         "controlPlane": "ok" if follower.control_plane_reachable else "unreachable",

@@ -27,6 +27,7 @@ _STATUS: Final = {
     Reason.NOT_READY: (503, "Service Unavailable"),
     Reason.MISSING: (401, "Unauthorized"),
     Reason.INVALID: (401, "Unauthorized"),
+    Reason.CLOCK: (503, "Service Unavailable"),
 }
 _FORBIDDEN: Final = (403, "Forbidden")
 _READER: Final = (b"x-gate-reader", b"yes")

@@ -1,5 +1,6 @@
 """Follows the control plane's revocation feed by long poll, and goes on with what it knows while that is away."""
 
+import math
 import random
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 
 from authz_sidecar.contract.feed import Cursor, FeedPageRefused, Page, parse_page
+from authz_sidecar.contract.steady_clock import SteadyClock
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.state_file import StateFile, StateFileUnusable
 
@@ -24,6 +26,8 @@ _CATCH_UP_SECONDS: Final = 1.0
 _IDLE_PAUSE_SECONDS: Final = 0.05  # between two empty answers, should they come without waiting
 _SAVE_PAUSE_FACTOR: Final = 9
 _FORGET_PAUSE_SECONDS: Final = 60
+_WATCH_CLOCK_SECONDS: Final = 1.0
+_LITTLE_AHEAD_SECONDS: Final = 5.0
 _LARGE_PAGE_BYTES: Final = 65_536
 _CHANGES_A_BREATH: Final = 500
 _KINDS_NAMED: Final = 10
@@ -50,12 +54,13 @@ class _Snapshot:
 
 @dataclass
 class Follower:
-    """Holds the revocations in force. `clock` is seconds since 1970."""
+    """Holds the revocations in force. `clock` is seconds since 1970; `steady` notices when that is set."""
 
     feed: Feed
     state_file: StateFile | None = None
     max_stale_seconds: float | None = None
     clock: Callable[[], float] = time.time
+    steady: SteadyClock | None = None
     control_plane_reachable: bool = field(default=False, init=False)
     last_sync: float | None = field(default=None, init=False)
     lag_seconds: float | None = field(default=None, init=False)
@@ -63,18 +68,39 @@ class Follower:
     _revocations: Revocations | None = field(default=None, init=False)
     _cursor: str = field(default="", init=False)
     _snapshot: _Snapshot | None = field(default=None, init=False)
+    _begins_anew: bool = field(default=False, init=False)
+    _asking: anyio.CancelScope | None = field(default=None, init=False)
+    _age_once: tuple[float, float] | None = field(default=None, init=False)  # in seconds, at a moment of the steady one
     _synced: anyio.Event = field(default_factory=anyio.Event, init=False)
     _changed_since_save: bool = field(default=False, init=False)
 
     def revocations(self, now: float) -> Revocations | None:
-        """Return what is in force; None before the first sync and when it is staler than allowed."""
-        if self.max_stale_seconds is not None and now - (self.last_sync or 0) > self.max_stale_seconds:
+        """Return what is in force; None before the first sync, when it is staler than allowed, and incomplete now."""
+        found = self._revocations
+        if found is None or now < found.complete_from:
             return None
-        return self._revocations
+        if self.max_stale_seconds is not None and not self._age() <= self.max_stale_seconds:
+            return None
+        return found
+
+    @property
+    def seconds_since_sync(self) -> float | None:
+        """How old what is known is, whatever was done to the clock; None where nobody can tell."""
+        age = self._age()
+        return age if math.isfinite(age) else None
 
     @property
     def is_degraded(self) -> bool:
-        return self.last_sync is None or self.clock() - self.last_sync > DEGRADED_AFTER_SECONDS
+        return self._age() > DEGRADED_AFTER_SECONDS
+
+    def _age(self) -> float:
+        if self._age_once is None:
+            return math.inf
+        age, then = self._age_once
+        return age + self._steady_now() - then
+
+    def _steady_now(self) -> float:
+        return self.steady.steady() if self.steady else self.clock()
 
     def load_state(self) -> None:
         """Start from the state file when there is a sound one; a damaged one is reported and left alone."""
@@ -85,6 +111,9 @@ class Follower:
             return
         if saved:
             self._cursor, self._revocations, self.last_sync = saved
+            age = self.clock() - self.last_sync
+            # A file of the future tells nothing of its age: a clock was wrong, then or now.
+            self._age_once = (age if age > -_LITTLE_AHEAD_SECONDS else math.inf), self._steady_now()
             log.info("state_file_loaded", entries=len(self._revocations))
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -95,6 +124,8 @@ class Follower:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow)
             tasks.start_soon(self._forget)
+            if self.steady:
+                tasks.start_soon(self._watch_clock, self.steady)
             if self.state_file:
                 tasks.start_soon(self._keep_state, self.state_file)
 
@@ -124,9 +155,10 @@ class Follower:
 
     async def sync_once(self) -> None:
         """Ask for one page and put it in force. Raise FeedPageRefused with the old set kept."""
-        asked_with = self._snapshot.next if self._snapshot else self._cursor
-        # The first question after a silence is not held back: its answer tells that the control plane is there.
-        page = await _parsed(await self.feed.ask(asked_with, wait=self.control_plane_reachable))
+        data = await self._ask()
+        if data is None:
+            return
+        page = await _parsed(data)
         changed = bool(page.changes or page.skipped) or page.snapshot
         await (self._take_snapshot_page(page) if page.snapshot else self._take_changes(page))
         self._note_skipped(page.skipped)
@@ -134,6 +166,34 @@ class Follower:
             self._note_sync(changed=changed)
         if not changed:
             await anyio.sleep(_IDLE_PAUSE_SECONDS)
+
+    async def _ask(self) -> bytes | None:
+        """Ask for the next page; None where the clock was set meanwhile, and all is to be asked for anew."""
+        cursor = "" if self._begins_anew else self._cursor
+        with anyio.CancelScope() as self._asking:
+            asked_with = self._snapshot.next if self._snapshot else cursor
+            # The first question after a silence is not held back: its answer tells that the control plane is there.
+            return await self.feed.ask(asked_with, wait=self.control_plane_reachable)
+        return None
+
+    async def _watch_clock(self, steady: SteadyClock) -> None:
+        """Take a new snapshot when the clock was set: what was forgotten by a wrong one is in it again."""
+        while True:
+            await anyio.sleep(_WATCH_CLOCK_SECONDS)
+            found = self._revocations
+            self._look_at(steady)
+            if found is not None and self.clock() < found.complete_from and not self._begins_anew:
+                self._begin_anew()
+
+    def _look_at(self, steady: SteadyClock) -> None:
+        if leap := steady.look():
+            log.warning("clock_set", seconds=round(leap, 1))
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._begins_anew, self._snapshot = True, None
+        if self._asking:
+            self._asking.cancel()
 
     async def _take_changes(self, page: Page) -> None:
         if self._revocations is None:
@@ -154,6 +214,7 @@ class Follower:
         self._snapshot.next = page.next or ""
         if not page.more:
             self._revocations, self._cursor, self._snapshot = self._snapshot.revocations, page.cursor, None
+            self._begins_anew = False
 
     def _note_skipped(self, kinds: Iterable[str]) -> None:
         """Count entries of kinds that a newer control plane knows, and log each kind once."""
@@ -165,13 +226,17 @@ class Follower:
         if not self.control_plane_reachable:
             log.info("feed_followed")
         self.control_plane_reachable, self.last_sync = True, self.clock()
+        self._age_once = 0.0, self._steady_now()
         self._changed_since_save |= changed
         self._synced.set()
 
     async def _forget(self) -> None:
-        """Drop once a minute what no living token can meet, and let others in between."""
+        """Drop once a minute what no living token can meet, and let others in between. Not by a clock just set."""
         while True:
-            for _ in self._revocations.forget_expired(self.clock()) if self._revocations else ():
+            if self.steady:
+                self._look_at(self.steady)
+            is_trusted = self.steady is None or self.steady.is_trusted
+            for _ in self._revocations.forget_expired(self.clock()) if self._revocations and is_trusted else ():
                 await checkpoint()
             await anyio.sleep(_FORGET_PAUSE_SECONDS)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from authz_sidecar.contract.playback_token import Claims, TokenRefused
+from authz_sidecar.contract.playback_token import Claims, TokenFromTheFuture, TokenRefused
 from authz_sidecar.revocations import Revocations
 
 
@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NOT_READY = "not-ready"
     MISSING = "missing"
     INVALID = "invalid"
+    CLOCK = "clock"
     EXPIRED = "expired"
     PATH = "path"
     PROBE = "probe"
@@ -44,6 +45,7 @@ class Verdict(NamedTuple):
 NOT_READY: Final = Verdict(Reason.NOT_READY)
 _MISSING: Final = Verdict(Reason.MISSING)
 _INVALID: Final = Verdict(Reason.INVALID)
+_CLOCK: Final = Verdict(Reason.CLOCK)
 
 
 def decide(
@@ -56,6 +58,8 @@ def decide(
         return _MISSING
     try:
         claims = verify(request.token)
+    except TokenFromTheFuture:
+        return _CLOCK
     except TokenRefused:
         return _INVALID
     return Verdict(_refusal(request, claims, revocations, now), claims)

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx2
 
+from authz_sidecar.clock_check import ClockCheck
 from authz_sidecar.settings import SidecarSettings
 
 _ANSWER_MARGIN_SECONDS: Final = 5.0
@@ -37,6 +38,7 @@ class ControlPlaneLink:
             headers={"X-Internal-Api-Key": settings.internal_api_key.get_secret_value()},
             timeout=httpx2.Timeout(_ANSWER_MARGIN_SECONDS, read=wait + _ANSWER_MARGIN_SECONDS),
         )
+        self.clock_check = ClockCheck()
         self._wait = f"{wait:g}"
         self._name = {"edge": settings.edge_name, "instance": secrets.token_hex(4)}
 
@@ -45,6 +47,7 @@ class ControlPlaneLink:
         query = self._name | {"cursor": cursor, "wait": self._wait if wait else "0"}
         response = await self._client.get("/internal/feed", params=query)
         response.raise_for_status()
+        self.clock_check.note(response.headers.get("Date"))
         following = response.links.get("next", {}).get("url", "")
         return FeedAnswer(response.content, httpx2.URL(following).params.get("cursor"))
 

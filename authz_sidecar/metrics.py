@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from authz_sidecar.activity import Reporter
+from authz_sidecar.clock_check import ClockCheck
 from authz_sidecar.follower import Follower
 from authz_sidecar.meter import BOUNDS, Meter
 
@@ -30,8 +31,11 @@ class TokenCache(Protocol):
 
 
 class SidecarCollector(Collector):
-    def __init__(self, meter: Meter, cache: TokenCache, follower: Follower, reporter: Reporter) -> None:
+    def __init__(
+        self, meter: Meter, cache: TokenCache, follower: Follower, reporter: Reporter, clock: ClockCheck
+    ) -> None:
         self._meter = meter
+        self._clock = clock
         self._cache = cache
         self._follower = follower
         self._reporter = reporter
@@ -72,9 +76,11 @@ class SidecarCollector(Collector):
         yield _gauge("streamgate_ready", "1 when the revocations are known.", revocations is not None)
         reachable = follower.control_plane_reachable
         yield _gauge("streamgate_control_plane_reachable", "1 when the feed was answered last time.", reachable)
-        if follower.last_sync is not None:
-            age = max(0.0, now - follower.last_sync)
-            yield _gauge("streamgate_seconds_since_last_sync", "Age of what is known of the feed.", age)
+        if (age := follower.seconds_since_sync) is not None:
+            yield _gauge("streamgate_seconds_since_last_sync", "Age of what is known of the feed.", max(0.0, age))
+        if self._clock.seconds is not None:
+            meaning = "By how much this clock is ahead of the control plane's; below 0 it is behind."
+            yield _gauge("streamgate_clock_off_seconds", meaning, self._clock.seconds)
         if follower.lag_seconds is not None:
             lag = follower.lag_seconds
             yield _gauge("streamgate_feed_lag_seconds", "From the last change to its being in force here.", lag)

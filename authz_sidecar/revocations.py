@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from authz_sidecar.contract.feed import Change, Kind
-from authz_sidecar.contract.playback_token import LATEST_TIME
+from authz_sidecar.contract.playback_token import LATEST_TIME, LEEWAY_SECONDS
 
 EVERY_TOKEN: Final = LATEST_TIME + 1  # later than any `iat`
 _FORGET_MARGIN_SECONDS: Final = 60
@@ -72,6 +72,8 @@ class Revocations:
             Kind.SESSION: self.sessions,
         }
         self._shared: dict[tuple[int, int], Refusal] = {}
+        # Before this time somebody could bear a token that something forgotten refused: the clock went back.
+        self.complete_from = 0.0
         self.apply(changes)
 
     def __len__(self) -> int:
@@ -92,6 +94,8 @@ class Revocations:
         expired = {refusal for refusal in self._shared.values() if refusal.forget_at < now}
         if not expired:
             return
+        latest = max(refusal.forget_at for refusal in expired)
+        self.complete_from = max(self.complete_from, latest - _FORGET_MARGIN_SECONDS + LEEWAY_SECONDS)
         for kind, entries in self.slices():
             subjects = self.by_kind[kind]
             gone = [subject for subject in entries if subjects.get(subject) in expired]

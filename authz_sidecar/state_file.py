@@ -68,7 +68,7 @@ class StateFile:
 
 
 def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
-    yield {"cursor": cursor, "reads": sorted(READS)}
+    yield {"cursor": cursor, "reads": sorted(READS), "completeFrom": revocations.complete_from}
     entries = 0
     for kind, part in revocations.slices():
         entries += len(part)
@@ -78,7 +78,9 @@ def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
 
 def _read(file: IO[bytes]) -> tuple[str, Revocations]:
     """Read what `_lines` wrote. Raise ValueError, KeyError or TypeError for anything else."""
-    cursor, revocations, entries = _cursor(parse_object(file.readline())), Revocations(), 0
+    heading = parse_object(file.readline())
+    cursor, revocations, entries = _cursor(heading), Revocations(), 0
+    revocations.complete_from = float(heading.get("completeFrom", 0))
     for line in file:
         part = parse_object(line)
         if "end" in part:

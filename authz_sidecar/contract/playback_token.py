@@ -17,6 +17,7 @@ from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 
 MAX_TOKEN_LENGTH = 4096
 LEEWAY_SECONDS = 5
+CLOCK_SKEW_SECONDS = 60  # by so much the issuer's clock may be ahead of the reader's
 LATEST_TIME = 253_402_300_799  # the last second of the year 9999
 
 EVENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -33,6 +34,10 @@ _JWS = jwt.PyJWS(algorithms=_ALGORITHMS)
 
 class TokenRefused(Exception):
     """The text is not a playback token of ours. The message is for the operator's log, never for the client."""
+
+
+class TokenFromTheFuture(TokenRefused):
+    """The token is well signed and issued later than our clock says: this clock is behind, or the issuer's ahead."""
 
 
 class UnknownKey(TokenRefused):
@@ -159,6 +164,8 @@ def _claims(payload: dict[str, Any], now: float) -> Claims:
     claims = Claims(**payload)
     if prefix != claims.sp:
         raise TokenRefused("sp is not the event's stream prefix")
-    if claims.iat >= claims.exp or claims.iat > now + LEEWAY_SECONDS:
-        raise TokenRefused("iat is not before exp, or lies in the future")
+    if claims.iat >= claims.exp:
+        raise TokenRefused("iat is not before exp")
+    if claims.iat > now + CLOCK_SKEW_SECONDS:
+        raise TokenFromTheFuture("iat lies in the future")
     return claims

@@ -11,6 +11,7 @@ cut off, damaged or somebody else's is never taken for one. Nothing that stands 
 """
 
 import json
+import math
 import os
 import secrets
 import zlib
@@ -30,6 +31,8 @@ _LONGEST_LINE: Final = 8 * 1024 * 1024
 _COMPRESSION: Final = 6
 _NOT_ONE: Final = "is no backup of StreamGate or is damaged; nothing was changed."
 _NEWER: Final = "was made by a newer StreamGate and needs it to be restored; nothing was changed."
+
+_DAMAGES: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 Row = Sequence[Any]
 
@@ -172,7 +175,7 @@ class Reader:
         line = self._file.readline(_LONGEST_LINE)
         if line and not line.endswith(b"\n"):
             raise DamagedBackupError("a line does not end")
-        self._ahead = json.loads(line) if line else None
+        self._ahead = _parsed(line) if line else None
 
 
 @contextmanager
@@ -204,7 +207,7 @@ def reading(file: Path) -> Iterator[Reader]:
             yield Reader(unpacked)
     except NewerBackupError:
         raise OperatorError(f"{file} {_NEWER}") from None
-    except (EOFError, zlib.error, BadGzipFile, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (EOFError, zlib.error, BadGzipFile, *_DAMAGES):
         raise OperatorError(f"{file} {_NOT_ONE}") from None
     except OSError as error:
         raise OperatorError(f"{file} cannot be read: {error.strerror}.") from error
@@ -220,7 +223,24 @@ def check(file: Path) -> Contents:
         return Contents(heading, reader.ending(), settings)
 
 
+def _parsed(line: bytes) -> Any:
+    """Parse a line; what no database or file could hold is damage: NaN, Infinity, half a character."""
+    value = json.loads(line, parse_constant=_no_number, parse_float=_finite)
+    if b"\\ud" in line.lower():
+        json.dumps(value, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError, for half of a pair
+    return value
+
+
+def _no_number(name: str) -> float:
+    raise DamagedBackupError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number("a number too large")
+
+
 def _text(value: object) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         raise DamagedBackupError("no text")
     return value

@@ -7,7 +7,7 @@ name that was harmless when it was entered can be anything when it is used (DNS 
 import re
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,6 +20,18 @@ _HOST: Final = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|\[[0-9a-f:.]+
 _REST: Final = re.compile(r"[!-~]*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+# All of IPv6 that leads into the internet; not so the old site-local addresses (fec0::/10) and what is yet unassigned.
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+# What Python's own tables, as old as this Python, may take for global: protocol assignments, documentation, relays.
+_NOT_PUBLIC_EITHER: Final = tuple(
+    map(
+        ip_network,
+        (
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+            *("2001::/23", "2001:db8::/32", "3fff::/20"),
+        ),
+    )
+)
 _RESOLVE_SECONDS: Final = 2.0
 _NO_URL: Final = "Please enter an address like https://hooks.example.org/streamgate."
 _NOT_PUBLIC: Final = "This address is not public. WEBHOOK_ALLOW_PRIVATE=true lets webhooks go to private ones."
@@ -100,7 +112,9 @@ def is_public(address: Address) -> bool:
     carried = _carried(address)
     if carried is not None:
         return is_public(carried)
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    is_elsewhere = any(address in network for network in _NOT_PUBLIC_EITHER if network.version == address.version)
+    is_unicast = address.version == 4 or address in _GLOBAL_UNICAST  # noqa: PLR2004 - IPv4
+    return address.is_global and is_unicast and not (address.is_multicast or address.is_reserved or is_elsewhere)
 
 
 def is_private(address: Address) -> bool:

@@ -14,7 +14,8 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00
 Title = Annotated[Text, Field(min_length=1, max_length=200)]
 Label = Annotated[Text, Field(max_length=200)]
 # Ticket and token times are reckoned from these; within the range no such sum leaves what a datetime can hold.
-Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 2, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 2, tzinfo=UTC), le=_LATEST)]
 EVENT_ID_PATTERN = re.compile(rf"^{EVENT_ID.pattern}\Z")
 HttpUrl = Annotated[Text, Field(max_length=2000, pattern=re.compile(r"^https?://[^\s]+$"))]
 
@@ -219,11 +220,11 @@ class Receipt(Schema):
 
 
 def parse_moment(text: str) -> datetime:
-    """Read an ISO 8601 time with its zone, since 1970. Raise ValueError."""
+    """Read an ISO 8601 time with its zone, from 1970 to 9000. Raise ValueError."""
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or moment.timestamp() < 0:
-        raise ValueError("a time without its zone, or before 1970")
-    return moment
+    if moment.tzinfo is None or not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("a time without its zone, or out of range")
+    return moment.astimezone(UTC)
 
 
 def utc_now() -> datetime:

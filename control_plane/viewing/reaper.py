@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from authz_sidecar.contract.steady_clock import SteadyClock
 from control_plane.auditing.retention import Retention
 from control_plane.endings import Ending
 from control_plane.revoking import revocation_feed
@@ -24,11 +25,18 @@ log = structlog.get_logger()
 
 
 async def run(database: Database, retention: Retention, stop: anyio.Event) -> None:
-    """Clear up every minute until `stop`. Never cancel it: a transaction wants to be ended, not dropped."""
+    """Clear up every minute until `stop`. Never cancel it: a transaction wants to be ended, not dropped.
+
+    By a clock that was set lately nothing is: what was forgotten because of a wrong one would be gone for good.
+    """
+    clock = SteadyClock()
     while not stop.is_set():
+        if leap := clock.look():
+            log.warning("clock_set", seconds=round(leap, 1))
         try:
-            await clear_up(database)
-            await retention.apply(database, utc_now(), stop)
+            if clock.is_trusted:
+                await clear_up(database)
+                await retention.apply(database, utc_now(), stop)
         except SQLAlchemyError as error:
             log.error("clear_up_failed", error=type(error).__name__)
         with anyio.move_on_after(_EVERY_SECONDS):

@@ -206,7 +206,8 @@ def _filter(request: Request) -> TicketFilter:
     """Narrow the list as asked; a status that does not exist narrows nothing."""
     query = request.query_params
     status = next((known for known in STATUSES if known == query.get("status")), None)
-    return TicketFilter(_event_id(request), status, query.get("search", "").strip() or None)
+    search = query.get("search", "").replace("\0", "").strip()  # which PostgreSQL cannot even be asked for
+    return TicketFilter(_event_id(request), status, search or None)
 
 
 def _paging(request: Request) -> Paging:

@@ -86,7 +86,7 @@ async def list_deliveries(call: Call, query: Paging) -> Response:
 
 
 @endpoint(
-    f"POST {_ONE}/deliveries/{{n:int}}/retry",
+    f"POST {_ONE}/deliveries/{{n:number}}/retry",
     needs=Permission.ADMINISTER,
     answers={202: Data[DeliveryView]},
     refuses=(Conflict,),

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import Response
@@ -26,6 +27,20 @@ from control_plane.state import Request, Services
 from control_plane.views.requests import parse, services
 from control_plane.views.who import actor_of
 
+
+class _Number(Convertor[int]):
+    """A row's number in a path. Starlette's `int` takes any number of digits, and int() raises beyond 4,300."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
 Handler = Callable[..., Awaitable[Response]]
 
 

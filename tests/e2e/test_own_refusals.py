@@ -7,6 +7,7 @@ import pytest
 from tests.support.api import UNKNOWN_ID
 from tests.support.raw_http import RawAnswer, raw_request
 from tests.support.stack import StackUnderTest
+from tests.support.streams import Folder
 
 LONG = "x" * 20_000
 PLACES = ["/", "/admin", "/api/tokens/validate", "/health", "/internal/feed", "/static/none.js"]
@@ -67,8 +68,36 @@ def test_the_control_planes_own_limit_is_told_in_the_same_words(gate: StackUnder
     assert json.loads(of_ours.body) == json.loads(of_nginx.body)
 
 
+@pytest.mark.parametrize("name", ["folder.ts", "folder.m3u8", "folder.key", "folder.mp4"])
+def test_a_folder_that_is_named_like_a_file_is_not_there(
+    gate: StackUnderTest, folder: Folder, good: str, name: str
+) -> None:
+    (gate.streams / folder.event_id / name).mkdir(exist_ok=True)
+    answer = raw_request(gate.url, f"/streams/{folder.event_id}/{name}", headers=(f"Authorization: Bearer {good}",))
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
+    assert json.loads(answer.body) == {"error": "Not found"}
+
+
+def test_a_disk_that_takes_no_more_is_told_in_the_apis_words(gate: StackUnderTest) -> None:
+    """A body too large for memory goes to a folder, which is none here: nginx fails as it does on a full disk."""
+    folders = [path for path in gate.home.glob("run/nginx/tmp/**/*") if path.is_dir() and "body" in path.name]
+    assert folders
+    aside = [path.rename(path.with_name(f"{path.name}.aside")) for path in folders]
+    try:
+        for path in folders:
+            path.write_text("no folder")
+        kind = ("Content-Type: application/json", "Content-Length: 60000")
+        answer = raw_request(gate.url, "/api/tokens/validate", "POST", kind, body=b" " * 60_000)
+        assert refusal(answer) == (503, "unavailable")
+    finally:
+        for path, kept in zip(folders, aside, strict=True):
+            path.unlink()
+            kept.rename(path)
+
+
 @pytest.mark.parametrize(
-    "place", ["/_authorize", "/_bad_request", "/_not_supported", "/_too_large", "/_too_long", "/internal/feed"]
+    "place",
+    ["/_unavailable", "/_authorize", "/_bad_request", "/_not_supported", "/_too_large", "/_too_long", "/internal/feed"],
 )
 def test_what_is_internal_is_not_there(gate: StackUnderTest, place: str) -> None:
     answer = raw_request(gate.url, place)

@@ -114,6 +114,25 @@ def with_a_time_that_is_none(lines: Lines) -> None:
     lines[first + 1][lines[first]["columns"].index("starts_at")] = "tomorrow"
 
 
+def with_value(table: str, column: str, value: object) -> Callable[[Lines], None]:
+    """Put a value that no backup has into the first row of a table."""
+
+    def change(lines: Lines) -> None:
+        first = next(place for place, line in enumerate(lines) if "table" in line and line["table"] == table)
+        lines[first + 1][lines[first]["columns"].index(column)] = value
+
+    change.__name__ = f"{table}.{column}={value!r:.20}"
+    return change
+
+
+def with_counter(value: object) -> Callable[[Lines], None]:
+    def change(lines: Lines) -> None:
+        lines[-1]["counters"]["revocation_change"] = value
+
+    change.__name__ = f"counter={value!r:.20}"
+    return change
+
+
 def without_an_epoch(lines: Lines) -> None:
     first = next(place for place, line in enumerate(lines) if "table" in line and line["table"] == "feed_epoch")
     del lines[first + 1]
@@ -132,6 +151,16 @@ def without_an_epoch(lines: Lines) -> None:
         (with_the_same_ticket_twice, "refuses what the backup has for ticket"),
         (with_a_time_that_is_none, "damaged"),
         (without_an_epoch, "damaged"),
+        (with_value("event", "max_devices", 10**30), "damaged|refuses what the backup has for event"),
+        (with_value("event", "max_devices", 10**4299), "damaged|refuses what the backup has for event"),
+        (with_value("event", "max_devices", float("inf")), "damaged"),
+        (with_value("edge", "lag", float("nan")), "damaged"),
+        (with_value("edge", "lag", float("-inf")), "damaged"),
+        (with_value("event", "title", "half \ud800 a pair"), "damaged"),
+        (with_value("ticket", "code", "\udfff"), "damaged"),
+        (with_counter(10**30), "damaged|refuses|cannot be used"),
+        (with_counter(float("inf")), "damaged"),
+        (with_counter("many"), "damaged"),
     ],
 )
 async def test_a_backup_that_does_not_fit_is_refused_in_one_sentence_and_loses_nothing(

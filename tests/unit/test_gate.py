@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from authz_sidecar.contract.feed import Change, Kind
-from authz_sidecar.contract.playback_token import Claims, TokenRefused
+from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, verify
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.revocations import Revocations
-from tests.support.forging import CODE, EVENT_ID, NOW, OTHER_EVENT_ID, SID
+from tests.support.forging import CODE, EVENT_ID, NOW, OTHER_EVENT_ID, RING, SID
 
 VIEWER = Claims(eid=EVENT_ID, iat=NOW - 10, exp=NOW + 3590, sub=CODE, sid=SID)
 PROBE = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 10, probe=True)
@@ -51,6 +51,18 @@ def test_nobody_is_let_in_before_the_revocations_are_known() -> None:
 
 def test_a_request_without_a_token_is_missing_one() -> None:
     assert judge(token=None) is Reason.MISSING
+
+
+def test_a_token_of_the_future_is_no_fault_of_the_viewers_but_of_a_clock() -> None:
+    token = mint(replace(VIEWER, iat=NOW + 90), RING)
+
+    def judged(now: float) -> Reason | None:
+        request = MediaRequest(token, PATH, "GET")
+        return decide(request, lambda text: verify(text, RING, now), Revocations(), now).refusal
+
+    assert judged(NOW) is Reason.CLOCK
+    assert judged(NOW + 29) is Reason.CLOCK
+    assert judged(NOW + 30) is None
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from authz_sidecar.activity import Reporter
 from authz_sidecar.authorize import Authorize
+from authz_sidecar.clock_check import ClockCheck
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.follower import Follower
 from authz_sidecar.gate import Reason
@@ -30,7 +31,7 @@ class Parts:
         self.verifier = Verifier(KeySource(RING))
         self.authorize = Authorize(self.verifier.verify, self.follower.revocations)
         self.reporter = Reporter(self.authorize.activity, GivenReports([OSError("away")]), b"a key")
-        collector = SidecarCollector(self.authorize.meter, self.verifier, self.follower, self.reporter)
+        collector = SidecarCollector(self.authorize.meter, self.verifier, self.follower, self.reporter, ClockCheck())
         self._app = Starlette(routes=[Route("/metrics", metrics_endpoint(collector))])
 
     async def follow(self) -> None:

@@ -132,3 +132,13 @@ def test_a_file_that_is_not_there_cannot_be_touched_into_being(tmp_path: Path) -
     with pytest.raises(FileNotFoundError):
         StateFile(tmp_path / "state.json").touch()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_forgotten_by_a_clock_ahead_is_known_to_be_missing_after_a_restart(tmp_path: Path) -> None:
+    revocations = revoked("a")
+    list(revocations.forget_expired(NOW + 50_000))
+    assert revocations.complete_from > NOW
+    StateFile(tmp_path / "state.json").save("e.1", revocations)
+    loaded = StateFile(tmp_path / "state.json").load()
+    assert loaded
+    assert loaded[1].complete_from == revocations.complete_from

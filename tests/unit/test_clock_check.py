@@ -1,0 +1,42 @@
+"""How far a sidecar's clock is from the control plane's, told by the Date of answers."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from structlog.testing import capture_logs
+
+from authz_sidecar.clock_check import ClockCheck
+
+NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
+
+
+def seen(seconds: float) -> str:
+    """Give the Date of a control plane to which this clock is so much ahead."""
+    return format_datetime(NOON - timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(("ahead", "is_off"), [(0, False), (4, False), (30, True), (-30, True), (7200, True)])
+def test_it_tells_by_how_much_and_whether_that_matters(ahead: float, *, is_off: bool) -> None:
+    check = ClockCheck(NOON.timestamp)
+    check.note(seen(ahead))
+    assert check.seconds == pytest.approx(ahead, abs=0.6)
+    assert check.is_off is is_off
+
+
+def test_it_says_so_once_and_again_when_the_clocks_agree() -> None:
+    check = ClockCheck(NOON.timestamp)
+    with capture_logs() as logs:
+        for ahead in (0, -20, -20, -21, 0, 0):
+            check.note(seen(ahead))
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("clock_differs", "warning"),
+        ("clock_agrees", "info"),
+    ]
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 99 Jan 2027 12:00:00 GMT", "9" * 5000, "\ud800"])
+def test_a_date_that_makes_no_sense_tells_nothing(date: str | None) -> None:
+    check = ClockCheck(NOON.timestamp)
+    check.note(date)
+    assert check.seconds is None

@@ -1,0 +1,136 @@
+"""A sidecar whose clock is wrong for a while: nothing revoked plays, then or afterwards. Nobody waits."""
+
+import json
+
+import anyio
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+from trio.testing import MockClock
+
+from authz_sidecar.contract.steady_clock import SteadyClock
+from authz_sidecar.follower import Follower
+from tests.support.feeds import changes, snapshot
+from tests.support.forging import NOW
+
+pytestmark = pytest.mark.anyio
+HOURS = 3600.0
+AHEAD = 3 * HOURS  # later than what the feed's entries last for
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+class ControlPlane:
+    """Gives a snapshot to who has no place, and holds everybody else's question back until there is news."""
+
+    def __init__(self) -> None:
+        self.codes = ["a"]
+        self.asked: list[str] = []
+        self.is_away = False
+
+    async def ask(self, cursor: str, *, wait: bool) -> bytes:
+        self.asked.append(cursor)
+        if self.is_away:
+            raise httpx2.ConnectError("away")
+        known = int(cursor.partition(".")[2] or 0)
+        while wait and cursor and known == len(self.codes):  # noqa: ASYNC110 - a test's time costs nothing
+            await anyio.sleep(0.1)
+        place = f"e.{len(self.codes)}"
+        page = changes(place, *self.codes[known:]) if cursor else snapshot(place, *self.codes)
+        return json.dumps(page.to_json()).encode()
+
+
+class Machine:
+    """A sidecar's follower on a machine whose clock can be set."""
+
+    def __init__(self, max_stale_seconds: float | None = None, ahead: float = 0.0) -> None:
+        self.ahead = ahead
+        self.plane = ControlPlane()
+        steady = SteadyClock(self.now, anyio.current_time)
+        self.follower = Follower(self.plane, None, max_stale_seconds, self.now, steady)
+
+    def now(self) -> float:
+        return NOW + anyio.current_time() + self.ahead
+
+    @property
+    def refused(self) -> set[str] | None:
+        found = self.follower.revocations(self.now())
+        return None if found is None else set(found.codes)
+
+
+async def test_hours_ahead_for_seventy_seconds_forget_nothing_and_a_new_snapshot_is_taken() -> None:
+    machine, seen = Machine(), []
+    with capture_logs() as logs:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(machine.follower.run)
+            await anyio.sleep(30)
+            for ahead in (AHEAD, 0):
+                machine.ahead = ahead
+                await anyio.sleep(0.05)
+                seen.append(machine.refused)
+                await anyio.sleep(70)
+                seen.append(machine.refused)
+            tasks.cancel_scope.cancel()
+    assert seen == [{"a"}] * 4
+    assert machine.plane.asked.count("") == 3
+    assert [entry["seconds"] for entry in logs if entry["event"] == "clock_set"] == [AHEAD, -AHEAD]
+
+
+async def test_what_a_clock_wrong_from_the_start_has_forgotten_is_missed_at_once_and_fetched_again() -> None:
+    machine = Machine(ahead=AHEAD)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(machine.follower.run)
+        await anyio.sleep(130)
+        assert machine.refused == set()
+        machine.ahead = 0
+        assert machine.refused is None
+        await anyio.sleep(3)
+        assert machine.refused == {"a"}
+        tasks.cancel_scope.cancel()
+
+
+async def test_while_the_control_plane_is_away_such_a_gate_stays_closed() -> None:
+    machine = Machine(ahead=AHEAD)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(machine.follower.run)
+        await anyio.sleep(130)
+        machine.ahead, machine.plane.is_away = 0, True
+        await anyio.sleep(60)
+        assert machine.refused is None
+        machine.plane.is_away = False
+        await anyio.sleep(15)
+        assert machine.refused == {"a"}
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("leap", [AHEAD, -AHEAD])
+async def test_staleness_goes_by_time_that_has_passed_not_by_the_clock(leap: float) -> None:
+    machine = Machine(max_stale_seconds=100)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(machine.follower.run)
+        await anyio.sleep(5)
+        machine.plane.is_away = True
+        machine.ahead = leap
+        await anyio.sleep(90)
+        assert machine.refused == {"a"}
+        await anyio.sleep(20)
+        assert machine.refused is None
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_revocation_made_while_the_clock_is_set_is_in_force_a_second_later() -> None:
+    machine = Machine()
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(machine.follower.run)
+        await anyio.sleep(10)
+        machine.ahead = -HOURS
+        machine.plane.codes.append("b")
+        await anyio.sleep(2)
+        assert machine.refused == {"a", "b"}
+        machine.plane.codes.append("c")
+        await anyio.sleep(1)
+        assert machine.refused == {"a", "b", "c"}
+        tasks.cancel_scope.cancel()
