@@ -23,6 +23,7 @@ class Reason(StrEnum):
     PATH = "path"
     PROBE = "probe"
     EVENT = "event"
+    HELD = "held"
     REVOKED = "revoked"
     SESSION = "session"
 
@@ -74,6 +75,8 @@ def _refusal(request: MediaRequest, claims: Claims, revocations: Revocations, no
         return Reason.PROBE
     if revocations.events.refuses(claims.eid, claims.iat):
         return Reason.EVENT
+    if revocations.events.holds(claims.eid, now) and not claims.passes_closed_doors:
+        return Reason.HELD
     if claims.sub and revocations.codes.refuses(claims.sub, claims.iat):
         return Reason.REVOKED
     if claims.sid and revocations.sessions.refuses(claims.sid, claims.iat):

@@ -18,10 +18,14 @@ _LIFETIME_GRAIN_SECONDS: Final = 60  # lifetimes are rounded up to it, so that m
 
 
 class Refusal(NamedTuple):
-    """Tokens issued before `before` are refused; nobody can meet this after `forget_at`. Seconds since 1970."""
+    """Tokens issued before `before` are refused; nobody can meet this after `forget_at`. Seconds since 1970.
+
+    An event is held until `until`, for all but those who pass closed doors.
+    """
 
     before: int
     forget_at: int
+    until: int = 0
 
 
 class Subjects:
@@ -46,6 +50,9 @@ class Subjects:
     def refuses(self, subject: str, issued_at: int) -> bool:
         return subject in self._ids and issued_at < self._by_id[subject].before
 
+    def holds(self, subject: str, now: float) -> bool:
+        return subject in self._ids and now < self._by_id[subject].until
+
     def get(self, subject: str) -> Refusal | None:
         return self._by_id.get(subject)
 
@@ -61,7 +68,8 @@ class Subjects:
 class Revocations:
     """For each subject the time before which a token must have been issued to be refused.
 
-    A revocation in force refuses every token; a lifted one those issued before its `not_before`.
+    A revocation in force refuses every token; a lifted one those issued before its `not_before`. So does an event that
+    is held, beside holding everybody.
     """
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
@@ -71,7 +79,7 @@ class Revocations:
             Kind.CODE: self.codes,
             Kind.SESSION: self.sessions,
         }
-        self._shared: dict[tuple[int, int], Refusal] = {}
+        self._shared: dict[tuple[int, int, int], Refusal] = {}
         # Before this time somebody could bear a token that something forgotten refused: the clock went back.
         self.complete_from = 0.0
         self.apply(changes)
@@ -81,12 +89,13 @@ class Revocations:
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Put changes in force, in their order: the last one about a subject wins."""
-        for kind, subject, revoked, not_before, _, expires_at in changes:
-            before = EVERY_TOKEN if revoked else not_before or 0
-            self.put(kind, subject, before, math.ceil(expires_at) + _FORGET_MARGIN_SECONDS)
+        for kind, subject, revoked, not_before, _, expires_at, until in changes:
+            held_until = math.ceil(until) if revoked and until is not None and kind is Kind.EVENT else 0
+            before = EVERY_TOKEN if revoked and not held_until else not_before or 0
+            self.put(kind, subject, before, math.ceil(expires_at) + _FORGET_MARGIN_SECONDS, held_until)
 
-    def put(self, kind: Kind, subject: str, before: int, forget_at: int) -> None:
-        key = before, -(-forget_at // _LIFETIME_GRAIN_SECONDS) * _LIFETIME_GRAIN_SECONDS
+    def put(self, kind: Kind, subject: str, before: int, forget_at: int, until: int = 0) -> None:
+        key = before, -(-forget_at // _LIFETIME_GRAIN_SECONDS) * _LIFETIME_GRAIN_SECONDS, until
         self.by_kind[kind].put(subject, self._shared.get(key) or self._shared.setdefault(key, Refusal(*key)))
 
     def forget_expired(self, now: float) -> Iterator[int]:

@@ -8,15 +8,16 @@ writing a million of them never holds up the thread that answers.
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final
 
 from authz_sidecar.contract.feed import READS, Cursor, Kind
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
-from authz_sidecar.revocations import Revocations
+from authz_sidecar.revocations import EVERY_TOKEN, Refusal, Revocations
 
+_KINDS: Final = frozenset(kind.value for kind in Kind)
 _READ_BEFORE: Final = ("code", "event", "session")  # by whoever wrote a file that does not say what it understood
 _BREATH_SECONDS: Final = 0.001  # after each line: the interpreter is the answering thread's
 
@@ -72,8 +73,15 @@ def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
     entries = 0
     for kind, part in revocations.slices():
         entries += len(part)
-        yield {"kind": kind.value, "entries": part}
+        yield _line(kind, part)
     yield {"end": entries}
+
+
+def _line(kind: Kind, part: Mapping[str, Refusal]) -> dict[str, Any]:
+    """Write entries so that a reader of before, who knows nothing of held events, refuses everybody for as long."""
+    entries = {subject: (EVERY_TOKEN if one.until else one.before, one.forget_at) for subject, one in part.items()}
+    held = {subject: (one.until, one.before) for subject, one in part.items() if one.until}
+    return {"kind": kind.value, "entries": entries} | ({"held": held} if held else {})
 
 
 def _read(file: IO[bytes]) -> tuple[str, Revocations]:
@@ -88,8 +96,8 @@ def _read(file: IO[bytes]) -> tuple[str, Revocations]:
                 raise ValueError("not as many entries as were written")
             return cursor, revocations
         entries += len(part["entries"])
-        if part["kind"] in READS:  # a newer sidecar may have written others
-            _put(revocations, Kind(part["kind"]), part["entries"])
+        if part["kind"] in _KINDS:  # a newer sidecar may have written others
+            _put(revocations, Kind(part["kind"]), part["entries"], dict(part.get("held", {})))
     raise ValueError("cut off")
 
 
@@ -100,8 +108,11 @@ def _cursor(heading: dict[str, Any]) -> str:
     return cursor if frozenset(reads) >= READS else ""
 
 
-def _put(revocations: Revocations, kind: Kind, entries: dict[str, tuple[int, int]]) -> None:
+def _put(
+    revocations: Revocations, kind: Kind, entries: dict[str, tuple[int, int]], held: dict[str, tuple[int, int]]
+) -> None:
     for subject, (before, forget_at) in dict(entries).items():
-        if type(before) is not int or type(forget_at) is not int:
+        until, then_before = held.get(subject, (0, before))
+        if not {type(time) for time in (before, forget_at, until, then_before)} == {int}:
             raise TypeError("times are whole seconds")
-        revocations.put(kind, subject, before, forget_at)
+        revocations.put(kind, subject, then_before, forget_at, until)

@@ -17,7 +17,7 @@ from control_plane.auditing import audit
 from control_plane.remembered import Remembered
 from control_plane.scheduling import events
 from control_plane.storage.database import Database
-from control_plane.storage.models import Event, ViewingSession
+from control_plane.storage.models import Event, ViewingSession, is_watching
 from control_plane.storage.models_admin import AuditEntry
 from control_plane.ticketing import ticket_counts, tickets
 
@@ -25,15 +25,16 @@ T = TypeVar("T")
 _STEP_SECONDS: Final = 900
 _STEPS: Final = 96  # a day
 _UPCOMING: Final = 5
+_CURRENT: Final = 50
 _ASKING: Final = (audit.REDEEM, audit.RESUME, audit.REFRESH, audit.LINK, audit.LOOK_UP)
 
 
 @dataclass(frozen=True, slots=True)
 class EventCounts:
-    """Open events that are not over yet, and those of them that are on."""
+    """Open events that are not over yet, and those of them whose hour it is: whether they are on their streams say."""
 
     active: int
-    live: int
+    current: Sequence[Event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class Figures:
 class Dashboard:
     """Remembers what is dear."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, silence: timedelta) -> None:
         self._database = database
+        self._silence = silence
         self._tickets: Remembered[dict[str, int]] = Remembered()
         self._watching: Remembered[int] = Remembered()
         self._viewers: Remembered[list[tuple[datetime, int]]] = Remembered()
@@ -71,13 +73,19 @@ class Dashboard:
             upcoming=await self._read(upcoming, now),
             tickets=await self._tickets.get(lambda: self._read(count_tickets, now)),
             watching=await self.watching(now),
-            viewers=await self._viewers.get(lambda: self._read(viewers_of_a_day, now)),
+            viewers=await self._viewers.get(lambda: self._read(self._viewers_of_a_day, now)),
             refusals=await self._refusals.get(lambda: self._read(count_refusals, now)),
         )
 
     async def watching(self, now: datetime) -> int:
-        """Count the live sessions: as dear as there are many of them, not as there ever were."""
-        return await self._watching.get(lambda: self._read(count_watching, now))
+        """Count who watches now: as dear as there are many of them, not as there ever were."""
+        return await self._watching.get(lambda: self._read(self._count_watching, now))
+
+    async def _count_watching(self, db: AsyncSession, now: datetime) -> int:
+        return await count_watching(db, now - self._silence)
+
+    async def _viewers_of_a_day(self, db: AsyncSession, now: datetime) -> list[tuple[datetime, int]]:
+        return await viewers_of_a_day(db, now, now - self._silence)
 
     async def _read(self, count: Callable[[AsyncSession, datetime], Awaitable[T]], now: datetime) -> T:
         async with self._database.read() as db:
@@ -85,9 +93,10 @@ class Dashboard:
 
 
 async def count_events(db: AsyncSession, now: datetime) -> EventCounts:
-    has_begun = case((Event.starts_at <= now, 1))
-    row = (await db.execute(select(func.count(), func.count(has_begun)).where(*_open(), Event.ends_at > now))).one()
-    return EventCounts(row[0], row[1])
+    is_open = *_open(), Event.ends_at > now
+    active = await db.scalar(select(func.count()).select_from(Event).where(*is_open))
+    current = select(Event).where(*is_open, Event.starts_at <= now).order_by(Event.starts_at, Event.id)
+    return EventCounts(active or 0, (await db.scalars(current.limit(_CURRENT))).all())
 
 
 async def upcoming(db: AsyncSession, now: datetime) -> Sequence[Event]:
@@ -101,20 +110,23 @@ async def count_tickets(db: AsyncSession, now: datetime) -> dict[str, int]:
     return {status: await ticket_counts.of_status(db, status, ended) for status in tickets.STATUSES}
 
 
-async def count_watching(db: AsyncSession, _now: datetime) -> int:
-    return await db.scalar(select(func.count()).where(ViewingSession.ended_at.is_(None))) or 0
+async def count_watching(db: AsyncSession, alive_since: datetime) -> int:
+    return await db.scalar(select(func.count()).select_from(ViewingSession).where(is_watching(alive_since))) or 0
 
 
-async def viewers_of_a_day(db: AsyncSession, now: datetime) -> list[tuple[datetime, int]]:
+async def viewers_of_a_day(db: AsyncSession, now: datetime, alive_since: datetime) -> list[tuple[datetime, int]]:
     """Tell how many watched at each quarter of an hour of the last day, and now; oldest first.
 
-    It is reckoned backwards from those who watch now, so that only what began or ended within the day is looked at.
+    It is reckoned backwards from those who watch now, so that only what began or ended within the day is looked at. Who
+    has fallen silent left when they were last seen.
     """
     newest = int(now.timestamp()) // _STEP_SECONDS
     since = datetime.fromtimestamp((newest - _STEPS) * _STEP_SECONDS, UTC)
     began = await _by_step(db, ViewingSession.started_at, since)
     ended = await _by_step(db, ViewingSession.ended_at, since)
-    points = [(now, await count_watching(db, now))]
+    silent = ViewingSession.ended_at.is_(None), ViewingSession.last_seen_at <= alive_since
+    ended += await _by_step(db, ViewingSession.last_seen_at, since, *silent)
+    points = [(now, await count_watching(db, alive_since))]
     for step in range(newest, newest - _STEPS, -1):
         watching = points[-1][1] + ended[step] - began[step]
         points.append((datetime.fromtimestamp(step * _STEP_SECONDS, UTC), watching))
@@ -134,9 +146,11 @@ async def count_refusals(db: AsyncSession, now: datetime) -> list[Refusals]:
     return [Refusals(*row) for row in await db.execute(query)]
 
 
-async def _by_step(db: AsyncSession, moment: InstrumentedAttribute[Any], since: datetime) -> Counter[int]:
+async def _by_step(
+    db: AsyncSession, moment: InstrumentedAttribute[Any], since: datetime, *meant: ColumnElement[bool]
+) -> Counter[int]:
     step = cast(extract("epoch", moment), BigInteger) // _STEP_SECONDS
-    rows = await db.execute(select(step, func.count()).where(moment >= since).group_by(step))
+    rows = await db.execute(select(step, func.count()).where(moment >= since, *meant).group_by(step))
     return Counter({int(number): count for number, count in rows})
 
 

@@ -68,6 +68,7 @@ Request = StarletteRequest[State]
 def make_services(settings: Settings, started_at: datetime) -> Services:
     database = Database(settings.database_url, settings.sealer())
     shared_counts = RedisCounts(settings.redis_url.get_secret_value()) if settings.redis_url else None
+    silence = timedelta(seconds=settings.session_timeout_seconds)
     keys, gate, metrics = settings.open_keys(), settings.hls_server_internal_url, Metrics()
     probe = Probe(PlaylistReader(gate, keys) if gate else None)
     return Services(
@@ -85,14 +86,14 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
         heartbeats=Heartbeats(database),
         key_uses=LastUses(database),
         audit_queue=AuditQueue(database),
-        dashboard=Dashboard(database),
+        dashboard=Dashboard(database, silence),
         feed_pages=FeedPages(database),
         retention=Retention(timedelta(days=settings.audit_retention_days)),
         shared_counts=shared_counts,
         passwords=PasswordChecker(),
         rules=SeatRules(
             token_seconds=settings.playback_token_seconds,
-            silence=timedelta(seconds=settings.session_timeout_seconds),
+            silence=silence,
             counting_since=started_at,
             nothing_plays=probe.nothing_plays,
         ),

@@ -31,7 +31,7 @@ class Kind(StrEnum):
 _KINDS: Final = {kind.value: kind for kind in Kind}
 # What this reader understands. It goes on from a cursor only if whoever came that far understood as much: what was
 # skipped on the way comes again in a snapshot and in no other way.
-READS: Final = frozenset(_KINDS)
+READS: Final = frozenset({*_KINDS, "until"})
 
 
 class FeedPageRefused(Exception):
@@ -42,7 +42,8 @@ class Change(NamedTuple):
     """One entry. Times are seconds since 1970; `not_before` is whole seconds, as a token's `iat`.
 
     `revoked` refuses everything about the subject; once lifted, `not_before` still refuses every token issued
-    earlier. The entry may be forgotten after `expires_at`, when no token it concerns can be alive.
+    earlier. The entry may be forgotten after `expires_at`, when no token it concerns can be alive. With `until` an
+    event is not deactivated but held: at that moment it counts as lifted, without another entry.
     """
 
     kind: Kind
@@ -51,8 +52,10 @@ class Change(NamedTuple):
     not_before: int | None
     at: float
     expires_at: float
+    until: float | None = None
 
     def to_json(self) -> dict[str, Any]:
+        until = {} if self.until is None else {"until": _iso(self.until)}
         return {
             "kind": self.kind.value,
             "id": self.id,
@@ -60,6 +63,7 @@ class Change(NamedTuple):
             "notBefore": None if self.not_before is None else _iso(self.not_before),
             "at": _iso(self.at),
             "expiresAt": _iso(self.expires_at),
+            **until,
         }
 
 
@@ -157,7 +161,7 @@ class _Times(dict[str, float]):
 def _change(item: Mapping[str, Any], times: Mapping[str, float]) -> Change:
     if not isinstance(item["id"], str) or not item["id"] or not isinstance(item["revoked"], bool):
         raise ValueError("id or revoked has the wrong type")
-    not_before = item["notBefore"]
+    not_before, until = item["notBefore"], item.get("until")
     return Change(
         _KINDS[item["kind"]],
         item["id"],
@@ -165,6 +169,7 @@ def _change(item: Mapping[str, Any], times: Mapping[str, float]) -> Change:
         None if not_before is None else math.ceil(times[not_before]),
         times[item["at"]],
         times[item["expiresAt"]],
+        None if until is None else times[until],
     )
 
 

@@ -26,6 +26,10 @@ SESSION_ID = re.compile(r"[0-9A-Za-z_-]{16,64}", re.ASCII)
 # With these the control plane reads playlists itself. No ticket has this code; whoever bears this sid is no viewer.
 READER_SUB = "TheControlPlaneReadsPlaylistsAndIsNoViewer"
 READER_SID = "the-control-plane-reads-playlists"
+# With these an organiser previews a stream, also behind closed doors.
+PREVIEW_SUB = "AnOrganiserPreviewsTheStreamAndIsNoViewer"
+PREVIEW_SID = "an-organiser-previews-the-stream"
+NO_VIEWERS = frozenset({READER_SID, PREVIEW_SID})
 _TOKEN = re.compile(r"[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+", re.ASCII)
 _HEADER_NAMES = {"alg", "typ", "kid"}
 _ALGORITHMS = ["HS256", "EdDSA"]
@@ -48,8 +52,8 @@ class UnknownKey(TokenRefused):
 class Claims:
     """What a token says. Times are whole seconds since 1970 (RFC 7519 NumericDate, integers only).
 
-    A probe token (`probe` is True) has neither `sub` nor `sid`; every other token has both. `sp` is the only path
-    prefix that the token is good for.
+    A probe token (`probe` is True) has neither `sub` nor `sid`; every other token has both. A preview token (`preview`
+    is True) has those that are reserved for it. `sp` is the only path prefix that the token is good for.
     """
 
     eid: str
@@ -58,6 +62,7 @@ class Claims:
     sub: str | None = None
     sid: str | None = None
     probe: bool = False
+    preview: bool = False
     sp: str = field(init=False, repr=False, compare=False)  # made once, asked with every media request
 
     def __post_init__(self) -> None:
@@ -65,6 +70,10 @@ class Claims:
 
     def is_expired(self, now: float) -> bool:
         return now >= self.exp + LEEWAY_SECONDS
+
+    @property
+    def passes_closed_doors(self) -> bool:
+        return self.preview or self.sid == READER_SID
 
 
 def stream_prefix(event_id: str) -> str:
@@ -78,6 +87,7 @@ def mint(claims: Claims, ring: KeyRing) -> str:
         raise ValueError("This key ring can verify playback tokens, not mint them.")
     payload: dict[str, Any] = {"eid": claims.eid, "sp": claims.sp, "iat": claims.iat, "exp": claims.exp}
     payload |= {"probe": True} if claims.probe else {"sub": claims.sub, "sid": claims.sid}
+    payload |= {"preview": True} if claims.preview else {}
     headers = {"kid": key.kid} if key.kid else None
     return jwt.encode(payload, key.signing, algorithm=key.algorithm, headers=headers)
 
@@ -151,10 +161,17 @@ _COMMON: dict[str, Callable[[Any], bool]] = {
 }
 _SESSION_CLAIMS = _COMMON | {"sub": _matches(CODE), "sid": _matches(SESSION_ID)}
 _PROBE_CLAIMS = _COMMON | {"probe": lambda value: value is True}
+_PREVIEW_CLAIMS = _COMMON | {
+    "sub": lambda value: value == PREVIEW_SUB,
+    "sid": lambda value: value == PREVIEW_SID,
+    "preview": lambda value: value is True,
+}
 
 
 def _claims(payload: dict[str, Any], now: float) -> Claims:
-    expected = _PROBE_CLAIMS if "probe" in payload else _SESSION_CLAIMS
+    expected = _SESSION_CLAIMS
+    if "probe" in payload or "preview" in payload:
+        expected = _PROBE_CLAIMS if "probe" in payload else _PREVIEW_CLAIMS
     if payload.keys() != expected.keys():
         raise TokenRefused("not exactly the claims of a playback token")
     wrong = [name for name, is_right in expected.items() if not is_right(payload[name])]

@@ -30,6 +30,9 @@ class Action(Enum):
     EVENT_REACTIVATE = "event.reactivate", Permission.EVENTS
     EVENT_ARCHIVE = "event.archive", Permission.EVENTS
     EVENT_UNARCHIVE = "event.unarchive", Permission.EVENTS
+    EVENT_OPEN_DOORS = "event.open-doors", Permission.EVENTS
+    EVENT_CLOSE_DOORS = "event.close-doors", Permission.EVENTS
+    EVENT_PREVIEW = "event.preview", Permission.EVENTS
     TICKET_GENERATE = "ticket.generate", Permission.TICKETS
     TICKET_IMPORT = "ticket.import", Permission.TICKETS
     TICKET_DELETE = "ticket.delete", Permission.TICKETS

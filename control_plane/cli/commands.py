@@ -3,8 +3,10 @@
 A command uses the same rules as the API and the console, on the same database, while the service goes on.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,6 +65,13 @@ def parse(schema: type[M], values: Mapping[str, object]) -> M:
         return schema.model_validate(given)
     except ValidationError as error:
         raise UsageError("\n".join(_sentence(each["loc"], each["msg"]) for each in error.errors())) from None
+
+
+def alive_since(home: Path) -> datetime:
+    """Tell since when somebody must have given a sign of life to be watching now. Raise OperatorError."""
+    said = read_environment(home).get("SESSION_TIMEOUT_SECONDS", "")
+    known = int(said) if re.fullmatch(r"[0-9]{1,6}", said) else Settings.model_fields["session_timeout_seconds"].default
+    return utc_now() - timedelta(seconds=known)
 
 
 def pagination(asked: Paging, total: int) -> Pagination:

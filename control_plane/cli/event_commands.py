@@ -9,10 +9,10 @@ from control_plane.cli import commands
 from control_plane.refusals import NotFound
 from control_plane.revoking import revocation, revocation_feed
 from control_plane.running.home import OperatorError, read_environment
-from control_plane.scheduling import events
+from control_plane.scheduling import doors, event_changes, events
 from control_plane.schemas import EventDraft, EventView, Paging, utc_now
 from control_plane.storage.database import Database
-from control_plane.views.admin_events import event_view
+from control_plane.views.admin_events import Rule, event_view
 from control_plane.views.answers import Changed, Data, Page
 
 
@@ -22,7 +22,7 @@ def create(home: Path, **values: object) -> Data[EventView]:
     allowed = _allowed(read_environment(home))
 
     async def work(deed: Deed) -> Data[EventView]:
-        event = await events.create(deed.db, draft, allowed)
+        event = await event_changes.create_event(deed.db, draft, allowed)
         deed.subject = deed.event_id = event.id
         return Data(data=event_view(event))
 
@@ -36,7 +36,7 @@ def list_page(home: Path, **values: object) -> Page[EventView]:
     async def work(database: Database) -> Page[EventView]:
         async with database.read() as db:
             found, total = await events.page(db, asked.offset, asked.limit)
-            figures = await events.figures(db, [event.id for event in found])
+            figures = await events.figures(db, [event.id for event in found], commands.alive_since(home))
         return Page(
             data=[event_view(event, figures.get(event.id)) for event in found],
             pagination=commands.pagination(asked, total),
@@ -47,16 +47,29 @@ def list_page(home: Path, **values: object) -> Page[EventView]:
 
 def deactivate(home: Path, event_id: str) -> Changed[EventView]:
     """Raise OperatorError."""
+    return _change(home, event_id, Action.EVENT_DEACTIVATE, revocation.deactivate)
 
+
+def open_doors(home: Path, event_id: str) -> Changed[EventView]:
+    """Raise OperatorError."""
+    return _change(home, event_id, Action.EVENT_OPEN_DOORS, doors.open_doors)
+
+
+def close_doors(home: Path, event_id: str) -> Changed[EventView]:
+    """Raise OperatorError."""
+    return _change(home, event_id, Action.EVENT_CLOSE_DOORS, doors.close_doors)
+
+
+def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[EventView]:
     async def work(deed: Deed) -> Changed[EventView]:
         try:
-            event = await revocation.deactivate(deed.db, event_id, utc_now())
+            event = await rule(deed.db, event_id, utc_now())
         except NotFound:
             raise NotFound("There is no event with this id.") from None
         deed.subject = deed.event_id = event.id
         return Changed(data=event_view(event), revocation=await revocation_feed.head(deed.db))
 
-    return commands.act(home, Action.EVENT_DEACTIVATE, work)
+    return commands.act(home, action, work)
 
 
 def _allowed(environment: Mapping[str, str]) -> tuple[Place, ...]:

@@ -21,6 +21,7 @@ def create_event(  # noqa: PLR0913 - one parameter an option
     stream_url: Annotated[str | None, typer.Option(help="Where its stream comes from, if not from here.")] = None,
     poster_url: Annotated[str | None, typer.Option(help="An http or https address.")] = None,
     access_window_hours: Annotated[int, typer.Option(help="How long tickets are good after its end.")] = 48,
+    hold_until_start: Annotated[bool, typer.Option("--hold/--no-hold", help="Let nobody in before it starts.")] = True,
     session_policy: Annotated[str, typer.Option(help="refuse or takeover.")] = "refuse",
     max_devices: Annotated[int, typer.Option(help="How many devices may watch on one ticket.")] = 1,
     as_json: JsonOption = False,
@@ -38,6 +39,7 @@ def create_event(  # noqa: PLR0913 - one parameter an option
         starts_at=starts_at,
         ends_at=ends_at,
         access_window_hours=access_window_hours,
+        hold_until_start=hold_until_start,
         session_policy=session_policy,
         max_devices=max_devices,
     )
@@ -78,3 +80,31 @@ def deactivate_event(
         print_json(closed)
     else:
         typer.echo(f"{closed.data.id} is deactivated.")
+
+
+@app.command("open-doors")
+def open_doors(
+    event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
+) -> None:
+    """Let everybody with a ticket in, also before the start."""
+    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
+
+    opened = event_commands.open_doors(home, event)
+    if as_json:
+        print_json(opened)
+    else:
+        typer.echo(f"The doors of {opened.data.id} are open.")
+
+
+@app.command("close-doors")
+def close_doors(
+    event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
+) -> None:
+    """Keep everybody out until the doors are opened, also those who watch."""
+    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
+
+    closed = event_commands.close_doors(home, event)
+    if as_json:
+        print_json(closed)
+    else:
+        typer.echo(f"The doors of {closed.data.id} are closed.")

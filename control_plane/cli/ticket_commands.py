@@ -51,7 +51,7 @@ def list_page(home: Path, **values: object) -> Searched[TicketView]:
     async def work(database: Database) -> Searched[TicketView]:
         async with database.read() as db:
             found = await ticket_search.page(db, wanted, utc_now(), asked.offset, asked.limit)
-            watching = await tickets.live_sessions(db, [ticket.id for ticket in found.tickets])
+            watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], commands.alive_since(home))
         return Searched(
             data=[ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets],
             pagination=commands.pagination(asked, found.total),

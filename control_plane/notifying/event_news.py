@@ -4,7 +4,6 @@ That it was said is a row, so it is said once however many processes look; it is
 that a webhook hears nothing of the time before it.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -52,25 +51,12 @@ async def look_around(database: Database, probe: Probe, now: datetime) -> None:
         is_wanted = await outbox.is_wanted(db, Topic.EVENT_LIVE, now) or await outbox.is_wanted(
             db, Topic.EVENT_ENDED, now
         )
-    standing = await _look(probe, [event for event, _ in candidates], now) if is_wanted else {}
+    standing = await probe.statuses([event for event, _ in candidates], now) if is_wanted else {}
     for event, has_begun in candidates:
         status = standing.get(event.id, Status(events.status_by_clock(event, now)))
         topic = _news_of(event, status, now)
         if topic and not (has_begun and topic is Topic.EVENT_LIVE):
             await _say(database, event, topic, now)
-
-
-async def _look(probe: Probe, candidates: Sequence[Event], now: datetime) -> dict[str, Status]:
-    """Look at all streams at once: one that hangs takes half a second, and a hundred take no longer."""
-    standing: dict[str, Status] = {}
-
-    async def look(event: Event) -> None:
-        standing[event.id] = await probe.status(event, now)
-
-    async with anyio.create_task_group() as tasks:
-        for event in candidates:
-            tasks.start_soon(look, event)
-    return standing
 
 
 def _news_of(event: Event, status: Status, now: datetime) -> Topic | None:

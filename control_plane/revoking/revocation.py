@@ -20,7 +20,7 @@ from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import Conflict, NotFound
 from control_plane.revoking import revocation_feed
-from control_plane.scheduling import events
+from control_plane.scheduling import doors, events
 from control_plane.storage.models import Event, Ticket, ViewingSession
 from control_plane.ticketing import tickets
 from control_plane.viewing.sessions import end_of_session
@@ -34,13 +34,11 @@ async def revoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     if not ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = True, now
         await news.of_ticket(db, Topic.TICKET_REVOKED, ticket, now)
-        ended = await _cut(db, Kind.CODE, ticket.code, _of_ticket(ticket), Ending.REVOKED, now)
-        _record(
-            db,
-            ended,
-            audit.About(None, ticket.event_id, ticket.id, {"reason": Ending.REVOKED.value, "sessions": ended}),
-            now,
-        )
+        ended = await _end(db, _of_ticket(ticket), Ending.REVOKED, now)
+        expires_at = await _latest_expiry(db, _of_ticket(ticket), now)
+        await revocation_feed.append(db, Change(Kind.CODE, ticket.code, True, None, now.timestamp(), expires_at))
+        about = audit.About(None, ticket.event_id, ticket.id, {"reason": Ending.REVOKED.value, "sessions": ended})
+        _record(db, ended, about, now)
     return ticket
 
 
@@ -70,7 +68,9 @@ async def unrevoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
         raise Conflict("This ticket has expired; there is nothing to give back.")
     if ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = False, None
-        ticket.tokens_not_before = await _lift(db, Kind.CODE, ticket.code, _of_ticket(ticket), now)
+        since = ticket.tokens_not_before = await _cut_until_now(db, _of_ticket(ticket), now)
+        expires_at = await _latest_expiry(db, _of_ticket(ticket), now)
+        await revocation_feed.append(db, Change(Kind.CODE, ticket.code, False, since, now.timestamp(), expires_at))
     return ticket
 
 
@@ -79,32 +79,30 @@ async def deactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     event = await events.find(db, event_id, for_update=True)
     if event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = False, now, now
-        ended = await _cut(db, Kind.EVENT, event.id, _of_event(event), Ending.EVENT, now)
+        ended = await _end(db, _of_event(event), Ending.EVENT, now)
+        await doors.tell_edges(db, event, now)
         _record(db, ended, audit.About(None, event.id, None, {"reason": Ending.EVENT.value, "sessions": ended}), now)
     return event
 
 
 async def reactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
-    """Open a deactivated event again. Raise NotFound."""
+    """Make a deactivated event what it was before; its doors may be closed. Raise NotFound."""
     event = await events.find(db, event_id, for_update=True)
     if not event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = True, None, now
-        event.tokens_not_before = await _lift(db, Kind.EVENT, event.id, _of_event(event), now)
+        event.tokens_not_before = await _cut_until_now(db, _of_event(event), now)
+        await doors.tell_edges(db, event, now)
     return event
 
 
-async def _cut(
-    db: AsyncSession, kind: Kind, subject: str, sessions: ColumnElement[bool], reason: Ending, now: datetime
-) -> int:
-    """End the sessions with one entry in the feed. Return how many there were."""
+async def _end(db: AsyncSession, sessions: ColumnElement[bool], reason: Ending, now: datetime) -> int:
+    """End the sessions; the feed's one entry is the caller's. Return how many there were."""
     await db.flush()
     is_live = ViewingSession.ended_at.is_(None)
     held = select(ViewingSession.sid).where(sessions, is_live).order_by(ViewingSession.sid).with_for_update()
     live = (await db.scalars(held)).all()
-    expires_at = await _latest_expiry(db, sessions, now)
     await db.execute(update(ViewingSession).where(sessions, is_live).values(ended_at=now, end_reason=reason.value))
     await news.of_sessions(db, Topic.SESSION_ENDED, live, now, reason)
-    await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), expires_at))
     return len(live)
 
 
@@ -134,19 +132,17 @@ def _record(db: AsyncSession, ended: int, about: audit.About, now: datetime) -> 
         audit.record(db, Actor.system(), audit.END, now, about)
 
 
-async def _lift(db: AsyncSession, kind: Kind, subject: str, sessions: ColumnElement[bool], now: datetime) -> int:
-    """Write what lifts a revocation; return the second from which tokens are good again: the next one.
+async def _cut_until_now(db: AsyncSession, sessions: ColumnElement[bool], now: datetime) -> int:
+    """Return the second from which tokens are good once a revocation is lifted: the next one.
 
     Whole seconds are all that `iat` has. A token that bears that second already, because this is done several
     times within it, is cut by an entry of its own session.
     """
     await db.flush()
     not_before = int(now.timestamp()) + 1
-    expires_at = await _latest_expiry(db, sessions, now)
     too_new = await db.scalars(select(ViewingSession).where(sessions, ViewingSession.token_issued_at >= not_before))
     for session in too_new.all():
         await revocation_feed.append(db, end_of_session(session, now))
-    await revocation_feed.append(db, Change(kind, subject, False, not_before, now.timestamp(), expires_at))
     return not_before
 
 

@@ -29,8 +29,8 @@ _LOOK_SELDOM_SECONDS: Final = 5.0  # where the database itself tells of changes
 _PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
 log = structlog.get_logger()
 
-# n, kind, subject, revoked, not before, at, expires at
-_Row: TypeAlias = Row[int, str, str, bool, int | None, str, str]
+# n, kind, subject, revoked, not before, at, expires at, until
+_Row: TypeAlias = Row[int, str, str, bool, int | None, str, str, str | None]
 
 
 class Answer(NamedTuple):
@@ -150,7 +150,7 @@ async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[Page, S
 async def _rows_after(db: AsyncSession, n: int, limit: int) -> Sequence[_Row]:
     """Read columns, not objects: ten thousand of those take far longer. Times come as the driver gives them."""
     row = RevocationChange
-    times = type_coerce(row.at, String), type_coerce(row.expires_at, String)
+    times = type_coerce(row.at, String), type_coerce(row.expires_at, String), type_coerce(row.until, String)
     columns = row.n, row.kind, row.subject, row.revoked, row.not_before, *times
     return (await db.execute(select(*columns).where(row.n > n).order_by(row.n).limit(limit))).all()
 
@@ -163,21 +163,24 @@ def _row(change: Change) -> RevocationChange:
         not_before=change.not_before,
         at=datetime.fromtimestamp(change.at, UTC),
         expires_at=datetime.fromtimestamp(change.expires_at, UTC),
+        until=None if change.until is None else datetime.fromtimestamp(change.until, UTC),
     )
 
 
 def _change(row: _Row) -> Change:
-    _, kind, subject, revoked, not_before, at, expires_at = row
-    return Change(Kind(kind), subject, revoked, not_before, _seconds(at), _seconds(expires_at))
+    _, kind, subject, revoked, not_before, at, expires_at, until = row
+    opens = None if until is None else _seconds(until)
+    return Change(Kind(kind), subject, revoked, not_before, _seconds(at), _seconds(expires_at), opens)
 
 
 def _on_the_wire(row: _Row) -> str:
     """Do what Change.to_json does, without the detour."""
-    _, kind, subject, revoked, not_before, at, expires_at = row
+    _, kind, subject, revoked, not_before, at, expires_at, until = row
+    opens = "" if until is None else f',"until":"{_iso(until)}"'
     since = "null" if not_before is None else f'"{datetime.fromtimestamp(not_before, UTC).isoformat()}"'
     return (
         f'{{"kind":"{kind}","id":{json.dumps(subject)},"revoked":{"true" if revoked else "false"},'
-        f'"notBefore":{since},"at":"{_iso(at)}","expiresAt":"{_iso(expires_at)}"}}'
+        f'"notBefore":{since},"at":"{_iso(at)}","expiresAt":"{_iso(expires_at)}"{opens}}}'
     )
 
 

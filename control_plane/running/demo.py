@@ -13,7 +13,7 @@ from control_plane.refusals import NotFound
 from control_plane.running import demo_streams, nginx_version, supervisor
 from control_plane.running.home import create_home, new_password, read_environment, settings_file, stream_root
 from control_plane.running.processes import ProcessSpec, described, for_everybody, stack
-from control_plane.scheduling import events
+from control_plane.scheduling import event_changes, events
 from control_plane.schemas import EventDraft
 from control_plane.settings import Settings
 from control_plane.storage.database import Database, upgrade_schema
@@ -92,7 +92,7 @@ async def _ensure_event(database: Database, draft: EventDraft) -> Showing:
         try:
             event = await events.find(db, draft.id or "")
         except NotFound:
-            event = await events.create(db, draft)
+            event = await event_changes.create_event(db, draft)
         now = datetime.now(UTC)
         found, _, _ = await ticket_search.page(db, TicketFilter(event_id=event.id), now, 0, CODES_EACH)
         found = found or await tickets.generate(db, event, CODES_EACH, "Demo")

@@ -17,7 +17,7 @@ from control_plane.notifying.outbox import Topic
 from control_plane.refusals import Conflict
 from control_plane.revoking import revocation_feed
 from control_plane.scheduling import events
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models import Event, RevocationChange, Ticket, ViewingSession
 from control_plane.ticketing import tickets
 
 _UNCONFIRMED: Final = "This would delete the event, all of its tickets and their history. Confirm it with its title."
@@ -53,7 +53,14 @@ async def _delete_sessions(
     held = select(ViewingSession.sid).where(mine, is_live).order_by(ViewingSession.sid).with_for_update()
     live = (await db.scalars(held)).all()
     newest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(mine))
-    expires_at = max(newest or 0, int(now.timestamp()) + 1)
+    expires_at = max(newest or 0, int(now.timestamp()) + 1, await _kept_until(db, kind, subject))
     await news.of_sessions(db, Topic.SESSION_ENDED, live, now, Ending.DELETED)
     await db.execute(delete(ViewingSession).where(mine), execution_options=_UNSEEN)
     await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), expires_at))
+
+
+async def _kept_until(db: AsyncSession, kind: Kind, subject: str) -> float:
+    """Tell until when the entry of now is kept: it may be about tokens of one that was deleted before."""
+    row = RevocationChange
+    kept = await db.scalar(select(row.expires_at).where(row.kind == kind.value, row.subject == subject))
+    return kept.timestamp() if kept else 0

@@ -1,4 +1,4 @@
-"""Changing an event: its window and its devices reach into tickets that are sold and sessions that are on.
+"""Making and changing an event: its window and its devices reach into tickets that are sold and sessions that are on.
 
 A shorter window must stop tokens that were minted for the longer one, whatever becomes of the control plane meanwhile.
 So one entry in the feed refuses every token of the event that is older than the change, and only if there is one that
@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.feed import Kind
 from authz_sidecar.contract.origin_addresses import Place
 from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor
@@ -23,16 +24,31 @@ from control_plane.endings import Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import Conflict
-from control_plane.revoking import revocation_feed
-from control_plane.scheduling import events
-from control_plane.schemas import EventUpdate
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.scheduling import doors, events, revival
+from control_plane.scheduling.doors import Doors
+from control_plane.schemas import EventDraft, EventUpdate, utc_now
+from control_plane.storage.models import Event, Ticket, ViewingSession, new_id
 from control_plane.streaming import origins
 from control_plane.viewing import sessions
 
 _STALE: Final = "Somebody has changed this event since you have read it. Please look at it again."
 _SYSTEM: Final = Actor.system()
 _LIVE: Final = ViewingSession.ended_at.is_(None)
+
+
+async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[Place] = ()) -> Event:
+    """Add an event. Raise Conflict for an id that is taken, FieldRefused for an origin that is not allowed."""
+    now, source = utc_now(), origins.checked(draft.stream_url, allowed)
+    values = draft.model_dump() | {"id": draft.id or new_id(), "stream_url": source}
+    begins = await revival.make_way(db, Kind.EVENT, [draft.id], now) if draft.id else {}
+    event = Event(**values, created_at=now, updated_at=now, tokens_not_before=begins.get(values["id"], 0))
+    db.add(event)
+    try:
+        await db.flush()
+    except IntegrityError:
+        raise Conflict("There is an event with this id already.") from None
+    await doors.tell_edges(db, event, now)
+    return event
 
 
 async def update_event(
@@ -44,6 +60,8 @@ async def update_event(
         raise Conflict(_STALE)
     source = origins.checked(wanted.stream_url, allowed)
     expiry, devices = events.ticket_expiry(event), event.max_devices
+    if wanted.hold_until_start and not event.hold_until_start and event.doors == Doors.OPEN:
+        event.doors = None  # whoever wants it held again wants the plan to be followed
     origins.move(event, source)
     for name, value in (wanted.model_dump(exclude={"version", "stream_url"}) | {"updated_at": now}).items():
         setattr(event, name, value)
@@ -52,6 +70,7 @@ async def update_event(
         await _end_surplus(db, event, now)
     if events.ticket_expiry(event) != expiry:
         await _move_expiry(db, event, expiry, now)
+    await doors.tell_edges(db, event, now)
     return event
 
 
@@ -89,18 +108,8 @@ async def _shorten(db: AsyncSession, event: Event, expiry: datetime, now: dateti
     newest = await db.scalar(select(func.max(ViewingSession.token_issued_at)).where(*too_long))
     if expiry <= now:
         await _end_all(db, event, now)
-    # Nobody is on while an event is deactivated, so its own entry, which another one would lift, stays as it is.
-    if newest is not None:
-        await _refuse_older(db, event, max(newest, int(now.timestamp())) + 1, now)
-
-
-async def _refuse_older(db: AsyncSession, event: Event, not_before: int, now: datetime) -> None:
-    """Refuse what was minted before this second. An earlier entry that this one replaces may concern other tokens."""
-    event.tokens_not_before = max(event.tokens_not_before, not_before)
-    await db.flush()
-    latest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(_of_event(event)))
-    change = Change(Kind.EVENT, event.id, False, event.tokens_not_before, now.timestamp(), latest or not_before)
-    await revocation_feed.append(db, change)
+    if newest is not None:  # what was minted before the next second is refused
+        event.tokens_not_before = max(event.tokens_not_before, newest + 1, int(now.timestamp()) + 1)
 
 
 async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:

@@ -6,17 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, func, literal, literal_column, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from authz_sidecar.contract.feed import Kind
-from authz_sidecar.contract.origin_addresses import Place
-from control_plane.refusals import Conflict, NotFound
-from control_plane.scheduling import revival
-from control_plane.schemas import EventDraft, utc_now
+from control_plane.refusals import NotFound
+from control_plane.schemas import utc_now
 from control_plane.storage.database import Lock, queue_for
-from control_plane.storage.models import Event, Ticket, ViewingSession, new_id
-from control_plane.streaming import origins
+from control_plane.storage.models import Event, Ticket, ViewingSession, is_watching
 from control_plane.ticketing import ticket_counts
 from control_plane.ticketing.ticket_counts import Counts
 
@@ -46,24 +41,10 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class EventFigures:
-    """An event's tickets by status, and its live sessions."""
+    """An event's tickets by status, and how many sessions watch now."""
 
     counts: Counts = field(default_factory=Counts)
     watching: int = 0
-
-
-async def create(db: AsyncSession, draft: EventDraft, allowed: Collection[Place] = ()) -> Event:
-    """Add an event. Raise Conflict for an id that is taken, FieldRefused for an origin that is not allowed."""
-    now, source = utc_now(), origins.checked(draft.stream_url, allowed)
-    values = draft.model_dump() | {"id": draft.id or new_id(), "stream_url": source}
-    begins = await revival.make_way(db, Kind.EVENT, [draft.id], now) if draft.id else {}
-    event = Event(**values, created_at=now, updated_at=now, tokens_not_before=begins.get(values["id"], 0))
-    db.add(event)
-    try:
-        await db.flush()
-    except IntegrityError:
-        raise Conflict("There is an event with this id already.") from None
-    return event
 
 
 async def find(db: AsyncSession, event_id: str, *, for_update: bool = False) -> Event:
@@ -113,15 +94,17 @@ def _sorted_by(order: Order) -> tuple[Any, ...]:
     return (column.desc() if order.startswith("-") else column), Event.id
 
 
-async def figures(db: AsyncSession, event_ids: Collection[str], now: datetime | None = None) -> dict[str, EventFigures]:
-    """Count tickets and live sessions of the given events, where they have any tickets."""
+async def figures(
+    db: AsyncSession, event_ids: Collection[str], alive_since: datetime, now: datetime | None = None
+) -> dict[str, EventFigures]:
+    """Count the tickets of the given events, where they have any, and who watches now."""
     # Beginning at the sessions, of which there are few: SQLite would begin at the tickets.
     of_event = Ticket.event_id.concat(literal_column("''"))
     live = (
         select(of_event, func.count())
         .select_from(ViewingSession)
         .join(Ticket, ViewingSession.ticket_id == Ticket.id)
-        .where(ViewingSession.ended_at.is_(None), of_event.in_(event_ids))
+        .where(is_watching(alive_since), of_event.in_(event_ids))
     )
     watching = dict((await db.execute(live.group_by(Ticket.event_id))).all())
     counts = await ticket_counts.by_status(db, await ended(db, now or utc_now()), event_ids)

@@ -36,6 +36,7 @@ class EventFields(Schema):
     starts_at: Moment
     ends_at: Moment
     access_window_hours: Annotated[int, Field(ge=1, le=168)] = 48
+    hold_until_start: bool = True  # see scheduling/doors.py
     session_policy: Literal["refuse", "takeover"] = "refuse"
     max_devices: Annotated[int, Field(ge=1, le=10)] = 1
 
@@ -127,9 +128,14 @@ class OriginCredentials(Schema):
     query: Annotated[str | None, Field(max_length=4200, repr=False)] = None
 
 
+Standing = Literal["deactivated", "upcoming", "held", "no-stream", "live", "interrupted", "recording", "over"]
+
+
 class EventView(Schema):
     """An event as the API shows it. `redeemed` counts tickets that ever were, `ticketCounts` those that still are.
 
+    `doors` is what an organiser has done to them, null while they follow the plan: closed until the start where
+    `holdUntilStart` says so. `standing` is what the event and its stream do now, null where nobody has looked.
     What its own origin is shown is not told, only whether there is any.
     """
 
@@ -143,6 +149,8 @@ class EventView(Schema):
     starts_at: datetime
     ends_at: datetime
     access_window_hours: int
+    hold_until_start: bool
+    doors: Literal["open", "closed"] | None
     is_active: bool
     is_archived: bool
     session_policy: str
@@ -153,6 +161,7 @@ class EventView(Schema):
     tickets: int = 0
     redeemed: int = 0
     watching: int = 0
+    standing: Standing | None = None
     ticket_counts: TicketsByStatus = TicketsByStatus()
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from control_plane.schemas import EVENT_ID_PATTERN, EdgeView, Moment, Paging, Schema, Text
+from control_plane.schemas import EVENT_ID_PATTERN, EdgeView, Moment, Paging, Schema, Standing, Text
 
 _Word = Annotated[Text, Field(max_length=100)]
 _Id = Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
@@ -63,6 +63,12 @@ class UpcomingEvent(Schema):
     ends_at: datetime
 
 
+class CurrentEvent(UpcomingEvent):
+    """An event whose hour it is, and what it and its stream do now."""
+
+    standing: Standing
+
+
 class RefusalCount(Schema):
     """How many entries of the audit log say so; the same refusal of one address is one entry a second."""
 
@@ -72,10 +78,14 @@ class RefusalCount(Schema):
 
 
 class DashboardView(Schema):
-    """How things are: `viewers` are counted every quarter of an hour of the last day, oldest first."""
+    """How things are: `viewers` are counted every quarter of an hour of the last day, oldest first.
+
+    `current` are the events whose hour it is, fifty at most; `liveEvents` counts those of them whose stream is live.
+    """
 
     active_events: int
     live_events: int
+    current: list[CurrentEvent]
     tickets: TicketCounts
     watching: int
     viewers: list[WatchingAt]

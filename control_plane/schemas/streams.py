@@ -35,6 +35,17 @@ class FaultView(Schema):
     sentence: str
 
 
+class PreviewView(Schema):
+    """A token with which an organiser sees the stream, also behind closed doors, and for how many seconds it is good.
+
+    `streamUrl` begins with `/` where the stream is on the console's own origin.
+    """
+
+    playback_token: str
+    token_expires_in: int
+    stream_url: str
+
+
 class StreamTestView(Schema):
     """What was found; `problem` is the first error of `faults` in one sentence, null when there is none.
 

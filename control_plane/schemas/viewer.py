@@ -64,10 +64,11 @@ class WatchedEvent(ViewerSchema):
 
 
 class Token(ViewerSchema):
-    """A playback token and for how many seconds it is good."""
+    """A playback token and for how many seconds it is good; `isHeld` is true while the event's doors are closed."""
 
     playback_token: str
     token_expires_in: int
+    is_held: bool = False
 
 
 class Granted(Token):
@@ -81,7 +82,7 @@ class Granted(Token):
 
 class StatusView(ViewerSchema):
     event_id: str
-    status: Literal["not-started", "live", "ended", "recording", "interrupted"]
+    status: Literal["not-started", "live", "ended", "recording", "interrupted", "held"]
     starts_at: datetime
     ends_at: datetime
 

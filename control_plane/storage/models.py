@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     Computed,
     ForeignKey,
     Index,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -71,6 +73,9 @@ class Event(Base):
     access_window_hours: Mapped[int] = mapped_column(default=48)
     is_active: Mapped[bool] = mapped_column(default=True)
     is_archived: Mapped[bool] = mapped_column(default=False)
+    # Until it starts nobody gets in, unless an organiser opens or closes the doors: "open" or "closed".
+    hold_until_start: Mapped[bool] = mapped_column(default=True)
+    doors: Mapped[str | None] = mapped_column(String(8))
     session_policy: Mapped[str] = mapped_column(String(16), default="refuse")
     max_devices: Mapped[int] = mapped_column(default=1)
     # Tokens issued before this second are refused: set when a deactivation is lifted.
@@ -85,6 +90,7 @@ class Event(Base):
         CheckConstraint("access_window_hours BETWEEN 1 AND 168", "access_window"),
         CheckConstraint("max_devices BETWEEN 1 AND 10", "max_devices"),
         CheckConstraint("starts_at < ends_at", "window"),
+        CheckConstraint("doors IN ('open', 'closed')", "doors"),
         CheckConstraint("session_policy IN ('refuse', 'takeover')", "session_policy"),
         Index(None, "starts_at"),
     )
@@ -162,6 +168,11 @@ class ViewingSession(Base):
     )
 
 
+def is_watching(alive_since: datetime) -> ColumnElement[bool]:
+    """Find the viewing sessions of those who watch now: not ended, and not silent since then."""
+    return and_(ViewingSession.ended_at.is_(None), ViewingSession.last_seen_at > alive_since)
+
+
 class RevocationChange(Base):
     """The feed: the last change about each subject, in commit order. `n` never repeats, even after a delete."""
 
@@ -174,6 +185,7 @@ class RevocationChange(Base):
     not_before: Mapped[int | None] = mapped_column(BigInteger)
     at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    until: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("kind", "subject"),

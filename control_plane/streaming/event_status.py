@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from control_plane.scheduling import events
+from control_plane.scheduling import doors, events
 from control_plane.storage.models import Event
 from control_plane.streaming.playlists import Media, Position
 
@@ -23,10 +23,24 @@ class Status(StrEnum):
     LIVE = "live"
     ENDED = "ended"
     RECORDING = "recording"
+    HELD = "held"  # an organiser has closed the doors
     INTERRUPTED = "interrupted"  # it was on within its window and stands still, or is gone, without having ended
 
 
-NOTHING_YET: Final = frozenset({Status.NOT_STARTED})  # whoever has a seat is waiting
+NOTHING_YET: Final = frozenset({Status.NOT_STARTED, Status.HELD})  # whoever has a seat is waiting
+
+
+class Standing(StrEnum):
+    """What an organiser is told: the status, and why it is so."""
+
+    DEACTIVATED = "deactivated"
+    UPCOMING = "upcoming"
+    HELD = "held"
+    NO_STREAM = "no-stream"  # it should be on
+    LIVE = "live"
+    INTERRUPTED = "interrupted"
+    RECORDING = "recording"
+    OVER = "over"
 
 
 class Stream(StrEnum):
@@ -63,7 +77,23 @@ _AFTER: Final = {
 _TABLE: Final = {"not-started": _BEFORE, "live": _DURING, "ended": _AFTER}
 
 
+_BEHIND_CLOSED_DOORS: Final = {"not-started": Status.HELD, "live": Status.HELD, "ended": Status.ENDED}
 _STANDS: Final = (Stream.STOPPED, Stream.PAUSED, Stream.ABSENT, Stream.UNKNOWN)
+
+
+_STANDINGS: Final = {
+    Status.LIVE: Standing.LIVE,
+    Status.ENDED: Standing.OVER,
+    Status.RECORDING: Standing.RECORDING,
+    Status.HELD: Standing.HELD,
+    Status.INTERRUPTED: Standing.INTERRUPTED,
+}
+
+
+def standing(event: Event, status: Status, now: datetime) -> Standing:
+    if not event.is_active:
+        return Standing.DEACTIVATED
+    return _STANDINGS.get(status) or (Standing.UPCOMING if now < event.starts_at else Standing.NO_STREAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +118,8 @@ class Movement:
 def decide(event: Event, stream: Stream, movement: Movement | None, now: datetime) -> Status:
     """Say how the event stands by its window, its stream as of the last look, and what the looks before told."""
     by_clock = events.status_by_clock(event, now)
+    if doors.is_held(event, now):
+        return _BEHIND_CLOSED_DOORS[by_clock] if event.doors else Status.NOT_STARTED
     if movement and stream in (Stream.ABSENT, Stream.UNKNOWN) and movement.moves(now.timestamp()):
         stream = Stream.MOVING  # one look that fails does not stop what has just moved
     has_moved = movement is not None and (movement.moved_at or 0.0) >= event.starts_at.timestamp()

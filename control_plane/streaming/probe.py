@@ -5,15 +5,16 @@ for the next ones to ask. What could not be seen is unknown, and then the clock 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
 import structlog
 from cachetools import LRUCache
 
+from control_plane.scheduling import events
 from control_plane.storage.models import Event
 from control_plane.streaming.addresses import resolve
 from control_plane.streaming.event_status import NOTHING_YET, Movement, Status, Stream, decide, follow, stream_of
@@ -28,6 +29,7 @@ WAITING_SECONDS: Final = 40.0
 LOOK_SECONDS: Final = 0.5
 _LONGEST_LOOK_SECONDS: Final = 5.0
 _STALE_SECONDS: Final = REMEMBERED_SECONDS + 2 * _LONGEST_LOOK_SECONDS
+_EARLY: Final = timedelta(hours=1)  # nobody wants to know earlier than this
 _MOST_EVENTS: Final = 10_000
 _SAID_AFTER_FAILURES: Final = 2
 _INSPECTIONS_AT_ONCE: Final = 4
@@ -73,6 +75,14 @@ class Probe:
         """
         sight = self._remembered(event, now, WAITING_SECONDS)
         return _status(event, sight, now) in NOTHING_YET
+
+    async def statuses(self, found: Collection[Event], now: datetime) -> dict[str, Status]:
+        """Tell how events stand, by id. All that somebody may watch are looked at together: it takes no longer."""
+        async with anyio.create_task_group() as looks:
+            for event in found:
+                if event.is_active and event.starts_at - _EARLY <= now < events.ticket_expiry(event):
+                    looks.start_soon(self.status, event, now)
+        return {event.id: self.remembered_status(event, now) for event in found}
 
     async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
         """Look at all of the stream, for somebody who wants to know what is wrong; a few at once."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
-from authz_sidecar.contract.playback_token import READER_SUB
+from authz_sidecar.contract.playback_token import PREVIEW_SUB, READER_SUB
 from control_plane.refusals import MalformedRequest
 from control_plane.ticketing import csv_headings, csv_text, guessable
 from control_plane.ticketing.codes import LONGEST, SHORTEST, bare
@@ -122,7 +122,7 @@ class _Reader:
 
 
 def _is_code(code: str) -> bool:
-    return code.isascii() and SHORTEST <= len(code) <= LONGEST and code != READER_SUB
+    return code.isascii() and SHORTEST <= len(code) <= LONGEST and code not in {READER_SUB, PREVIEW_SUB}
 
 
 def _cell(row: Sequence[str], place: int | None) -> str:

@@ -14,7 +14,7 @@ from control_plane.refusals import EventUnavailable, NotFound, TicketExpired, Ti
 from control_plane.scheduling.events import ticket_expiry
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Lock, queue_for
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models import Event, Ticket, ViewingSession, is_watching
 from control_plane.ticketing.codes import canonical, new_code
 
 Status = Literal["revoked", "expired", "redeemed", "unused"]
@@ -160,12 +160,12 @@ def status(expires_at: datetime, redeemed_at: datetime | None, now: datetime, *,
     return "redeemed" if redeemed_at else "unused"
 
 
-async def live_sessions(db: AsyncSession, ticket_ids: list[str]) -> dict[str, int]:
-    """Count the live sessions of the given tickets."""
+async def watching(db: AsyncSession, ticket_ids: list[str], alive_since: datetime) -> dict[str, int]:
+    """Count the sessions of the given tickets that watch now."""
     session = ViewingSession
     query = (
         select(session.ticket_id, func.count())
-        .where(session.ended_at.is_(None), session.ticket_id.in_(ticket_ids))
+        .where(is_watching(alive_since), session.ticket_id.in_(ticket_ids))
         .group_by(session.ticket_id)
     )
     return {row[0]: row[1] for row in await db.execute(query)}

@@ -54,6 +54,10 @@ class SeatRules:
     counting_since: datetime
     nothing_plays: Callable[[Event, datetime], bool] = lambda _event, _now: False
 
+    def alive_since(self, now: datetime) -> datetime:
+        """Tell since when a session must have given a sign of life to count as watching now."""
+        return now - self.silence
+
 
 @dataclass(frozen=True, slots=True)
 class Device:

@@ -8,23 +8,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.endings import Ending
 from control_plane.refusals import NotFound
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models import Event, Ticket, ViewingSession, is_watching
 from control_plane.viewing import sessions
 from control_plane.viewing.resuming import Tab
 
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """A live session with what it watches on."""
+    """A session of somebody who watches now, with what it watches on."""
 
     session: ViewingSession
     ticket: Ticket
     event: Event
 
 
-async def page(db: AsyncSession, event_id: str | None, offset: int, limit: int) -> tuple[list[Watcher], int]:
-    """Return one page of live sessions, the one seen last first, and how many there are in all."""
-    conditions: list[ColumnElement[bool]] = [ViewingSession.ended_at.is_(None)]
+async def page(
+    db: AsyncSession, event_id: str | None, alive_since: datetime, offset: int, limit: int
+) -> tuple[list[Watcher], int]:
+    """Return one page of who watches now, the one seen last first, and how many there are in all."""
+    conditions: list[ColumnElement[bool]] = [is_watching(alive_since)]
     if event_id:
         conditions.append(Ticket.event_id == event_id)
     joined = (

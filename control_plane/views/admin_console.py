@@ -35,6 +35,8 @@ DONE: Final = {
     "origin-shown": "What the origin is shown was saved.",
     "deactivated": "The event is deactivated. Nobody can watch it.",
     "reactivated": "The event is active again. Viewers enter their code once more.",
+    "doors-open": "The doors are open. Everybody who has a ticket can watch.",
+    "doors-closed": "The doors are closed. Nobody can watch until you open them.",
     "revoked": "The ticket is revoked. Whoever was watching with it is cut off.",
     "unrevoked": "The ticket is good again. Its viewer enters the code once more.",
 }
@@ -88,6 +90,11 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
 def doing(request: Request, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[Deed]:
     """Do something in the name of the admin who is signed in."""
     return act(services(request).database, request.scope["actor"], action, utc_now(), subject)
+
+
+def alive_since(request: Request) -> datetime:
+    """Tell since when somebody must have given a sign of life to be watching now."""
+    return services(request).rules.alive_since(utc_now())
 
 
 def redirect(path: str, **query: str) -> Response:

@@ -3,7 +3,15 @@
 from starlette.responses import Response
 
 from control_plane.auditing.actors import Permission
-from control_plane.schemas.records import DashboardView, RefusalCount, TicketCounts, UpcomingEvent, WatchingAt
+from control_plane.schemas.records import (
+    CurrentEvent,
+    DashboardView,
+    RefusalCount,
+    TicketCounts,
+    UpcomingEvent,
+    WatchingAt,
+)
+from control_plane.streaming.event_status import Status, standing
 from control_plane.views import answers
 from control_plane.views.admin_edges import edge_views
 from control_plane.views.answers import Data
@@ -18,9 +26,20 @@ async def show_dashboard(call: Call) -> Response:
 
 async def dashboard_view(call: Call) -> DashboardView:
     figures = await call.app.dashboard.figures(call.now)
+    statuses = await call.app.probe.statuses(figures.events.current, call.now)
     return DashboardView(
         active_events=figures.events.active,
-        live_events=figures.events.live,
+        live_events=sum(status is Status.LIVE for status in statuses.values()),
+        current=[
+            CurrentEvent(
+                id=event.id,
+                title=event.title,
+                starts_at=event.starts_at,
+                ends_at=event.ends_at,
+                standing=standing(event, statuses[event.id], call.now).value,
+            )
+            for event in figures.events.current
+        ],
         tickets=TicketCounts(**figures.tickets),
         watching=figures.watching,
         viewers=[WatchingAt(at=at, watching=watching) for at, watching in figures.viewers],

@@ -23,7 +23,7 @@ from control_plane.views.endpoints import Call, endpoint
 async def list_sessions(call: Call, query: SessionQuery) -> Response:
     """List the live sessions, the one seen last first."""
     async with call.app.database.read() as db:
-        found, total = await watching.page(db, query.event_id, query.offset, query.limit)
+        found, total = await watching.page(db, query.event_id, call.alive_since, query.offset, query.limit)
     clients = call.app.clients.of([watcher.session.sid for watcher in found], call.now)
     return answers.page([_watcher_view(watcher, clients[watcher.session.sid]) for watcher in found], query, total)
 

@@ -16,7 +16,7 @@ from control_plane.auditing.acting import Action
 from control_plane.auditing.actors import Permission
 from control_plane.refusals import Conflict, FieldRefused, MalformedRequest
 from control_plane.revoking import revocation, revocation_feed
-from control_plane.scheduling import deletion, event_changes, events
+from control_plane.scheduling import deletion, doors, event_changes, events
 from control_plane.scheduling.events import EventFilter
 from control_plane.schemas import (
     EventDraft,
@@ -29,10 +29,12 @@ from control_plane.schemas import (
 )
 from control_plane.storage.models import Event
 from control_plane.streaming import origins
+from control_plane.streaming.event_status import Status, standing
 from control_plane.views import answers
 from control_plane.views.answers import Changed, Data, Page
 from control_plane.views.endpoints import Call, endpoint
 
+Rule = Callable[[AsyncSession, str, datetime], Awaitable[Event]]
 CONFIRMATION: Final = "X-Confirm-Delete"
 
 
@@ -42,17 +44,19 @@ async def list_events(call: Call, query: EventQuery) -> Response:
     wanted = EventFilter(call.now, query.status, query.timeframe, query.search or None, query.archived, query.sort)
     async with call.app.database.read() as db:
         found, total = await events.page(db, query.offset, query.limit, wanted)
-        figures = await events.figures(db, [event.id for event in found])
-    return answers.page([event_view(event, figures.get(event.id)) for event in found], query, total)
+        figures = await events.figures(db, [event.id for event in found], call.alive_since)
+    statuses = await call.app.probe.statuses(found, call.now)
+    views = [event_view(event, figures.get(event.id), statuses[event.id]) for event in found]
+    return answers.page(views, query, total)
 
 
 @endpoint("POST /events", needs=Permission.EVENTS, answers={201: Data[EventView]}, refuses=(Conflict, FieldRefused))
 async def create_event(call: Call, body: EventDraft) -> Response:
     """Create an event."""
     async with call.act(Action.EVENT_CREATE) as deed:
-        event = await events.create(deed.db, body, call.app.settings.allowed_places)
+        event = await event_changes.create_event(deed.db, body, call.app.settings.allowed_places)
         deed.subject = deed.event_id = event.id
-    return answers.data(event_view(event), 201)
+    return answers.data(_as_known(call, event), 201)
 
 
 @endpoint("GET /events/{event_id:uuid}", needs=Permission.READ, answers={200: Data[EventView]})
@@ -60,8 +64,8 @@ async def show_event(call: Call) -> Response:
     """Show one event with its figures."""
     async with call.app.database.read() as db:
         event = await events.find(db, call.id("event_id"))
-        figures = await events.figures(db, [event.id])
-    return answers.data(event_view(event, figures.get(event.id)))
+        figures = await events.figures(db, [event.id], call.alive_since)
+    return answers.data(event_view(event, figures.get(event.id), await call.app.probe.status(event, call.now)))
 
 
 @endpoint(
@@ -76,9 +80,9 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
     async with call.act(Action.EVENT_UPDATE, call.id("event_id")) as deed:
         deed.event_id = deed.subject
         event = await event_changes.update_event(deed.db, call.id("event_id"), body, allowed, utc_now())
-        figures = await events.figures(deed.db, [event.id], call.now)
+        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
         cursor = await revocation_feed.head(deed.db)
-    return answers.changed(event_view(event, figures.get(event.id)), cursor)
+    return answers.changed(_as_known(call, event, figures.get(event.id)), cursor)
 
 
 @endpoint(
@@ -95,8 +99,8 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
         origins.show(deed.db, event, body.header, body.query)
         await deed.db.flush()
         deed.detail = dict(origins.shown(event))
-        figures = await events.figures(deed.db, [event.id], call.now)
-    return answers.data(event_view(event, figures.get(event.id)))
+        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+    return answers.data(_as_known(call, event, figures.get(event.id)))
 
 
 @endpoint(
@@ -135,7 +139,7 @@ async def deactivate_event(call: Call) -> Response:
         deed.event_id = deed.subject
         event = await revocation.deactivate(deed.db, call.id("event_id"), utc_now())
         cursor = await revocation_feed.head(deed.db)
-    return answers.changed(event_view(event), cursor)
+    return answers.changed(_as_known(call, event), cursor)
 
 
 @endpoint("PATCH /events/{event_id:uuid}/reactivate", needs=Permission.EVENTS, answers={200: Changed[EventView]})
@@ -145,17 +149,46 @@ async def reactivate_event(call: Call) -> Response:
         deed.event_id = deed.subject
         event = await revocation.reactivate(deed.db, call.id("event_id"), utc_now())
         cursor = await revocation_feed.head(deed.db)
-    return answers.changed(event_view(event), cursor)
+    return answers.changed(_as_known(call, event), cursor)
 
 
-async def _archive(
-    call: Call, action: Action, rule: Callable[[AsyncSession, str, datetime], Awaitable[Event]]
-) -> Response:
+@endpoint(
+    "PATCH /events/{event_id:uuid}/open-doors",
+    needs=Permission.EVENTS,
+    answers={200: Changed[EventView]},
+    refuses=(Conflict,),
+)
+async def open_doors(call: Call) -> Response:
+    """Let everybody with a ticket in, also before the start."""
+    return await _move_doors(call, Action.EVENT_OPEN_DOORS, doors.open_doors)
+
+
+@endpoint(
+    "PATCH /events/{event_id:uuid}/close-doors",
+    needs=Permission.EVENTS,
+    answers={200: Changed[EventView]},
+    refuses=(Conflict,),
+)
+async def close_doors(call: Call) -> Response:
+    """Keep everybody out until the doors are opened, also those who watch; their sessions go on."""
+    return await _move_doors(call, Action.EVENT_CLOSE_DOORS, doors.close_doors)
+
+
+async def _move_doors(call: Call, action: Action, rule: Rule) -> Response:
     async with call.act(action, call.id("event_id")) as deed:
         deed.event_id = deed.subject
         event = await rule(deed.db, call.id("event_id"), utc_now())
-        figures = await events.figures(deed.db, [event.id], call.now)
-    return answers.data(event_view(event, figures.get(event.id)))
+        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+        cursor = await revocation_feed.head(deed.db)
+    return answers.changed(_as_known(call, event, figures.get(event.id)), cursor)
+
+
+async def _archive(call: Call, action: Action, rule: Rule) -> Response:
+    async with call.act(action, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        event = await rule(deed.db, call.id("event_id"), utc_now())
+        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+    return answers.data(_as_known(call, event, figures.get(event.id)))
 
 
 def _confirmed_title(call: Call) -> str:
@@ -169,9 +202,23 @@ def _confirmed_title(call: Call) -> str:
     return title
 
 
-def event_view(event: Event, figures: events.EventFigures | None = None) -> EventView:
+def _as_known(call: Call, event: Event, figures: events.EventFigures | None = None) -> EventView:
+    """Show an event that was changed: how it stands is told without a look at its stream."""
+    return event_view(event, figures, call.app.probe.remembered_status(event, utc_now()))
+
+
+def event_view(event: Event, figures: events.EventFigures | None = None, status: Status | None = None) -> EventView:
+    """Show an event; without a status, of a look at its stream, it is left open how it stands."""
     found = figures or events.EventFigures()
-    made_here = {"tickets", "redeemed", "watching", "ticket_counts", "has_origin_header", "has_origin_query"}
+    made_here = {
+        "tickets",
+        "redeemed",
+        "watching",
+        "ticket_counts",
+        "standing",
+        "has_origin_header",
+        "has_origin_query",
+    }
     names = EventView.model_fields.keys() - made_here
     return EventView(
         **{name: getattr(event, name) for name in names},
@@ -180,6 +227,7 @@ def event_view(event: Event, figures: events.EventFigures | None = None) -> Even
         tickets=found.counts.total,
         redeemed=found.counts.ever_redeemed,
         watching=found.watching,
+        standing=standing(event, status, utc_now()) if status else None,
         ticket_counts=TicketsByStatus(
             unused=found.counts.unused,
             redeemed=found.counts.redeemed,
@@ -200,4 +248,6 @@ ENDPOINTS = (
     unarchive_event,
     deactivate_event,
     reactivate_event,
+    open_doors,
+    close_doors,
 )

@@ -21,10 +21,11 @@ EVENT_LABELS: Final = {
     "startsAt": "Start",
     "endsAt": "End",
     "accessWindowHours": "Access after the end",
+    "holdUntilStart": "Before the start",
     "sessionPolicy": "When the ticket is in use already",
     "maxDevices": "Devices per ticket",
 }
-EVENT_START: Final = {"accessWindowHours": "48", "sessionPolicy": "refuse", "maxDevices": "1"}
+EVENT_START: Final = {"accessWindowHours": "48", "holdUntilStart": "true", "sessionPolicy": "refuse", "maxDevices": "1"}
 ORDER_START: Final = {"count": "10"}
 _OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d", re.ASCII)
 _SENTENCES: Final = {
@@ -82,7 +83,7 @@ def _sentence(item: ErrorDetails) -> str:
 def _filled_in(schema: type[BaseModel], values: Mapping[str, str]) -> dict[str, str]:
     """Return the schema's own fields; an optional one that was left blank is no value at all."""
     names = {info.alias or name: info for name, info in schema.model_fields.items() if name != "id"}
-    given = {alias: values.get(alias, "").strip() for alias in names}
+    given = {alias: values[alias].strip() for alias in names if alias in values}
     return {alias: text for alias, text in given.items() if text or names[alias].default is not None}
 
 

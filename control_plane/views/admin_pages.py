@@ -13,18 +13,19 @@ from starlette.routing import BaseRoute, Route
 from control_plane.admins import accounts
 from control_plane.auditing.acting import Action
 from control_plane.refusals import FieldRefused, Refusal, SignInFailed, SignInRequired, TooBusy, TooManyAttempts
-from control_plane.scheduling import events
+from control_plane.scheduling import doors, event_changes, events
 from control_plane.schemas import Credentials, Paging, TicketView, utc_now
 from control_plane.state import Request
 from control_plane.storage.models import Event
 from control_plane.streaming import origins
 from control_plane.ticketing import ticket_search, tickets
 from control_plane.ticketing.tickets import STATUSES, TicketFilter
-from control_plane.views import admin_forms, admin_setup, forms
+from control_plane.views import admin_forms, admin_preview, admin_setup, forms
 from control_plane.views import admin_questions as ask
 from control_plane.views.admin_console import (
     HOME,
     SIGN_IN,
+    alive_since,
     console_page,
     doing,
     local_path,
@@ -87,8 +88,9 @@ async def list_events(request: Request) -> Response:
     paging = _paging(request)
     async with services(request).database.read() as db:
         found, total = await events.page(db, (paging.page - 1) * paging.limit, paging.limit)
-        figures = await events.figures(db, [event.id for event in found])
-    rows = [_row(event, figures.get(event.id)) for event in found]
+        figures = await events.figures(db, [event.id for event in found], alive_since(request))
+    statuses = await services(request).probe.statuses(found, utc_now())
+    rows = [event_view(event, figures.get(event.id), statuses[event.id]) for event in found]
     return render(request, "events.html", rows=rows, pages=_pages(paging, total))
 
 
@@ -103,7 +105,7 @@ async def create_event(request: Request) -> Response:
     try:
         draft = admin_forms.event_draft(typed)
         async with doing(request, Action.EVENT_CREATE) as deed:
-            event = await events.create(deed.db, draft, services(request).settings.allowed_places)
+            event = await event_changes.create_event(deed.db, draft, services(request).settings.allowed_places)
             deed.subject = deed.event_id = event.id
     except ValidationError as error:
         return _event_form(request, Form(typed, admin_forms.messages(error)), 422)
@@ -166,12 +168,17 @@ async def _event_page(request: Request, order: Form, status: int = 200, origin: 
     wanted, paging, now = _filter(request), _paging(request), utc_now()
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
-        figures = await events.figures(db, [event.id])
+        figures = await events.figures(db, [event.id], alive_since(request))
         found = await ticket_search.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
-        watching = await tickets.live_sessions(db, [ticket.id for ticket in found.tickets])
+        watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], alive_since(request))
     shown = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
-    values = _row(event, figures.get(event.id)) | _ticket_list(wanted, shown, _pages(paging, found.total))
-    values |= {"expires_at": events.ticket_expiry(event), "stream_folder": _stream_folder(request, event)}
+    view = event_view(event, figures.get(event.id), await services(request).probe.status(event, now))
+    values = {"event": view} | _ticket_list(wanted, shown, _pages(paging, found.total))
+    values |= {
+        "is_held": doors.is_held(event, now),
+        "expires_at": events.ticket_expiry(event),
+        "stream_folder": _stream_folder(request, event),
+    }
     return render(request, "event.html", status, order=order, origin=origin or Form({}), note=note_on(found), **values)
 
 
@@ -190,11 +197,6 @@ def _sign_in_again(request: Request, typed: dict[str, str], refusal: Refusal) ->
     if isinstance(refusal, TooManyAttempts | TooBusy):
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response
-
-
-def _row(event: Event, figures: events.EventFigures | None) -> dict[str, Any]:
-    status = events.status_by_clock(event, utc_now()) if event.is_active else "deactivated"
-    return {"event": event_view(event, figures), "status": status}
 
 
 def _stream_folder(request: Request, event: Event) -> str:
@@ -255,6 +257,9 @@ ROUTES: Final[list[BaseRoute]] = [
     Route(f"{_EVENT}/codes", generate_codes, methods=["POST"]),
     Route(f"{_EVENT}/deactivate", ask.about_event(ask.DEACTIVATE), methods=_ASK),
     Route(f"{_EVENT}/reactivate", ask.about_event(ask.REACTIVATE), methods=_ASK),
+    Route(f"{_EVENT}/open-doors", ask.about_event(ask.OPEN_DOORS), methods=_ASK),
+    Route(f"{_EVENT}/close-doors", ask.about_event(ask.CLOSE_DOORS), methods=_ASK),
+    Route(f"{_EVENT}/preview", admin_preview.show),
     Route(f"{_TICKET}/revoke", ask.about_ticket(ask.REVOKE), methods=_ASK),
     Route(f"{_TICKET}/unrevoke", ask.about_ticket(ask.UNREVOKE), methods=_ASK),
     Route("/{path:path}", no_such_page, methods=["GET", "POST"]),

@@ -11,12 +11,21 @@ from starlette.responses import Response
 from control_plane.auditing.acting import Action
 from control_plane.refusals import Conflict
 from control_plane.revoking import revocation
-from control_plane.scheduling import events
+from control_plane.scheduling import doors, events
 from control_plane.schemas import utc_now
 from control_plane.state import Request
 from control_plane.ticketing import tickets
 from control_plane.views import forms
-from control_plane.views.admin_console import HOME, Page, console_page, doing, local_path, redirect, render
+from control_plane.views.admin_console import (
+    HOME,
+    Page,
+    alive_since,
+    console_page,
+    doing,
+    local_path,
+    redirect,
+    render,
+)
 from control_plane.views.admin_events import event_view
 from control_plane.views.admin_tickets import ticket_view
 from control_plane.views.errors import status_of
@@ -38,6 +47,25 @@ class Question:
     is_harmful: bool = False
 
 
+OPEN_DOORS: Final = Question(
+    "Open the doors?",
+    "Everybody who has a ticket can watch from now on, also before the event starts. "
+    "Viewers who are waiting go on by themselves.",
+    "Open the doors",
+    doors.open_doors,
+    Action.EVENT_OPEN_DOORS,
+    "doors-open",
+)
+CLOSE_DOORS: Final = Question(
+    "Close the doors?",
+    "Nobody can watch until you open the doors again. "
+    "Viewers who are watching go back to the waiting page at once, and keep their place.",
+    "Close the doors",
+    doors.close_doors,
+    Action.EVENT_CLOSE_DOORS,
+    "doors-closed",
+    is_harmful=True,
+)
 DEACTIVATE: Final = Question(
     "Deactivate this event?",
     "Nobody can watch it any more, with no code, and everybody who is watching is cut off at once. "
@@ -80,7 +108,7 @@ def about_event(question: Question) -> Page:
     async def page(request: Request) -> Response:
         async with services(request).database.read() as db:
             event = await events.find(db, str(request.path_params["event_id"]))
-            figures = await events.figures(db, [event.id])
+            figures = await events.figures(db, [event.id], alive_since(request))
         subject = {"event": event_view(event, figures.get(event.id)), "ticket": None}
         return await _ask_or_do(request, question, event.id, f"{HOME}/events/{event.id}", subject)
 
@@ -93,7 +121,7 @@ def about_ticket(question: Question) -> Page:
         async with services(request).database.read() as db:
             ticket = await tickets.find(db, str(request.path_params["ticket_id"]))
             event = await tickets.event_of(db, ticket)
-            watching = await tickets.live_sessions(db, [ticket.id])
+            watching = await tickets.watching(db, [ticket.id], alive_since(request))
         view = ticket_view(ticket, watching.get(ticket.id, 0))
         subject = {"event": event_view(event), "ticket": view}
         return await _ask_or_do(request, question, ticket.id, f"{HOME}/events/{event.id}", subject)

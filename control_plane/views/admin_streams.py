@@ -1,13 +1,17 @@
-"""The admin API's test of a stream: what the gate would show, or why not."""
+"""The admin API's looks at a stream: a test, what the gate would show or why not, and a preview for an organiser."""
 
 from typing import Final, Literal
 
 from starlette.responses import Response
 
+from authz_sidecar.contract.playback_token import mint
+from control_plane.auditing.acting import Action
 from control_plane.auditing.actors import Permission
+from control_plane.refusals import Conflict
 from control_plane.scheduling import events
 from control_plane.schemas import utc_now
-from control_plane.schemas.streams import FaultView, RenditionView, StreamTestView
+from control_plane.schemas.streams import FaultView, PreviewView, RenditionView, StreamTestView
+from control_plane.streaming import preview
 from control_plane.streaming.event_status import Stream
 from control_plane.streaming.inspection import Inspection
 from control_plane.streaming.judging import Seen
@@ -31,6 +35,26 @@ async def test_stream(call: Call) -> Response:
     async with call.app.database.read() as db:
         event = await events.find(db, call.id("event_id"))
     return answers.data(stream_test_view(await call.app.probe.inspect(event, utc_now)))
+
+
+@endpoint(
+    "POST /events/{event_id:uuid}/preview",
+    needs=Permission.EVENTS,
+    answers={200: Data[PreviewView]},
+    refuses=(Conflict,),
+)
+async def preview_stream(call: Call) -> Response:
+    """Give a token that plays the stream for five minutes, also while the doors are closed."""
+    async with call.act(Action.EVENT_PREVIEW, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        event = await events.find(deed.db, call.id("event_id"))
+        claims = preview.claims_of(event, call.now)
+    given = PreviewView(
+        playback_token=mint(claims, call.app.ring),
+        token_expires_in=claims.exp - int(call.now.timestamp()),
+        stream_url=f"{call.app.settings.hls_server_base_url}{claims.sp}stream.m3u8",
+    )
+    return answers.data(given)
 
 
 def stream_test_view(found: Inspection) -> StreamTestView:
@@ -64,4 +88,4 @@ def _rendition_view(seen: Seen) -> RenditionView:
     )
 
 
-ENDPOINTS = (test_stream,)
+ENDPOINTS = (test_stream, preview_stream)

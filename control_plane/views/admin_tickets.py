@@ -86,7 +86,7 @@ async def revoke_tickets(call: Call, body: TicketIds) -> Response:
     async with call.act(Action.TICKET_REVOKE) as deed:
         found = await revocation.revoke_all(deed.db, set(body.token_ids), utc_now())
         _tell(call, deed, found)
-        watching = await tickets.live_sessions(deed.db, [ticket.id for ticket in found])
+        watching = await tickets.watching(deed.db, [ticket.id for ticket in found], call.alive_since)
         cursor = await revocation_feed.head(deed.db)
     return answers.changed([ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found], cursor)
 
@@ -113,7 +113,7 @@ def _tell(call: Call, deed: Deed, revoked: Sequence[Ticket]) -> None:
 async def _page(call: Call, query: TicketsOfEventQuery, wanted: TicketFilter) -> Response:
     async with call.app.database.read() as db:
         found = await ticket_search.page(db, wanted, call.now, query.offset, query.limit)
-        watching = await tickets.live_sessions(db, [ticket.id for ticket in found.tickets])
+        watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], call.alive_since)
     rows = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
     return answers.searched(rows, query, found.total, note_on(found))
 

@@ -60,6 +60,10 @@ class Call:
         """Return an id from the path."""
         return str(self.request.path_params[name])
 
+    @property
+    def alive_since(self) -> datetime:
+        return self.app.rules.alive_since(self.now)
+
     def act(self, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[Deed]:
         return acting.act(self.app.database, self.actor, action, self.now, subject)
 

@@ -81,7 +81,7 @@ def _of_database(found: _Read | None, now: datetime) -> Iterator[Metric]:
     yield _gauge("streamgate_database_reachable", "1 when the database answers.", found is not None)
     if found is None:
         return
-    yield _gauge("streamgate_live_sessions", "Viewing sessions that have not ended.", found.watching)
+    yield _gauge("streamgate_live_sessions", "Viewing sessions with a recent sign of life.", found.watching)
     yield _gauge("streamgate_feed_head", "Number of the newest revocation change.", found.feed_head)
     lags = GaugeMetricFamily("streamgate_edge_lag_seconds", "For how long changes do not arrive.", labels=["edge"])
     ages = GaugeMetricFamily("streamgate_edge_receipt_age_seconds", "Since its last receipt.", labels=["edge"])

@@ -25,7 +25,7 @@ async def portal(request: Request) -> Response:
     app, wish = services(request), request.query_params.get("lang")
     language = locales.choose(request.headers.get("accept-language", ""), wish, request.cookies.get(LANGUAGE_COOKIE))
     response = HTMLResponse(TEMPLATES.get_template("portal.html").render(_context(app, language)))
-    response.headers["Content-Security-Policy"] = _content_security_policy(app)
+    response.headers["Content-Security-Policy"] = content_security_policy(app)
     response.headers["Vary"] = "Accept-Language, Cookie"
     if wish in locales.LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, wish, max_age=_YEAR_SECONDS, samesite="lax")
@@ -59,7 +59,7 @@ def _context(app: Services, language: str) -> dict[str, object]:
     return brand(app) | {"lang": language, "languages": languages, "strings": strings, "page_data": page_data}
 
 
-def _content_security_policy(app: Services) -> str:
+def content_security_policy(app: Services) -> str:
     """Allow what the player needs: media-chrome styles its shadow roots inline, MSE plays from blob: URLs."""
     parts = urlsplit(app.settings.hls_server_base_url)
     streams = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""

@@ -22,6 +22,7 @@ from control_plane.refusals import (
     TooManyAttempts,
     UnknownCode,
 )
+from control_plane.scheduling import doors
 from control_plane.schemas import utc_now
 from control_plane.schemas.viewer import (
     Alive,
@@ -104,9 +105,10 @@ async def refresh(call: Call) -> Response:
         await app.limits.count_refresh(claims.sid or "")
         async with app.database.write() as db:
             fresh = await sessions.refresh(db, claims, app.rules, utc_now())
+            is_held = await doors.is_event_held(db, fresh.eid, utc_now())
             done(db, request, audit.REFRESH, fresh, await sessions.ticket_id_of(db, fresh))
     token = _mint(request, fresh)
-    response = JSONResponse(as_json(Token(playback_token=token, token_expires_in=_lasts(fresh))))
+    response = JSONResponse(as_json(Token(playback_token=token, token_expires_in=_lasts(fresh), is_held=is_held)))
     _set_playback_cookie(request, response, fresh, token)
     return response
 
@@ -204,6 +206,7 @@ def granted(request: Request, grant: Grant) -> Response:
         ),
         playback_token=token,
         token_expires_in=_lasts(grant.claims),
+        is_held=doors.is_held(event, utc_now()),
         playback_base_url=app.settings.hls_server_base_url or own_origin(request),
         stream_path=f"{stream_prefix(event.id)}stream.m3u8",
         expires_at=grant.ticket.expires_at,

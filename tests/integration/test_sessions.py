@@ -14,7 +14,7 @@ from control_plane.refusals import (
     TokenUnusable,
 )
 from control_plane.revoking import revocation
-from control_plane.scheduling import events
+from control_plane.scheduling import event_changes
 from control_plane.schemas import EventDraft
 from control_plane.storage.database import Database
 from control_plane.storage.models import Event, Ticket, ViewingSession
@@ -60,7 +60,7 @@ class House:
 async def new_house(database: Database, **event: object) -> House:
     draft = {"title": "Concert", "starts_at": NOON, "ends_at": NOON + timedelta(hours=2), "access_window_hours": 1}
     async with database.write() as db:
-        made: Event = await events.create(db, EventDraft.model_validate(draft | event))
+        made: Event = await event_changes.create_event(db, EventDraft.model_validate(draft | event))
         return House(database, (await tickets.generate(db, made, 1))[0])
 
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, text, update
 
-from control_plane.scheduling import deletion, events
+from control_plane.scheduling import deletion, event_changes
 from control_plane.schemas import EventDraft
 from control_plane.storage.database import Database, upgrade_schema
 from control_plane.storage.models import Event, Ticket
@@ -38,7 +38,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def add_event(database: Database, hours: float = 5) -> Event:
     draft = {"title": "Concert", "starts_at": NOW - timedelta(days=9), "ends_at": NOW + timedelta(hours=hours)}
     async with database.write() as db:
-        return await events.create(db, EventDraft.model_validate(draft))
+        return await event_changes.create_event(db, EventDraft.model_validate(draft))
 
 
 async def add(database: Database, event: Event, label: str | None, count: int = 1) -> list[str]:

@@ -64,6 +64,7 @@ class House:
         known = Revocations(await self.feed())
         refused = (
             known.events.refuses(claims.eid, claims.iat),
+            known.events.holds(claims.eid, now.timestamp()) and not claims.passes_closed_doors,
             known.codes.refuses(claims.sub or "", claims.iat),
             known.sessions.refuses(claims.sid or "", claims.iat),
         )
@@ -93,6 +94,7 @@ class House:
 
 async def new_house(database: Database, **values: object) -> House:
     draft = {"title": "Concert", "starts_at": NOON, "ends_at": after(7200), "access_window_hours": 1}
+    draft |= {"hold_until_start": False}
     async with database.write() as db:
-        event = await events.create(db, EventDraft.model_validate(draft | values))
+        event = await event_changes.create_event(db, EventDraft.model_validate(draft | values))
         return House(database, event, await tickets.generate(db, event, 2))

@@ -19,6 +19,7 @@ METADATA: Final[MetaData] = Base.metadata
 # What no generator can know: values that the database's checks allow.
 _CHOSEN: Final[dict[str, Any]] = {
     "event.session_policy": "takeover",
+    "event.doors": "closed",
     "event.starts_at": NOON,
     "event.ends_at": NOON + timedelta(hours=3),
     "admin_user.role": "owner",

@@ -32,6 +32,7 @@ _VALUES: Final[dict[str, Any]] = {
     "event.ends_at": NOON.replace(hour=14),
     "event.access_window_hours": 48,
     "event.session_policy": "refuse",
+    "event.doors": "open",
     "event.max_devices": 1,
     "admin_user.role": "owner",
     "ticket.code": "K7F2X9M4B1C3",

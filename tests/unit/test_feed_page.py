@@ -31,6 +31,7 @@ changes = st.builds(
     not_before=st.none() | times.map(int),
     at=times,
     expires_at=times,
+    until=st.none() | times,
 )
 cursors = st.builds(Cursor, st.from_regex(r"\A[0-9a-z]{1,16}\Z"), st.integers(0, 2**59), st.booleans())
 
@@ -79,6 +80,13 @@ def test_entries_of_kinds_that_a_newer_control_plane_adds_are_skipped_and_named(
     assert (read.cursor, read.changes, read.skipped) == ("k3f9.184", known, (stranger["kind"],) * 2)
 
 
+def test_an_event_that_is_held_says_until_when() -> None:
+    held = parse_page(page_of(kind="event", until="2027-01-15T20:00:00+00:00")).changes[0]
+    assert held.until == AT + 12 * 3600
+    assert held.to_json()["until"] == "2027-01-15T20:00:00+00:00"
+    assert "until" not in parse_page(page()).changes[0].to_json()
+
+
 def test_a_page_of_nothing_but_unknown_kinds_is_an_answer() -> None:
     assert parse_page(page(changes=[{"kind": "origin"}])) == Page("k3f9.184", (), skipped=("origin",))
 
@@ -119,6 +127,7 @@ BAD_PAGES = {
     **changes_with("at", None, *NO_TIMES),
     **changes_with("expiresAt", None, *NO_TIMES),
     **changes_with("notBefore", *NO_TIMES),
+    **changes_with("until", *NO_TIMES),
     "NaN": page_of(notBefore=float("nan")),
     "Infinity": page(lag=float("inf")),
     "a key twice": page()[:-1] + b', "more": false}',

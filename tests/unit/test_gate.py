@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from authz_sidecar.contract.feed import Change, Kind
-from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, verify
+from authz_sidecar.contract.playback_token import (
+    PREVIEW_SID,
+    PREVIEW_SUB,
+    READER_SID,
+    READER_SUB,
+    Claims,
+    TokenRefused,
+    mint,
+    verify,
+)
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.revocations import Revocations
 from tests.support.forging import CODE, EVENT_ID, NOW, OTHER_EVENT_ID, RING, SID
@@ -133,6 +142,45 @@ def test_a_probe_token_is_refused_with_its_event() -> None:
     assert judge(PROBE, change(Kind.EVENT), method="HEAD") is Reason.EVENT
 
 
+HELD = change(Kind.EVENT)._replace(until=NOW + 60)
+PREVIEW = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 300, sub=PREVIEW_SUB, sid=PREVIEW_SID, preview=True)
+READER = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 10, sub=READER_SUB, sid=READER_SID)
+
+
+@pytest.mark.parametrize("claims", [VIEWER, replace(VIEWER, iat=NOW + 4)])
+def test_an_event_that_is_held_opens_by_itself_to_those_who_wait(claims: Claims) -> None:
+    assert judge(claims, HELD, now=NOW + 59.9) is Reason.HELD
+    assert judge(claims, HELD, now=NOW + 60) is None
+
+
+def test_an_event_that_is_held_shows_nobody_a_byte() -> None:
+    assert judge(VIEWER, HELD, path=f"/streams/{EVENT_ID}/init.mp4") is Reason.HELD
+    assert judge(PROBE, HELD, method="HEAD") is Reason.HELD
+
+
+def test_what_was_cut_before_an_event_was_held_stays_cut_when_it_opens() -> None:
+    held = HELD._replace(not_before=NOW - 5)
+    assert judge(VIEWER, held) is Reason.EVENT
+    assert judge(VIEWER, held, now=NOW + 61) is Reason.EVENT
+    assert judge(replace(VIEWER, iat=NOW - 5), held, now=NOW + 61) is None
+
+
+@pytest.mark.parametrize("claims", [PREVIEW, READER])
+def test_organisers_and_the_control_plane_pass_closed_doors_and_no_deactivation(claims: Claims) -> None:
+    assert judge(claims, HELD) is None
+    assert judge(claims, change(Kind.EVENT)) is Reason.EVENT
+    assert judge(claims, HELD, path=f"/streams/{OTHER_EVENT_ID}/stream.m3u8") is Reason.PATH
+
+
+@pytest.mark.parametrize("kind", [Kind.CODE, Kind.SESSION])
+def test_nothing_but_an_event_is_ever_held(kind: Kind) -> None:
+    assert judge(VIEWER, change(kind)._replace(until=NOW - 60)) is REASONS[kind]
+
+
+def test_opening_the_doors_lets_everybody_in_who_was_not_cut_before() -> None:
+    assert judge(VIEWER, HELD, change(Kind.EVENT, revoked=False)) is None
+
+
 def test_the_first_failure_wins_all_the_way_down_the_ladder() -> None:
     """Begin with everything wrong and mend one thing after another."""
     everything = [change(kind) for kind in Kind]
@@ -144,6 +192,7 @@ def test_the_first_failure_wins_all_the_way_down_the_ladder() -> None:
         (Reason.PATH, judge(PROBE, *everything, path=wrong_path)),
         (Reason.PROBE, judge(PROBE, *everything)),
         (Reason.EVENT, judge(VIEWER, *everything)),
+        (Reason.HELD, judge(VIEWER, HELD, change(Kind.CODE), change(Kind.SESSION))),
         (Reason.REVOKED, judge(VIEWER, change(Kind.CODE), change(Kind.SESSION))),
         (Reason.SESSION, judge(VIEWER, change(Kind.SESSION))),
         (None, judge(VIEWER)),

@@ -1,22 +1,33 @@
-"""The token with which the control plane reads playlists: good at the gate, and nobody's."""
+"""The tokens with which the control plane reads playlists and organisers preview: good at the gate, and nobody's."""
 
 import time
 
+import pytest
+
 from authz_sidecar.authorize import Authorize
 from authz_sidecar.contract.key_source import KeySource
-from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, Claims, mint
+from authz_sidecar.contract.playback_token import (
+    PREVIEW_SID,
+    PREVIEW_SUB,
+    READER_SID,
+    READER_SUB,
+    Claims,
+    TokenRefused,
+    mint,
+    verify,
+)
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.verifier import Verifier
 from control_plane.ticketing import codes
-from tests.support.forging import EVENT_ID, RING, SID
+from tests.support.forging import EVENT_ID, HEADER, RING, SID, forge
 
 PATH = f"/streams/{EVENT_ID}/stream.m3u8"
 
 
-def seen_after(sub: str, sid: str) -> tuple[bytes, set[str]]:
+def seen_after(sub: str, sid: str, *, preview: bool = False) -> tuple[bytes, set[str]]:
     """Ask the gate with such a token; return its answer and the sessions that it would report."""
     now = int(time.time())
-    token = mint(Claims(eid=EVENT_ID, iat=now, exp=now + 10, sub=sub, sid=sid), RING)
+    token = mint(Claims(eid=EVENT_ID, iat=now, exp=now + 10, sub=sub, sid=sid, preview=preview), RING)
     gate = Authorize(Verifier(KeySource(RING)).verify, lambda _now: Revocations())
     question = {
         b"x-gate-path": PATH.encode(),
@@ -26,11 +37,34 @@ def seen_after(sub: str, sid: str) -> tuple[bytes, set[str]]:
     return gate.answer(question).response.split(b"\r\n")[0], set(gate.activity.take())
 
 
-def test_the_gate_lets_the_reader_in_and_does_not_count_him_as_watching() -> None:
+def test_the_gate_lets_them_in_and_does_not_count_them_as_watching() -> None:
     assert seen_after(READER_SUB, READER_SID) == (b"HTTP/1.1 204 No Content", set())
+    assert seen_after(PREVIEW_SUB, PREVIEW_SID, preview=True) == (b"HTTP/1.1 204 No Content", set())
     assert seen_after("K7F2X9M4B1C3", SID) == (b"HTTP/1.1 204 No Content", {SID})
 
 
-def test_no_code_and_no_session_of_ours_is_ever_called_like_the_reader() -> None:
-    assert len(READER_SUB) != codes.LENGTH
-    assert len(READER_SID) != len(SID)
+def test_no_code_and_no_session_of_ours_is_ever_called_like_them() -> None:
+    assert codes.LENGTH not in {len(READER_SUB), len(PREVIEW_SUB)}
+    assert len(SID) not in {len(READER_SID), len(PREVIEW_SID)}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"preview": True, "sub": "K7F2X9M4B1C3", "sid": PREVIEW_SID},
+        {"preview": True, "sub": PREVIEW_SUB, "sid": SID},
+        {"preview": True},
+        {"preview": False, "sub": PREVIEW_SUB, "sid": PREVIEW_SID},
+        {"preview": 1, "sub": PREVIEW_SUB, "sid": PREVIEW_SID},
+        {"preview": "true", "sub": PREVIEW_SUB, "sid": PREVIEW_SID},
+        {"preview": None, "sub": PREVIEW_SUB, "sid": PREVIEW_SID},
+        {"preview": True, "probe": True, "sub": PREVIEW_SUB, "sid": PREVIEW_SID},
+        {"preview": True, "probe": True},
+    ],
+    ids=repr,
+)
+def test_a_preview_token_that_says_anything_else_is_none(claims: dict[str, object]) -> None:
+    now = int(time.time())
+    body = {"eid": EVENT_ID, "sp": f"/streams/{EVENT_ID}/", "iat": now, "exp": now + 10} | claims
+    with pytest.raises(TokenRefused):
+        verify(forge(HEADER, body), RING, now)

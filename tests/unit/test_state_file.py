@@ -1,12 +1,13 @@
 """The state file: whole or not at all, and nobody else's to read."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from authz_sidecar.contract.feed import Change, Kind
-from authz_sidecar.revocations import Revocations
+from authz_sidecar.revocations import EVERY_TOKEN, Revocations
 from authz_sidecar.state_file import StateFile, StateFileUnusable
 from tests.support.feeds import revoked
 from tests.support.forging import NOW
@@ -68,6 +69,9 @@ CURSOR, END = b'{"cursor":"e.7"}\n', b'{"end":1}\n'
         CURSOR + b'{"kind":"code","entries":{"a":[true,2]}}\n' + END,
         CURSOR + b'{"kind":"code","entries":{"a":[1.5,2]}}\n' + END,
         CURSOR + b'{"kind":"code","entries":["a"]}\n' + END,
+        CURSOR + b'{"kind":"event","entries":{"a":[1,2]},"held":{"a":[1]}}\n' + END,
+        CURSOR + b'{"kind":"event","entries":{"a":[1,2]},"held":{"a":["1",2]}}\n' + END,
+        CURSOR + b'{"kind":"event","entries":{"a":[1,2]},"held":7}\n' + END,
         CURSOR + b'{"kind":"code","entries":{"a":[1,2],"a":[1,2]}}\n' + END,
         CURSOR + b'{"kind":"code","entries":{"a":[1,2]}}\n' + END + b"more\n",
         CURSOR + END,
@@ -80,18 +84,37 @@ def test_a_damaged_file_is_refused_whole(tmp_path: Path, content: bytes) -> None
         StateFile(path).load()
 
 
-def test_a_file_from_before_says_nothing_of_kinds_and_its_cursor_is_good(tmp_path: Path) -> None:
+def test_a_file_from_before_says_nothing_of_kinds_and_a_snapshot_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(CURSOR + b'{"kind":"code","entries":{"a":[1,2]}}\n' + END)
     loaded = StateFile(path).load()
     assert loaded
-    assert loaded[0] == "e.7"
+    assert loaded[0] == ""
     assert set(loaded[1].codes) == {"a"}
+
+
+def test_an_event_that_is_held_is_so_after_a_restart_and_opens_by_itself(tmp_path: Path) -> None:
+    path, revocations = tmp_path / "state.json", Revocations()
+    revocations.apply([Change(Kind.EVENT, "e", True, NOW - 5, NOW, NOW + 3600, NOW + 60)])
+    StateFile(path).save("e.7", revocations)
+    loaded = StateFile(path).load()
+    assert loaded
+    events = loaded[1].events
+    assert (events.holds("e", NOW + 59), events.holds("e", NOW + 60)) == (True, False)
+    assert (events.refuses("e", NOW - 6), events.refuses("e", NOW)) == (True, False)
+
+
+def test_a_reader_that_knows_nothing_of_doors_refuses_everybody_at_a_held_event(tmp_path: Path) -> None:
+    path, revocations = tmp_path / "state.json", Revocations()
+    revocations.apply([Change(Kind.EVENT, "e", True, None, NOW, NOW + 3600, NOW + 60)])
+    StateFile(path).save("e.7", revocations)
+    line = json.loads(path.read_text().splitlines()[1])
+    assert line["entries"]["e"][0] == EVERY_TOKEN
 
 
 def test_kinds_that_a_newer_sidecar_has_written_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    heading = b'{"cursor":"e.7","reads":["code","event","origin","session"]}\n'
+    heading = b'{"cursor":"e.7","reads":["code","event","origin","session","until"]}\n'
     lines = b'{"kind":"origin","entries":{"b":[1,2]}}\n{"kind":"code","entries":{"a":[1,2]}}\n{"end":2}\n'
     path.write_bytes(heading + lines)
     loaded = StateFile(path).load()

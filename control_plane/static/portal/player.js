@@ -96,5 +96,5 @@ export function openPlayer(session) {
     closed.abort();
     unload(video);
   };
-  return { finished, close };
+  return { finished, close, wait: () => context.finish("no-stream") };
 }

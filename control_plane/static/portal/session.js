@@ -39,9 +39,10 @@ export class Session {
   /** The ids that this session has had, also before a reload: a duplicate of this tab knows one of them. */
   sids = new Set([watchedSid()]);
   onOver = () => {};
+  onHeld = () => {};
 
   constructor(grant, code) {
-    this.keeper = new TokenKeeper((refusal, token) => this.refused(refusal, token));
+    this.keeper = new TokenKeeper((refusal, token) => this.refused(refusal, token), () => this.#hold());
     this.#adopt(grant, code);
     playHere(this);
     this.#listen();
@@ -74,6 +75,7 @@ export class Session {
     this.sids.add(sid);
     rememberWatching(sid);
     this.event = grant.event;
+    this.isHeld = grant.isHeld;
     this.expiresAt = Date.parse(grant.expiresAt);
     this.streamUrl = new URL(grant.playbackBaseUrl + grant.streamPath, location.href).href;
     this.streamBase = new URL(".", this.streamUrl).href;
@@ -120,6 +122,12 @@ export class Session {
       if (error.status === 401) await this.keeper.refresh();
       else await this.refused(error, token);
     }
+  }
+
+  /** The doors are closed: nothing plays until they open, and the session goes on. */
+  #hold() {
+    this.isHeld = true;
+    this.onHeld();
   }
 
   /** Asks whether the session is still on: another tab says that it took the seat. */

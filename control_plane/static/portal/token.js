@@ -14,10 +14,15 @@ export class TokenKeeper {
   #timer;
   #notBefore = 0; // after a failure: when to ask again
   #onRefused;
+  #onHeld;
 
-  /** onRefused(refusal, token) decides what a refused refresh means; accept() or stop() is its answer. */
-  constructor(onRefused) {
+  /**
+   * onRefused(refusal, token) decides what a refused refresh means; accept() or stop() is its answer.
+   * onHeld() is told that the token is good and the doors are closed: the gate refuses it until they open.
+   */
+  constructor(onRefused, onHeld) {
     this.#onRefused = onRefused;
+    this.#onHeld = onHeld;
   }
 
   /** seconds: of the token's life; endsAt: when the ticket's last token dies, in ms of this device's clock. */
@@ -99,7 +104,9 @@ export class TokenKeeper {
     const { token } = this;
     try {
       const answer = await refresh(token);
-      if (!this.stopped) this.accept(answer.playbackToken, answer.tokenExpiresIn, this.endsAt, askedAt);
+      if (this.stopped) return;
+      this.accept(answer.playbackToken, answer.tokenExpiresIn, this.endsAt, askedAt);
+      if (answer.isHeld) this.#onHeld();
     } catch (error) {
       if (error instanceof Refusal && error.status !== 429) return this.#onRefused(error, token);
       const pause = error.retryAfter ? jittered(error.retryAfter * 1000) : backoff(this.#failures++);

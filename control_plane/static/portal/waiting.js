@@ -31,7 +31,7 @@ function note(name) {
   line.textContent = t(name);
 }
 
-/** "not-started", "live", "ended" or "recording"; undefined when it could not be learnt this time. */
+/** "not-started", "live", "interrupted", "ended", "recording" or "held"; undefined when it could not be learnt this time. */
 export async function askStatus(session) {
   try {
     const { status, startsAt } = await eventStatus(session.event.id, session.code);
@@ -49,9 +49,12 @@ export async function askStatus(session) {
 async function canStart(session) {
   const status = await askStatus(session);
   if (session.over) return false;
+  const hasBegun = serverNow() >= Date.parse(session.event.startsAt);
   if (status === "ended") note("waiting_over");
-  else if (serverNow() >= Date.parse(session.event.startsAt)) note("waiting_any_moment");
-  return ["live", "recording"].includes(status) && (await probeStream(session)) === 200;
+  else if (status === "held") note("waiting_held");
+  else if (hasBegun) note("waiting_any_moment");
+  const mayPlay = ["live", "recording"].includes(status) || (status === undefined && hasBegun); // the gate opens by itself
+  return mayPlay && (await probeStream(session)) === 200;
 }
 
 /** The usual pause, but not past the start, where many wait: they spread over three seconds. */
@@ -73,6 +76,7 @@ export async function waitForStart(session) {
   countDown(byId("countdown"), () => Date.parse(session.event.startsAt), signal);
   offerDeviceCheck(session, signal);
   while (!session.over && !(await canStart(session))) await sleep(pause(session), signal);
+  session.isHeld = false;
   if (!session.over) announce(t("waiting_starting"));
   done.abort();
 }

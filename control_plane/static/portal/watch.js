@@ -9,8 +9,8 @@ import { forgetPosition } from "./watching.js";
 
 const loadPlayer = () => import("./player.js");
 
-function notYet({ isLive, startsAt }) {
-  return !isLive && serverNow() < Date.parse(startsAt);
+function notYet({ event, isHeld }) {
+  return isHeld || (!event.isLive && serverNow() < Date.parse(event.startsAt));
 }
 
 /** The hour has come and the network has not: somebody who waited must not be left with a blank page. */
@@ -27,7 +27,7 @@ async function insist(load, signal) {
 
 /** Plays, and goes back to waiting when the hour has come but the stream has not. Returns when the session is over. */
 async function run(session, stage) {
-  let wait = notYet(session.event);
+  let wait = notYet(session);
   while (!session.over) {
     if (wait) await waitForStart(session);
     const player = await insist(loadPlayer, session.signal);
@@ -50,11 +50,12 @@ export async function watch(grant, code) {
     stage.player?.close();
     showEnding({ reason: ending.reason, message: ending.message, until: session.expiresAt }, session.code);
   };
+  session.onHeld = () => stage.player?.wait();
   const leave = () => {
     session.leave();
     stage.player?.close();
   };
-  if (!notYet(session.event)) await loadPlayer().catch((error) => { leave(); throw error; });
+  if (!notYet(session)) await loadPlayer().catch((error) => { leave(); throw error; });
   run(session, stage).catch(() => {});
   return leave;
 }

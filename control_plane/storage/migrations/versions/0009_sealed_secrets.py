@@ -8,6 +8,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+_BEFORE = 64  # characters
 _COLUMNS = (("admin_user", "totp_secret", True), ("webhook", "secret", False))
 
 
@@ -18,12 +19,14 @@ def upgrade() -> None:
         sa.Column("sample", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_seal_check")),
     )
-    _retype(sa.String(length=64), sa.Text())
+    _retype(sa.String(length=_BEFORE), sa.Text())
 
 
 def downgrade() -> None:
     """Refuse nothing: what is sealed stays so, and an older program cannot use it."""
     op.drop_table("seal_check")
+    if not any(_is_longer(table, column) for table, column, _ in _COLUMNS):
+        _retype(sa.Text(), sa.String(length=_BEFORE))
 
 
 def _retype(old: sa.types.TypeEngine[str], new: sa.types.TypeEngine[str]) -> None:
@@ -31,3 +34,9 @@ def _retype(old: sa.types.TypeEngine[str], new: sa.types.TypeEngine[str]) -> Non
     if op.get_bind().dialect.name != "sqlite":
         for table, column, nullable in _COLUMNS:
             op.alter_column(table, column, existing_type=old, type_=new, existing_nullable=nullable)
+
+
+def _is_longer(table: str, column: str) -> bool:
+    text: sa.ColumnClause[str] = sa.column(column)
+    longest = sa.select(sa.func.max(sa.func.length(text))).select_from(sa.table(table))
+    return (op.get_bind().scalar(longest) or 0) > _BEFORE
