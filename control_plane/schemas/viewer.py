@@ -32,7 +32,9 @@ class Resumption(ViewerSchema):
 
 
 class StatusQuery(ViewerSchema):
-    code: Code
+    """The code may be left out by a page that shows its playback token as a bearer: addresses are logged."""
+
+    code: Code | None = None
 
 
 class TvWish(ViewerSchema):

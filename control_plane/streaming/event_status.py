@@ -120,6 +120,8 @@ def decide(event: Event, stream: Stream, movement: Movement | None, now: datetim
     by_clock = events.status_by_clock(event, now)
     if doors.is_held(event, now):
         return _BEHIND_CLOSED_DOORS[by_clock] if event.doors else Status.NOT_STARTED
+    if event.doors and by_clock == "not-started":
+        by_clock = "live"  # an organiser has let everybody in already
     if movement and stream in (Stream.ABSENT, Stream.UNKNOWN) and movement.moves(now.timestamp()):
         stream = Stream.MOVING  # one look that fails does not stop what has just moved
     has_moved = movement is not None and (movement.moved_at or 0.0) >= event.starts_at.timestamp()

@@ -151,11 +151,11 @@ async def release(call: Call) -> Response:
     "GET /events/{event_id:uuid}/status",
     needs=None,
     answers={200: StatusView},
-    refuses=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TooManyAttempts),
+    refuses=(MalformedRequest, UnknownCode, TokenUnusable, *NOT_ADMITTED, TooManyAttempts),
     reads_query=StatusQuery,
 )
 async def event_status(call: Call) -> Response:
-    """Tell the holder of one of its codes whether the event has begun."""
+    """Tell a viewer, who shows the session's token or else a code, how the event stands."""
     request = call.request
     app, address, now = services(request), client_address(request), utc_now()
     with asking(request, audit.LOOK_UP) as asked:
@@ -168,7 +168,12 @@ async def event_status(call: Call) -> Response:
 
 
 async def _look_up(request: Request, app: Services, asked: Asking) -> tuple[Ticket, Event]:
-    asked.code = code = parse_code(request.query_params.get("code"))
+    if token := bearer(request):
+        asked.with_token(claims := claims_of(app, token))
+        sessions.check_grace(claims, utc_now())
+        code = claims.sub or ""
+    else:
+        asked.code = code = parse_code(request.query_params.get("code"))
     async with app.database.read() as db:
         ticket, event = await tickets.find_by_code(db, code)
     if event.id != str(request.path_params["event_id"]):

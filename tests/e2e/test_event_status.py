@@ -51,7 +51,7 @@ def within(hours: tuple[float, float]) -> dict[str, str]:
 def test_who_begins_early_is_live_and_who_dies_within_the_window_is_interrupted(
     gate: StackUnderTest, organiser: Organiser, status_of: Callable[[str], str]
 ) -> None:
-    early, now = organiser.create_event(**within(BEFORE)), organiser.create_event()
+    early, now = organiser.create_event(**within(BEFORE), holdUntilStart=False), organiser.create_event()
     assert (status_of(early), status_of(now)) == ("not-started", "not-started")
     with live(gate.streams / early), live(gate.streams / now):
         eventually(lambda: (status_of(early), status_of(now)) == ("live", "live"), within=30, every=1)

@@ -79,6 +79,12 @@ class Organiser:
     def reactivate(self, event_id: str) -> None:
         self._data(self._http.patch(f"/events/{event_id}/reactivate"))
 
+    def open_doors(self, event_id: str) -> None:
+        self._data(self._http.patch(f"/events/{event_id}/open-doors"))
+
+    def close_doors(self, event_id: str) -> None:
+        self._data(self._http.patch(f"/events/{event_id}/close-doors"))
+
     def close(self) -> None:
         self._http.close()
 

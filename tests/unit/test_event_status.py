@@ -45,6 +45,18 @@ def test_the_playlist_decides_where_it_says_something_and_the_clock_where_not(st
     assert told == tuple(map(Status, TABLE[stream]))
 
 
+@pytest.mark.parametrize("stream", Stream)
+def test_behind_closed_doors_nothing_is_on_and_opened_ones_make_it_the_hour(stream: Stream) -> None:
+    def told(**values: object) -> tuple[Status, ...]:
+        event = Event(starts_at=START, ends_at=END, **values)
+        return tuple(decide(event, stream, None, now) for now in (BEFORE, DURING, AFTER))
+
+    _, during, after = map(Status, TABLE[stream])
+    assert told(hold_until_start=True) == (Status.NOT_STARTED, during, after)
+    assert told(hold_until_start=True, doors="closed") == (Status.HELD, Status.HELD, Status.ENDED)
+    assert told(hold_until_start=True, doors="open") == (during, during, after)
+
+
 def moved_at(moment: datetime) -> Movement:
     at = moment.timestamp()
     return Movement(MEDIA.position, at, at, at, at, patience=7)

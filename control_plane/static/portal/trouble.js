@@ -21,9 +21,9 @@ function causeOf({ type, details, response, frag, url, context }, { Hls, session
 }
 
 /** Nothing came back from the stream's server, though the network works. */
-async function isApiThere({ event, code }) {
+async function isApiThere({ event, keeper }) {
   try {
-    await eventStatus(event.id, code);
+    await eventStatus(event.id, keeper.token);
     return true;
   } catch (error) {
     return error instanceof Refusal;

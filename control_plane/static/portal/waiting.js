@@ -34,7 +34,7 @@ function note(name) {
 /** "not-started", "live", "interrupted", "ended", "recording" or "held"; undefined when it could not be learnt this time. */
 export async function askStatus(session) {
   try {
-    const { status, startsAt } = await eventStatus(session.event.id, session.code);
+    const { status, startsAt } = await eventStatus(session.event.id, await session.keeper.fresh());
     session.event.startsAt = startsAt ?? session.event.startsAt;
     tellWhen(session.event);
     return status;
