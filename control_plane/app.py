@@ -54,6 +54,7 @@ ROUTES: Final[list[BaseRoute]] = [
     Mount("/static", Assets(directory=FOLDER)),
     Route("/internal/feed", internal_api.feed),
     Route("/internal/health", internal_api.health),
+    Route("/internal/live", internal_api.live),
     Route("/internal/metrics", numbers.metrics),
     Route("/internal/origins", internal_api.list_origins),
     Route(

@@ -37,6 +37,7 @@ MAXIMUM_SIDECARS = 64
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes
 _PLAIN_PATH = re.compile(r"[0-9A-Za-z_./-]+")
 _PROBE_TIMEOUT_SECONDS = 2
+_ALIVE_TIMEOUT_SECONDS = 5
 # Without it glibc takes the first large block that is given back (one of gzip's) as a reason to keep them all.
 _NGINX_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "131072"}
 
@@ -58,10 +59,11 @@ class HttpProbe:
 
     url: str
     socket: Path | None = None
+    patience: float = _PROBE_TIMEOUT_SECONDS
 
     async def __call__(self) -> bool:
         transport = httpx2.AsyncHTTPTransport(uds=str(self.socket) if self.socket else None)
-        async with httpx2.AsyncClient(transport=transport, timeout=_PROBE_TIMEOUT_SECONDS) as client:
+        async with httpx2.AsyncClient(transport=transport, timeout=self.patience) as client:
             try:
                 return (await client.get(self.url)).status_code == httpx2.codes.OK
             except httpx2.HTTPError:
@@ -74,6 +76,7 @@ class ProcessSpec:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     is_ready: Callable[[], Awaitable[bool]]
+    is_alive: Callable[[], Awaitable[bool]] | None = None  # None where nobody can tell
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL  # sent by the kernel when `up` dies without a goodbye
 
@@ -164,6 +167,7 @@ def _control_plane(environment: Mapping[str, str], socket: Path, url: str) -> Pr
         argv=_python("control_plane", socket),
         env={"HLS_SERVER_INTERNAL_URL": url, **_without(origin_settings.SECRETS, environment), "PYTHONUNBUFFERED": "1"},
         is_ready=HttpProbe("http://control-plane/internal/health", socket),
+        is_alive=HttpProbe("http://control-plane/internal/live", socket, _ALIVE_TIMEOUT_SECONDS),
     )
 
 
@@ -181,6 +185,7 @@ def _sidecar(name: str, environment: Mapping[str, str], sockets: Path, state_fol
         argv=_python("authz_sidecar", socket),
         env={**for_everybody(environment), **settings, **own},
         is_ready=HttpProbe("http://sidecar/health", socket),
+        is_alive=HttpProbe("http://sidecar/live", socket, _ALIVE_TIMEOUT_SECONDS),
     )
 
 
@@ -191,6 +196,7 @@ def _fetcher(environment: Mapping[str, str], socket: Path) -> ProcessSpec:
         argv=_python("origin_fetcher", socket),
         env={**for_everybody(environment), **settings, "PYTHONUNBUFFERED": "1"},
         is_ready=HttpProbe("http://fetcher/live", socket),
+        is_alive=HttpProbe("http://fetcher/live", socket, _ALIVE_TIMEOUT_SECONDS),
     )
 
 

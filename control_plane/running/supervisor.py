@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from authz_sidecar.contract.redaction import redact
+from control_plane.running import liveness
 from control_plane.running.child import Child
 from control_plane.running.home import OperatorError
 from control_plane.running.processes import ProcessSpec, Stack
@@ -103,7 +104,7 @@ class Supervisor:
         delay = FIRST_DELAY_SECONDS
         while True:
             child = await self._start(self._specs[name])
-            how = await child.end()
+            how = await self._end_of(child, self._specs[name])
             if self._ends_on_purpose(child, how):
                 continue
             if name not in self._ready:
@@ -114,6 +115,21 @@ class Supervisor:
             self._log("streamgate", f"{name} died ({how}), starting it again in {delay:g} s")
             await asyncio.sleep(delay)
             delay = min(delay * 3, LONGEST_DELAY_SECONDS)
+
+    async def _end_of(self, child: Child, spec: ProcessSpec) -> str:
+        """Wait for the end of a child, which comes at once when it hangs."""
+        if spec.is_alive is None:
+            return await child.end()
+        ending = asyncio.create_task(child.end())
+        hanging = asyncio.create_task(liveness.until_it_hangs(child, spec.is_alive))
+        try:
+            await asyncio.wait((ending, hanging), return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
+                self._log("streamgate", f"{spec.name} does not answer any more and is replaced")
+                await child.stop(STOP_SECONDS)
+            return await ending
+        finally:
+            await _cancel(ending, hanging)
 
     def _ends_on_purpose(self, child: Child, how: str) -> bool:
         """Tell whether it ended for its changed settings, or by them: then it gets those from before again."""

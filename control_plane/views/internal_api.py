@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import anyio
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Cursor, Page
 from control_plane.refusals import MalformedRequest, TokenUnusable
@@ -83,6 +83,11 @@ async def health(request: Request) -> Response:
     async with services(request).database.read() as db:
         await revocation_feed.read_page(db, "", limit=1)
     return JSONResponse({"status": "ok"})
+
+
+async def live(_request: Request) -> Response:
+    """Answer 200 while this process answers at all; `up` replaces one that does not."""
+    return PlainTextResponse("alive")
 
 
 def check_key(request: Request) -> None:

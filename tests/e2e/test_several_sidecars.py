@@ -115,6 +115,18 @@ def test_a_sidecar_that_is_killed_under_load_and_restarted_costs_no_viewer_a_req
     assert set(players.seen) == {200}
 
 
+def test_a_sidecar_that_hangs_costs_no_viewer_a_request(three: StackUnderTest, viewer: Viewer) -> None:
+    with load(three.url, viewer) as players:
+        players.more()
+        three.sidecars[1].freeze()
+        try:
+            players.more(30)
+        finally:
+            three.sidecars[1].thaw()
+        players.more()
+    assert set(players.seen) == {200}
+
+
 def test_while_the_control_plane_is_away_a_sidecar_that_knows_nothing_yet_costs_no_viewer_a_request(
     three: StackUnderTest, viewer: Viewer
 ) -> None:

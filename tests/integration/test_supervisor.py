@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.running import supervisor
+from control_plane.running import liveness, supervisor
 from control_plane.running.home import OperatorError
-from control_plane.running.processes import ProcessSpec, Stack
+from control_plane.running.processes import HttpProbe, ProcessSpec, Stack
 from control_plane.running.supervisor import Supervisor
 from tests.support.stack import free_port
 from tests.support.waiting import eventually
@@ -104,6 +104,26 @@ def test_a_killed_child_is_back_in_a_moment(tmp_path: Path) -> None:
 
     asyncio.run(observed.while_running(kill_and_see_it_back))
     assert any("control died (SIGKILL)" in line for line in observed.lines)
+
+
+def test_a_child_that_hangs_is_replaced_although_it_is_deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "ASK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.2)
+    port = free_port()
+    probe = HttpProbe(f"http://127.0.0.1:{port}/", patience=1.0)
+    argv = (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path))
+    observed = Observed(stack_of(tmp_path, ProcessSpec("control", argv, {}, probe, is_alive=probe)))
+    frozen: list[int] = []
+
+    def freeze_and_see_another_answer() -> bool:
+        if not frozen and sum('"GET / ' in line for line in observed.lines) >= 3:
+            frozen.append(pid_of(tmp_path, "control"))
+            os.kill(frozen[0], signal.SIGSTOP)
+            observed.lines.clear()
+        return bool(frozen) and not is_alive(frozen[0]) and any('"GET / ' in line for line in observed.lines)
+
+    asyncio.run(observed.while_running(freeze_and_see_another_answer))
+    assert any("control does not answer any more and is replaced" in line for line in observed.lines)
 
 
 def test_workers_of_a_killed_child_die_with_it(tmp_path: Path) -> None:
