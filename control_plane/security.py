@@ -6,7 +6,6 @@ A client that sends neither is no browser and carries no cookie of ours by accid
 """
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -15,9 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.admins import api_keys
 from control_plane.refusals import CrossOrigin, Refusal, TooLarge
+from control_plane.web_origins import host_of, parse_origin
 
 _TOO_LARGE: Final = 413
-_SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
 # No other site can make a browser send this: it would ask us first (a CORS preflight), and we never say yes.
 _SHOWS_A_KEY: Final = f"bearer {api_keys.PREFIX}"
 _STRICT_POLICY: Final = (
@@ -62,10 +62,10 @@ class SameOriginOnly:
 
     def __init__(self, app: ASGIApp, public_origin: str = "") -> None:
         self._app = app
-        self._public_host = urlsplit(public_origin).netloc
+        self._public_host = host_of(parse_origin(public_origin) or "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS or self._is_ours(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self._is_ours(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         await _refusal(CrossOrigin, 403)(scope, receive, send)
@@ -77,7 +77,13 @@ class SameOriginOnly:
         if site is not None:
             return site in {"same-origin", "none"}
         origin = headers.get("origin")
-        return origin is None or urlsplit(origin).netloc in {headers.get("host"), self._public_host or None}
+        return origin is None or self._is_own(origin, headers)
+
+    def _is_own(self, origin: str, headers: Headers) -> bool:
+        """Compare hosts and ports: the scheme may be known to a proxy only."""
+        parsed = parse_origin(origin)
+        names = {headers.get("host"), headers.get("x-forwarded-host"), self._public_host}
+        return parsed is not None and host_of(parsed) in names
 
 
 class BodyLimit:

@@ -112,7 +112,7 @@ def _http(site: Site) -> str:
         _upstream("sidecars", site.sidecars, keepalive=64),
         _upstream("control_plane", [site.control_plane], keepalive=32),
         _upstream("origin_fetcher", [site.fetcher], keepalive=64),
-        *_real_ip(site.trusted_proxies),
+        *_proxies(site.trusted_proxies),
     ]
     return "\n".join([*lines, ""])
 
@@ -132,12 +132,14 @@ def _origins(allowed_origins: str) -> str:
     return "".join(f'"{origin}" "{origin}";\n' for origin in origins)
 
 
-def _real_ip(trusted_proxies: str) -> list[str]:
+def _proxies(trusted_proxies: str) -> list[str]:
     networks = [_network(part.strip()) for part in trusted_proxies.split(",") if part.strip()]
+    believed = [f"    {network} 1;" for network in dict.fromkeys(networks)]
+    geo = ["geo $realip_remote_addr $is_trusted_proxy {", "    default 0;", *believed, "}"]
     if not networks:
-        return []
+        return geo
     trusted = [f"set_real_ip_from {network};" for network in networks]
-    return [*trusted, "real_ip_header X-Forwarded-For;", "real_ip_recursive on;"]
+    return [*trusted, "real_ip_header X-Forwarded-For;", "real_ip_recursive on;", *geo]
 
 
 def _network(text: str) -> str:

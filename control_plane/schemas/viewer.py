@@ -74,7 +74,10 @@ class Token(ViewerSchema):
 
 
 class Granted(Token):
-    """A session has begun. `streamPath` is below `playbackBaseUrl`; `expiresAt` is the ticket's end."""
+    """A session has begun; `expiresAt` is the ticket's end.
+
+    `streamPath` is below `playbackBaseUrl`, which is empty where the streams are on the origin that was asked.
+    """
 
     event: WatchedEvent
     playback_base_url: str

@@ -61,8 +61,7 @@ def _context(app: Services, language: str) -> dict[str, object]:
 
 def content_security_policy(app: Services) -> str:
     """Allow what the player needs: media-chrome styles its shadow roots inline, MSE plays from blob: URLs."""
-    parts = urlsplit(app.settings.hls_server_base_url)
-    streams = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    streams = _streams_source(app.settings.hls_server_base_url)
     return "; ".join(
         [
             "default-src 'none'",
@@ -78,3 +77,11 @@ def content_security_policy(app: Services) -> str:
             "frame-ancestors 'none'",
         ]
     )
+
+
+def _streams_source(base_url: str) -> str:
+    """Name the streams' own origin, if they have one. A policy cannot name an IPv6 address."""
+    parts = urlsplit(base_url)
+    if not parts.netloc:
+        return ""
+    return f" {parts.scheme}:" if "[" in parts.netloc else f" {parts.scheme}://{parts.netloc}"

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ValidationError
 
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 from control_plane.refusals import MalformedRequest
+from control_plane.security import SAFE_METHODS
 from control_plane.state import Request, Services
+from control_plane.web_origins import parse_origin
 
 _NO_OBJECT = "The request's body is not a JSON object."
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
@@ -44,15 +46,27 @@ def client_address(request: Request) -> str:
 
 
 def is_secure(request: Request) -> bool:
-    """Tell whether the browser speaks https: by the configured address, else by what nginx says."""
-    configured = services(request).settings.platform_app_url
-    return configured.startswith("https://") if configured else request.headers.get("x-forwarded-proto") == "https"
+    """Tell whether the browser speaks https."""
+    return own_origin(request).startswith("https://")
 
 
 def own_origin(request: Request) -> str:
-    configured = services(request).settings.platform_app_url
-    scheme = "https" if is_secure(request) else "http"
-    return configured or f"{scheme}://{request.headers.get('host', '')}"
+    """Return the origin under which the browser reaches us: scheme, name and port.
+
+    Its own word counts first: the `Origin` of what changes something is ours, or SameOriginOnly would have refused it.
+    Then what nginx is sure of, then PLATFORM_APP_URL, then Host, which a proxy may have rewritten.
+    """
+    headers, configured = request.headers, services(request).settings.platform_app_url
+    scheme = "https" if headers.get("x-forwarded-proto") == "https" else "http"
+    said = parse_origin(headers.get("origin", "")) if request.method not in SAFE_METHODS else None
+    sure, host = (parse_origin(f"{scheme}://{headers.get(name, '')}") for name in ("x-forwarded-host", "host"))
+    return said or sure or configured or host or ""
+
+
+def streams_origin(request: Request) -> str:
+    """Return where the streams are; empty where they are on the portal's own origin, however that is called."""
+    configured = services(request).settings.hls_server_base_url
+    return "" if configured in {services(request).settings.platform_app_url, own_origin(request)} else configured
 
 
 def bearer(request: Request) -> str | None:

@@ -15,7 +15,7 @@ from control_plane.state import Request
 from control_plane.viewing import tv
 from control_plane.views.answers import as_json
 from control_plane.views.endpoints import Call, endpoint
-from control_plane.views.requests import bearer, client_address, own_origin, parse, services
+from control_plane.views.requests import bearer, client_address, own_origin, parse, services, streams_origin
 from control_plane.views.viewer_api import NOT_ADMITTED, claims_of
 from control_plane.views.viewer_records import asking, done
 
@@ -40,7 +40,7 @@ async def link(call: Call) -> Response:
         async with app.database.write() as db:
             given = await tv.link(db, claims, client_address(request), app.rules, utc_now(), own=own)
             done(db, request, audit.LINK, given.claims, given.ticket.id, {"ownSession": given.is_own_session})
-    base = app.settings.hls_server_base_url or own_origin(request)
+    base = streams_origin(request) or own_origin(request)
     url = f"{base}/t/{mint(given.claims, app.ring)}{given.claims.sp}stream.m3u8"
     told = TvLink(url=url, qr=qr_code(url), expires_at=given.ticket.expires_at, own_session=given.is_own_session)
     return JSONResponse(as_json(told), headers={"Cache-Control": "no-store"})

@@ -43,7 +43,7 @@ from control_plane.viewing import sessions
 from control_plane.viewing.sessions import Device, Grant
 from control_plane.views.answers import as_json
 from control_plane.views.endpoints import Call, endpoint
-from control_plane.views.requests import bearer, client_address, is_secure, own_origin, parse, services
+from control_plane.views.requests import bearer, client_address, is_secure, parse, services, streams_origin
 from control_plane.views.viewer_records import Asking, asking, done
 
 RESUME_COOKIE = "sg_resume"
@@ -212,7 +212,7 @@ def granted(request: Request, grant: Grant) -> Response:
         playback_token=token,
         token_expires_in=_lasts(grant.claims),
         is_held=doors.is_held(event, utc_now()),
-        playback_base_url=app.settings.hls_server_base_url or own_origin(request),
+        playback_base_url=streams_origin(request),
         stream_path=f"{stream_prefix(event.id)}stream.m3u8",
         expires_at=grant.ticket.expires_at,
     )

@@ -75,6 +75,41 @@ async def test_the_link_leads_to_the_stream_server_where_that_is_another(databas
         assert (await ask(viewer)).json()["url"].startswith("https://media.example/t/eyJ")
 
 
+@pytest.mark.parametrize(
+    ("headers", "origin"),
+    [
+        ({"X-Forwarded-Host": "other.example:81"}, "http://other.example:81"),  # nginx is sure
+        ({}, "https://tickets.example.org"),  # a proxy was in between and said nothing
+        ({"Origin": "http://tickets.example"}, "http://tickets.example"),  # the browser's own word
+        ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, "https://tickets.example.org"),
+        ({"X-Forwarded-Host": "a@b"}, "https://tickets.example.org"),
+    ],
+)
+async def test_the_link_follows_the_name_that_the_viewer_uses_and_else_the_settings(
+    database_url: str, headers: dict[str, str], origin: str
+) -> None:
+    settings = make_settings(database_url, platform_app_url="https://tickets.example.org")
+    async with running(settings) as plane, plane.browser("198.51.100.1") as office, plane.browser() as http:
+        organiser, viewer = Admin(office), Viewer(http)
+        office.base_url = httpx2.URL("https://tickets.example.org")
+        await organiser.sign_in()
+        await viewer.validate((await organiser.ticket())["code"])
+        http.headers.update(headers)
+        assert (await ask(viewer)).json()["url"].partition("/t/")[0] == origin
+
+
+@pytest.mark.parametrize("base", ["https://tickets.example.org", "http://tickets.example", ""])
+async def test_streams_on_the_portals_own_origin_are_named_without_it(database_url: str, base: str) -> None:
+    settings = make_settings(database_url, platform_app_url="https://tickets.example.org", hls_server_base_url=base)
+    async with running(settings) as plane, plane.browser("198.51.100.1") as office, plane.browser() as http:
+        organiser, viewer = Admin(office), Viewer(http)
+        office.base_url = httpx2.URL("https://tickets.example.org")
+        await organiser.sign_in()
+        http.headers["X-Forwarded-Host"] = "tickets.example"
+        answer = await viewer.validate((await organiser.ticket())["code"])
+    assert answer.json()["playbackBaseUrl"] == ""
+
+
 async def test_the_tv_has_a_session_of_its_own_and_counts_as_a_device(
     pair: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:

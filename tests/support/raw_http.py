@@ -19,13 +19,21 @@ def raw_request(
     headers: tuple[str, ...] = (),
     timeout: float = 10,
     body: bytes = b"",
+    *,
+    host: str | None = "",
+    source: str = "",
 ) -> RawAnswer:
-    """Send `target` as it is; header lines are given whole. A connection that is cut off has status 0."""
+    """Send `target` as it is; header lines are given whole. A connection that is cut off has status 0.
+
+    `host` is sent instead of the URL's own; None speaks HTTP/1.0, which needs none. `source` is where to come from.
+    """
     parts = urlsplit(url)
     raw_target = target if isinstance(target, bytes) else target.encode("latin-1")
-    lines = [b"%s %s HTTP/1.1" % (method.encode(), raw_target), b"Host: " + parts.netloc.encode()]
+    lines = [b"%s %s HTTP/1.%d" % (method.encode(), raw_target, host is not None)]
+    lines += [] if host is None else [b"Host: " + (host or parts.netloc).encode("latin-1")]
     lines += [line.encode("latin-1") for line in headers]
-    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout) as connection:
+    where = (parts.hostname or "", parts.port or 80)
+    with socket.create_connection(where, timeout, (source, 0) if source else None) as connection:
         connection.sendall(b"\r\n".join([*lines, b"Connection: close", b"", body]))
         received = b""
         while chunk := connection.recv(65536):
