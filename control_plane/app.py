@@ -20,7 +20,7 @@ from control_plane.metrics import MeasureRequests
 from control_plane.notifying import event_news
 from control_plane.revoking import edges, revocation_feed
 from control_plane.schemas import utc_now
-from control_plane.security import BodyLimit, SameOriginOnly, SecurityHeaders
+from control_plane.security import BodyLimit, NoteProxies, SameOriginOnly, SecurityHeaders
 from control_plane.settings import Settings
 from control_plane.state import Services, State, make_services
 from control_plane.storage import listening
@@ -110,6 +110,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers=errors.HANDLERS,
         middleware=[
             Middleware(MeasureRequests, metrics=services.metrics),
+            Middleware(NoteProxies, proxies=services.unnamed_proxies),
             Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES),
             Middleware(SameOriginOnly, public_origin=settings.platform_app_url),
         ],

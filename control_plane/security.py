@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.admins import api_keys
 from control_plane.refusals import CrossOrigin, Refusal, TooLarge
+from control_plane.unnamed_proxies import UnnamedProxies
 from control_plane.web_origins import host_of, parse_origin
 
 _TOO_LARGE: Final = 413
@@ -55,6 +56,19 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class NoteProxies:
+    """Notes who forwards viewers without being trusted, as nginx says it."""
+
+    def __init__(self, app: ASGIApp, proxies: UnnamedProxies) -> None:
+        self._app = app
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (address := Headers(scope=scope).get("x-unnamed-proxy")):
+            self._proxies.note(address)
+        await self._app(scope, receive, send)
 
 
 class SameOriginOnly:

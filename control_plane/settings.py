@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     hls_server_base_url: str = ""
     hls_server_internal_url: str = "http://127.0.0.1:8080"
     platform_app_url: str = ""
+    trusted_proxies: str = ""
     stream_root: Path | None = None
     upstream_allowed_hosts: str = ""
     webhook_allow_private: bool = False

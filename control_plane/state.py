@@ -24,6 +24,7 @@ from control_plane.settings import Settings
 from control_plane.storage.database import Database
 from control_plane.streaming.playlist_reader import PlaylistReader
 from control_plane.streaming.probe import Probe
+from control_plane.unnamed_proxies import UnnamedProxies
 from control_plane.viewing.activity import Clients
 from control_plane.viewing.heartbeats import Heartbeats
 from control_plane.viewing.sessions import SeatRules
@@ -46,6 +47,7 @@ class Services:
     probe: Probe
     dispatcher: Dispatcher
     feed_pages: FeedPages
+    unnamed_proxies: UnnamedProxies
     shared_counts: RedisCounts | None = None
     receipts: Receipts = field(default_factory=Receipts)
     clients: Clients = field(default_factory=Clients)
@@ -89,6 +91,7 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
         dashboard=Dashboard(database, silence),
         feed_pages=FeedPages(database),
         retention=Retention(timedelta(days=settings.audit_retention_days)),
+        unnamed_proxies=UnnamedProxies(settings.trusted_proxies),
         shared_counts=shared_counts,
         passwords=PasswordChecker(),
         rules=SeatRules(

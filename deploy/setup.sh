@@ -18,6 +18,8 @@ test_packages="$run_packages chromium fonts-dejavu-core libatomic1 openssl wrk g
 test_packages="$test_packages webkit2gtk-driver gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad xvfb"
 test_packages="$test_packages vlc-bin vlc-plugin-base firefox-esr"
 test_packages="$test_packages redis-server postgresql"
+# Proxies to stand in front.
+test_packages="$test_packages haproxy caddy"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -88,7 +90,10 @@ install_packages() {
     esac
     # Only its promtool is wanted: it shall not start with the machine either.
     case " $* " in *" prometheus "*) systemctl disable -q prometheus >/dev/null 2>&1 || true ;; esac
-    # The tests run one of their own.
+    # The tests run their own.
+    for service in haproxy caddy; do
+        case " $* " in *" $service "*) systemctl disable -q "$service" >/dev/null 2>&1 || true ;; esac
+    done
     case " $* " in *" redis-server "*) systemctl disable -q redis-server >/dev/null 2>&1 || true ;; esac
 }
 

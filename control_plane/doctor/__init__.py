@@ -10,7 +10,7 @@ from typing import Final
 
 from anyio import to_thread
 
-from control_plane.doctor import database, machine, nginx, origin, settings, streams, trees
+from control_plane.doctor import database, machine, nginx, origin, proxies, settings, streams, trees
 from control_plane.doctor.finding import Finding, Level, Patient, warning
 
 __all__ = ["Finding", "Level", "Patient", "examine", "worst"]
@@ -18,7 +18,7 @@ __all__ = ["Finding", "Level", "Patient", "examine", "worst"]
 Check = Callable[[Patient], list[Finding]]
 
 # In the order in which one would mend things.
-_FIRST: Final[Sequence[Check]] = (settings.examine, nginx.examine, origin.examine, machine.examine)
+_FIRST: Final[Sequence[Check]] = (settings.examine, nginx.examine, origin.examine, machine.examine, proxies.examine)
 _SEVERITY: Final = [Level.OK, Level.WARNING, Level.ERROR]
 
 

@@ -260,19 +260,24 @@ def _bracketed(host: str) -> str:
 
 
 def _folders(home: Path) -> tuple[Path, Path]:
-    """Make the run folder and give the one for sockets: the same, unless its path is too long or odd for a socket."""
-    run = home / "run"
+    """Make the run folder and give the one for sockets."""
+    run, sockets = home / "run", control_socket(home).parent
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    longest = f"{run}/sidecar-{MAXIMUM_SIDECARS}.sock"
+    return run, sockets if sockets == run else _private(sockets)
+
+
+def control_socket(home: Path) -> Path:
+    """Name the socket of the home's control plane: in its run folder, unless that path is too long or odd for one."""
+    home = home.absolute()
+    longest = f"{home}/run/sidecar-{MAXIMUM_SIDECARS}.sock"
     if len(os.fsencode(longest)) <= _LONGEST_SOCKET_PATH and _PLAIN_PATH.fullmatch(longest):
-        return run, run
-    return run, _private_temporary_folder(home)
-
-
-def _private_temporary_folder(home: Path) -> Path:
-    """Raise OperatorError when somebody else was there first: /tmp is everybody's."""
+        return home / "run" / "control.sock"
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"streamgate-{os.geteuid()}-{digest}"
+    return Path(tempfile.gettempdir()) / f"streamgate-{os.geteuid()}-{digest}" / "control.sock"
+
+
+def _private(folder: Path) -> Path:
+    """Make it. Raise OperatorError when somebody else was there first: /tmp is everybody's."""
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != stat.S_IRWXU:

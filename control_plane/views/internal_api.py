@@ -79,10 +79,11 @@ async def list_origins(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """Answer 200 when the database does."""
-    async with services(request).database.read() as db:
+    """Answer 200 when the database does; also who forwards viewers without being trusted, for `doctor`."""
+    app = services(request)
+    async with app.database.read() as db:
         await revocation_feed.read_page(db, "", limit=1)
-    return JSONResponse({"status": "ok"})
+    return JSONResponse({"status": "ok", "unnamedProxies": app.unnamed_proxies.known})
 
 
 async def live(_request: Request) -> Response:

@@ -1,0 +1,107 @@
+"""Behind haproxy, Caddy and nginx, which end TLS: a browser plays under whatever name and port they are reached at."""
+
+from collections.abc import Iterator
+from shutil import which
+
+import pytest
+from dotenv import dotenv_values
+from playwright.sync_api import Browser, sync_playwright
+
+from control_plane.doctor import Finding, Level, Patient, proxies
+from tests.support.fronts import FORGOTTEN, NAME, Front, fronts
+from tests.support.leaks import remember
+from tests.support.people import Organiser
+from tests.support.screen import Device, new_device
+from tests.support.stack import StackUnderTest
+
+OTHER_NAME = "karten.example"
+DOORS = [(name, door) for name in ("haproxy", "caddy", "nginx") for door in ("kept", "rewritten")]
+
+
+_ASK_FOR_LINK = """async token => {
+    const asked = await fetch("/api/playback/tv", {method: "POST", headers: {Authorization: `Bearer ${token}`}});
+    return (await asked.json()).url;
+}"""
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    running = StackUnderTest(tmp_path_factory.mktemp("behind"), settings={"TRUSTED_PROXIES": "127.0.0.1"})
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def front(gate: StackUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Front]]:
+    with fronts(tmp_path_factory.mktemp("fronts"), gate.described.listen[1]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium that finds both names on this machine."""
+    rules = f"--host-resolver-rules=MAP {NAME} 127.0.0.1, MAP {OTHER_NAME} 127.0.0.1"
+    with sync_playwright() as playwright:
+        args = ["--no-sandbox", "--disable-quic", rules]
+        running = playwright.chromium.launch(executable_path=which("chromium"), args=args)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def codes(organiser: Organiser, recording: str) -> Iterator[str]:
+    return iter([ticket.code for ticket in organiser.tickets(recording, 10)])
+
+
+def plays_at(browser: Browser, url: str, code: str) -> Device:
+    """Let a viewer play there, and ask for the link for a TV."""
+    device = new_device(browser, url, ignore_https_errors=True)
+    device.enter(code)
+    device.plays()
+    return device
+
+
+def link_for_the_tv(device: Device) -> str:
+    """Ask for it as the page does; return its origin."""
+    url = str(device.page.evaluate(_ASK_FOR_LINK, device.token))
+    remember(url.split("/")[4])
+    return url.partition("/t/")[0]
+
+
+@pytest.mark.parametrize(("name", "door"), DOORS)
+def test_it_plays_and_links_lead_to_where_the_viewer_is(
+    browser: Browser, front: dict[str, Front], codes: Iterator[str], name: str, door: str
+) -> None:
+    host = OTHER_NAME if door == "rewritten" else NAME
+    url = f"https://{host}:{getattr(front[name], door)}"
+    device = plays_at(browser, url, next(codes))
+    cookies = {cookie["name"]: cookie["secure"] for cookie in device.context.cookies()}
+    assert cookies.keys() >= {"sg_playback", "sg_resume"}
+    assert all(cookies.values())
+    assert device.failed_media == []
+    assert link_for_the_tv(device) == url
+    assert device.complaints == []
+    device.close()
+
+
+def test_a_proxy_that_nobody_named_is_told_of_in_the_log_and_by_the_doctor(
+    browser: Browser, gate: StackUnderTest, front: dict[str, Front], codes: Iterator[str]
+) -> None:
+    assert [finding.level for finding in told(gate)] == [Level.OK]
+    url = f"https://{NAME}:{front['nginx'].forgotten}"
+    device = plays_at(browser, url, next(codes))
+    device.close()
+    line = f"TRUSTED_PROXIES=127.0.0.1,{FORGOTTEN}"
+    warnings = [each for each in gate.control_plane.printed().splitlines() if "proxy_not_trusted" in each]
+    assert len(warnings) == 1
+    assert line in warnings[0]
+    [finding] = told(gate)
+    assert (finding.level, line in finding.mend) == (Level.WARNING, True)
+
+
+def told(gate: StackUnderTest) -> list[Finding]:
+    environment = {name: value or "" for name, value in dotenv_values(gate.home / ".env", interpolate=False).items()}
+    return proxies.examine(Patient(environment, gate.home))

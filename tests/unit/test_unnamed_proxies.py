@@ -1,0 +1,45 @@
+"""Who forwards without being trusted is told once, and nobody fills the memory or the log with it."""
+
+import pytest
+import structlog
+
+from control_plane.unnamed_proxies import UnnamedProxies, line_to_add
+
+
+def noticed(*addresses: str, trusted: str = "") -> tuple[list[str], list[str]]:
+    """Return who is known afterwards, and the lines that were advised."""
+    proxies = UnnamedProxies(trusted)
+    with structlog.testing.capture_logs() as lines:
+        for address in addresses:
+            proxies.note(address)
+    return proxies.known, [line["mend"] for line in lines]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "172.18.0.1", "::1", "fd00::7"])
+def test_an_address_of_our_own_networks_is_told_at_once_and_once(address: str) -> None:
+    assert noticed(*[address] * 3) == ([address], [f"TRUSTED_PROXIES={address}"])
+
+
+def test_the_line_keeps_those_that_are_trusted_already() -> None:
+    assert noticed("10.0.0.9", trusted="127.0.0.1, 2001:db8::/32")[1] == [
+        "TRUSTED_PROXIES=127.0.0.1,2001:db8::/32,10.0.0.9"
+    ]
+    assert line_to_add("", ["::1"]) == "TRUSTED_PROXIES=::1"
+
+
+def test_an_address_of_the_internet_is_told_once_it_forwards_a_lot() -> None:
+    assert noticed(*["203.0.112.9"] * 99) == ([], [])
+    assert noticed(*["203.0.112.9"] * 200)[0] == ["203.0.112.9"]
+
+
+@pytest.mark.parametrize("address", ["unix:", "nonsense", "", "1.2.3.4.5", "x" * 5000, "10.0.0.1, 10.0.0.2"])
+def test_what_is_no_address_is_passed_over(address: str) -> None:
+    assert noticed(address) == ([], [])
+
+
+def test_a_crowd_of_pretenders_is_bounded() -> None:
+    crowd = [f"10.0.{n // 250}.{n % 250}" for n in range(2000)]
+    known, lines = noticed(*crowd)
+    assert (len(known), len(lines)) == (20, 20)
+    foreign = [f"20.{n // 250}.{n % 250}.1" for n in range(5000)]
+    assert noticed(*foreign, *["8.8.8.8"] * 200) == ([], [])
