@@ -11,6 +11,7 @@ from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
 from authz_sidecar.contract.origin_addresses import Place, read_allowed
 from control_plane.admins.passwords import check_hash
 from control_plane.storage.sealing import Sealer, split_keys
+from control_plane.web_origins import parse_hosts
 
 
 class Settings(BaseSettings):
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     hls_server_internal_url: str = "http://127.0.0.1:8080"
     platform_app_url: str = ""
     trusted_proxies: str = ""
+    embed_allowed_hosts: str = ""
     stream_root: Path | None = None
     upstream_allowed_hosts: str = ""
     webhook_allow_private: bool = False
@@ -85,6 +87,12 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://, or be empty")
         return value.rstrip("/")
+
+    @field_validator("embed_allowed_hosts")
+    @classmethod
+    def _are_names(cls, value: str) -> str:
+        parse_hosts(value)
+        return value
 
     @field_validator("upstream_allowed_hosts")
     @classmethod

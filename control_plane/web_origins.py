@@ -8,6 +8,7 @@ from typing import Final
 
 HOST: Final = r"[0-9a-z_][0-9a-z_.-]{0,252}|\[[0-9a-f:.]{2,45}\]"
 _ORIGIN: Final = re.compile(rf"(https?)://({HOST})(?::([1-9][0-9]{{0,4}}))?", re.ASCII | re.IGNORECASE)
+_NAMED_HOST: Final = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,251}[0-9a-z])?(?::[1-9][0-9]{0,4})?", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -23,3 +24,11 @@ def parse_origin(text: str) -> str | None:
 def host_of(origin: str) -> str:
     """Return the host of an origin, with its port where one is named."""
     return origin.partition("://")[2]
+
+
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """Read hosts separated by commas, each exactly like www.example.org or localhost:8000. Raise ValueError."""
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not all(_NAMED_HOST.fullmatch(host) for host in hosts):
+        raise ValueError("must be hosts like www.example.org or localhost:8000, separated by commas")
+    return hosts

@@ -12,6 +12,7 @@ from control_plane.assets import asset
 from control_plane.refusals import NotFound
 from control_plane.state import Request, Services
 from control_plane.views.requests import services
+from control_plane.web_origins import parse_hosts
 
 LANGUAGE_COOKIE: Final = "sg_lang"
 HEARTBEAT_SECONDS: Final = 30
@@ -62,6 +63,7 @@ def _context(app: Services, language: str) -> dict[str, object]:
 def content_security_policy(app: Services) -> str:
     """Allow what the player needs: media-chrome styles its shadow roots inline, MSE plays from blob: URLs."""
     streams = _streams_source(app.settings.hls_server_base_url)
+    framed_by = " ".join(parse_hosts(app.settings.embed_allowed_hosts)) or "'none'"
     return "; ".join(
         [
             "default-src 'none'",
@@ -74,7 +76,7 @@ def content_security_policy(app: Services) -> str:
             "worker-src 'self'",
             "base-uri 'none'",
             "form-action 'self'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {framed_by}",
         ]
     )
 

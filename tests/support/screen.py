@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, Request, Response
 
 from tests.support.leaks import remember
 from tests.support.waiting import eventually
@@ -79,28 +79,11 @@ class Device:
         self.page.click("#watch")
 
     def picture(self) -> Picture | None:
-        script = f"""() => {{
-            const video = {_VIDEO};
-            return video && video.getVideoPlaybackQuality && [video.currentTime,
-                video.getVideoPlaybackQuality().totalVideoFrames, video.paused, video.buffered.length];
-        }}"""
-        seen = self.page.evaluate(script)
-        return Picture(*seen) if seen else None
+        return picture_in(self.page)
 
     def plays(self, within: float = 20) -> None:
         """Wait until time advances and frames are decoded; a stream that is loaded anew begins again."""
-
-        start: list[Picture] = []
-
-        def moves() -> bool:
-            seen = self.picture()
-            if seen is None or not seen.frames or seen.is_paused:
-                return False
-            if not start or seen.time < start[0].time or seen.frames < start[0].frames:
-                start[:] = [seen]
-            return seen.time > start[0].time + 1 and seen.frames > start[0].frames + 10
-
-        eventually(moves, within, what=f"the picture moves (complaints: {self.complaints + self.failed_media})")
+        plays_in(self.page, within, what=f"complaints: {self.complaints + self.failed_media}")
 
     def message(self) -> str:
         """Wait for the sentence under the code field."""
@@ -126,3 +109,29 @@ class Device:
 def new_device(browser: Browser, url: str, width: int = 1440, height: int = 900, **options: Any) -> Device:
     options.setdefault("locale", "en-GB")
     return Device(browser.new_context(viewport={"width": width, "height": height}, **options), url)
+
+
+def picture_in(frame: Page | Frame) -> Picture | None:
+    """Return what the player in a page, or in a frame on it, shows."""
+    script = f"""() => {{
+        const video = {_VIDEO};
+        return video && video.getVideoPlaybackQuality && [video.currentTime,
+            video.getVideoPlaybackQuality().totalVideoFrames, video.paused, video.buffered.length];
+    }}"""
+    seen = frame.evaluate(script)
+    return Picture(*seen) if seen else None
+
+
+def plays_in(frame: Page | Frame, within: float = 20, what: str = "") -> None:
+    """Wait until time advances and frames are decoded; a stream that is loaded anew begins again."""
+    start: list[Picture] = []
+
+    def moves() -> bool:
+        seen = picture_in(frame)
+        if seen is None or not seen.frames or seen.is_paused:
+            return False
+        if not start or seen.time < start[0].time or seen.frames < start[0].frames:
+            start[:] = [seen]
+        return seen.time > start[0].time + 1 and seen.frames > start[0].frames + 10
+
+    eventually(moves, within, what=f"the picture moves ({what})")

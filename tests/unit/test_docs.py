@@ -22,7 +22,15 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = sorted({name.upper() for name in [*Settings.model_fields, *SidecarSettings.model_fields]})
 UPSTREAM = [*origin_settings.SETTINGS, "SEGMENT_CACHE_MAX_SIZE_GB", "SEGMENT_CACHE_MAX_AGE_HOURS"]
 ACCESS_LOG = ["ACCESS_LOG", "ACCESS_LOG_MAX_SIZE_MB"]
-FILES = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "streams/README.md", "docs/behind-a-proxy.md", "LICENSE"]
+FILES = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "streams/README.md",
+    "docs/behind-a-proxy.md",
+    "docs/embedding.md",
+    "LICENSE",
+]
 
 
 @pytest.mark.parametrize(

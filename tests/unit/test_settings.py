@@ -62,6 +62,11 @@ CONTROL_PLANE = [
     ("HLS_SERVER_INTERNAL_URL", "streams.example.org"),
     ("WEBHOOK_ALLOW_PRIVATE", "sometimes"),
     ("PLATFORM_APP_URL", "javascript:alert(1)"),
+    *(
+        ("EMBED_ALLOWED_HOSTS", hosts)
+        for hosts in ("*", "*.example.org", "https://a.example", "a.example/x", "a b", "[::1]")
+    ),
+    *(("EMBED_ALLOWED_HOSTS", hosts) for hosts in ("a.example;", "'none'", "a.example:0", "a.example script-src *")),
 ]
 SIDECAR = [
     ("CONTROL_PLANE_URL", "control-plane.internal"),

@@ -1,6 +1,7 @@
 // Where the page begins: asks to resume if this tab was watching, otherwise for a code, and brings in the rest once one is accepted.
 import { Refusal, release, resume } from "./api.js";
 import { showCodeEntry, startCodeEntry, watchHere } from "./code-entry.js";
+import { offerWindow } from "./embedded.js";
 import { loadIcons } from "./icons.js";
 import { byId, loadStyle } from "./page.js";
 import { show } from "./stage.js";
@@ -71,6 +72,7 @@ async function comeBack(isWish = false) {
   }
 }
 
+offerWindow();
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-to-entry]");
   if (!button) return;

@@ -1,6 +1,7 @@
 // What follows an accepted code: wait for the start, play, and say why it ended. Loaded only then.
 import { serverNow } from "./clock.js";
 import { showEnding } from "./ended.js";
+import { offerToGoOnWith } from "./embedded.js";
 import { page } from "./page.js";
 import { Session } from "./session.js";
 import { backoff, sleep } from "./time.js";
@@ -44,6 +45,7 @@ export const end = showEnding;
 export async function watch(grant, code) {
   if (code) forgetPosition();
   const session = new Session(grant, code);
+  offerToGoOnWith(session);
   document.title = `${grant.event.title} · ${page.appName}`;
   const stage = {};
   session.onOver = (ending) => {
