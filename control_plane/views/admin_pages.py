@@ -144,7 +144,7 @@ async def show_codes(request: Request) -> Response:
         made = (await ticket_search.page(db, wanted, utc_now(), 0, _LARGEST_BATCH)).tickets if batch else []
     if not made:
         return redirect(_address(event))
-    origin = own_origin(request)
+    origin = services(request).settings.platform_app_url or own_origin(request)  # the viewers', not the admin's
     return render(request, "codes.html", event=event, codes=[ticket.code for ticket in made], origin=origin, made=made)
 
 
