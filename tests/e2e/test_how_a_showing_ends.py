@@ -1,5 +1,6 @@
 """Ends, faults and gaps of a showing, each in its own words; what can go on goes on by itself."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,3 +160,34 @@ def test_a_slow_connection_is_called_slow(encoder: Encoder, watch: Callable[[str
     eventually(lambda: device.page.inner_text(".notice-words") == words, within=WITHIN, every=0.2, what="slow")
     network.send("Network.emulateNetworkConditions", slow | {"downloadThroughput": -1})
     device.plays(within=WITHIN)
+
+
+def test_however_many_renditions_fail_the_viewer_waits_once_and_it_goes_on_by_itself(
+    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
+) -> None:
+    event_id = organiser.create_event(title="In four sizes")
+    one = Encoder(gate.streams / event_id / "one", "continuing numbers")
+    renditions = (f"#EXT-X-STREAM-INF:BANDWIDTH={rate}00000\none/stream.m3u8\n" for rate in range(2, 6))
+    (gate.streams / event_id).mkdir()
+    (gate.streams / event_id / "stream.m3u8").write_text("#EXTM3U\n" + "".join(renditions))
+    one.start()
+    failed: list[float] = []
+
+    def refuse(route: Route) -> None:
+        failed.append(time.monotonic())
+        route.fulfill(status=502, body="{}")
+
+    try:
+        one.has_begun()
+        device = watch(event_id)
+        device.plays(within=WITHIN)
+        device.page.route("**/*.ts", refuse)
+        panel = device.page.wait_for_selector(".trouble", state="visible", timeout=120_000)
+        assert panel
+        assert 20 < time.monotonic() - failed[0] < 80  # four times half a minute would be two minutes
+        assert "There is a problem with the stream" in panel.inner_text()
+        device.page.unroute("**/*.ts")
+        device.plays(within=WITHIN)
+        device.complaints[:] = [line for line in device.complaints if "downgraded quality" not in line]  # hls-video's
+    finally:
+        one.kill()

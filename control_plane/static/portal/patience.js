@@ -1,8 +1,8 @@
 // How long a stream may fail before the viewer is told: about 30 s, however many renditions hls.js tries meanwhile. Playlists and
 // segments each have their own time: a playlist that loads says nothing about segments that do not.
 const RETRIES = 5;
-const PAUSES_MS = { retryDelayMs: 1000, maxRetryDelayMs: 16_000 };
-/** 1 + 2 + 4 + 8 + 16 seconds. */
+const PAUSES_MS = { retryDelayMs: 1000, maxRetryDelayMs: 8000 };
+/** 1 + 2 + 4 + 8 + 8 + 8 seconds. */
 const LONGEST_MS = 31_000;
 
 export const POLICY = { maxNumRetry: RETRIES, ...PAUSES_MS, backoff: "exponential" };
