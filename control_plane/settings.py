@@ -1,5 +1,6 @@
 """Settings of the control plane: read once from the environment into a frozen object; nonsense stops the start."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -12,6 +13,9 @@ from authz_sidecar.contract.origin_addresses import Place, read_allowed
 from control_plane.admins.passwords import check_hash
 from control_plane.storage.sealing import Sealer, split_keys
 from control_plane.web_origins import parse_hosts
+
+_PAGE = re.compile(r"https?://[!-~]+")
+_CONTACT = re.compile(r"https?://[!-~]+|tel:[+0-9-]+|[!-9;-?A-~]+@[0-9A-Za-z.-]+")
 
 
 class Settings(BaseSettings):
@@ -33,6 +37,9 @@ class Settings(BaseSettings):
     app_name: Annotated[str, Field(min_length=1, max_length=60)] = "StreamGate"
     app_accent: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#3B82F6"
     app_logo_file: Path | None = None
+    organiser_contact: str = ""
+    imprint_url: str = ""
+    privacy_url: str = ""
     hls_server_base_url: str = ""
     hls_server_internal_url: str = "http://127.0.0.1:8080"
     platform_app_url: str = ""
@@ -47,6 +54,20 @@ class Settings(BaseSettings):
     def _has_a_known_driver(cls, value: str) -> str:
         if not value.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
             raise ValueError("must start with sqlite+aiosqlite:/// or postgresql+psycopg://")
+        return value
+
+    @field_validator("organiser_contact")
+    @classmethod
+    def _is_a_way_to_write(cls, value: str) -> str:
+        if value and not _CONTACT.fullmatch(value):
+            raise ValueError("must be an e-mail address or begin with https://, http:// or tel:, or be empty")
+        return value if not value or ":" in value else f"mailto:{value}"
+
+    @field_validator("imprint_url", "privacy_url")
+    @classmethod
+    def _is_a_page(cls, value: str) -> str:
+        if value and not _PAGE.fullmatch(value):
+            raise ValueError("must begin with https:// or http://, or be empty")
         return value
 
     @field_validator("redis_url")

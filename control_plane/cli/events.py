@@ -19,7 +19,7 @@ def create_event(  # noqa: PLR0913 - one parameter an option
     event_id: Annotated[str | None, typer.Option("--id", help="A UUID, its stream folder; drawn if left out.")] = None,
     description: Annotated[str | None, typer.Option(help="At most 4000 characters.")] = None,
     stream_url: Annotated[str | None, typer.Option(help="Where its stream comes from, if not from here.")] = None,
-    poster_url: Annotated[str | None, typer.Option(help="An http or https address.")] = None,
+    poster_url: Annotated[str | None, typer.Option(help="An https address.")] = None,
     access_window_hours: Annotated[int, typer.Option(help="How long tickets are good after its end.")] = 48,
     hold_until_start: Annotated[bool, typer.Option("--hold/--no-hold", help="Let nobody in before it starts.")] = True,
     session_policy: Annotated[str, typer.Option(help="refuse or takeover.")] = "refuse",

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from authz_sidecar.contract.playback_token import EVENT_ID
@@ -20,6 +20,18 @@ EVENT_ID_PATTERN = re.compile(rf"^{EVENT_ID.pattern}\Z")
 HttpUrl = Annotated[Text, Field(max_length=2000, pattern=re.compile(r"^https?://[^\s]+$"))]
 
 
+def _is_shown(url: str) -> str:
+    """Refuse what nobody would see: the page admits pictures over https only (Content-Security-Policy)."""
+    if url.lower().startswith("http://"):
+        raise ValueError(
+            "Browsers do not show a poster that begins with http://. Please give an address with https://."
+        )
+    return url
+
+
+PosterUrl = Annotated[HttpUrl, AfterValidator(_is_shown)]
+
+
 class Schema(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", hide_input_in_errors=True
@@ -32,7 +44,7 @@ class EventFields(Schema):
     title: Title
     description: Annotated[Text, Field(max_length=4000)] | None = None
     stream_url: Annotated[Text, Field(max_length=500)] | None = None  # see origins.checked
-    poster_url: HttpUrl | None = None
+    poster_url: PosterUrl | None = None
     starts_at: Moment
     ends_at: Moment
     access_window_hours: Annotated[int, Field(ge=1, le=168)] = 48

@@ -32,7 +32,7 @@ _SENTENCES: Final = {
     "missing": "Please fill this in.",
     "string_too_short": "Please fill this in.",
     "string_too_long": "At most {max_length} characters, please.",
-    "string_pattern_mismatch": "Please enter an address that starts with http:// or https://.",
+    "string_pattern_mismatch": "Please enter an address that starts with https://.",
     "int_parsing": "Please enter a whole number.",
     "int_parsing_size": "Please enter a smaller number.",
     "greater_than_equal": "The smallest possible value is {ge}.",

@@ -1,5 +1,6 @@
 """The viewer portal: one page, from code entry to the end of the stream."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -57,7 +58,24 @@ def _context(app: Services, language: str) -> dict[str, object]:
         "statusSeconds": STATUS_SECONDS,
     }
     languages = [{"code": code, "name": name} for code, name in locales.LANGUAGES.items()]
-    return brand(app) | {"lang": language, "languages": languages, "strings": strings, "page_data": page_data}
+    return brand(app) | {
+        "lang": language,
+        "languages": languages,
+        "links": _links(app, strings),
+        "strings": strings,
+        "page_data": page_data,
+    }
+
+
+def _links(app: Services, strings: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return what stands at the foot of the page, as far as the organiser has it."""
+    settings = app.settings
+    pages = {
+        "organiser_contact": settings.organiser_contact,
+        "imprint": settings.imprint_url,
+        "privacy": settings.privacy_url,
+    }
+    return [{"name": strings[name], "url": url} for name, url in pages.items() if url]
 
 
 def content_security_policy(app: Services) -> str:

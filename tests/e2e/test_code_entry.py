@@ -148,3 +148,29 @@ def test_before_the_start_the_viewer_waits_with_a_countdown(open_device: OpenDev
     waiting = device.page.wait_for_selector("#waiting", state="visible")
     assert waiting
     assert "Tonight" in waiting.inner_text()
+
+
+def test_days_ahead_the_page_may_be_closed_and_the_event_goes_into_a_calendar(
+    open_device: OpenDevice, organiser: Organiser
+) -> None:
+    starts, ends = (datetime.now(UTC).replace(microsecond=0) + timedelta(days=3, hours=hours) for hours in (0, 2))
+    title = "Ein langer Abend; mit Gästen, Musik \\ " + "ü" * 60
+    event_id = organiser.create_event(
+        title=title, description="First\nsecond", startsAt=starts.isoformat(), endsAt=ends.isoformat()
+    )
+    [ticket] = organiser.tickets(event_id)
+    device = open_device()
+    device.enter(ticket.code)
+    device.page.wait_for_selector("#waiting", state="visible")
+    assert device.page.inner_text("#waiting-note").startswith("You can close this page and come back")
+    assert str(ends.year) in device.page.inner_text("#waiting-end")
+    with device.page.expect_download() as downloading:
+        device.page.click("#calendar")
+    file = downloading.value.path().read_bytes()
+    assert all(len(line) <= 75 for line in file.split(b"\r\n"))
+    lines = file.decode().replace("\r\n ", "").split("\r\n")
+    assert f"DTSTART:{starts:%Y%m%dT%H%M%SZ}" in lines
+    assert f"DTEND:{ends:%Y%m%dT%H%M%SZ}" in lines
+    assert "SUMMARY:" + title.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,") in lines
+    assert "DESCRIPTION:First\\nsecond" in lines
+    assert [line for line in lines if ticket.code in line] == [f"URL:{device.url.rstrip('/')}/#{ticket.code}"]

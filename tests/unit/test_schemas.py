@@ -43,6 +43,8 @@ def test_an_event_has_what_the_readme_promises_when_nothing_else_is_said() -> No
         ("posterUrl", "javascript:alert(1)"),
         ("posterUrl", "https://example.org/a b.jpg"),
         ("posterUrl", "/poster.jpg"),
+        ("posterUrl", "http://example.org/poster.jpg"),
+        ("posterUrl", "HTTP://example.org/poster.jpg"),
         ("startsAt", "2027-01-15T20:00:00"),
         ("startsAt", "tomorrow"),
         ("startsAt", None),

@@ -1,17 +1,21 @@
 // Before the start: what, when, how long still. Asks how the event stands and lets the player in once there is something to play.
 import { eventStatus, Refusal } from "./api.js";
 import { serverNow } from "./clock.js";
+import { offerCalendar } from "./calendar.js";
 import { countDown } from "./countdown.js";
 import { offerDeviceCheck } from "./device-check.js";
-import { longDate, t } from "./i18n.js";
+import { longDate, moment, t } from "./i18n.js";
 import { byId, page } from "./page.js";
 import { announce, show } from "./stage.js";
 import { probeStream } from "./stream-probe.js";
 import { jittered, sleep } from "./time.js";
 
-function tellWhen({ startsAt }) {
+const FAR_AHEAD = 6 * 3600 * 1000;
+
+function tellWhen({ startsAt, endsAt }) {
   byId("waiting-date").textContent = longDate(new Date(startsAt));
   byId("waiting-date").dateTime = startsAt;
+  byId("waiting-end").textContent = endsAt ? t("waiting_until", { date: moment(new Date(endsAt)) }) : "";
 }
 
 function describe({ title, description, posterUrl }) {
@@ -71,7 +75,8 @@ export async function waitForStart(session) {
   session.signal.addEventListener("abort", () => done.abort(), { signal });
   describe(session.event);
   tellWhen(session.event);
-  note("waiting_note");
+  note(Date.parse(session.event.startsAt) - serverNow() > FAR_AHEAD ? "waiting_come_back" : "waiting_note");
+  offerCalendar(session);
   show("waiting");
   countDown(byId("countdown"), () => Date.parse(session.event.startsAt), signal);
   offerDeviceCheck(session, signal);

@@ -48,7 +48,7 @@ def test_bad_input_is_named_and_what_was_typed_is_kept(admin: TestClient) -> Non
     errors = dict(re.findall(r'class="error" id="(\w+)-error">.*?</svg>([^<]+)</p>', answer.text))
     assert errors == {
         "title": "Please fill this in.",
-        "posterUrl": "Please enter an address that starts with http:// or https://.",
+        "posterUrl": "Please enter an address that starts with https://.",
         "maxDevices": "The largest possible value is 10.",
         "endsAt": "Please enter a date and a time.",
     }

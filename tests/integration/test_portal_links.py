@@ -1,0 +1,34 @@
+"""The foot of the portal: what an organiser has to say about themselves, and nothing where they say nothing."""
+
+import re
+
+import pytest
+
+from tests.support.api import make_settings, running
+
+pytestmark = pytest.mark.anyio
+
+
+async def foot(database_url: str, **settings: str) -> list[tuple[str, str]]:
+    async with running(make_settings(database_url, **settings)) as plane, plane.browser() as http:
+        page = (await http.get("/?lang=de")).text
+    footer = page[page.index("<footer") : page.index("</footer>")]
+    return re.findall(r'<li><a href="([^"]*)"[^>]*>([^<]*)</a>', footer)
+
+
+async def test_contact_imprint_and_privacy_are_linked_in_the_viewers_language(database_url: str) -> None:
+    links = await foot(
+        database_url,
+        organiser_contact="help@hall.example",
+        imprint_url="https://hall.example/imprint",
+        privacy_url="https://hall.example/privacy?a=1&b=2",
+    )
+    assert links == [
+        ("mailto:help@hall.example", "Veranstalter kontaktieren"),
+        ("https://hall.example/imprint", "Impressum"),
+        ("https://hall.example/privacy?a=1&amp;b=2", "Datenschutz"),
+    ]
+
+
+async def test_without_them_nothing_stands_there(database_url: str) -> None:
+    assert await foot(database_url) == []
