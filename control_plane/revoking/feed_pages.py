@@ -13,6 +13,7 @@ from anyio import to_thread
 
 from authz_sidecar.contract.feed import Page
 from control_plane.revoking import revocation_feed
+from control_plane.revoking.revocation_feed import Answer, LogSetBack
 from control_plane.storage.database import Database
 
 _MANY_CHANGES: Final = 500  # such a page is serialised in a thread
@@ -73,8 +74,17 @@ class FeedPages:
                 del readings[cursor]
 
     async def _handout(self, cursor: str) -> Handout:
-        async with self._database.read() as db:
-            answer = await revocation_feed.read_answer(db, cursor)
+        answer = await self._answer(cursor)
         is_long = len(answer.rows) >= _MANY_CHANGES
         body = await to_thread.run_sync(answer.body) if is_long else answer.body()  # others' answers go in between
         return Handout(answer.page, body, answer.newest, not answer.rows)
+
+    async def _answer(self, cursor: str) -> Answer:
+        """Read what comes after the cursor: a snapshot of a new history where the database was set back."""
+        try:
+            async with self._database.read() as db:
+                return await revocation_feed.read_answer(db, cursor)
+        except LogSetBack as set_back:
+            await revocation_feed.begin_epoch(self._database, str(set_back))
+        async with self._database.read() as db:
+            return await revocation_feed.read_answer(db, cursor)

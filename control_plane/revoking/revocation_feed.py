@@ -5,6 +5,7 @@ in commit order also with several writers, and a reader can never pass over one 
 """
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import anyio
 import structlog
-from sqlalchemy import Row, String, delete, func, select, type_coerce
+from sqlalchemy import Row, String, delete, func, select, text, type_coerce, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,10 +28,16 @@ _FORGET_MARGIN: Final = timedelta(minutes=2)
 _LOOK_EVERY_SECONDS: Final = 0.2
 _LOOK_SELDOM_SECONDS: Final = 5.0  # where the database itself tells of changes
 _PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
+_SQLITE_COUNTER: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'revocation_change'"
+_POSTGRESQL_COUNTER: Final = "SELECT last_value FROM revocation_change_n_seq"
 log = structlog.get_logger()
 
 # n, kind, subject, revoked, not before, at, expires at, until
 _Row: TypeAlias = Row[int, str, str, bool, int | None, str, str, str | None]
+
+
+class LogSetBack(Exception):
+    """Somebody has come further in this history than it goes: the database is an older one. Says which epoch it was."""
 
 
 class Answer(NamedTuple):
@@ -99,21 +106,34 @@ async def read_page(db: AsyncSession, cursor_text: str, limit: int = MAX_PAGE_CH
 
 
 async def read_answer(db: AsyncSession, cursor_text: str) -> "Answer":
-    """Return the same in the form in which it travels."""
+    """Return the same in the form in which it travels. Raise LogSetBack for a place that this log never gave out."""
     return Answer(*await _read(db, cursor_text, MAX_PAGE_CHANGES))
+
+
+async def begin_epoch(database: Database, epoch: str) -> None:
+    """Name the history anew after `epoch`, so that every edge takes a snapshot: what came last in it is gone."""
+    async with database.write() as db:
+        await hold(db, Lock.FEED)
+        fresh = secrets.token_hex(4)
+        await db.execute(update(FeedEpoch).where(FeedEpoch.epoch == epoch).values(epoch=fresh))
+        announce(db, TOPIC)
+    log.error("feed_set_back", before=epoch, epoch=fresh)
 
 
 async def watch(database: Database, stop: anyio.Event) -> None:
     """Wake those who wait here for changes that another process made, until `stop`: a command, another control plane.
 
     PostgreSQL tells of them by itself (listening.py); then this is for what may have been missed.
+    Numbers that become smaller tell of a database that was set back, as by a failover that lost what was committed.
     Never cancel it: a transaction wants to be ended, not dropped.
     """
-    seen, pause = "", _LOOK_EVERY_SECONDS
+    seen, given, pause = "", Cursor("none", 0), _LOOK_EVERY_SECONDS
     while not stop.is_set():
         try:
             async with database.read() as db:
-                newest = await head(db)
+                newest, before, given = await head(db), given, Cursor(await _epoch(db), await _last_given(db))
+            if given.epoch == before.epoch and given.n < before.n:
+                await begin_epoch(database, given.epoch)
             if newest != seen:
                 database.announcements.wake([TOPIC])
             seen = newest
@@ -140,11 +160,19 @@ async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[Page, S
     cursor = Cursor.parse(cursor_text)
     if cursor is None or cursor.epoch != epoch:
         cursor = Cursor(epoch, 0, in_snapshot=True)
+    elif cursor.n > await _last_given(db):
+        raise LogSetBack(epoch)
     found = await _rows_after(db, cursor.n, limit + 1)
     rows, more = found[:limit], len(found) > limit
     reached = Cursor(epoch, rows[-1].n if rows else cursor.n)
     following = str(Cursor(epoch, reached.n, in_snapshot=True)) if more and cursor.in_snapshot else None
     return Page(str(reached), (), cursor.in_snapshot, more, following), rows
+
+
+async def _last_given(db: AsyncSession) -> int:
+    """Return the last number that was given out, whether or not its change is still there."""
+    is_sqlite = db.get_bind().dialect.name == "sqlite"
+    return await db.scalar(text(_SQLITE_COUNTER if is_sqlite else _POSTGRESQL_COUNTER)) or 0
 
 
 async def _rows_after(db: AsyncSession, n: int, limit: int) -> Sequence[_Row]:
