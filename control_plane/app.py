@@ -17,7 +17,7 @@ from control_plane import key_watch
 from control_plane.admins import accounts, setup_link
 from control_plane.assets import FOLDER, Assets
 from control_plane.metrics import MeasureRequests
-from control_plane.notifying import event_news
+from control_plane.notifying import event_news, event_trouble
 from control_plane.revoking import edges, revocation_feed
 from control_plane.schemas import utc_now
 from control_plane.security import BodyLimit, NoteProxies, SameOriginOnly, SecurityHeaders
@@ -98,6 +98,7 @@ def create_app(settings: Settings) -> Starlette:
             begin(services.key_uses.run, stop)
             begin(services.dispatcher.run, stop)
             begin(event_news.run, services.database, services.probe, stop)
+            begin(event_trouble.run, services.database, services.stream_watch, services.trouble_reports, stop)
             yield {"services": services}
             stop.set()
         await services.probe.close()

@@ -24,6 +24,7 @@ from control_plane.settings import Settings
 from control_plane.storage.database import Database
 from control_plane.streaming.playlist_reader import PlaylistReader
 from control_plane.streaming.probe import Probe
+from control_plane.streaming.stream_watch import StreamWatch
 from control_plane.unnamed_proxies import UnnamedProxies
 from control_plane.viewing.activity import Clients
 from control_plane.viewing.heartbeats import Heartbeats
@@ -45,6 +46,7 @@ class Services:
     dashboard: Dashboard
     retention: Retention
     probe: Probe
+    stream_watch: StreamWatch
     dispatcher: Dispatcher
     feed_pages: FeedPages
     unnamed_proxies: UnnamedProxies
@@ -84,6 +86,7 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
         ),
         metrics=metrics,
         probe=probe,
+        stream_watch=StreamWatch(probe),
         limits=Limits(settings.playback_token_seconds, shared_counts),
         heartbeats=Heartbeats(database),
         key_uses=LastUses(database),

@@ -11,6 +11,7 @@ from control_plane.endings import Ending
 from control_plane.notifying import outbox
 from control_plane.notifying.outbox import Topic
 from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.streaming.faults import Fault
 
 _AT_ONCE: Final = 500  # ids a query
 
@@ -44,6 +45,13 @@ async def of_event(db: AsyncSession, topic: Topic, event: Event, now: datetime) 
     """Tell how an event stands now."""
     window = {"startsAt": event.starts_at.isoformat(), "endsAt": event.ends_at.isoformat()}
     await outbox.put(db, topic, _of_event(event.id, event.title) | window, now)
+
+
+async def of_trouble(db: AsyncSession, event: Event, since: datetime, faults: Sequence[Fault], now: datetime) -> None:
+    """Tell that a stream is in trouble, and what is wrong; without any fault, that it is over."""
+    told = [{"file": fault.file, "reason": fault.reason.value, "sentence": fault.sentence} for fault in faults]
+    standing = {"since": since.isoformat(), "isOver": not faults, "faults": told}
+    await outbox.put(db, Topic.EVENT_TROUBLE, _of_event(event.id, event.title) | standing, now)
 
 
 _SESSIONS: Final = (

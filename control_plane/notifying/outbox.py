@@ -40,6 +40,7 @@ class Topic(StrEnum):
     SESSION_ENDED = "session.ended"
     EVENT_LIVE = "event.live"
     EVENT_ENDED = "event.ended"
+    EVENT_TROUBLE = "event.trouble"
 
 
 TEST: Final = "webhook.test"

@@ -161,3 +161,17 @@ class EventNews(Base):
     event_id: Mapped[str] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), primary_key=True)
     topic: Mapped[str] = mapped_column(String(48), primary_key=True)
     at: Mapped[datetime]
+
+
+class EventTrouble(Base):
+    """That a stream is in trouble, while it is: told once, by whichever process noticed it first.
+
+    `faults` is JSON. `seen_at` is when a process last saw any of it.
+    """
+
+    __tablename__ = "event_trouble"
+
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), primary_key=True)
+    since: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    faults: Mapped[str] = mapped_column(Text)

@@ -19,7 +19,8 @@ class Reason(StrEnum):
     ELSEWHERE = "elsewhere"  # on another host
     ROOTED = "rooted"  # an address that begins with a slash
     REFUSED = "refused"
-    UNREACHABLE = "unreachable"
+    UNREACHABLE = "unreachable"  # its origin does not give it
+    GATE = "gate"  # the gate itself is not up
     NOT_A_PLAYLIST = "not-a-playlist"
     NOT_MEDIA = "not-media"
     NO_SEGMENTS = "no-segments"

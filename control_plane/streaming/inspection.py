@@ -61,9 +61,10 @@ async def inspect(files: StreamFiles, pause: Pause = anyio.sleep) -> Inspection:
 
 
 async def survey(files: StreamFiles) -> tuple[list[Seen], list[Fault]]:
-    """Read the master playlist and every rendition's, and judge what they say: no other file is read."""
+    """Look once and briefly: at the playlists, and of what is live at the newest segment."""
     look = _Look(files)
     await look.at_playlists()
+    await look.at_newest()
     return look.renditions, look.faults
 
 
@@ -81,6 +82,11 @@ class _Look:
         await self._all([self._look_at_files(seen) for seen in self.renditions])
         self.faults += [*judging.of_codecs(self.renditions), *judging.of_ends(self.renditions)]
         await self._look_again(pause, began)
+
+    async def at_newest(self) -> None:
+        """Read the beginning of each live rendition's newest segment."""
+        live = [(seen, seen.outline.newest) for seen in self.renditions if seen.is_live and seen.outline]
+        await self._all([self._look_at(seen, Part.NEWEST, newest) for seen, newest in live if newest])
 
     async def at_playlists(self) -> None:
         """Read all playlists, and judge what they say."""

@@ -22,7 +22,7 @@ _SPOKEN: Final = {
 def fault(name: str) -> str | None:
     """Say what keeps the gate from admitting a name (a path below the event's folder); None when nothing does."""
     if found := _CHARACTERS.search(name):
-        return f"its name contains {_spoken(found[0])}, and the gate admits only letters, digits, _, - and ."
+        return f"its name contains {_spoken(found[0])}, and the gate serves only letters, digits, dots, - and _"
     parts = name.split("/")
     if "" in parts:
         return "its name contains an empty folder name (//), or none at all"
@@ -30,7 +30,7 @@ def fault(name: str) -> str | None:
         return "its name, or that of a folder, begins with a dot"
     extension = parts[-1].rpartition(".")[2] if "." in parts[-1] else ""
     if extension.lower() not in EXTENSIONS:
-        return f"the gate does not admit files that end in .{extension}" if extension else "its name has no extension"
+        return f"the gate serves no files that end in .{extension}" if extension else "its name has no extension"
     return None
 
 

@@ -87,10 +87,14 @@ class Probe:
     async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
         """Look at all of the stream, for somebody who wants to know what is wrong; a few at once."""
         if self._reader is None:
-            nowhere = error(MASTER, Reason.UNREACHABLE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
+            nowhere = error(MASTER, Reason.GATE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
             return Inspection(Stream.UNKNOWN, faults=(nowhere,))
         async with self._inspections:
             return await inspect(GateFiles(event, clock, self._reader))
+
+    def files(self, event: Event, clock: Callable[[], datetime]) -> GateFiles | None:
+        """Give the files of an event, as the gate serves them; None where no gate was named."""
+        return GateFiles(event, clock, self._reader) if self._reader else None
 
     async def close(self) -> None:
         for look in self._under_way.values():

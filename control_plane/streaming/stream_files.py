@@ -22,7 +22,7 @@ _STATUS: Final = {
     403: (Reason.REFUSED, "The gate refuses it to everybody (403)."),
     404: (Reason.MISSING, _NOT_THERE),
     502: (Reason.UNREACHABLE, "The origin of this stream cannot be reached (502)."),
-    503: (Reason.UNREACHABLE, "The gate is not ready (503): its sidecar is down or does not know the revocations yet."),
+    503: (Reason.GATE, "The gate is not ready (503): its sidecar is down or does not know the revocations yet."),
     504: (Reason.UNREACHABLE, "The origin of this stream does not answer in time (504)."),
 }
 
@@ -111,6 +111,7 @@ def _explained(problem: ReadFailed, event: Event) -> Failed:
     if problem.status == 403 and not event.is_active:  # noqa: PLR2004
         return Failed(Reason.REFUSED, "The event is deactivated: the gate shows its stream to nobody.")
     if problem.origin_answer:
-        return Failed(Reason.UNREACHABLE, f"The origin answered: {problem.origin_answer}.")
-    reason, sentence = _STATUS.get(problem.status or 0, (Reason.UNREACHABLE, str(problem)))
+        return Failed(Reason.UNREACHABLE, f"Its origin does not give it: {problem.origin_answer}.")
+    unknown = Reason.UNREACHABLE if problem.status else Reason.GATE
+    reason, sentence = _STATUS.get(problem.status or 0, (unknown, str(problem)))
     return Failed(reason, sentence)

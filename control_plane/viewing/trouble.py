@@ -15,6 +15,7 @@ from control_plane.limiting.moving_windows import Limit, MovingWindow
 
 _OF_ONE_SESSION: Final = Limit("trouble", 6, 60)
 _SAID_EVERY_SECONDS: Final = 60
+_TOLD_SECONDS: Final = 60
 _MOST_EVENTS: Final = 10_000
 log = structlog.get_logger()
 
@@ -34,6 +35,17 @@ class Trouble:
     file: str | None = None
     status: int | None = None
 
+    @property
+    def sentence(self) -> str:
+        """Say it to the organiser."""
+        what = {
+            Kind.UNAVAILABLE: "cannot load the stream",
+            Kind.MISSING: "do not find a file that the stream names",
+            Kind.BROKEN: "cannot play what they have loaded",
+            Kind.STALLED: "show a picture that stands still while the stream goes on",
+        }[self.kind]
+        return f"Viewers' pages {what}{f' ({self.status})' if self.status else ''}."
+
 
 class TroubleReports:
     """Takes reports. Times are seconds of a clock that never goes back."""
@@ -42,6 +54,7 @@ class TroubleReports:
         self._sessions = MovingWindow(_OF_ONE_SESSION)
         self._now = 0.0
         self._said: TTLCache[tuple[str, Kind], bool] = TTLCache(_MOST_EVENTS, _SAID_EVERY_SECONDS, lambda: self._now)
+        self._newest: TTLCache[tuple[str, Kind], Trouble] = TTLCache(_MOST_EVENTS, _TOLD_SECONDS, lambda: self._now)
 
     def report_trouble(self, event_id: str, sid: str, trouble: Trouble, now: float) -> bool:
         """Note what one session reports. Return whether it was noted: a session has six reports a minute."""
@@ -49,9 +62,15 @@ class TroubleReports:
             return False
         self._now = now
         subject = event_id, trouble.kind
+        self._newest[subject] = trouble
         if subject not in self._said:
             self._said[subject] = True
             log.warning(
                 "stream_trouble", event_id=event_id, kind=trouble.kind.value, file=trouble.file, status=trouble.status
             )
         return True
+
+    def of_event(self, event_id: str, now: float) -> list[Trouble]:
+        """Give what was reported of an event within the last minute, the newest of each kind."""
+        self._now = max(self._now, now)
+        return [trouble for kind in Kind if (trouble := self._newest.get((event_id, kind)))]

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from control_plane.admins import accounts
 from control_plane.auditing.acting import Action
+from control_plane.notifying import event_trouble
 from control_plane.refusals import FieldRefused, Refusal, SignInFailed, SignInRequired, TooBusy, TooManyAttempts
 from control_plane.scheduling import doors, event_changes, events
 from control_plane.schemas import Credentials, Paging, TicketView, utc_now
@@ -39,6 +40,7 @@ from control_plane.views.admin_forms import Form
 from control_plane.views.admin_sign_in import admit
 from control_plane.views.admin_sign_in import sign_in as sign_in_with
 from control_plane.views.admin_sign_in import sign_out as signed_out
+from control_plane.views.admin_streams import STREAM_STATES, stream_test_view
 from control_plane.views.admin_tickets import note_on, ticket_view
 from control_plane.views.errors import status_of
 from control_plane.views.requests import own_origin, services
@@ -89,9 +91,10 @@ async def list_events(request: Request) -> Response:
     async with services(request).database.read() as db:
         found, total = await events.page(db, (paging.page - 1) * paging.limit, paging.limit)
         figures = await events.figures(db, [event.id for event in found], alive_since(request))
+        troubled = await event_trouble.of_events(db, [event.id for event in found])
     statuses = await services(request).probe.statuses(found, utc_now())
     rows = [event_view(event, figures.get(event.id), statuses[event.id]) for event in found]
-    return render(request, "events.html", rows=rows, pages=_pages(paging, total))
+    return render(request, "events.html", rows=rows, troubled=troubled, pages=_pages(paging, total))
 
 
 @console_page
@@ -169,6 +172,7 @@ async def _event_page(request: Request, order: Form, status: int = 200, origin: 
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
         figures = await events.figures(db, [event.id], alive_since(request))
+        trouble = (await event_trouble.of_events(db, [event.id])).get(event.id)
         found = await ticket_search.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
         watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], alive_since(request))
     shown = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
@@ -178,8 +182,18 @@ async def _event_page(request: Request, order: Form, status: int = 200, origin: 
         "is_held": doors.is_held(event, now),
         "expires_at": events.ticket_expiry(event),
         "stream_folder": _stream_folder(request, event),
+        "stream_trouble": trouble,
     }
     return render(request, "event.html", status, order=order, origin=origin or Form({}), note=note_on(found), **values)
+
+
+@console_page
+async def show_stream(request: Request) -> Response:
+    """Inspect an event's stream and show what was found. Loading the page again looks again."""
+    async with services(request).database.read() as db:
+        event = await events.find(db, _event_id(request))
+    found = stream_test_view(await services(request).probe.inspect(event, utc_now))
+    return render(request, "stream.html", event=event, found=found, words=STREAM_STATES)
 
 
 def _ticket_list(wanted: TicketFilter, shown: list[TicketView], pages: dict[str, int]) -> dict[str, Any]:
@@ -255,6 +269,7 @@ ROUTES: Final[list[BaseRoute]] = [
     Route(f"{_EVENT}/origin-credentials", show_to_origin, methods=["POST"]),
     Route(f"{_EVENT}/codes", show_codes),
     Route(f"{_EVENT}/codes", generate_codes, methods=["POST"]),
+    Route(f"{_EVENT}/stream", show_stream),
     Route(f"{_EVENT}/deactivate", ask.about_event(ask.DEACTIVATE), methods=_ASK),
     Route(f"{_EVENT}/reactivate", ask.about_event(ask.REACTIVATE), methods=_ASK),
     Route(f"{_EVENT}/open-doors", ask.about_event(ask.OPEN_DOORS), methods=_ASK),

@@ -27,6 +27,13 @@ _STATES: Final[dict[Stream, Literal["live", "recording", "stopped", "missing", "
     Stream.ABSENT: "missing",
     Stream.UNKNOWN: "unknown",
 }
+STREAM_STATES: Final = {
+    "live": "Live",
+    "recording": "A recording",
+    "stopped": "Live, but it stands still",
+    "missing": "No stream yet",
+    "unknown": "Not known: it could not be read, or not watched for long enough",
+}
 
 
 @endpoint("POST /events/{event_id:uuid}/test-stream", needs=Permission.READ, answers={200: Data[StreamTestView]})

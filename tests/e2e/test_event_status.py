@@ -129,7 +129,7 @@ def test_a_thousand_who_wait_cost_one_look_in_five_seconds(
     assert sum(answers.values()) == WAITING
     assert set(answers) <= {"recording", "live"}  # "live" is the clock's word, where half a second was not enough
     looked = eventually(lambda: looks(gate, recording) - before, within=15)
-    assert 1 <= looked <= took / 5 + 1
+    assert 1 <= looked <= took / 5 + 1 + took / 60 + 1, "and the watch for trouble looks once a minute"
 
 
 def looks(gate: StackUnderTest, event_id: str) -> int:

@@ -1,6 +1,9 @@
 """Test-stream through real nginx: what the gate would refuse is found, and everything that is wrong is told at once."""
 
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from shutil import copyfile
 from typing import Any
 
@@ -8,8 +11,11 @@ import httpx2
 import pytest
 
 from tests.support.people import Organiser
+from tests.support.screen import Device
 from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.waiting import eventually
 
+DOCTOR = (sys.executable, "-c", "from control_plane.cli import main; main()", "doctor", "--json", "--home")
 VARIANT = "#EXT-X-STREAM-INF:BANDWIDTH=500000\n"
 HEADING = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
 END = "#EXT-X-ENDLIST\n"
@@ -22,9 +28,9 @@ def api(gate: StackUnderTest) -> Iterator[httpx2.Client]:
         yield client
 
 
-def test_the_whole_tree_is_read_through_the_gate(
-    gate: StackUnderTest, organiser: Organiser, api: httpx2.Client, recording: str
-) -> None:
+@pytest.fixture(scope="module")
+def crooked(gate: StackUnderTest, organiser: Organiser, recording: str) -> str:
+    """The id of an event that is on, with a stream in which much is wrong."""
     event_id = organiser.create_event(title="Crooked")
     folder = gate.streams / event_id
     folder.mkdir()
@@ -39,7 +45,11 @@ def test_the_whole_tree_is_read_through_the_gate(
     }
     for name, text in playlists.items():
         (folder / f"{name}.m3u8").write_text(text)
-    answer = api.post(f"/events/{event_id}/test-stream")
+    return event_id
+
+
+def test_the_whole_tree_is_read_through_the_gate(api: httpx2.Client, crooked: str) -> None:
+    answer = api.post(f"/events/{crooked}/test-stream")
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()["data"]
     assert (found["isReachable"], found["state"]) == (True, "recording")
@@ -53,3 +63,38 @@ def test_the_whole_tree_is_read_through_the_gate(
     assert found["problem"].partition(":")[0] in {fault["file"] for fault in found["faults"]}
     good = found["renditions"][0]
     assert (good["file"], good["formats"]) == ("good.m3u8", ["H.264", "AAC"])
+
+
+def test_the_doctor_finds_the_same_while_the_service_is_up(gate: StackUnderTest, crooked: str) -> None:
+    said = subprocess.run([*DOCTOR, gate.home], capture_output=True, text=True, check=False, timeout=120)
+    assert said.returncode == 1, said.stderr
+    about = [finding for finding in json.loads(said.stdout)["data"] if finding["about"] == f"stream {crooked}"]
+    assert {finding["what"].partition(".")[0] for finding in about} >= {"gone", "empty", "segment 1", "enc"}
+    assert any("(404)" in finding["what"] for finding in about), "it was nginx that said so"
+    assert all(finding["mend"] for finding in about if finding["level"] != "ok")
+
+
+def test_the_console_shows_trouble_by_itself_and_what_a_test_finds(
+    gate: StackUnderTest, open_device: Callable[..., Device], crooked: str
+) -> None:
+    for size in ((390, 844), (1440, 900)):
+        show_trouble(open_device(width=size[0], height=size[1]), crooked)
+    log = (gate.home / "log" / "control.log").read_text()
+    assert log.count("event_trouble") == 1
+
+
+def show_trouble(device: Device, event_id: str) -> None:
+    page = device.page
+    page.goto(f"{device.url}/admin")
+    page.get_by_label("Password").fill(ADMIN_PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Events").wait_for()
+    page.goto(f"{device.url}/admin/events/{event_id}")
+    eventually(lambda: page.reload() and "in trouble since" in page.content(), within=90, every=2)
+    assert page.locator(".notice.bad").get_by_text("gone.m3u8").first.is_visible()
+    assert device.accessibility_faults() == []
+    page.get_by_role("link", name="Test the stream").click()
+    page.get_by_role("heading", name="What is wrong").wait_for(timeout=60_000)
+    assert page.get_by_text("segment 1.ts").first.is_visible()
+    assert device.accessibility_faults() == []
+    assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0

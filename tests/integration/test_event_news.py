@@ -17,6 +17,7 @@ from control_plane.storage.database import Database
 from control_plane.storage.models import Event
 from control_plane.streaming.playlist_reader import PlaylistReader
 from control_plane.streaming.probe import Probe
+from tests.support.api import SEALER
 from tests.support.forging import SECRET
 from tests.support.hooks import add_event, add_webhook, outbox_of
 from tests.support.origin import Origin
@@ -29,7 +30,7 @@ LIVE = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{n}\n#EXTINF:2,\
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+    database = Database(database_url, SEALER)
     yield database
     await database.close()
 
@@ -82,7 +83,7 @@ async def test_by_the_clock_an_event_begins_and_ends_once(database: Database) ->
 async def test_of_several_processes_that_notice_it_at_once_one_tells_it(database: Database, database_url: str) -> None:
     await add_webhook(database, "https://hooks.example.org/")
     event = await add_event(database, START)
-    others = [Database(database_url) for _ in range(5)]
+    others = [Database(database_url, SEALER) for _ in range(5)]
     async with anyio.create_task_group() as tasks:
         for other in others:
             tasks.start_soon(look, other, 1)

@@ -279,8 +279,8 @@ async def test_an_inspection_reads_the_beginning_of_files_and_no_more(gate: Orig
         (Reply(200, b"<html>"), Reason.NOT_A_PLAYLIST, "no HLS playlist"),
         (Reply(200, LIVE.replace("#EXTINF:2,\n1.ts\n", "").encode()), Reason.NO_SEGMENTS, "no segment yet"),
         (Reply(502), Reason.UNREACHABLE, "origin of this stream cannot be reached"),
-        (Reply(502, headers={"X-Origin-Answer": "302 to /x"}), Reason.UNREACHABLE, "answered: 302 to /x."),
-        (Reply(503), Reason.UNREACHABLE, "not ready"),
+        (Reply(502, headers={"X-Origin-Answer": "302 to /x"}), Reason.UNREACHABLE, "not give it: 302 to /x."),
+        (Reply(503), Reason.GATE, "not ready"),
         (Reply(418), Reason.UNREACHABLE, "answered 418"),
     ],
 )

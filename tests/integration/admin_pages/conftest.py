@@ -20,6 +20,7 @@ def visitor(database_url: str) -> Iterator[TestClient]:
             "admin_password_hash": PASSWORD_HASH,
             "database_url": database_url,
             "stream_root": "/srv/streams",
+            "hls_server_internal_url": "",
         }
     )
     with TestClient(create_app(settings), base_url="https://tickets.example", follow_redirects=False) as client:

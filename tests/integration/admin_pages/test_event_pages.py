@@ -1,10 +1,15 @@
 """The pages of events."""
 
+import json
 import re
+from datetime import UTC, datetime
 
+import anyio
 import pytest
 from starlette.testclient import TestClient
 
+from control_plane.storage.database import Database
+from control_plane.storage.models_admin import EventTrouble
 from tests.support.console import EVENT, NOWHERE, answer_yes, create, generate, question, validate
 
 
@@ -114,3 +119,31 @@ def test_what_does_not_exist_has_a_page_of_its_own(admin: TestClient, path: str)
     assert answer.status_code == 404
     assert "There is nothing here" in answer.text
     assert "Sign out" in answer.text
+
+
+def test_trouble_with_the_stream_is_shown_with_what_is_wrong_and_since_when(
+    admin: TestClient, event: str, database_url: str
+) -> None:
+    assert "in trouble" not in admin.get(event).text
+    anyio.run(in_trouble, database_url, event.rpartition("/")[2])
+    page = admin.get(event).text
+    assert re.search(r"The stream is in trouble since <time[^>]*>1 May 2100, 17:30 UTC</time>", page)
+    assert "Fault(" not in page
+    assert "<code>low/&lt;7&gt;.ts</code>: It is empty." in page
+    assert "Trouble" in admin.get("/admin").text
+
+
+async def in_trouble(database_url: str, event_id: str) -> None:
+    database, at = Database(database_url), datetime(2100, 5, 1, 17, 30, tzinfo=UTC)
+    faults = json.dumps([["low/<7>.ts", "error", "empty", "It is empty."]])
+    async with database.write() as db:
+        db.add(EventTrouble(event_id=event_id, since=at, seen_at=at, faults=faults))
+    await database.close()
+
+
+def test_a_stream_is_tested_from_its_event(admin: TestClient, event: str) -> None:
+    assert f'href="{event}/stream"' in admin.get(event).text
+    page = admin.get(f"{event}/stream")
+    assert page.status_code == 200
+    assert "HLS_SERVER_INTERNAL_URL is empty" in page.text
+    assert admin.get(f"{NOWHERE}/stream").status_code == 404

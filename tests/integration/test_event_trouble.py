@@ -1,0 +1,197 @@
+"""Trouble with a stream is told once, with what is wrong, and once that it is over; each event for itself."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.keys import KeyRing
+from control_plane.notifying import event_trouble
+from control_plane.notifying.outbox import Topic
+from control_plane.schemas import utc_now
+from control_plane.storage.database import Database
+from control_plane.storage.models import Event
+from control_plane.streaming.playlist_reader import PlaylistReader
+from control_plane.streaming.probe import Probe
+from control_plane.streaming.stream_watch import StreamWatch
+from control_plane.viewing.trouble import Kind, Trouble, TroubleReports
+from tests.support.api import SEALER
+from tests.support.forging import SECRET
+from tests.support.hooks import add_event, add_webhook, outbox_of
+from tests.support.origin import Origin, Reply
+
+pytestmark = pytest.mark.anyio
+NOW = utc_now()
+STARTED = NOW - timedelta(hours=1)
+MASTER = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\nhigh.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow.m3u8\n"
+SEGMENT = b"\x47\x1f\xff\x10".ljust(188, b"\xff") * 3
+
+
+class Watched:
+    """A gate, a database with a webhook, and a watch that looks every ten seconds of a time of its own."""
+
+    def __init__(self, database: Database, gate: Origin, probe: Probe) -> None:
+        self.database, self.gate, self.probe = database, gate, probe
+        self.watch, self.reports = StreamWatch(probe), TroubleReports()
+        self.seconds = 0.0
+
+    @property
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.seconds)
+
+    async def look(self, times: int = 1, *moving: tuple[Event, str]) -> None:
+        for _ in range(times):
+            self.seconds += event_trouble.EVERY_SECONDS
+            for event, name in moving:
+                self.put(event, name)
+            await event_trouble.look_around(self.database, self.watch, self.reports, self.now, self.seconds)
+
+    def put(self, event: Event, name: str) -> None:
+        """Write a live playlist whose newest segment is a new one."""
+        number = int(self.seconds)
+        told = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{number}\n#EXTINF:2,\n{number}.ts\n"
+        self.gate.put(f"/streams/{event.id}/{name}.m3u8", told)
+        self.gate.put(f"/streams/{event.id}/{number}.ts", SEGMENT)
+
+    async def two_renditions(self) -> Event:
+        event = await add_event(self.database, STARTED)
+        self.gate.put(f"/streams/{event.id}/stream.m3u8", MASTER)
+        return event
+
+    async def told(self) -> list[dict[str, Any]]:
+        return [json.loads(message.body)["data"] for message in await outbox_of(self.database)]
+
+    async def standing(self, event: Event) -> list[tuple[str, str]]:
+        async with self.database.read() as db:
+            found = await event_trouble.of_events(db, [event.id])
+        return [(fault.file, fault.reason.value) for fault in found[event.id][1]] if found else []
+
+
+@pytest.fixture
+def gate() -> Iterator[Origin]:
+    running = Origin()
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def watched(database_url: str, gate: Origin) -> AsyncIterator[Watched]:
+    database = Database(database_url, SEALER)
+    probe = Probe(PlaylistReader(gate.url, KeySource.open(None, SECRET, KeyRing.for_signing)), look_seconds=20)
+    await add_webhook(database, "https://hooks.example.org/", [Topic.EVENT_TROUBLE])
+    yield Watched(database, gate, probe)
+    await probe.close()
+    await database.close()
+
+
+async def test_a_rendition_that_stands_still_is_told_once_and_once_that_it_goes_on(watched: Watched) -> None:
+    event, sound = await watched.two_renditions(), await watched.two_renditions()
+    well = [(sound, "high"), (sound, "low")]
+    with capture_logs() as logs:
+        await watched.look(4, (event, "high"), (event, "low"), *well)
+        assert await watched.told() == []
+        await watched.look(12, (event, "high"), *well)
+        assert await watched.standing(event) == [("low.m3u8", "stands-still")]
+        await watched.look(12, (event, "high"), (event, "low"), *well)
+    assert await watched.standing(event) == []
+    began, over = await watched.told()
+    assert (began["eventId"], began["isOver"], began["eventTitle"]) == (event.id, False, "Concert")
+    [fault] = began["faults"]
+    assert (fault["file"], fault["reason"]) == ("low.m3u8", "stands-still")
+    assert (over["eventId"], over["isOver"], over["faults"]) == (event.id, True, [])
+    assert over["since"] == began["since"]
+    assert [(line["event"], line["event_id"]) for line in logs] == [
+        ("event_trouble", event.id),
+        ("event_trouble_over", event.id),
+    ]
+
+
+async def test_one_bad_look_is_no_trouble_and_trouble_that_flickers_is_one(watched: Watched) -> None:
+    event = await watched.two_renditions()
+    live = (event, "high"), (event, "low")
+    path = f"/streams/{event.id}/stream.m3u8"
+    for turn in range(10):
+        watched.gate.answer(path, Reply(502) if turn % 2 else Reply(200, MASTER.encode()))
+        await watched.look(1, *live)
+    assert await watched.told() == []
+    for turn in range(20):
+        watched.gate.answer(path, Reply(502) if turn % 4 < 2 else Reply(200, MASTER.encode()))
+        await watched.look(1, *live)
+    assert [told["isOver"] for told in await watched.told()] == [False]
+
+
+async def test_a_newest_segment_that_is_missing_or_empty_is_told(watched: Watched) -> None:
+    event = await watched.two_renditions()
+    await watched.look(1, (event, "high"), (event, "low"))
+    for name, reply in (("gone", Reply(404)), ("empty", Reply(200))):
+        watched.gate.put(
+            f"/streams/{event.id}/high.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:900\n#EXTINF:2,\n{name}.ts\n"
+        )
+        watched.gate.answer(f"/streams/{event.id}/{name}.ts", reply)
+        await watched.look(2, (event, "low"))
+        assert (f"{name}.ts", "missing" if name == "gone" else "empty") in await watched.standing(event)
+
+
+async def test_what_viewers_report_is_told_at_once_and_is_over_a_minute_after_the_last(watched: Watched) -> None:
+    event = await add_event(watched.database, STARTED)
+    watched.gate.put(f"/streams/{event.id}/stream.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-ENDLIST\n")
+    event_without_reports = await watched.two_renditions()
+    for _ in range(4):
+        watched.reports.report_trouble(event.id, "a session", Trouble(Kind.MISSING, "9.ts", 404), watched.seconds)
+        await watched.look(1, (event_without_reports, "high"), (event_without_reports, "low"))
+    [began] = await watched.told()
+    assert began["eventId"] == event.id
+    assert ("9.ts", "viewers") in {(fault["file"], fault["reason"]) for fault in began["faults"]}
+
+
+async def test_an_event_that_has_just_begun_is_given_a_minute(watched: Watched) -> None:
+    event = await add_event(watched.database, NOW)
+    await watched.look(5)
+    assert await watched.told() == []
+    await watched.look(3)
+    [began] = await watched.told()
+    assert (began["eventId"], began["faults"][0]["reason"]) == (event.id, "missing")
+
+
+async def test_what_is_over_closed_or_not_on_yet_is_in_no_trouble(watched: Watched) -> None:
+    await add_event(watched.database, NOW + timedelta(hours=1))
+    await add_event(watched.database, NOW - timedelta(hours=9))
+    await add_event(watched.database, STARTED, is_active=False)
+    closing = await add_event(watched.database, STARTED)
+    await watched.look(3)
+    assert [told["eventId"] for told in await watched.told()] == [closing.id]
+    async with watched.database.write() as db:
+        (await db.get_one(Event, closing.id)).is_active = False
+    await watched.look(8)
+    assert [told["isOver"] for told in await watched.told()] == [False, True]
+
+
+async def test_a_gate_that_is_away_says_nothing_about_streams(watched: Watched) -> None:
+    await watched.two_renditions()
+    watched.gate.stop()
+    await watched.look(4)
+    assert await watched.told() == []
+
+
+async def test_two_processes_tell_it_once_and_neither_ends_what_the_other_sees(watched: Watched) -> None:
+    event = await add_event(watched.database, STARTED)
+    other = Watched(watched.database, watched.gate, Probe(None))
+    await watched.look(3)
+    for _ in range(12):
+        other.seconds = watched.seconds
+        await other.look()
+        await watched.look()
+    assert [told["eventId"] for told in await watched.told()] == [event.id]
+
+
+async def test_a_recording_in_order_is_read_once_a_minute(watched: Watched) -> None:
+    event = await add_event(watched.database, STARTED)
+    told = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n#EXT-X-ENDLIST\n"
+    watched.gate.put(f"/streams/{event.id}/stream.m3u8", told)
+    await watched.look(12)
+    assert len(watched.gate.asked) == 2
