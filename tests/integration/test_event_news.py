@@ -111,7 +111,8 @@ async def test_what_ended_long_ago_is_no_news(database: Database) -> None:
 
 async def test_an_event_with_a_stream_begins_when_that_does(database: Database, gate: Origin, probe: Probe) -> None:
     await add_webhook(database, "https://hooks.example.org/")
-    late, early = await add_event(database, START), await add_event(database, START + timedelta(minutes=50))
+    late = await add_event(database, START)
+    early = await add_event(database, START + timedelta(minutes=50), hold_until_start=False)
     await look(database, 10, probe)
     assert await told(database) == []
     await go_on(gate, late, database, probe, 20)
