@@ -8,9 +8,12 @@ import pytest
 from control_plane.ticketing import csv_text
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=cmd|' /C calc'!A0"])
-def test_formulas_are_defused(text: str) -> None:
-    assert csv_text.defused(text) == f"'{text}"
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize("before", ["", "\t", "\r", "\n", ";", "seat;", "a,", "a|"])
+def test_formulas_are_defused_at_the_start_and_after_every_separator(before: str, text: str) -> None:
+    defused = csv_text.defused(before + text)
+    assert defused.endswith(f"{before[-1:]}'{text}")
+    assert csv_text.restored(defused) == before + text
 
 
 @pytest.mark.parametrize("text", ["", "front row", "a=b", "1-2", "'=1"])
