@@ -23,6 +23,7 @@ class Asked:
     target: str
     headers: dict[str, str]
     raw: str
+    body: bytes = b""
     at: float = field(default_factory=time.monotonic)
 
 
@@ -131,7 +132,10 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = origin.reply_to(Asked(self.command, self.path, headers, f"{self.requestline}\n{self.headers}"))
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            reply = origin.reply_to(
+                Asked(self.command, self.path, headers, f"{self.requestline}\n{self.headers}", body)
+            )
             threading.Event().wait(reply.delay)
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
@@ -141,7 +145,7 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(reply.body)
 
-        do_HEAD = do_POST = do_GET  # noqa: N815
+        do_HEAD = do_POST = do_OPTIONS = do_GET  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

@@ -1,0 +1,124 @@
+"""What an origin says about reports and scripts means nothing to Chromium when it comes under the portal's name."""
+
+import base64
+import hashlib
+import json
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+
+import pytest
+from playwright.sync_api import BrowserContext, sync_playwright
+
+from tests.support.certificates import certificate
+from tests.support.edge import Edge
+from tests.support.origin import Asked, Origin
+from tests.support.stack import StackUnderTest, free_port
+from tests.support.waiting import eventually
+
+COLLECT = "/hls/collect"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("certificate"), "localhost")
+
+
+@pytest.fixture(scope="module")
+def loud(shown: Path) -> Iterator[Origin]:
+    """An origin that collects reports about itself and about whoever passes its headers on."""
+    origin = Origin(certificate=shown)
+    origin.start()
+    yield origin
+    origin.stop()
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory, loud: Origin, shown: Path) -> Iterator[tuple[Edge, str]]:
+    """Give an edge that speaks TLS, too, and its address there."""
+    settings = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": loud.url}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(shown))  # the machine's own may be set, and the environment wins
+        gate = StackUnderTest(tmp_path_factory.mktemp("edge"), settings=settings)
+    port = free_port()
+    server = gate.home / "run" / "nginx" / "site" / "server.conf"
+    keys = f"ssl_certificate {shown};\nssl_certificate_key {shown};\n"
+    server.write_text(f"{server.read_text()}listen 127.0.0.1:{port} ssl;\n{keys}")
+    try:
+        gate.start()
+        yield Edge(gate, loud), f"https://localhost:{port}"
+    finally:
+        gate.stop()
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory, shown: Path) -> Iterator[BrowserContext]:
+    """Run a Chromium that takes the certificate for a good one and sends its reports at once."""
+    der = ssl.PEM_cert_to_DER_cert(shown.read_text().partition("-----BEGIN PRIVATE")[0])
+    public = subprocess.run(
+        ["openssl", "x509", "-inform", "der", "-noout", "-pubkey"], input=der, capture_output=True, check=True
+    ).stdout
+    spki = base64.b64encode(hashlib.sha256(ssl.PEM_cert_to_DER_cert(_as_certificate(public))).digest()).decode()
+    arguments = ["--no-sandbox", "--short-reporting-delay", f"--ignore-certificate-errors-spki-list={spki}"]
+    with sync_playwright() as playwright:
+        profile = str(tmp_path_factory.mktemp("profile"))
+        running = playwright.chromium.launch_persistent_context(
+            profile, executable_path=which("chromium"), args=arguments
+        )
+        yield running
+        running.close()
+
+
+def _as_certificate(public: bytes) -> str:
+    """Let ssl's reader of PEM read a public key."""
+    return public.decode().replace("PUBLIC KEY", "CERTIFICATE")
+
+
+def reports(origin: Origin) -> dict[str, str]:
+    """Give the headers that ask for reports about whatever comes with them."""
+    endpoint = {"url": f"https://localhost:{origin.port}{COLLECT}"}
+    policy = {"report_to": "nel", "max_age": 86_400, "success_fraction": 1.0, "failure_fraction": 1.0}
+    group = {"group": "nel", "max_age": 86_400, "endpoints": [endpoint]}
+    return {"Report-To": json.dumps(group), "NEL": json.dumps(policy)}
+
+
+def commands(origin: Origin) -> dict[str, str]:
+    """Give headers that a page of the portal could have, and an origin may not."""
+    elsewhere = f"https://localhost:{origin.port}{COLLECT}"
+    return {
+        "Content-Type": "text/html",
+        "Set-Cookie": "from-the-origin=1; Path=/; Secure",
+        "Refresh": f"0; url={elsewhere}?refresh",
+        "Link": f"<{elsewhere}?link>; rel=preload; as=fetch",
+    }
+
+
+def collected(origin: Origin) -> list[Asked]:
+    return [asked for asked in list(origin.asked) if asked.target.startswith(COLLECT)]
+
+
+def test_an_origin_collects_reports_of_itself_and_none_of_the_portal(
+    edge: tuple[Edge, str], loud: Origin, context: BrowserContext
+) -> None:
+    gate, address = edge
+    event = loud.add_event()
+    script = f"<script>fetch('https://localhost:{loud.port}{COLLECT}?script')</script>"
+    for name in ("page.vtt", "1.ts", "stream.m3u8"):
+        loud.put(f"/{event}/{name}", script, **reports(loud), **commands(loud))
+    loud.put("/itself.html", "<p>the origin itself</p>", **{"Content-Type": "text/html"}, **reports(loud))
+    folder = f"{address}/t/{gate.token(event)}/streams/{event}"
+    page = context.new_page()
+    page.goto(f"{folder}/page.vtt")  # as a page of its own, in which no script may run
+    page.goto(address)
+    for name in ("page.vtt", "1.ts", "stream.m3u8"):
+        assert page.evaluate("url => fetch(url).then(answer => answer.text())", f"{folder}/{name}") == script
+    page.goto(f"https://localhost:{loud.port}/hls/itself.html")
+    # Reports go out together: when those about the origin itself have come, others would have, too.
+    told = eventually(lambda: b"".join(asked.body for asked in collected(loud)), within=60, what="a report")
+    assert b"itself.html" in told
+    assert b"/streams/" not in told
+    assert address.encode() not in told
+    assert {asked.target for asked in collected(loud)} == {COLLECT}, "no script, no preload, no refresh"
+    assert context.cookies() == []
