@@ -6,12 +6,15 @@ It never follows a redirect and never logs what it sends.
 import secrets
 from typing import Any, Final, NamedTuple
 
+import anyio
 import httpx2
 
 from authz_sidecar.clock_check import ClockCheck
 from authz_sidecar.settings import SidecarSettings
 
 _ANSWER_MARGIN_SECONDS: Final = 5.0
+_ORIGINS_SECONDS: Final = 2.0  # an older control plane says nothing of origins with the feed: it is asked so often
+_ORIGINS_SELDOM_SECONDS: Final = 60.0
 _NO_SENSE: Final = (400, 413, 422)
 
 
@@ -41,13 +44,17 @@ class ControlPlaneLink:
         self.clock_check = ClockCheck()
         self._wait = f"{wait:g}"
         self._name = {"edge": settings.edge_name, "instance": secrets.token_hex(4)}
+        self._origins_told: str | None = None  # the tag that came with the feed; None where it says none
+        self._origins_news = anyio.Event()
 
     async def ask(self, cursor: str, *, wait: bool) -> FeedAnswer:
         """Return what comes after the cursor; with `wait`, once there is something or the poll interval is over."""
         query = self._name | {"cursor": cursor, "wait": self._wait if wait else "0"}
+        query["origins"] = self._origins_told or ""
         response = await self._client.get("/internal/feed", params=query)
         response.raise_for_status()
         self.clock_check.note(response.headers.get("Date"))
+        self._note_origins(response.headers.get("X-Origins"))
         following = response.links.get("next", {}).get("url", "")
         return FeedAnswer(response.content, httpx2.URL(following).params.get("cursor"))
 
@@ -58,6 +65,17 @@ class ControlPlaneLink:
         if response.status_code in _NO_SENSE:
             raise ReportRefused(f"answered {response.status_code}")
         response.raise_for_status()
+
+    def _note_origins(self, told: str | None) -> None:
+        if told != self._origins_told:
+            self._origins_told = told
+            self._origins_news.set()
+
+    async def origins_may_differ(self) -> None:
+        """Return once the list may have become another one: as the feed says, or after some seconds."""
+        with anyio.move_on_after(_ORIGINS_SECONDS if self._origins_told is None else _ORIGINS_SELDOM_SECONDS):
+            await self._origins_news.wait()
+        self._origins_news = anyio.Event()
 
     async def origins(self, known: str) -> tuple[str, bytes] | None:
         """Return the tag and the list of events' own origins; None when it is the one whose tag is `known`.

@@ -1,4 +1,4 @@
-"""Events with an origin of their own: asked of the control plane every few seconds, kept in memory and in a file.
+"""Events with an origin of their own: asked of the control plane when the feed says so, kept in memory and in a file.
 
 It must never delay or fail a verdict. While the control plane is away, what is known goes on, also after a restart.
 """
@@ -22,7 +22,6 @@ from authz_sidecar.contract.origin_credentials import Credentials
 from authz_sidecar.contract.playback_token import EVENT_ID
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 
-ASK_EVERY_SECONDS: Final = 2.0
 _FIRST_ANSWER_SECONDS: Final = 1.0
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -70,6 +69,9 @@ class Source(NamedTuple):
 class OriginList(Protocol):
     """The control plane's side of the list."""
 
+    async def origins_may_differ(self) -> None:
+        """Return once the list may have become another one."""
+
     async def origins(self, known: str) -> tuple[str, bytes] | None:
         """Return the list's tag and the list; None when it is the one whose tag is `known`.
 
@@ -99,7 +101,7 @@ class Origins:
         while True:
             if is_heard:
                 pause = _FIRST_PAUSE_SECONDS
-                await anyio.sleep(ASK_EVERY_SECONDS)
+                await self.control_plane.origins_may_differ()
             else:
                 await anyio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter is no secret
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS if self._is_known else _EAGER_PAUSE_SECONDS)

@@ -94,6 +94,7 @@ def create_app(settings: Settings) -> Starlette:
             begin(edges.run, services.database, services.receipts, stop)
             begin(listening.run, services.database, stop)
             begin(revocation_feed.watch, services.database, stop)
+            begin(services.origin_news.run, stop)
             begin(services.heartbeats.run, stop)
             begin(services.key_uses.run, stop)
             begin(services.dispatcher.run, stop)

@@ -22,6 +22,7 @@ from control_plane.revoking.edges import Receipts
 from control_plane.revoking.feed_pages import FeedPages
 from control_plane.settings import Settings
 from control_plane.storage.database import Database
+from control_plane.streaming.origin_news import OriginNews
 from control_plane.streaming.playlist_reader import PlaylistReader
 from control_plane.streaming.probe import Probe
 from control_plane.streaming.stream_watch import StreamWatch
@@ -50,6 +51,7 @@ class Services:
     dispatcher: Dispatcher
     feed_pages: FeedPages
     unnamed_proxies: UnnamedProxies
+    origin_news: OriginNews
     shared_counts: RedisCounts | None = None
     receipts: Receipts = field(default_factory=Receipts)
     clients: Clients = field(default_factory=Clients)
@@ -93,6 +95,7 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
         audit_queue=AuditQueue(database),
         dashboard=Dashboard(database, silence),
         feed_pages=FeedPages(database),
+        origin_news=OriginNews(database),
         retention=Retention(timedelta(days=settings.audit_retention_days)),
         unnamed_proxies=UnnamedProxies(settings.trusted_proxies),
         shared_counts=shared_counts,

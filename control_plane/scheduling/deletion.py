@@ -17,7 +17,9 @@ from control_plane.notifying.outbox import Topic
 from control_plane.refusals import Conflict
 from control_plane.revoking import revocation_feed
 from control_plane.scheduling import events
+from control_plane.storage.announcements import announce
 from control_plane.storage.models import Event, RevocationChange, Ticket, ViewingSession
+from control_plane.streaming import origins
 from control_plane.ticketing import tickets
 
 _UNCONFIRMED: Final = "This would delete the event, all of its tickets and their history. Confirm it with its title."
@@ -34,6 +36,7 @@ async def delete_event(db: AsyncSession, event_id: str, title: str, now: datetim
     await db.execute(delete(Ticket).where(Ticket.event_id == event.id), execution_options=_UNSEEN)
     await db.execute(delete(Event).where(Event.id == event.id), execution_options=_UNSEEN)
     db.expunge(event)
+    announce(db, origins.TOPIC)
 
 
 async def delete_ticket(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:

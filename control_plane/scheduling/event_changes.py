@@ -27,6 +27,7 @@ from control_plane.refusals import Conflict
 from control_plane.scheduling import doors, events, revival
 from control_plane.scheduling.doors import Doors
 from control_plane.schemas import EventDraft, EventUpdate, utc_now
+from control_plane.storage.announcements import announce
 from control_plane.storage.models import Event, Ticket, ViewingSession, new_id
 from control_plane.streaming import origins
 from control_plane.viewing import sessions
@@ -43,6 +44,7 @@ async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[
     begins = await revival.make_way(db, Kind.EVENT, [draft.id], now) if draft.id else {}
     event = Event(**values, created_at=now, updated_at=now, tokens_not_before=begins.get(values["id"], 0))
     db.add(event)
+    announce(db, origins.TOPIC)
     try:
         await db.flush()
     except IntegrityError:
@@ -62,7 +64,7 @@ async def update_event(
     expiry, devices = events.ticket_expiry(event), event.max_devices
     if wanted.hold_until_start and not event.hold_until_start and event.doors == Doors.OPEN:
         event.doors = None  # whoever wants it held again wants the plan to be followed
-    origins.move(event, source)
+    origins.move(db, event, source)
     for name, value in (wanted.model_dump(exclude={"version", "stream_url"}) | {"updated_at": now}).items():
         setattr(event, name, value)
     await db.flush()

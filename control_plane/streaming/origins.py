@@ -15,9 +15,11 @@ from authz_sidecar.contract import origin_credentials
 from authz_sidecar.contract.origin_addresses import Place, read_address
 from authz_sidecar.contract.origin_credentials import Credentials
 from control_plane.refusals import Conflict, FieldRefused
+from control_plane.storage.announcements import announce
 from control_plane.storage.models import Event
 from control_plane.storage.sealing import SealBroken, sealer_of
 
+TOPIC: Final = "origins"  # announced wherever an event's own origin may have become another one
 _LONGEST_ACCESS: Final = timedelta(hours=168)
 _TOKENS_OUTLIVE_TICKETS: Final = timedelta(seconds=65)  # a minute, and the gate's leeway
 _NO_ADDRESS: Final = "Please enter an address like https://media.example.org/live/ or https://media.example.org/a.m3u8."
@@ -45,8 +47,9 @@ class OwnOrigin(NamedTuple):
 
 def show(db: AsyncSession, event: Event, header: str | None, query: str | None) -> None:
     """Let the event's own origin be shown these from now on. Raise Conflict, FieldRefused or SecretsKeyMissing."""
-    if event.stream_url is None:
+    if event.stream_url is None and (header or query):
         raise Conflict("This event has no stream source of its own that anything could be shown to.")
+    announce(db, TOPIC)
     event.origin_header = _sealed(db, _checked("header", header or "").header)
     event.origin_query = _sealed(db, _checked("query", query or "").query)
 
@@ -56,8 +59,9 @@ def shown(event: Event) -> dict[str, bool]:
     return {"header": event.origin_header is not None, "query": event.origin_query is not None}
 
 
-def move(event: Event, stream_url: str | None) -> None:
+def move(db: AsyncSession, event: Event, stream_url: str | None) -> None:
     """Let an event's stream come from elsewhere. What one host was shown is never shown to another one."""
+    announce(db, TOPIC)  # its time may be another one, too
     if _place_of(event.stream_url) != _place_of(stream_url):
         event.origin_header = event.origin_query = None
     event.stream_url = stream_url

@@ -51,8 +51,8 @@ async def _is_answered(services: Services, question: Question, send: Send) -> bo
         handout = await internal_api.next_page(services, question)
     except Exception:  # noqa: BLE001 - it happens once more on the ordinary way, which knows what to answer
         return False
-    headers = [*_HEADERS, (b"content-length", b"%d" % len(handout.body))]
-    headers += [(b"link", internal_api.link(handout).encode())] if handout.page.next else []
+    length = (b"content-length", b"%d" % len(handout.body))
+    headers = [*_HEADERS, length, *internal_api.headers_of(services, handout)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": handout.body})
     services.metrics.note_feed_answer(time.perf_counter() - began)

@@ -2,8 +2,7 @@
 
 import hmac
 import math
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import anyio
@@ -16,7 +15,7 @@ from control_plane.revoking.edges import Instance
 from control_plane.revoking.feed_pages import Handout
 from control_plane.schemas import utc_now
 from control_plane.state import Request, Services
-from control_plane.streaming import origins
+from control_plane.streaming import origin_news
 from control_plane.viewing import activity
 from control_plane.viewing.activity import NAME
 from control_plane.views.requests import services
@@ -28,6 +27,7 @@ class Question(NamedTuple):
     cursor: str
     wait: float
     who: Instance | None
+    origins: str | None = None  # the tag of the list that it was told of last; None from an older sidecar
 
 
 async def feed(request: Request) -> Response:
@@ -37,19 +37,24 @@ async def feed(request: Request) -> Response:
     Asking with a cursor is the receipt: what comes before it is in force where the question comes from.
     """
     shown = request.headers.get("x-internal-api-key", "").encode()
-    handout = await next_page(services(request), question(services(request), shown, request.query_params))
-    headers = {"Link": link(handout)} if handout.page.next else None
+    app = services(request)
+    handout = await next_page(app, question(app, shown, request.query_params))
+    headers = {name.decode(): value.decode() for name, value in headers_of(app, handout)}
     return Response(handout.body, headers=headers, media_type="application/json")
 
 
 def question(app: Services, shown_key: bytes, query: Mapping[str, str]) -> Question:
     """Read a question. Raise TokenUnusable or MalformedRequest."""
     _check_key(app, shown_key)
-    return Question(query.get("cursor", ""), _wait_seconds(query.get("wait", "0")), _instance(query))
+    wait = _wait_seconds(query.get("wait", "0"))
+    return Question(query.get("cursor", ""), wait, _instance(query), query.get("origins"))
 
 
-def link(handout: Handout) -> str:
-    return f'<?cursor={handout.page.next}>; rel="next"'
+def headers_of(app: Services, handout: Handout) -> Iterator[tuple[bytes, bytes]]:
+    if handout.page.next:
+        yield b"link", f'<?cursor={handout.page.next}>; rel="next"'.encode()
+    if app.origin_news.tag is not None:
+        yield b"x-origins", app.origin_news.tag.encode()
 
 
 async def report_activity(request: Request) -> Response:
@@ -68,14 +73,11 @@ async def list_origins(request: Request) -> Response:
     """Answer with the addresses of events that have an origin of their own; 304 when the asker knows them."""
     check_key(request)
     async with services(request).database.read() as db:
-        found = await origins.by_event(db, utc_now())
-    shown = {event_id: own.credentials._asdict() for event_id, own in found.items() if any(own.credentials)}
-    response = JSONResponse({"origins": {event_id: own.url for event_id, own in found.items()}, "credentials": shown})
-    tag = f'"{sha256(response.body).hexdigest()[:32]}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={"ETag": tag})
-    response.headers["ETag"] = tag
-    return response
+        found = await origin_news.read(db, utc_now())
+    headers = {"ETag": f'"{found.tag}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(found.body, headers=headers, media_type="application/json")
 
 
 async def health(request: Request) -> Response:
@@ -105,10 +107,11 @@ def _check_key(app: Services, shown: bytes) -> None:
 async def next_page(app: Services, question: Question) -> Handout:
     """Wait for what is asked for, and count the follower for as long as its question is open."""
     with app.metrics.following():
-        return await _next_page(app, *question)
+        return await _next_page(app, question)
 
 
-async def _next_page(app: Services, asked: str, wait: float, who: Instance | None) -> Handout:
+async def _next_page(app: Services, question: Question) -> Handout:
+    asked, wait, who, known = question
     deadline, announcements = anyio.current_time() + wait, app.database.announcements
     is_noted = who is None
     while True:
@@ -117,7 +120,8 @@ async def _next_page(app: Services, asked: str, wait: float, who: Instance | Non
         if who and not is_noted:
             is_noted = _note_question(app, who, asked, handout.page)
         is_late = anyio.current_time() >= deadline or announcements.is_closed
-        if not handout.is_empty or handout.page.snapshot or is_late:
+        is_news = not handout.is_empty or handout.page.snapshot or app.origin_news.is_news_to(known)
+        if is_news or is_late:
             _note_answer(app, who, handout)
             return handout
         with anyio.move_on_at(deadline):

@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, sync_playwright
 
 from tests.support.certificates import certificate
 from tests.support.edge import Edge
-from tests.support.origin import Asked, Origin
+from tests.support.origin import Asked, Origin, Reply
 from tests.support.stack import StackUnderTest, free_port
 from tests.support.waiting import eventually
 
@@ -30,6 +30,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loud(shown: Path) -> Iterator[Origin]:
     """An origin that collects reports about itself and about whoever passes its headers on."""
     origin = Origin(certificate=shown)
+    welcome = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
+    origin.answer("/collect", Reply(200, b"", welcome))
     origin.start()
     yield origin
     origin.stop()
@@ -118,6 +120,7 @@ def test_an_origin_collects_reports_of_itself_and_none_of_the_portal(
     # Reports go out together: when those about the origin itself have come, others would have, too.
     told = eventually(lambda: b"".join(asked.body for asked in collected(loud)), within=60, what="a report")
     assert b"itself.html" in told
+    assert {asked.method for asked in collected(loud)} == {"POST"}, "none about another site, which would ask first"
     assert b"/streams/" not in told
     assert address.encode() not in told
     assert {asked.target for asked in collected(loud)} == {COLLECT}, "no script, no preload, no refresh"

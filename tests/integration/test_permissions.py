@@ -61,6 +61,7 @@ CONSOLE: Final[dict[Call, Permission | None]] = {
     ("POST", "/admin/events/{event_id:uuid}/open-doors"): Permission.EVENTS,
     ("GET", "/admin/events/{event_id:uuid}/close-doors"): None,
     ("POST", "/admin/events/{event_id:uuid}/close-doors"): Permission.EVENTS,
+    ("POST", "/admin/events/{event_id:uuid}/origin-credentials"): Permission.EVENTS,
     ("GET", "/admin/events/{event_id:uuid}/deactivate"): None,
     ("POST", "/admin/events/{event_id:uuid}/deactivate"): Permission.EVENTS,
     ("GET", "/admin/events/{event_id:uuid}/reactivate"): None,

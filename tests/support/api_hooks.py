@@ -97,7 +97,10 @@ _TRUE: Final[dict[str, Callable[[Any], Mapping[str, Any] | str]]] = {
     "POST /api/admin/account/totp/disable": lambda _: proof(),
     "POST /api/admin/account/totp/confirm": lambda case: {"code": _asker(case).code},
     "POST /api/admin/events": lambda _: {"streamUrl": None, "id": None} | window(),
-    "PUT /api/admin/events/{event_id}/origin-credentials": lambda _: {"header": "X-Key: abc", "query": "a=b"},
+    "PUT /api/admin/events/{event_id}/origin-credentials": lambda _: {
+        "header": None,
+        "query": None,
+    },  # it has no origin
     "PUT /api/admin/events/{event_id}": lambda _: {"streamUrl": None, "version": 1} | window(),
     "POST /api/admin/events/{event_id}/tokens/import": lambda _: _STOCK.codes_to_import(),
     "POST /api/admin/tokens/bulk-revoke": lambda _: {"tokenIds": [_STOCK.ticket()["id"], _STOCK.ticket()["id"]]},

@@ -8,10 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from authz_sidecar.origins import ASK_EVERY_SECONDS, Origins, OriginsRefused, Source, parse
+from authz_sidecar.origins import Origins, OriginsRefused, Source, parse
 
 pytestmark = pytest.mark.anyio
 ONE, TWO = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+ASK_EVERY_SECONDS = 2.0
 AWAY = httpx2.ConnectError("away")
 
 
@@ -27,6 +28,9 @@ class Given:
         self.answers = list(answers)
         self.asked_at: list[float] = []
         self.known: list[str] = []
+
+    async def origins_may_differ(self) -> None:
+        await anyio.sleep(ASK_EVERY_SECONDS)
 
     async def origins(self, known: str) -> tuple[str, bytes] | None:
         self.asked_at.append(anyio.current_time())
