@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Tickets: the right to watch one event.")
 
 NamesArgument = Annotated[
-    list[str], typer.Argument(metavar="TICKET...", help="Codes or ids; - reads them from standard input, one a line.")
+    list[str], typer.Argument(metavar="TICKET...", help="Codes or ids; - reads them from standard input, one per line.")
 ]
 
 
@@ -27,7 +27,7 @@ def generate_tickets(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print what the console exports.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate tickets, all of them or none, and print their codes, one a line."""
+    """Generate tickets, all of them or none, and print their codes, one per line."""
     from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
     from control_plane.running.home import UsageError  # noqa: PLC0415
 

@@ -31,6 +31,7 @@ async def test_a_good_code_is_answered_with_everything_a_player_needs(admin: Adm
     assert expires_at == datetime.fromisoformat(ticket["expiresAt"])
     assert expires_at == datetime.fromisoformat(times["endsAt"]) + timedelta(hours=48)
     assert body == {
+        "isHeld": False,
         "playbackBaseUrl": "",  # the streams are where the question was asked
         "streamPath": f"/streams/{event_id}/stream.m3u8",
     }
