@@ -156,9 +156,8 @@ def test_it_goes_on_in_a_window_of_its_own_with_code_and_seat(
     with context.expect_page() as opened:
         frame.locator("#player [data-open-window]").click()
     window = opened.value
-    window.wait_for_function("document.getElementById('code')?.value !== ''")
+    eventually(lambda: window.input_value("#code") == ticket.code, what="the code is in the window's field")
     assert window.url == f"{portal}/"
-    assert window.input_value("#code") == ticket.code
     assert not window.locator("[data-open-window]:visible").count()
     window.click("#watch")
     plays_in(window)
@@ -187,5 +186,5 @@ def test_a_page_that_nobody_named_shows_nothing(context: BrowserContext, portal:
     page = context.new_page()
     frame = framed(page, f"{STRANGER}:{site_port}")
     assert portal
-    assert frame.url.startswith("chrome-error:")
+    eventually(lambda: page.title() and frame.url.startswith("chrome-error:"), what="the frame is refused")
     page.close()
