@@ -44,6 +44,7 @@ log = structlog.get_logger()
 
 ROUTES: Final[list[BaseRoute]] = [
     Route("/", portal.portal),
+    Route("/tv", portal.tv),
     Route("/logo", portal.logo),
     Route("/api/openapi.json", api_docs.show_document),
     Route("/api/docs", api_docs.show_page),

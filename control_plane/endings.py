@@ -15,6 +15,8 @@ class Ending(StrEnum):
     TIMEOUT = "timeout"  # silent for so long that another device was given the seat
     TAKEN_OVER = "taken-over"  # another device asked for the seat, and the event allows that
     YIELDED = "yielded"  # another device came while this one was only waiting for the start
+    ON_TV = "on-tv"  # the viewer moved to a TV
+    STOPPED = "stopped"  # the viewer stopped this TV on the phone that had let it in
     KICKED = "kicked"  # an organiser ended this session
     DEVICES = "devices"  # the event lets fewer devices in than before
     EXPIRED = "expired"  # the ticket has ended
@@ -25,9 +27,9 @@ class Ending(StrEnum):
 
 
 # Another device of the viewer's has the seat: 409, where the others are 404.
-MOVED: Final = frozenset({Ending.TAKEN_OVER, Ending.YIELDED})
+MOVED: Final = frozenset({Ending.TAKEN_OVER, Ending.YIELDED, Ending.ON_TV})
 # Somebody wanted these: a page that hears one does not come back by itself.
-MEANT: Final = MOVED | {Ending.REPLACED, Ending.KICKED, Ending.DEVICES, Ending.DELETED}
+MEANT: Final = MOVED | {Ending.REPLACED, Ending.STOPPED, Ending.KICKED, Ending.DEVICES, Ending.DELETED}
 
 _OVER: Final = "This session has ended. Please enter your access code again."
 SENTENCES: Final[Mapping[str, str]] = {
@@ -36,6 +38,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     Ending.TIMEOUT: "Your session has expired due to inactivity. Please re-enter your access code.",
     Ending.TAKEN_OVER: "Your session has been started on another device.",
     Ending.YIELDED: "Your code was entered on another device while this one was waiting for the start.",
+    Ending.ON_TV: "This is now playing on your TV.",
+    Ending.STOPPED: "This was stopped on the device that started it.",
     Ending.KICKED: "The event organizer has ended this session. Please contact them if you think this is a mistake.",
     Ending.DEVICES: "The event organizer now lets this code be used on fewer devices at a time.",
     Ending.EXPIRED: "This code has expired.",

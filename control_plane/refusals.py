@@ -90,6 +90,11 @@ class TokenFinal(Refusal):
     sentence = "This playback token lasts until the ticket ends and is not renewed."
 
 
+class TvCodeUnusable(Refusal):
+    reason = "tv-code"
+    sentence = "This TV code is wrong or has expired. Please look at the TV for the current one."
+
+
 class TooManyAttempts(Refusal):
     reason = "rate-limited"
     sentence = "Too many attempts. Please wait a moment and try again."

@@ -21,6 +21,7 @@ DONE: Final = "ok"
 REDEEM: Final = "ticket.redeem"  # a session has begun with a code
 RESUME: Final = "session.resume"  # a session has begun in place of the browser's last one
 LINK: Final = "token.issue"  # a player got a URL with a token; the first one of its session began it
+APPROVE: Final = "tv.approve"  # a TV was let in by the code that it shows; its session has begun
 REFRESH: Final = "token.refresh"
 END: Final = "session.end"  # its detail says why; one entry for all that a revocation or a deactivation has ended
 LOOK_UP: Final = "ticket.look-up"  # somebody asked for an event's status with a code that is none of its tickets'

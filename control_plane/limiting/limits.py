@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Final, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +18,8 @@ _FEW_GUESSES: Final = Limit("few-guesses", 5, 60)
 _MANY_GUESSES: Final = Limit("guesses", 60, 60)
 _SIGN_INS: Final = Limit("sign-ins", 10, 60)
 _SECOND_FACTORS: Final = Limit("second-factors", 10, 600)
+_TV_CODES: Final = Limit("tv-codes", 100, 600)  # a house full of TVs, each with a new code every ten minutes
+_TV_QUESTIONS: Final = Limit("tv-questions", 30, 60)
 _REFRESHES: Final = 12
 
 
@@ -36,7 +39,7 @@ class Limits:
     def __init__(self, token_seconds: int, shared: SharedCounts | None = None) -> None:
         self._shared = shared
         self._refreshes = Limit("refreshes", _REFRESHES, token_seconds)
-        limits = _FEW_GUESSES, _SIGN_INS, _SECOND_FACTORS, self._refreshes
+        limits = _FEW_GUESSES, _SIGN_INS, _SECOND_FACTORS, _TV_CODES, _TV_QUESTIONS, self._refreshes
         self._windows = {limit.name: MovingWindow(limit) for limit in limits}
         self._guesses = Guesses(_MANY_GUESSES, shared)
 
@@ -74,6 +77,14 @@ class Limits:
     async def count_second_factor(self, user_id: str) -> None:
         """Count one code given with the right password; raise TooManyAttempts past the tenth in ten minutes."""
         _refuse_for(await self._hit(_SECOND_FACTORS, user_id))
+
+    async def count_tv_code(self, address: str) -> None:
+        """Count one code that a TV wants to show; raise TooManyAttempts past the hundredth in ten minutes."""
+        _refuse_for(await self._hit(_TV_CODES, network_of(address)))
+
+    async def count_tv_question(self, device_code: str) -> None:
+        """Count a TV's question whether it was let in; raise TooManyAttempts past the thirtieth in a minute."""
+        _refuse_for(await self._hit(_TV_QUESTIONS, sha256(device_code.encode()).hexdigest()))
 
     async def count_refresh(self, sid: str) -> None:
         """Count one refresh of a session; raise TooManyAttempts past the twelfth in a token's life."""

@@ -31,6 +31,25 @@ class Resumption(ViewerSchema):
     sid: str | None = Field(default=None, pattern=re.compile(r"^[0-9A-Za-z_-]{1,64}\Z"))
 
 
+class TvQuestion(ViewerSchema):
+    """What `POST /api/tv/codes` gave the TV."""
+
+    device_code: str = Field(pattern=re.compile(r"^[0-9A-Za-z_-]{1,64}\Z"))
+
+
+class TvPageApproval(ViewerSchema):
+    """The code on the TV, however it is written."""
+
+    user_code: str = Field(min_length=1, max_length=40)
+
+
+class TvApproval(TvPageApproval):
+    """The code of a ticket beside it, and whether it may take the seat of another device."""
+
+    code: Code
+    takeover: bool = False
+
+
 class StatusQuery(ViewerSchema):
     """The code may be left out by a page that shows its playback token as a bearer: addresses are logged."""
 
@@ -99,6 +118,34 @@ class TvLink(ViewerSchema):
     qr: str
     expires_at: datetime
     own_session: bool
+
+
+class TvCodeShown(ViewerSchema):
+    """`userCode` is what people read, `deviceCode` the TV's own secret; `qr` leads a phone to the portal."""
+
+    user_code: str
+    device_code: str
+    verification_url: str
+    qr: str
+    expires_in: int
+    interval: int
+
+
+class TvWaiting(ViewerSchema):
+    """Nobody has approved yet; ask again after so many seconds."""
+
+    interval: int
+
+
+class TvApproved(ViewerSchema):
+    """`moved` when the page's own session gave the TV its seat, and is over."""
+
+    approved: bool
+    moved: bool
+
+
+class TvPlan(ViewerSchema):
+    pauses_here: bool
 
 
 class Alive(ViewerSchema):

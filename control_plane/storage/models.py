@@ -141,6 +141,8 @@ class ViewingSession(Base):
     client_ip: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(400))
     carrier: Mapped[str] = mapped_column(String(16), default="header")
+    # Of a TV: the resume hash of the browser that let it in.
+    approved_by: Mapped[str | None] = mapped_column(String(64))
     resume_hash: Mapped[str | None] = mapped_column(String(64), index=True)
     # `iat` and `exp` of its newest token: what decides from when a lifted revocation lets tokens pass again, and
     # until when an entry of the feed must be kept.
@@ -171,6 +173,21 @@ class ViewingSession(Base):
 def is_watching(alive_since: datetime) -> ColumnElement[bool]:
     """Find the viewing sessions of those who watch now: not ended, and not silent since then."""
     return and_(ViewingSession.ended_at.is_(None), ViewingSession.last_seen_at > alive_since)
+
+
+class TvCode(Base):
+    """A code that a TV shows, and once somebody has approved it, the session that the TV may collect."""
+
+    __tablename__ = "tv_code"
+
+    device_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_code: Mapped[str] = mapped_column(String(16), unique=True)
+    client_ip: Mapped[str] = mapped_column(String(45))
+    user_agent: Mapped[str] = mapped_column(String(400))
+    expires_at: Mapped[datetime]
+    sid: Mapped[str | None] = mapped_column(String(64))
+
+    __table_args__ = (Index(None, "expires_at"),)
 
 
 class RevocationChange(Base):

@@ -16,7 +16,7 @@ from control_plane.revoking import revocation_feed
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import Ticket, ViewingSession
-from control_plane.viewing import sessions
+from control_plane.viewing import sessions, tv_codes
 
 _EVERY_SECONDS: Final = 60
 _AT_ONCE: Final = 200  # sessions a transaction: other writers wait for it
@@ -50,6 +50,7 @@ async def clear_up(database: Database) -> None:
             ended = await end_forgotten(db, utc_now(), _AT_ONCE)
     async with database.write() as db:
         await revocation_feed.forget_expired(db, utc_now())
+        await tv_codes.forget_expired(db, utc_now())
 
 
 async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:

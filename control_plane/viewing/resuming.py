@@ -16,7 +16,7 @@ from control_plane.endings import MEANT, Ending
 from control_plane.refusals import NoSession
 from control_plane.storage.models import ViewingSession
 from control_plane.ticketing import tickets
-from control_plane.viewing import sessions
+from control_plane.viewing import redeeming, sessions
 from control_plane.viewing.sessions import Attempt, Device, Grant, SeatRules
 
 
@@ -47,12 +47,12 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
     await sessions.live_of(db, ticket.id)
     await db.refresh(last)
     tickets.check_admission(ticket, event, now)
-    attempt = Attempt(ticket, event, device, rules, now, takeover=False, replaces=last)
+    attempt = Attempt(ticket, event, device, rules, now, takeover=False, replaces=last, approved_by=last.approved_by)
     if tab.claims:  # by itself, so it takes no seat from another tab
         attempt = replace(attempt, device=replace(device, resume_secret=None), kept_hash=last.resume_hash)
     if last.end_reason in (MEANT if tab.claims else MEANT - {Ending.REPLACED}):
         raise sessions.why_over(last)
-    return await sessions.begin(db, attempt)
+    return await redeeming.begin(db, attempt)
 
 
 async def _session_of(db: AsyncSession, device: Device, tab: Tab, now: datetime) -> ViewingSession:

@@ -5,7 +5,6 @@ redemptions exactly one wins on any database. Ending a session writes to the rev
 transaction, so that its token stops at every edge.
 """
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +12,6 @@ from functools import cache
 from hashlib import sha256
 
 from sqlalchemy import Select, bindparam, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
@@ -26,18 +24,15 @@ from control_plane.notifying.outbox import Topic
 from control_plane.refusals import (
     SessionOver,
     SessionTakenOver,
-    TakenOverTooOften,
-    TicketInUse,
     TokenFinal,
     TokenUnusable,
 )
 from control_plane.revoking import revocation_feed
 from control_plane.storage.models import Event, Ticket, ViewingSession
 from control_plane.ticketing import tickets
-from control_plane.viewing import takeovers
 
 TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
-_SHOWN_USER_AGENT = 400
+SHOWN_USER_AGENT = 400
 _SYSTEM = Actor.system()
 
 
@@ -85,7 +80,8 @@ class Grant:
 class Attempt:
     """A device that was admitted and asks for a seat; `replaces` is the session that the asking page had.
 
-    A page that showed its token keeps the resume hash of its session, and its browser the secret.
+    A page that showed its token keeps the resume hash of its session, and its browser the secret. A TV is let in by a
+    browser, `approved_by` its resume hash, and may have the seat of the `page` that plays there.
     """
 
     ticket: Ticket
@@ -96,15 +92,8 @@ class Attempt:
     takeover: bool
     replaces: ViewingSession | None = None
     kept_hash: str | None = None
-
-
-async def redeem(
-    db: AsyncSession, code: str, device: Device, rules: SeatRules, now: datetime, *, takeover: bool = False
-) -> Grant:
-    """Begin a session with a code. Raise UnknownCode, an admission refusal, TicketInUse or TakenOverTooOften."""
-    ticket, event = await tickets.find_by_code(db, code, for_update=True)
-    tickets.check_admission(ticket, event, now)
-    return await begin(db, Attempt(ticket, event, device, rules, now, takeover))
+    page: ViewingSession | None = None
+    approved_by: str | None = None
 
 
 async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime) -> Claims:
@@ -122,7 +111,7 @@ async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datet
     if is_good and claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
         raise TokenFinal
     session.last_seen_at = max(session.last_seen_at, now)
-    return _next_claims(session, ticket, event, rules, now)
+    return next_claims(session, ticket, event, rules, now)
 
 
 def check_grace(claims: Claims, now: datetime) -> None:
@@ -154,74 +143,7 @@ def end_of_session(session: ViewingSession, now: datetime) -> Change:
     return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
 
 
-async def begin(db: AsyncSession, attempt: Attempt) -> Grant:
-    """Begin the session that an admitted device asks for. Raise TicketInUse."""
-    ticket, event, device = attempt.ticket, attempt.event, attempt.device
-    live = await live_of(db, ticket.id)
-    own = _own(live, attempt)
-    session = ViewingSession(
-        sid=secrets.token_urlsafe(16),
-        ticket_id=ticket.id,
-        seat=await free_a_seat(db, attempt, live, own),
-        started_at=attempt.now,
-        last_seen_at=attempt.now,
-        client_ip=device.address,
-        user_agent=device.user_agent[:_SHOWN_USER_AGENT],
-    )
-    secret = None if attempt.kept_hash else await _secret_for(db, device)
-    session.resume_hash = digest(secret) if secret else attempt.kept_hash
-    claims = _next_claims(session, ticket, event, attempt.rules, attempt.now)
-    db.add(session)
-    if is_first := ticket.redeemed_at is None:
-        ticket.redeemed_at, ticket.redeemed_ip = attempt.now, device.address
-    try:
-        await db.flush()
-    except IntegrityError:  # somebody took the seat between our look and now
-        raise TicketInUse(can_take_over=_may_take_over(event)) from None
-    if is_first:
-        await news.of_ticket(db, Topic.TICKET_REDEEMED, ticket, attempt.now)
-    await news.of_start(db, session.sid, ticket, event, attempt.now)
-    return Grant(event, ticket, claims, secret)
-
-
-async def free_a_seat(
-    db: AsyncSession, attempt: Attempt, live: Sequence[ViewingSession], own: ViewingSession | None
-) -> int:
-    """Return a seat without a live session, ending one for it where the rules allow.
-
-    Raise TicketInUse or TakenOverTooOften.
-    """
-    by = Actor.viewer(attempt.device.address)
-    if own:
-        await end(db, own, Ending.REPLACED, attempt.now, by)
-        return own.seat
-    free = set(range(attempt.event.max_devices)) - {session.seat for session in live}
-    if free:
-        return min(free)
-    quietest = min(live, key=lambda session: session.last_seen_at)
-    await end(db, quietest, await _why_it_goes(db, attempt, quietest), attempt.now, by)
-    return quietest.seat
-
-
-async def _why_it_goes(db: AsyncSession, attempt: Attempt, quietest: ViewingSession) -> Ending:
-    """Say why the quietest session gives its seat to who asks. Raise TicketInUse or TakenOverTooOften."""
-    silent_since = max(quietest.last_seen_at, attempt.rules.counting_since)
-    if attempt.now - silent_since > attempt.rules.silence:
-        return Ending.TIMEOUT
-    if attempt.rules.nothing_plays(attempt.event, attempt.now):
-        return Ending.YIELDED
-    if not (attempt.takeover and _may_take_over(attempt.event)):
-        raise TicketInUse(can_take_over=_may_take_over(attempt.event))
-    if pause := await takeovers.pause(db, attempt.ticket.id, attempt.now):
-        raise TakenOverTooOften(pause)
-    return Ending.TAKEN_OVER
-
-
-def _may_take_over(event: Event) -> bool:
-    return event.session_policy == "takeover"
-
-
-def _next_claims(session: ViewingSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Claims:
+def next_claims(session: ViewingSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Claims:
     """Say what the next token says: never older than a lifted revocation demands, nor good beyond the ticket."""
     issued_at = max(int(now.timestamp()), ticket.tokens_not_before, event.tokens_not_before)
     expires_at = min(issued_at + rules.token_seconds, latest_expiry(ticket))
@@ -243,20 +165,6 @@ async def live_of(db: AsyncSession, ticket_id: str) -> Sequence[ViewingSession]:
 def _live() -> Select[ViewingSession]:
     query = select(ViewingSession).where(ViewingSession.ticket_id == bindparam("of"), ViewingSession.ended_at.is_(None))
     return query.order_by(ViewingSession.sid).with_for_update()
-
-
-def _own(live: Sequence[ViewingSession], attempt: Attempt) -> ViewingSession | None:
-    """Return the live session that the asking page had, or else the one of another tab of the same browser."""
-    if attempt.replaces in live:
-        return attempt.replaces
-    secret = attempt.device.resume_secret
-    return next((session for session in live if secret and session.resume_hash == digest(secret)), None)
-
-
-async def _secret_for(db: AsyncSession, device: Device) -> str:
-    """Return the browser's secret, with which all of its tabs resume, or a new one: nobody else's is taken over."""
-    secret = device.resume_secret
-    return secret if secret and await last_session(db, secret) else secrets.token_urlsafe(24)
 
 
 async def last_session(db: AsyncSession, secret: str) -> ViewingSession | None:

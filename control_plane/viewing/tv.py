@@ -21,7 +21,7 @@ from control_plane.notifying.outbox import Topic
 from control_plane.refusals import TicketInUse, TokenUnusable
 from control_plane.storage.models import Event, Ticket, ViewingSession
 from control_plane.ticketing import tickets
-from control_plane.viewing import sessions
+from control_plane.viewing import redeeming, sessions
 from control_plane.viewing.sessions import Attempt, Device, SeatRules
 
 CARRIER: Final = "path"
@@ -58,10 +58,21 @@ async def link(
 async def stop(db: AsyncSession, claims: Claims, address: str, now: datetime) -> bool:
     """End the TV's own session and give its seat back. Return whether there was one: a lent one plays on."""
     page, _, _ = await _page(db, claims, now)
-    session = await _tv_of(db, page)
+    session = await _tv_of(db, page) or await _approved_by(db, page)
     if session:
-        await sessions.end(db, session, Ending.RELEASED, now, Actor.viewer(address))
+        reason = Ending.STOPPED if session.approved_by else Ending.RELEASED  # a page would come back by itself
+        await sessions.end(db, session, reason, now, Actor.viewer(address))
     return session is not None
+
+
+async def would_pause(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime) -> bool:
+    """Tell whether a TV would need the page's own seat. Raise TokenUnusable or SessionOver."""
+    page, _, event = await _page(db, claims, now)
+    live = await sessions.live_of(db, page.ticket_id)
+    others = [one for one in live if one is not page]
+    give_way = any(now - max(one.last_seen_at, rules.counting_since) > rules.silence for one in others)
+    has_tv = any(one.resume_hash == _tie(page) for one in others)
+    return len(live) >= event.max_devices and not give_way and not has_tv
 
 
 async def _page(db: AsyncSession, claims: Claims, now: datetime) -> tuple[ViewingSession, Ticket, Event]:
@@ -82,11 +93,17 @@ async def _tv_of(db: AsyncSession, page: ViewingSession) -> ViewingSession | Non
     return await db.scalar(query.where(ViewingSession.resume_hash == _tie(page)).with_for_update())
 
 
+async def _approved_by(db: AsyncSession, page: ViewingSession) -> ViewingSession | None:
+    mine = ViewingSession.ticket_id == page.ticket_id, ViewingSession.ended_at.is_(None)
+    query = select(ViewingSession).where(*mine, ViewingSession.approved_by == page.resume_hash)
+    return await db.scalar(query.with_for_update())
+
+
 async def _begin(db: AsyncSession, attempt: Attempt, page: ViewingSession) -> ViewingSession | None:
     """Begin a session on a free or silent seat; None where there is no such seat."""
     live = await sessions.live_of(db, attempt.ticket.id)
     try:
-        seat = await sessions.free_a_seat(db, attempt, live, None)
+        seat = await redeeming.free_a_seat(db, attempt, live, None)
     except TicketInUse:
         return None
     return await _add(db, _new_session(attempt, page, seat))

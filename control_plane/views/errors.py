@@ -29,6 +29,7 @@ _STATUS: Final[dict[type[Exception], int]] = {
     refusals.SetupLinkUnusable: 403,
     refusals.SessionOver: 404,
     refusals.NotFound: 404,
+    refusals.TvCodeUnusable: 404,
     refusals.TicketInUse: 409,
     refusals.SessionTakenOver: 409,
     refusals.Conflict: 409,

@@ -24,9 +24,18 @@ _YEAR_SECONDS: Final = 31_536_000
 
 
 async def portal(request: Request) -> Response:
+    return _page(request, "portal.html")
+
+
+async def tv(request: Request) -> Response:
+    """Show what a TV shows: a code to approve on the phone."""
+    return _page(request, "tv.html")
+
+
+def _page(request: Request, template: str) -> Response:
     app, wish = services(request), request.query_params.get("lang")
     language = locales.choose(request.headers.get("accept-language", ""), wish, request.cookies.get(LANGUAGE_COOKIE))
-    response = HTMLResponse(TEMPLATES.get_template("portal.html").render(_context(app, language)))
+    response = HTMLResponse(TEMPLATES.get_template(template).render(_context(app, language)))
     response.headers["Content-Security-Policy"] = content_security_policy(app)
     response.headers["Vary"] = "Accept-Language, Cookie"
     if wish in locales.LANGUAGES:

@@ -39,7 +39,7 @@ from control_plane.storage.models import Event, Ticket
 from control_plane.streaming.event_status import Status
 from control_plane.ticketing import tickets
 from control_plane.ticketing.codes import parse_code
-from control_plane.viewing import sessions
+from control_plane.viewing import redeeming, sessions
 from control_plane.viewing.sessions import Device, Grant
 from control_plane.views.answers import as_json
 from control_plane.views.endpoints import Call, endpoint
@@ -72,7 +72,7 @@ async def _redeem(request: Request, app: Services, asked: Asking) -> Grant:
     wish = await _redemption(request)
     asked.code = code = parse_code(wish.code)
     async with app.database.write() as db:
-        grant = await sessions.redeem(db, code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
+        grant = await redeeming.redeem(db, code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
         done(db, request, audit.REDEEM, grant.claims, grant.ticket.id, {"takeover": True} if wish.takeover else None)
     return grant
 

@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from control_plane.views import published_api, resume_api, trouble_api, tv_api, viewer_api
+from control_plane.views import published_api, resume_api, trouble_api, tv_api, tv_codes_api, viewer_api
 from control_plane.views.endpoints import routes_of
 
 VIEWER_ENDPOINTS: Final = (
     *viewer_api.ENDPOINTS,
     *resume_api.ENDPOINTS,
     *tv_api.ENDPOINTS,
+    *tv_codes_api.ENDPOINTS,
     *trouble_api.ENDPOINTS,
     *published_api.ENDPOINTS,
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
+from playwright.sync_api import Route
 
 from tests.support.people import Organiser
 from tests.support.screen import Device
@@ -30,6 +31,9 @@ def open_tv(device: Device, code: str) -> str:
     device.page.mouse.move(200, 200)
     device.page.get_by_role("button", name="Watch on TV").click()
     device.page.get_by_role("dialog", name="Watch on TV").wait_for()
+    device.plays()
+    device.page.get_by_text("VLC or another player").click()
+    device.page.get_by_role("button", name="Get a link").click()
     return eventually(lambda: device.page.input_value("#tv-url"), what="a link")
 
 
@@ -127,3 +131,103 @@ def test_the_panel_closes_with_the_session(open_device: OpenDevice, organiser: O
     assert device.page.locator("dialog[open]").count() == 0
     device.page.get_by_role("button", name="code").click()
     device.page.wait_for_selector("#code", state="visible")
+
+
+def show_code(tv: Device) -> str:
+    """Open the TV's page; return the code on it."""
+    tv.page.goto(f"{tv.url}/tv")
+    return eventually(lambda: tv.page.inner_text("#tv-page-code"), what="a code on the TV")
+
+
+def open_panel(device: Device) -> None:
+    device.page.mouse.move(200, 200)
+    device.page.get_by_role("button", name="Watch on TV").click()
+    device.page.get_by_role("dialog", name="Watch on TV").wait_for()
+
+
+def approve(device: Device, tv_code: str, button: str) -> None:
+    open_panel(device)
+    device.page.fill("#tv-code", tv_code.lower())
+    device.page.get_by_role("button", name=button, exact=True).click()
+
+
+def test_the_panel_changes_nothing_until_play_on_the_tv_moves_the_picture_there_and_back(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    phone, tv = open_device(width=390, height=844), open_device(width=1280, height=720)
+    code = show_code(tv)
+    assert tv.accessibility_faults() == []
+    phone.enter(organiser.tickets(recording)[0].code)
+    phone.plays()
+    open_panel(phone)
+    phone.plays()
+    assert f"{phone.url.removeprefix('http://')}/tv" in phone.page.inner_text(".tv-address")
+    assert phone.accessibility_faults() == []
+    phone.page.fill("#tv-code", "BBBB-BBBB")
+    play = phone.page.get_by_role("button", name="Play on the TV and pause here", exact=True)
+    play.click()
+    eventually(lambda: "wrong or has expired" in phone.page.inner_text(".tv-words"), what="a wrong code is said")
+    phone.plays()
+    phone.page.fill("#tv-code", code.lower())
+    play.click()
+    reason, words = phone.ended()
+    assert (reason, "This is now playing on your TV." in words) == ("on-tv", True)
+    tv.plays(within=30)
+    tv.page.reload()
+    tv.plays()
+    phone.page.get_by_role("button", name="Watch here", exact=True).click()
+    phone.plays()
+    assert tv.ended(within=30)[0] == "taken-over"
+    tv.page.locator("#ended-again").click()
+    eventually(lambda: tv.page.inner_text("#tv-page-code") not in {"", code}, what="a new code")
+
+
+def test_with_a_second_seat_the_page_plays_on_beside_the_tv(
+    open_device: OpenDevice, organiser: Organiser, pair: str
+) -> None:
+    page, tv = open_device(), open_device(width=1920, height=1080)
+    code = show_code(tv)
+    page.enter(organiser.tickets(pair)[0].code)
+    page.plays()
+    approve(page, code, "Play on the TV")
+    tv.plays(within=30)
+    page.plays()
+    page.page.get_by_role("button", name="Stop on TV").click()
+    assert tv.ended(within=45)[0] == "stopped"
+    page.plays()
+
+
+def test_the_qr_code_leads_a_phone_to_the_portal_where_the_tickets_code_is_all_it_takes(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    phone, tv = open_device(width=390, height=844), open_device(width=1280, height=720)
+    tv_code, code = show_code(tv), organiser.tickets(recording)[0].code
+    phone.page.goto(f"{phone.url}/#tv={tv_code.replace('-', '')}")
+    eventually(lambda: tv_code in phone.page.inner_text("#entry-lead"), what="which TV it is")
+    assert "#" not in phone.page.url
+    phone.page.fill("#code", code)
+    phone.page.get_by_role("button", name="Play on the TV").click()
+    reason, _ = phone.ended()
+    assert reason == "on-tv"
+    tv.plays(within=30)
+
+
+def test_a_tv_without_modules_plays_by_itself(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
+    """As browsers of before 2018: the plain script, the browser's own HLS, the cookie."""
+    tv = open_device(width=1280, height=720)
+
+    def without_modules(route: Route) -> None:
+        html = route.fetch().text()
+        route.fulfill(
+            body=html.replace('type="module"', 'type="text/x-unknown"').replace(" nomodule", ""),
+            content_type="text/html; charset=utf-8",
+        )
+
+    tv.context.route("**/tv", without_modules)
+    code = show_code(tv)
+    viewer = httpx2.Client(base_url=tv.url)
+    ticket = organiser.tickets(recording)[0].code
+    viewer.post("/api/tv/approve", json={"userCode": code, "code": ticket}).raise_for_status()
+    moving = "() => (document.querySelector('body > video')?.currentTime ?? 0) > 1"
+    eventually(lambda: tv.page.evaluate(moving), within=30, what="the TV plays")
+    viewer.close()

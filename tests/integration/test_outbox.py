@@ -16,7 +16,7 @@ from control_plane.revoking import revocation
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models_admin import Webhook, WebhookDelivery
-from control_plane.viewing import sessions
+from control_plane.viewing import redeeming, sessions
 from control_plane.viewing.sessions import Device, SeatRules
 from tests.support.api import SEALER
 from tests.support.hooks import add_event, add_ticket, add_webhook, outbox_of
@@ -122,11 +122,11 @@ async def test_the_life_of_a_ticket_is_told_without_its_code_or_an_address(datab
     event = await add_event(database, NOW - timedelta(hours=1))
     ticket = await add_ticket(database, event)
     async with database.write() as db:
-        grant = await sessions.redeem(db, ticket.code, PHONE, RULES, NOW)
+        grant = await redeeming.redeem(db, ticket.code, PHONE, RULES, NOW)
     async with database.write() as db:
         await sessions.release(db, grant.claims, NOW, Actor.viewer("192.0.2.10"))
     async with database.write() as db:
-        again = await sessions.redeem(db, ticket.code, PHONE, RULES, NOW)
+        again = await redeeming.redeem(db, ticket.code, PHONE, RULES, NOW)
     async with database.write() as db:
         await revocation.revoke(db, ticket.id, NOW)
     told = [json.loads(message.body) for message in await outbox_of(database)]
@@ -151,7 +151,7 @@ async def test_a_deactivated_event_tells_of_every_session_that_it_ended_once(dat
     for number in range(5):
         ticket = await add_ticket(database, event, f"CODE000{number}")
         async with database.write() as db:
-            sids.append((await sessions.redeem(db, ticket.code, PHONE, RULES, NOW)).claims.sid)
+            sids.append((await redeeming.redeem(db, ticket.code, PHONE, RULES, NOW)).claims.sid)
     for _ in range(2):
         async with database.write() as db:
             await revocation.deactivate(db, event.id, NOW)

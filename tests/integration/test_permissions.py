@@ -29,6 +29,7 @@ pytestmark = pytest.mark.anyio
 Call = tuple[str, str]  # a method and a path as it is written in the routes
 OPEN_TO_ALL: Final[dict[Call, str]] = {
     ("GET", "/"): "the portal, where viewers type their code",
+    ("GET", "/tv"): "the portal on a TV, which shows a code",
     ("GET", "/logo"): "the portal's",
     ("GET", "/api/openapi.json"): "describes the API, tells nothing of what is in it",
     ("GET", "/api/docs"): "the same for people",
@@ -38,6 +39,9 @@ OPEN_TO_ALL: Final[dict[Call, str]] = {
     ("DELETE", "/api/admin/session"): "the same",
     ("POST", "/api/tokens/validate"): "asks for a code",
     ("GET", "/api/events/{event_id:uuid}/status"): "asks for a code",
+    ("POST", "/api/tv/codes"): "gives a code that is good for nothing until somebody with a ticket approves it",
+    ("POST", "/api/tv/session"): "asks for the secret of such a code",
+    ("POST", "/api/tv/approve"): "asks for a ticket's code, and the TV's",
     ("GET", "/admin/login"): "the form to sign in",
     ("POST", "/admin/login"): "asks for the password itself",
     ("POST", "/admin/logout"): "ends the session it is shown, if any",

@@ -19,7 +19,7 @@ from control_plane.schemas import EventDraft
 from control_plane.storage.database import Database
 from control_plane.storage.models import Event, Ticket, ViewingSession
 from control_plane.ticketing import tickets
-from control_plane.viewing import sessions
+from control_plane.viewing import redeeming, sessions
 from control_plane.viewing.sessions import Device, Grant, SeatRules
 from tests.support.beating import beat
 
@@ -42,7 +42,7 @@ class House:
 
     async def redeem(self, device: Device, now: datetime, rules: SeatRules = RULES, *, takeover: bool = False) -> Grant:
         async with self.database.write() as db:
-            return await sessions.redeem(db, self.ticket.code, device, rules, now, takeover=takeover)
+            return await redeeming.redeem(db, self.ticket.code, device, rules, now, takeover=takeover)
 
     async def refresh(self, grant: Grant, now: datetime) -> int:
         async with self.database.write() as db:

@@ -14,7 +14,7 @@ from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import Ticket, ViewingSession
 from control_plane.storage.models_admin import AuditEntry
-from control_plane.viewing import reaper, sessions
+from control_plane.viewing import reaper, redeeming, sessions
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, make_settings, older, running
 
 pytestmark = pytest.mark.anyio
@@ -138,7 +138,7 @@ async def test_a_silent_device_whose_seat_is_claimed_timed_out(
         await db.execute(update(ViewingSession).values(last_seen_at=long_ago))
     services = replace(plane.services, rules=replace(plane.services.rules, counting_since=long_ago))
     async with services.database.write() as db:
-        await sessions.redeem(db, code, sessions.Device(LAPTOP, ""), services.rules, utc_now())
+        await redeeming.redeem(db, code, sessions.Device(LAPTOP, ""), services.rules, utc_now())
     assert await why_ended(plane) == ['{"reason": "timeout"}']
 
 
@@ -230,7 +230,7 @@ async def test_a_transaction_that_is_rolled_back_leaves_no_entry(plane: ControlP
     async def redeem_and_fail() -> None:
         async with plane.services.database.write() as db:
             device = sessions.Device(PHONE, "")
-            await sessions.redeem(db, ticket["code"], device, plane.services.rules, utc_now())
+            await redeeming.redeem(db, ticket["code"], device, plane.services.rules, utc_now())
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -109,6 +109,10 @@ _TRUE: Final[dict[str, Callable[[Any], Mapping[str, Any] | str]]] = {
     "POST /api/admin/webhooks": lambda _: {"url": HOOK_URL, "isActive": False},  # or each redemption tells all of them
     "PUT /api/admin/webhooks/{webhook_id}": lambda _: {"url": HOOK_URL, "isActive": False},
     "POST /api/tokens/validate": lambda _: {"code": _STOCK.ticket()["code"]},
+    "POST /api/playback/resume": lambda _: {"sid": None},
+    "POST /api/tv/session": lambda _: {"deviceCode": _STOCK.tv()["deviceCode"]},
+    "POST /api/tv/approve": lambda _: {"userCode": _STOCK.tv()["userCode"], "code": _STOCK.ticket()["code"]},
+    "POST /api/playback/tv/approve": lambda _: {"userCode": _STOCK.tv()["userCode"]},
 }
 _TRUE_QUERY: Final[dict[str, Callable[[], Mapping[str, str]]]] = {
     "GET /api/events/{event_id}/status": lambda: {"code": _STOCK.standing_ticket["code"]},

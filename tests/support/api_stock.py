@@ -132,6 +132,11 @@ class Stock:
         self._viewers.cookies.clear()
         return Watcher(answer.raise_for_status().json()["playbackToken"], answer.cookies["sg_resume"])
 
+    def tv(self) -> dict[str, Any]:
+        """Give what a TV is given that shows a code."""
+        headers = {"X-Forwarded-For": self.address()}
+        return dict(self._viewers.post("/api/tv/codes", headers=headers).raise_for_status().json())
+
     def webhook(self) -> str:
         """Add a webhook. There may be fifty: where requests have made as many, they go."""
         draft = {"url": HOOK_URL, "topics": ["event.ended"]}

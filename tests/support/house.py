@@ -16,7 +16,7 @@ from control_plane.schemas import EventDraft, EventUpdate
 from control_plane.storage.database import Database
 from control_plane.storage.models import Event, Ticket, ViewingSession
 from control_plane.ticketing import tickets
-from control_plane.viewing import sessions, tv
+from control_plane.viewing import redeeming, sessions, tv
 from control_plane.viewing.sessions import Device, Grant, SeatRules
 
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
@@ -38,7 +38,7 @@ class House:
 
     async def redeem(self, device: Device, now: datetime, ticket: int = 0, *, takeover: bool = False) -> Grant:
         async with self.database.write() as db:
-            return await sessions.redeem(db, self.tickets[ticket].code, device, RULES, now, takeover=takeover)
+            return await redeeming.redeem(db, self.tickets[ticket].code, device, RULES, now, takeover=takeover)
 
     async def refresh(self, claims: Claims, now: datetime) -> Claims:
         async with self.database.write() as db:

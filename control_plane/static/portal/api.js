@@ -45,6 +45,22 @@ export const heartbeat = (token) => post("/api/playback/heartbeat", { headers: b
 
 /** ownSession: for a player that shows what this page plays, and is no second device. */
 export const tvLink = (token, ownSession = false) => post("/api/playback/tv", { headers: bearer(token), body: JSON.stringify({ ownSession }) });
+/** pausesHere: whether this page would give a TV its own seat. */
+export const tvPlan = (token) => call("/api/playback/tv", { headers: bearer(token) });
+
+/** A page that watches lets the TV in that shows this code; moved: it has given it its own seat. */
+export function approveTvHere(token, userCode) {
+  const { body, headers } = asJson({ userCode });
+  return post("/api/playback/tv/approve", { body, headers: { ...headers, ...bearer(token) } });
+}
+
+/** With a ticket's code instead of a session. */
+export const approveTv = (userCode, code, takeover = false) => post("/api/tv/approve", asJson({ userCode, code, takeover }));
+
+/** What a TV asks: a code to show, and its session as soon as that is approved. */
+export const tvCode = () => post("/api/tv/codes");
+export const tvSession = (deviceCode) => post("/api/tv/session", asJson({ deviceCode }));
+
 export const stopTv = (token) => call("/api/playback/tv", { method: "DELETE", headers: bearer(token) });
 
 /** Gives the seat back; must outlive the page, and nobody waits for the answer. */

@@ -13,6 +13,8 @@ const button = byId("watch");
 const takeOver = byId("take-over");
 let busy = false;
 let countdown = new AbortController();
+/** What a code is for: `redeem(code, takeover)` asks with it, `words` are on the button, `accepted` goes on with the answer. */
+let purpose = { redeem: validate, words: "entry_submit" };
 
 /** kind: "error", "info" or "" (nothing to say). Only an error marks the field as wrong. */
 function say(sentence, kind = "") {
@@ -43,7 +45,7 @@ function dress(state) {
   busy = state === "busy" || state === "done";
   button.dataset.state = state;
   button.setAttribute("aria-disabled", String(state !== ""));
-  const words = { busy: "entry_checking", done: "entry_accepted" }[state] ?? "entry_submit";
+  const words = { busy: "entry_checking", done: "entry_accepted" }[state] ?? purpose.words;
   button.querySelector(".button-label").textContent = t(words);
 }
 
@@ -91,39 +93,42 @@ function askForCode() {
   field.focus();
 }
 
-async function submit(takeover, onAccepted) {
+async function submit(takeover) {
   if (button.getAttribute("aria-disabled") === "true") return;
   clear();
   const code = readCode();
   if (!code) return askForCode();
   dress("busy");
   try {
-    if (!takeover && await playsElsewhere({ code })) return explainOtherTab();
-    const grant = await validate(code, takeover);
+    if (!takeover && purpose.redeem === validate && await playsElsewhere({ code })) return explainOtherTab();
+    const grant = await purpose.redeem(code, takeover);
     dress("done");
     announce(t("entry_accepted"));
-    await onAccepted(grant, code);
+    await purpose.accepted(grant, code);
   } catch (error) {
     fail(error);
   }
 }
 
 /** onSubmit runs beside the first question to the server. Returns whether the address carried a code. */
-export function startCodeEntry(onAccepted, onSubmit) {
+export function startCodeEntry(accepted, onSubmit, wish = purpose) {
+  purpose = { ...wish, accepted };
+  dress("");
   field.addEventListener("input", clear);
-  takeOver.addEventListener("click", () => submit(true, onAccepted));
+  takeOver.addEventListener("click", () => submit(true));
   byId("code-form").addEventListener("submit", (event) => {
     event.preventDefault();
     onSubmit();
-    submit(false, onAccepted);
+    submit(false);
   });
   return watchCodeField();
 }
 
 /** As if the viewer had typed that code and wished to watch here, whatever another tab does. */
-export function watchHere(code, onAccepted) {
+export function watchHere(code, accepted) {
+  purpose = { redeem: validate, words: "entry_submit", accepted };
   showCodeEntry(code);
-  return submit(true, onAccepted);
+  return submit(true);
 }
 
 /** Back to the empty form, or with the code still in it when typing it again is all that is missing. */

@@ -7,6 +7,8 @@ export const ENDINGS = {
   timeout: { icon: "timer-off", again: "same" },
   "taken-over": { icon: "monitor-smartphone", again: "same", meant: true },
   yielded: { icon: "monitor-smartphone", again: "here", meant: true },
+  "on-tv": { icon: "tv", again: "here", meant: true },
+  stopped: { icon: "tv", again: "other", meant: true },
   kicked: { icon: "user-x", again: "other", meant: true },
   devices: { icon: "monitor-smartphone", again: "same", meant: true },
   expired: { icon: "clock", again: "other" },

@@ -1,0 +1,213 @@
+"""A TV shows a code and the phone approves it: who may, whose seat it takes, and how long a code is good."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import func, select, update
+
+from control_plane.schemas import utc_now
+from control_plane.storage.models import TvCode
+from control_plane.viewing import reaper, tv_codes
+from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
+from tests.support.leaks import remember
+
+pytestmark = pytest.mark.anyio
+TV_CODE = "This TV code is wrong or has expired. Please look at the TV for the current one."
+
+
+class Tv:
+    """A TV's browser at an address of its own."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.shown: dict[str, Any] = {}
+
+    async def show(self) -> str:
+        answer = await self.viewer.http.post("/api/tv/codes")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        self.shown = answer.json()
+        remember(self.shown["deviceCode"])
+        return str(self.shown["userCode"])
+
+    async def ask(self) -> httpx2.Response:
+        answer = await self.viewer.http.post("/api/tv/session", json={"deviceCode": self.shown["deviceCode"]})
+        return self.viewer._keep(answer)
+
+
+@pytest.fixture
+async def tv(plane: ControlPlane) -> AsyncIterator[Tv]:
+    async with plane.browser("192.0.2.99", **{"User-Agent": "Television/1"}) as http:
+        yield Tv(Viewer(http))
+
+
+async def approve(viewer: Viewer, user_code: str) -> httpx2.Response:
+    headers = {"Authorization": f"Bearer {viewer.token}"}
+    return await viewer.http.post("/api/playback/tv/approve", json={"userCode": user_code}, headers=headers)
+
+
+async def approve_with(viewer: Viewer, user_code: str, code: str, **more: bool) -> httpx2.Response:
+    return await viewer.http.post("/api/tv/approve", json={"userCode": user_code, "code": code} | more)
+
+
+async def plan(viewer: Viewer) -> bool:
+    answer = await viewer.http.get("/api/playback/tv", headers={"Authorization": f"Bearer {viewer.token}"})
+    return bool(answer.json()["pausesHere"])
+
+
+def word(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json().get("reason", "")
+
+
+async def test_the_code_is_short_without_look_alikes_and_its_qr_leads_to_the_portal(tv: Tv) -> None:
+    code = await tv.show()
+    assert len(code) == 8
+    assert not set(code) & set("0O1IlS5Z2B8AEUY") - set("BSZ")
+    assert tv.shown["verificationUrl"] == "http://tickets.example"
+    assert (tv.shown["expiresIn"], tv.shown["interval"]) == (600, 5)
+    assert tv.shown["qr"].startswith("<svg")
+    assert (await tv.show()) != code
+
+
+async def test_a_page_with_a_second_seat_lets_the_tv_in_and_plays_on(admin: Admin, phone: Viewer, tv: Tv) -> None:
+    ticket = await admin.ticket(maxDevices=2)
+    await phone.validate(ticket["code"])
+    code = await tv.show()
+    assert (await tv.ask()).json() == {"interval": 5}
+    assert not await plan(phone)
+    assert (await approve(phone, f"{code[:4]}-{code[4:].lower()} ")).json() == {"approved": True, "moved": False}
+    granted = await tv.ask()
+    assert granted.status_code == 200
+    assert granted.json()["event"]["id"] == ticket["eventId"]
+    assert cookies_of(granted).keys() == {"sg_playback", "sg_resume"}
+    assert (await phone.heartbeat()).status_code == 200
+    assert (await tv.viewer.heartbeat()).status_code == 200
+    assert claims_of(tv.viewer.token).sid != claims_of(phone.token).sid
+    stopped = await phone.http.delete("/api/playback/tv", headers={"Authorization": f"Bearer {phone.token}"})
+    assert stopped.json() == {"stopped": True}
+    assert word(await tv.viewer.heartbeat()) == (404, "stopped")
+
+
+async def test_without_one_the_page_gives_its_seat_and_can_have_it_back(
+    admin: Admin, phone: Viewer, laptop: Viewer, tv: Tv
+) -> None:
+    ticket = await admin.ticket()
+    await phone.validate(ticket["code"])
+    assert await plan(phone)
+    assert (await approve(phone, await tv.show())).json() == {"approved": True, "moved": True}
+    assert word(await phone.heartbeat()) == (409, "on-tv")
+    assert (await tv.ask()).status_code == 200
+    assert (await tv.viewer.resume(claims_of(tv.viewer.token).sid)).status_code == 200, "a TV can be reloaded"
+    assert word(await laptop.validate(ticket["code"], takeover=True)) == (409, "in-use")
+    offered = await phone.validate(ticket["code"])
+    assert (offered.status_code, offered.json()["canTakeOver"]) == (409, True)
+    assert (await phone.validate(ticket["code"], takeover=True)).status_code == 200
+    assert word(await tv.viewer.heartbeat()) == (409, "taken-over")
+
+
+async def test_a_phone_that_does_not_watch_lets_the_tv_in_with_a_code(admin: Admin, phone: Viewer, tv: Tv) -> None:
+    ticket = await admin.ticket()
+    assert word(await approve_with(phone, await tv.show(), "Wrong0Code12")) == (401, "unknown")
+    assert (await approve_with(phone, tv.shown["userCode"], ticket["code"])).json()["approved"]
+    assert (await tv.ask()).status_code == 200
+    assert (await admin.list("/tokens"))["data"][0]["status"] == "redeemed"
+    [session] = (await admin.list("/sessions"))["data"]
+    assert session["sid"] == claims_of(tv.viewer.token).sid
+
+
+async def test_a_phone_that_watches_and_types_its_code_moves_to_the_tv_as_well(
+    admin: Admin, phone: Viewer, tv: Tv
+) -> None:
+    ticket = await admin.ticket()
+    await phone.validate(ticket["code"])
+    assert (await approve_with(phone, await tv.show(), ticket["code"])).json() == {"approved": True, "moved": True}
+    assert word(await phone.heartbeat()) == (409, "on-tv")
+
+
+async def test_another_device_that_watches_is_not_put_out_without_being_asked(
+    admin: Admin, phone: Viewer, laptop: Viewer, tv: Tv
+) -> None:
+    ticket = await admin.ticket(sessionPolicy="takeover")
+    await laptop.validate(ticket["code"])
+    refused = await approve_with(phone, await tv.show(), ticket["code"])
+    assert (word(refused), refused.json()["canTakeOver"]) == ((409, "in-use"), True)
+    assert (await approve_with(phone, tv.shown["userCode"], ticket["code"], takeover=True)).json()["approved"]
+    assert word(await laptop.heartbeat()) == (409, "taken-over")
+
+
+async def test_each_code_is_good_once_on_both_sides(admin: Admin, phone: Viewer, tv: Tv) -> None:
+    ticket = await admin.ticket(maxDevices=3)
+    await phone.validate(ticket["code"])
+    code = await tv.show()
+    await approve(phone, code)
+    again = await approve(phone, code)
+    assert (word(again), again.json()["error"]) == ((404, "tv-code"), TV_CODE)
+    assert (await tv.ask()).status_code == 200
+    assert word(await tv.ask()) == (404, "tv-code")
+
+
+async def test_after_ten_minutes_a_code_is_good_for_nothing_and_is_forgotten(
+    plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
+) -> None:
+    await phone.validate((await admin.ticket())["code"])
+    code = await tv.show()
+    async with plane.services.database.write() as db:
+        await db.execute(update(TvCode).values(expires_at=utc_now() - timedelta(seconds=1)))
+    assert word(await approve(phone, code)) == (404, "tv-code")
+    assert word(await tv.ask()) == (404, "tv-code")
+    await reaper.clear_up(plane.services.database)
+    async with plane.services.database.read() as db:
+        assert await db.scalar(select(func.count()).select_from(TvCode)) == 0
+    assert (await phone.heartbeat()).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["page", "code"])
+async def test_guessing_codes_of_tvs_is_limited(admin: Admin, phone: Viewer, way: str) -> None:
+    ticket = await admin.ticket()
+    await phone.validate(ticket["code"])
+    answers = [
+        await (approve(phone, guess) if way == "page" else approve_with(phone, guess, ticket["code"]))
+        for guess in ("BCDFGHJK", "bcdf-ghjl", "\u0000", "\U0001f4a9", "B" * 40, "CCCCCCCC", "DDDDDDDD")
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 5 + [429] * 2
+    assert (await phone.heartbeat()).status_code == 200
+
+
+async def test_a_tv_that_asks_too_often_is_told_to_wait(tv: Tv) -> None:
+    await tv.show()
+    answers = [await tv.ask() for _ in range(31)]
+    assert [answer.status_code for answer in answers] == [202] * 30 + [429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "{}", '{"deviceCode": 5}', '{"deviceCode": "\u0000"}', '{"deviceCode": ""}']
+)
+async def test_what_is_no_question_is_malformed(tv: Tv, body: str) -> None:
+    assert word(await tv.viewer.http.post("/api/tv/session", content=body)) == (400, "malformed")
+
+
+async def test_a_revoked_ticket_lets_no_tv_in_and_an_approved_one_gets_nothing(
+    admin: Admin, phone: Viewer, tv: Tv
+) -> None:
+    ticket = await admin.ticket()
+    await approve_with(phone, await tv.show(), ticket["code"])
+    await admin.patch("tokens", ticket["id"], "revoke")
+    assert word(await tv.ask()) == (403, "revoked")
+    assert word(await approve_with(phone, await tv.show(), ticket["code"])) == (403, "revoked")
+
+
+async def test_what_happens_is_in_the_audit_log_without_a_secret(admin: Admin, phone: Viewer, tv: Tv) -> None:
+    ticket = await admin.ticket()
+    await approve_with(phone, await tv.show(), ticket["code"])
+    await tv.ask()
+    entries = (await admin.list("/audit", limit=50))["data"]
+    assert {"tv.approve", "token.issue"} <= {entry["action"] for entry in entries}
+    secrets = tv.shown["deviceCode"], tv.shown["userCode"], ticket["code"]
+    assert not [secret for secret in secrets if secret in str(entries)]
+
+
+def test_a_code_may_be_typed_in_every_way() -> None:
+    assert {tv_codes.parse_user_code(text) for text in ("BCDFGHJK", "bcdf-ghjk", " BCDF GHJK. ")} == {"BCDFGHJK"}
