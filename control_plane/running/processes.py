@@ -193,7 +193,7 @@ def _fetcher(environment: Mapping[str, str], socket: Path) -> ProcessSpec:
     settings = {name: environment[name] for name in origin_settings.SETTINGS if name in environment}
     return ProcessSpec(
         name="fetcher",
-        argv=_python("origin_fetcher", socket),
+        argv=_python("authz_sidecar.origin_fetcher", socket),
         env={**for_everybody(environment), **settings, "PYTHONUNBUFFERED": "1"},
         is_ready=HttpProbe("http://fetcher/live", socket),
         is_alive=HttpProbe("http://fetcher/live", socket, _ALIVE_TIMEOUT_SECONDS),

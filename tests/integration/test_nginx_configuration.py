@@ -13,11 +13,11 @@ from typing import Any
 import crossplane
 import pytest
 
+from authz_sidecar.origin_fetcher.answers import MEDIA_TYPES
 from control_plane.running.binaries import find_nginx
 from control_plane.running.home import create_home
 from control_plane.running.nginx_site import shipped_folder
 from control_plane.running.processes import stack
-from origin_fetcher.answers import MEDIA_TYPES
 from tests.support.stack import apart
 
 MODES = {

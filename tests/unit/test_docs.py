@@ -82,7 +82,7 @@ def test_every_metric_of_the_sidecar_is_in_the_readme() -> None:
 
 
 def test_every_event_of_the_sidecars_and_the_fetchers_log_is_in_the_readme() -> None:
-    folders = ("authz_sidecar", "origin_fetcher")
+    folders = ("authz_sidecar", "authz_sidecar/origin_fetcher")
     sources = (file.read_text(encoding="utf-8") for folder in folders for file in (ROOT / folder).glob("*.py"))
     events = {event for source in sources for event in re.findall(r'\blog\.\w+\(\s*"(\w+)"', source)}
     assert len(events) >= 10

@@ -1,4 +1,4 @@
-"""Runs the fetcher: `python -m origin_fetcher --uds /run/streamgate/fetcher.sock`. Settings: the environment."""
+"""Runs the fetcher: `python -m authz_sidecar.origin_fetcher --uds SOCKET`. Settings: the environment."""
 
 import argparse
 import os
@@ -9,14 +9,14 @@ import uvicorn
 
 from authz_sidecar.contract.log_lines import listen_to_libraries
 from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
-from origin_fetcher.app import create_app
+from authz_sidecar.origin_fetcher.app import create_app
 
 KEEP_ALIVE_SECONDS = 75  # longer than nginx keeps its idle connections (60 s), so that nginx is the one to close
 _LEFT_INCOMPLETE = "ASGI callable returned without completing response"  # on purpose, and said by ourselves
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m origin_fetcher", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m authz_sidecar.origin_fetcher", description=__doc__)
     parser.add_argument("--uds", required=True, help="unix socket to listen on")
     arguments = parser.parse_args()
     structlog.configure(

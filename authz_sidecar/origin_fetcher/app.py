@@ -17,10 +17,10 @@ from cachetools import TTLCache
 from starlette.types import Message, Receive, Scope, Send
 
 from authz_sidecar.contract.origin_settings import OriginSettings
-from origin_fetcher import bounds
-from origin_fetcher.answers import Accepted, Refused, accept, explain, words
-from origin_fetcher.bounds import Bounds
-from origin_fetcher.targets import NoOrigin, OriginRefused, Origins, Target
+from authz_sidecar.origin_fetcher import bounds
+from authz_sidecar.origin_fetcher.answers import Accepted, Refused, accept, explain, words
+from authz_sidecar.origin_fetcher.bounds import Bounds
+from authz_sidecar.origin_fetcher.targets import NoOrigin, OriginRefused, Origins, Target
 
 _CONNECT_SECONDS: Final = 2.0
 _CONNECTIONS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=64, keepalive_expiry=15.0)

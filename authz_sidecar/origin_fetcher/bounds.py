@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx2
 
-from origin_fetcher.answers import Refused
+from authz_sidecar.origin_fetcher.answers import Refused
 
 _MEGABYTE: Final = 1024 * 1024
 _SLOW_SECONDS: Final = 10.0  # in any time as long as this, at least so many bytes must come
