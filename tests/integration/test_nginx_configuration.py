@@ -139,7 +139,7 @@ def test_no_refusal_is_turned_into_something_else(configuration: Directive) -> N
     assert pages
     assert not any(re.match(r"=\d", arg) for page in pages for arg in page.args)
     places = {page.args[-1] for page in pages if not page.args[-1].startswith("@")}
-    assert places == {"/_bad_request", "/_not_supported", "/_too_large", "/_too_long"}
+    assert places == {"/_bad_request", "/_not_supported", "/_too_large", "/_too_long", "/_unavailable"}
     assert all(location(configuration, "=", place).all("internal") for place in places)
 
 
