@@ -48,6 +48,7 @@ OPEN_TO_ALL: Final[dict[Call, str]] = {
     ("GET", "/admin/setup"): "404 as soon as there is an account",
     ("POST", "/admin/setup"): "asks for the set-up link's token",
     ("GET", "/internal/health"): "not on the public port, and says only whether the database answers",
+    ("GET", "/internal/live"): "not on the public port, and says only that the process answers",
     ("GET", "/internal/metrics"): "not on the public port, and names nobody",
 }
 # What one must be allowed to do to get more than a refusal; None: whoever is signed in.
@@ -61,6 +62,7 @@ CONSOLE: Final[dict[Call, Permission | None]] = {
     ("GET", "/admin/events/{event_id:uuid}/codes"): None,
     ("POST", "/admin/events/{event_id:uuid}/codes"): Permission.TICKETS,
     ("GET", "/admin/events/{event_id:uuid}/preview"): None,
+    ("GET", "/admin/events/{event_id:uuid}/stream"): None,
     ("GET", "/admin/events/{event_id:uuid}/open-doors"): None,
     ("POST", "/admin/events/{event_id:uuid}/open-doors"): Permission.EVENTS,
     ("GET", "/admin/events/{event_id:uuid}/close-doors"): None,
@@ -113,7 +115,7 @@ def walk(routes: Iterable[BaseRoute], mounted: str = "") -> Iterator[Call]:
 
 async def ask(http: httpx2.AsyncClient, endpoint: Endpoint, **headers: str) -> tuple[int, str]:
     """Call a route with ids that do not exist and a body that makes no sense: whoever may ask is told so."""
-    path = re.sub(r"\{\w+:int\}", "0", endpoint.path)
+    path = re.sub(r"\{\w+:number\}", "0", endpoint.path)
     url = "/api/admin" + re.sub(r"\{\w+(:uuid)?\}", UNKNOWN_ID, path)
     answer = await http.request(endpoint.method, url, content="[]", headers=headers)
     is_json = answer.headers.get("content-type") == "application/json"
