@@ -27,6 +27,7 @@ SENT: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/users/{user_id:uuid}/password"): {"json": {}},
     ("PUT", "/webhooks/{webhook_id:uuid}"): {"json": {"url": "https://93.184.216.34/", "topics": ["event.live"]}},
     ("PUT", "/events/{event_id:uuid}"): {"json": event_body() | {"version": 1}},
+    ("PUT", "/events/{event_id:uuid}/origin-credentials"): {"json": {}},
     ("DELETE", "/events/{event_id:uuid}"): {"headers": {"X-Confirm-Delete": "Concert"}},
     ("POST", "/events/{event_id:uuid}/tokens/import"): {"content": "ABCDEFGH", "headers": {"Content-Type": "text/csv"}},
 }

@@ -55,7 +55,7 @@ class Crowd:
                 if len(self.tokens) % 2:
                     assert (await viewer.release()).status_code == 200
 
-        before, *crowd, after = self._pairs
+        before, *crowd, after = self._pairs[run:] + self._pairs[:run]  # each time others: a guess too many is 429
         place = len(crowd) * run // (RUNS - 1)
         await one(before)
         await at_once(lambda pair: pair[0].get("/internal/health"), crowd[:place])
@@ -164,7 +164,7 @@ async def test_of_several_who_import_the_same_codes_exactly_one_does(admins: lis
         answered: Counter[int] = Counter()
 
         async def send(admin: Admin, event_id: str = event_id, body: str = body, seen: Counter[int] = answered) -> None:
-            path = f"/api/admin/events/{event_id}/tokens/import"
+            path = f"/api/admin/events/{event_id}/tokens/import?doubtful=import"  # they count up by one
             answer = await admin.http.post(path, content=body.encode(), headers={"Content-Type": "text/csv"})
             seen[answer.status_code] += 1
 
