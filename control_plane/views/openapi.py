@@ -119,7 +119,7 @@ def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
 
 
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    formats = {"uuid": {"type": "string", "format": "uuid"}, "int": {"type": "integer", "minimum": 0}}
+    formats = {"uuid": {"type": "string", "format": "uuid"}, "number": {"type": "integer", "minimum": 0}}
     return [
         {"name": name, "in": "path", "required": True, "schema": formats.get(kind, {"type": "string"})}
         for name, kind in _PARAMETER.findall(endpoint.path)

@@ -232,4 +232,4 @@ async def test_what_no_token_can_meet_any_more_leaves_the_feed_and_nothing_else_
     known = old.revocations(0)
     assert known
     assert sum(known.forget_expired(later.timestamp())) == 5_000
-    assert held(old.revocations(0)) == held(young.revocations(0))
+    assert held(known) == held(young.revocations(0))

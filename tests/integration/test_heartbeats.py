@@ -55,8 +55,9 @@ async def test_a_sign_of_life_is_written_soon_after_it_was_answered(
 async def test_a_heartbeat_tells_how_long_the_session_was_silent_before(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
-    await watching(plane, admin, phone)
+    claims = await watching(plane, admin, phone)
     assert 3590 < (await phone.heartbeat()).json()["secondsSilent"] < 3700
+    await is_seen_again(plane, claims)
     assert (await phone.heartbeat()).json()["secondsSilent"] < 60
 
 
