@@ -12,6 +12,7 @@ import structlog
 
 TOLERATED_SECONDS: Final = 5.0
 _HALF_A_SECOND: Final = 0.5  # a Date has whole seconds
+_AT_ONCE_SECONDS: Final = 2.0
 log = structlog.get_logger()
 
 
@@ -26,14 +27,24 @@ class ClockCheck:
     def is_off(self) -> bool:
         return self.seconds is not None and abs(self.seconds) > TOLERATED_SECONDS
 
-    def note(self, date: str | None) -> None:
-        """Compare with the Date of an answer that has just come."""
+    def now(self) -> float:
+        """Give what this clock says, for `asked_at`."""
+        return self._clock()
+
+    def note(self, date: str | None, asked_at: float | None = None) -> None:
+        """Compare with the Date of an answer that has just come to a question of `asked_at`.
+
+        One that was held back tells nothing: it may bear the time at which its question came.
+        """
         try:
             theirs = parsedate_to_datetime(date or "").timestamp()
         except (ValueError, OverflowError):
             return
+        answered_at = self._clock()
+        if asked_at is not None and not 0 <= answered_at - asked_at <= _AT_ONCE_SECONDS:
+            return
         was_off = self.is_off
-        self.seconds = round(self._clock() - theirs - _HALF_A_SECOND, 1)
+        self.seconds = round(answered_at - theirs - _HALF_A_SECOND, 1)
         if self.is_off != was_off:
             say = log.warning if self.is_off else log.info
             say("clock_differs" if self.is_off else "clock_agrees", seconds=self.seconds)

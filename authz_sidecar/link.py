@@ -51,9 +51,10 @@ class ControlPlaneLink:
         """Return what comes after the cursor; with `wait`, once there is something or the poll interval is over."""
         query = self._name | {"cursor": cursor, "wait": self._wait if wait else "0"}
         query["origins"] = self._origins_told or ""
+        asked_at = self.clock_check.now()
         response = await self._client.get("/internal/feed", params=query)
         response.raise_for_status()
-        self.clock_check.note(response.headers.get("Date"))
+        self.clock_check.note(response.headers.get("Date"), asked_at)
         self._note_origins(response.headers.get("X-Origins"))
         following = response.links.get("next", {}).get("url", "")
         return FeedAnswer(response.content, httpx2.URL(following).params.get("cursor"))
@@ -61,7 +62,9 @@ class ControlPlaneLink:
     async def report(self, sessions: list[dict[str, Any]]) -> None:
         """Say which sessions are watching. Raise ReportRefused, httpx2.HTTPError or OSError."""
         body = {**self._name, "sessions": sessions}
+        asked_at = self.clock_check.now()
         response = await self._client.post("/internal/activity", json=body, timeout=_ANSWER_MARGIN_SECONDS)
+        self.clock_check.note(response.headers.get("Date"), asked_at)
         if response.status_code in _NO_SENSE:
             raise ReportRefused(f"answered {response.status_code}")
         response.raise_for_status()

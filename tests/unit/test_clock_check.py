@@ -40,3 +40,12 @@ def test_a_date_that_makes_no_sense_tells_nothing(date: str | None) -> None:
     check = ClockCheck(NOON.timestamp)
     check.note(date)
     assert check.seconds is None
+
+
+@pytest.mark.parametrize("ahead", [0, 30, 7200])
+def test_an_answer_that_was_held_back_tells_nothing(ahead: int) -> None:
+    check = ClockCheck(NOON.timestamp)
+    check.note(seen(ahead), NOON.timestamp() - 30)
+    assert check.seconds is None
+    check.note(seen(ahead), NOON.timestamp() - 1)
+    assert check.seconds == pytest.approx(ahead, abs=0.6)
