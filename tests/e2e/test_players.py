@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,12 +82,13 @@ class Theatre:
         seen = player.play(sources, REFUSED.get(carrier, frozenset()))
         self._write_out_the_log()
         lines = self._log()[before:]
-        return Run(seen, {content: self._about(content, lines) for content in CONTENTS})
+        return Run(seen, {content: self._about(content, source.code, lines) for content, source in sources.items()})
 
-    def _about(self, content: str, lines: list[dict[str, Any]]) -> list[Line]:
-        prefix = f"/streams/{self.events[content]}/"
-        ours = (Line(line["path"], line["status"]) for line in lines if line["path"].startswith(prefix))
-        return [line for line in ours if line.status != HUNG_UP]
+    def _about(self, content: str, code: str, lines: list[dict[str, Any]]) -> list[Line]:
+        """Give what the player asked for; the control plane looks at the streams, too, with a code of its own."""
+        prefix, tickets = f"/streams/{self.events[content]}/", {"", sha256(code.encode()).hexdigest()[:12]}
+        ours = (line for line in lines if line["path"].startswith(prefix) and line["ticket"] in tickets)
+        return [Line(line["path"], line["status"]) for line in ours if line["status"] != HUNG_UP]
 
     def _log(self) -> list[dict[str, Any]]:
         text = (self.gate.home / "log" / "access.jsonl").read_text(encoding="utf-8")
