@@ -98,6 +98,8 @@ def test_watching_here_again_after_the_tv_plays_by_a_url_of_the_new_session(
     url, page = native_url(device), device.page
     page.mouse.move(200, 200)
     page.get_by_role("button", name="Watch on TV").click()
+    page.get_by_text("VLC or another player: use a link").click()
+    page.get_by_role("button", name="Get a link and pause here").click()
     eventually(lambda: not is_playing(device), what="the picture here pauses")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Watch here again").click()

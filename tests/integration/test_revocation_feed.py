@@ -286,4 +286,4 @@ async def test_a_cursor_stays_good_when_entries_were_forgotten(plane: ControlPla
 async def test_the_control_plane_tells_that_its_database_answers(plane: ControlPlane) -> None:
     async with plane.browser() as http:
         answer = await http.get("/internal/health")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "unnamedProxies": []})
