@@ -136,7 +136,7 @@ async def test_a_refreshed_token_is_the_same_sessions_and_the_cookie_follows(
 ) -> None:
     answer = await phone.refresh(older(phone.token, 3000))
     fresh, before = claims_of(answer.json()["playbackToken"]), claims_of(phone.token)
-    assert answer.json().keys() == {"playbackToken", "tokenExpiresIn"}
+    assert answer.json().keys() == {"playbackToken", "tokenExpiresIn", "isHeld"}
     assert (fresh.sid, fresh.sub, fresh.eid) == (before.sid, ticket["code"], ticket["eventId"])
     assert 3598 <= answer.json()["tokenExpiresIn"] <= 3600
     cookie = cookies_of(answer)["sg_playback"]
