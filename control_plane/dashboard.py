@@ -78,7 +78,7 @@ class Dashboard:
         )
 
     async def watching(self, now: datetime) -> int:
-        """Count who watches now: as dear as there are many of them, not as there ever were."""
+        """Count who watches now: the cost grows with how many watch, not with how many ever did."""
         return await self._watching.get(lambda: self._read(self._count_watching, now))
 
     async def _count_watching(self, db: AsyncSession, now: datetime) -> int:
