@@ -165,7 +165,7 @@ def test_gzip_that_nobody_asked_for_is_unpacked(place: Place) -> None:
         assert (got.status_code, got.content, got.headers.get("content-encoding")) == (200, text, None)
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"x" * 9_000)[:-20], b"no gzip at all"])
+@pytest.mark.parametrize("body", [gzip.compress(b"x" * 9_000)[:-20], b"no gzip at all"], ids=["cut off", "no gzip"])
 def test_gzip_that_is_none_is_no_playlist(place: Place, body: bytes) -> None:
     place.origin.deeds["broken.m3u8"] = says(answer(body, **{"Content-Encoding": "gzip"}))
     assert place.get("broken.m3u8").status_code == 502
