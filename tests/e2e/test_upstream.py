@@ -7,9 +7,8 @@ from itertools import pairwise
 import httpx2
 import pytest
 
-from tests.support.edge import UNAVAILABLE, Edge
-from tests.support.origin import Origin, Reply, growing_playlist
-from tests.support.stack import StackUnderTest
+from tests.support.edge import UNAVAILABLE, Edge, edge_of_an_origin
+from tests.support.origin import Reply, growing_playlist
 from tests.support.waiting import eventually
 
 FETCHED_WITHIN_SECONDS = 0.5  # the next playlist, on a busy machine: meanwhile the one before is served
@@ -17,16 +16,8 @@ FETCHED_WITHIN_SECONDS = 0.5  # the next playlist, on a busy machine: meanwhile 
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    origin = Origin()
-    settings = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": f"{origin.url}/"}
-    gate = StackUnderTest(tmp_path_factory.mktemp("edge"), settings=settings)
-    try:
-        origin.start()
-        gate.start()
-        yield Edge(gate, origin)
-    finally:
-        gate.stop()
-        origin.stop()
+    with edge_of_an_origin(tmp_path_factory.mktemp("edge"), STREAM_ROOT="") as running:
+        yield running
 
 
 @pytest.fixture
@@ -257,49 +248,3 @@ def test_a_crowd_asking_for_what_is_not_there_yet_is_answered_at_once_and_served
     assert len(edge.origin.questions(f"/{event}/3.ts")) <= 5
     edge.origin.put(f"/{event}/3.ts", "here it is")
     eventually(lambda: edge.get(event, "3.ts").status_code == 200, within=15)
-
-
-def test_the_purge_empties_one_events_cache_and_no_other(edge: Edge, event: str) -> None:
-    other = edge.origin.add_event()
-    for name in ("1.ts", "2.ts", "stream.m3u8", "stream.m3u8?_HLS_msn=1"):
-        edge.get(event, name).raise_for_status()
-        edge.get(other, name).raise_for_status()
-    url, key = f"{edge.gate.url}/admin/cache/{event}", edge.gate.sidecars[0].spec.env["INTERNAL_API_KEY"]
-    assert httpx2.delete(url).status_code == 401
-    assert httpx2.delete(url, headers={"X-Internal-Api-Key": "wrong"}).status_code == 401
-    assert event in kept(edge)
-    assert httpx2.delete(url, headers={"X-Internal-Api-Key": key}).status_code == 204
-    assert event not in kept(edge)
-    assert other in kept(edge)
-    edge.get(event, "1.ts").raise_for_status()
-    edge.get(other, "1.ts").raise_for_status()
-    assert len(edge.origin.questions(f"/{event}/1.ts")) == 2
-    assert len(edge.origin.questions(f"/{other}/1.ts")) == 1
-    assert httpx2.delete(url, headers={"X-Internal-Api-Key": key}).status_code == 204
-    assert httpx2.delete(f"{url}x", headers={"X-Internal-Api-Key": key}).status_code == 404
-
-
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "HEAD"])
-def test_the_purge_has_no_other_method_and_the_rest_of_admin_is_the_consoles(edge: Edge, method: str) -> None:
-    assert httpx2.request(method, f"{edge.gate.url}/admin/cache/{'0' * 8}").status_code == 405
-    assert httpx2.get(f"{edge.gate.url}/admin/login").headers["content-type"].startswith("text/html")
-
-
-def kept(edge: Edge) -> set[str]:
-    """Give the events that the cache on disk holds anything of."""
-    found = set()
-    for file in (edge.gate.home / "cache").rglob("*"):
-        if file.is_file():
-            found.add(file.read_bytes().split(b"\nKEY: /", 1)[1][:36].decode())
-    return found
-
-
-def test_health_says_how_much_is_kept(edge: Edge, event: str) -> None:
-    edge.origin.put(f"/{event}/1.ts", b"x" * 3_000_000)
-    edge.get(event, "1.ts").raise_for_status()
-
-    def figures() -> tuple[int, int]:
-        body = httpx2.get(f"{edge.gate.url}/health").json()
-        return body["segmentCacheEvents"], body["segmentCacheSizeMB"]
-
-    eventually(lambda: min(figures()) >= 1 and figures()[1] >= 3, within=20, what="the new file is counted")

@@ -7,10 +7,9 @@ import httpx2
 import pytest
 
 from tests.e2e.test_gate_paths import TRICKS
-from tests.support.edge import UNAVAILABLE, Edge
-from tests.support.origin import Origin, Reply
+from tests.support.edge import UNAVAILABLE, Edge, edge_of_an_origin
+from tests.support.origin import Reply
 from tests.support.raw_http import raw_request
-from tests.support.stack import StackUnderTest
 from tests.support.streams import make_folder, put
 from tests.support.waiting import eventually, stays
 
@@ -18,15 +17,8 @@ from tests.support.waiting import eventually, stays
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """An edge in hybrid mode: a folder of streams and an origin."""
-    origin = Origin()
-    gate = StackUnderTest(tmp_path_factory.mktemp("hybrid"), settings={"UPSTREAM_ORIGIN": origin.url})
-    try:
-        origin.start()
-        gate.start()
-        yield Edge(gate, origin)
-    finally:
-        gate.stop()
-        origin.stop()
+    with edge_of_an_origin(tmp_path_factory.mktemp("hybrid")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -8,23 +8,16 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from authz_sidecar.contract.key_source import KeySource
-from authz_sidecar.contract.keys import KeyRing
 from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, verify
 from control_plane.schemas import utc_now
-from control_plane.storage.models import Event, new_id
-from control_plane.streaming.event_status import Status, Stream
-from control_plane.streaming.faults import Reason
-from control_plane.streaming.playlist_reader import MAX_PLAYLIST_BYTES, PlaylistReader
+from control_plane.streaming.event_status import Status
+from control_plane.streaming.playlist_reader import MAX_PLAYLIST_BYTES
 from control_plane.streaming.probe import Probe
-from tests.support.forging import RING, SECRET
+from tests.support.forging import RING
 from tests.support.origin import Asked, Origin, Reply
+from tests.support.probing import ENDED, LIVE, MASTER, NOW, an_event, probe_of, put, reader_of, running_gate
 
 pytestmark = pytest.mark.anyio
-NOW = utc_now()
-LIVE = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n"
-ENDED = f"{LIVE}#EXT-X-ENDLIST\n"
-MASTER = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=465000,RESOLUTION=640x360,CODECS="avc1.42c01e"\n{uri}\n'
 ELSEWHERE = [
     "http://169.254.169.254/latest/meta-data/index.m3u8",
     "//127.0.0.1:1/index.m3u8",
@@ -40,30 +33,14 @@ ELSEWHERE = [
 
 @pytest.fixture
 def gate() -> Iterator[Origin]:
-    running = Origin()
-    running.start()
-    yield running
-    running.stop()
+    with running_gate() as running:
+        yield running
 
 
 @pytest.fixture
 async def probe(gate: Origin) -> AsyncIterator[Probe]:
-    looking = Probe(reader_of(gate), look_seconds=20)  # the machine may be busy
-    yield looking
-    await looking.close()
-
-
-def reader_of(gate: Origin) -> PlaylistReader:
-    return PlaylistReader(gate.url, KeySource.open(None, SECRET, KeyRing.for_signing))
-
-
-def an_event(starts_in_hours: float = -1, ends_in_hours: float = 1) -> Event:
-    starts, ends = NOW + timedelta(hours=starts_in_hours), NOW + timedelta(hours=ends_in_hours)
-    return Event(id=new_id(), starts_at=starts, ends_at=ends, tokens_not_before=0, is_active=True)
-
-
-def put(gate: Origin, event: Event, text: str, name: str = "stream.m3u8", **headers: str) -> None:
-    gate.put(f"/streams/{event.id}/{name}", text, **headers)
+    async with probe_of(gate) as looking:
+        yield looking
 
 
 async def test_a_hundred_who_ask_at_once_cost_one_look_and_the_next_five_seconds_none(
@@ -257,51 +234,6 @@ async def test_whoever_is_there_while_nothing_plays_is_waiting_also_when_the_sta
         await probe.status(event, NOW)
     assert [probe.nothing_plays(event, NOW + timedelta(seconds=39)) for event in (late, on)] == [True, False]
     assert not probe.nothing_plays(late, NOW + timedelta(seconds=41))
-
-
-async def test_an_inspection_reads_the_beginning_of_files_and_no_more(gate: Origin, probe: Probe) -> None:
-    event = an_event()
-    put(gate, event, MASTER.format(uri="0/index.m3u8"))
-    put(gate, event, ENDED, "0/index.m3u8")
-    put(gate, event, "no media" * 100_000, "0/1.ts")
-    found = await probe.inspect(event, utc_now)
-    assert found.stream is Stream.COMPLETE
-    [seen] = found.renditions
-    assert (seen.entry.resolution, seen.file) == ("640x360", "0/index.m3u8")
-    assert [asked.headers.get("range") for asked in gate.asked] == [None, None, "bytes=0-65535"]
-    assert [(fault.file, fault.reason) for fault in found.faults] == [("0/1.ts", Reason.NOT_MEDIA)]
-
-
-@pytest.mark.parametrize(
-    ("reply", "reason", "words"),
-    [
-        (Reply(404), Reason.MISSING, "not there (404)"),
-        (Reply(200, b"<html>"), Reason.NOT_A_PLAYLIST, "no HLS playlist"),
-        (Reply(200, LIVE.replace("#EXTINF:2,\n1.ts\n", "").encode()), Reason.NO_SEGMENTS, "no segment yet"),
-        (Reply(502), Reason.UNREACHABLE, "origin of this stream cannot be reached"),
-        (Reply(502, headers={"X-Origin-Answer": "302 to /x"}), Reason.UNREACHABLE, "not give it: 302 to /x."),
-        (Reply(503), Reason.GATE, "not ready"),
-        (Reply(418), Reason.UNREACHABLE, "answered 418"),
-    ],
-)
-async def test_an_inspection_says_why_there_is_nothing_to_watch(
-    gate: Origin, probe: Probe, reply: Reply, reason: Reason, words: str
-) -> None:
-    event = an_event()
-    gate.answer(f"/streams/{event.id}/stream.m3u8", reply)
-    [fault] = (await probe.inspect(event, utc_now)).faults
-    assert (fault.file, fault.reason) == ("stream.m3u8", reason)
-    assert words in fault.sentence
-
-
-async def test_an_inspection_of_a_closed_event_or_without_a_gate_says_so(gate: Origin, probe: Probe) -> None:
-    deactivated = an_event()
-    deactivated.is_active = False
-    gate.answer(f"/streams/{deactivated.id}/stream.m3u8", Reply(403))
-    assert "deactivated" in str((await probe.inspect(deactivated, utc_now)).problem)
-    gate.stop()
-    assert "no answer" in str((await probe.inspect(deactivated, utc_now)).problem)
-    assert "HLS_SERVER_INTERNAL_URL" in str((await Probe(None).inspect(deactivated, utc_now)).problem)
 
 
 async def test_a_stream_that_cannot_be_seen_has_log_lines_of_its_own_that_do_not_flap(

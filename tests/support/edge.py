@@ -1,6 +1,9 @@
 """A gate that fetches its streams from an origin, and a viewer of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 
@@ -30,3 +33,17 @@ class Edge:
     def on_and_on(self, event_id: str, name: str, viewers: int, seconds: float) -> list[tuple[float, httpx2.Response]]:
         """Give each answer with the time at which it was asked for."""
         return fetch_on_and_on(f"{self.gate.url}/streams/{event_id}/{name}", self.token(event_id), viewers, seconds)
+
+
+@contextmanager
+def edge_of_an_origin(home: Path, **settings: str) -> Iterator[Edge]:
+    """Run an origin and, in `home`, a gate that fetches from it what it does not have itself."""
+    origin = Origin()
+    gate = StackUnderTest(home, settings={"UPSTREAM_ORIGIN": f"{origin.url}/"} | settings)
+    try:
+        origin.start()
+        gate.start()
+        yield Edge(gate, origin)
+    finally:
+        gate.stop()
+        origin.stop()
