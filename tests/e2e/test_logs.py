@@ -92,6 +92,9 @@ def ask_every_way(viewer: Viewer, name: str) -> None:
         plain.get(f"/t/{token}{path}")
         plain.get(f"/t/{token}/nowhere/{token}")
         plain.get(f"/T/{token}{path}")
+        for misplaced in (f"{token}/{name}", f"%65%79%4a{token[3:]}/{name}", f"{token}.ts"):
+            plain.get(path.removesuffix(name) + misplaced)
+            plain.get(f"/t/{token}{path.removesuffix(name)}{misplaced}")
         plain.get(f"/{token}")
 
 
