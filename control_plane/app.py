@@ -103,6 +103,7 @@ def create_app(settings: Settings) -> Starlette:
             begin(event_trouble.run, services.database, services.stream_watch, services.trouble_reports, stop)
             yield {"services": services}
             stop.set()
+            services.database.announcements.close()
         await services.probe.close()
         await services.database.close()
         if services.shared_counts:

@@ -1,6 +1,5 @@
 """Activity as sidecars report it: it keeps sessions alive, revives none, and shows who shares a ticket."""
 
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -133,14 +132,11 @@ async def test_ten_thousand_sessions_fit_into_one_report_and_are_written_at_once
     await make_sessions(plane, ticket["id"], sids)
     moment = utc_now()
     report = [session(sid, moment, *("f" * 32 for _ in range(4))) for sid in sids]
-    began = time.monotonic()
     answer = await post(plane, report)
-    took = time.monotonic() - began
     assert answer.status_code == 204
     async with plane.services.database.read() as db:
         seen = await db.scalars(select(ViewingSession.last_seen_at).distinct())
     assert list(seen) == [moment]
-    assert took < 5
 
 
 async def make_sessions(plane: ControlPlane, ticket_id: str, sids: Iterable[str]) -> None:
