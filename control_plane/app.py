@@ -46,6 +46,7 @@ ROUTES: Final[list[BaseRoute]] = [
     Route("/", portal.portal),
     Route("/tv", portal.tv),
     Route("/logo", portal.logo),
+    Route("/posters/{event_id:uuid}/{digest}.webp", portal.poster),
     Route("/api/openapi.json", api_docs.show_document),
     Route("/api/docs", api_docs.show_page),
     Mount("/api/admin", routes=ADMIN_API),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypedDict
 
+from anyio import CapacityLimiter
 from starlette.requests import Request as StarletteRequest
 
 from authz_sidecar.contract.key_source import KeySource
@@ -57,6 +58,7 @@ class Services:
     clients: Clients = field(default_factory=Clients)
     trouble_reports: TroubleReports = field(default_factory=TroubleReports)
     metrics: Metrics = field(default_factory=Metrics)
+    drawing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))  # a poster takes up to 100 MB
 
     @property
     def ring(self) -> KeyRing:

@@ -25,6 +25,7 @@ class Action(Enum):
     EVENT_CREATE = "event.create", Permission.EVENTS
     EVENT_UPDATE = "event.update", Permission.EVENTS
     EVENT_ORIGIN_CREDENTIALS = "event.origin-credentials", Permission.EVENTS
+    EVENT_POSTER = "event.poster", Permission.EVENTS
     EVENT_DELETE = "event.delete", Permission.EVENTS
     EVENT_DEACTIVATE = "event.deactivate", Permission.EVENTS
     EVENT_REACTIVATE = "event.reactivate", Permission.EVENTS

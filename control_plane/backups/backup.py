@@ -6,6 +6,7 @@ new data is in, and never let an edge go on with revocations of the history that
 """
 
 import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,10 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, DateTime, TableClause, column, delete, func, insert, select, table, text
+from sqlalchemy import Connection, DateTime, LargeBinary, TableClause, column, delete, func, insert, select, table, text
 from sqlalchemy import inspect as look_into
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from control_plane.auditing import audit
 from control_plane.auditing.acting import Action
@@ -47,6 +49,7 @@ from control_plane.storage.sealed_columns import seal_within
 from control_plane.storage.sealing import SETTING, Sealer
 
 _ROWS_AT_ONCE: Final = 1_000
+_PICTURES_AT_ONCE: Final = 10
 _WAIT_FOR_OTHERS: Final = "30s"
 _METADATA: Final = Base.metadata
 _OTHER_KEY: Final = (
@@ -119,12 +122,23 @@ def _is_given(stored: Mapping[str, Any]) -> bool:
 
 
 def _rows(connection: Connection, stored: TableClause) -> Iterator[Sequence[Any]]:
-    for row in connection.execute(select(stored), execution_options={"yield_per": _ROWS_AT_ONCE}):
+    for row in connection.execute(select(stored), execution_options={"yield_per": _at_once(stored)}):
         yield [_as_json(value) for value in row]
+
+
+def _at_once(stored: TableClause) -> int:
+    """Bound what is in memory at the same time: bytes are whole pictures."""
+    return _PICTURES_AT_ONCE if _of_type(stored, LargeBinary) else _ROWS_AT_ONCE
+
+
+def _of_type(stored: TableClause, kind: type[TypeEngine[Any]]) -> set[str]:
+    return {each.name for each in stored.columns if isinstance(each.type, kind)}
 
 
 def _as_json(value: Any) -> Any:
     """SQLite's times are UTC without saying so."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
     if not isinstance(value, datetime):
         return value
     return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
@@ -177,22 +191,27 @@ def _fill(connection: Connection, reader: Reader) -> None:
         stored = tables.pop(saved.name)
         if {each.name for each in stored.columns} != set(saved.columns):
             raise DamagedBackupError("other columns")
-        times = {each.name for each in stored.columns if isinstance(each.type, DateTime)}
+        from_json: dict[str, Callable[[str], Any]] = dict.fromkeys(_of_type(stored, DateTime), datetime.fromisoformat)
+        from_json |= dict.fromkeys(_of_type(stored, LargeBinary), _bytes)
         with _refusals_said(saved.name):
-            for rows in _batches(saved.rows):
+            for rows in _batches(saved.rows, _at_once(stored)):
                 values = [dict(zip(saved.columns, row, strict=True)) for row in rows]
-                connection.execute(insert(stored), [_with_times(each, times) for each in values])
+                connection.execute(insert(stored), [_read(each, from_json) for each in values])
     if tables:
         raise DamagedBackupError("a table is missing")
 
 
-def _batches(rows: Iterator[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
-    while batch := list(islice(rows, _ROWS_AT_ONCE)):
+def _batches(rows: Iterator[Sequence[Any]], size: int) -> Iterator[list[Sequence[Any]]]:
+    while batch := list(islice(rows, size)):
         yield batch
 
 
-def _with_times(values: dict[str, Any], times: set[str]) -> dict[str, Any]:
-    return values | {name: datetime.fromisoformat(values[name]) for name in times if values[name] is not None}
+def _read(values: dict[str, Any], from_json: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    return values | {name: made(values[name]) for name, made in from_json.items() if values[name] is not None}
+
+
+def _bytes(text: str) -> bytes:
+    return b64decode(text, validate=True)
 
 
 def _seal(connection: Connection, sealer: Sealer) -> None:

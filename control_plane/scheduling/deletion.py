@@ -18,7 +18,7 @@ from control_plane.refusals import Conflict
 from control_plane.revoking import revocation_feed
 from control_plane.scheduling import events
 from control_plane.storage.announcements import announce
-from control_plane.storage.models import Event, RevocationChange, Ticket, ViewingSession
+from control_plane.storage.models import Event, Poster, RevocationChange, Ticket, ViewingSession
 from control_plane.streaming import origins
 from control_plane.ticketing import tickets
 
@@ -34,6 +34,7 @@ async def delete_event(db: AsyncSession, event_id: str, title: str, now: datetim
     mine = select(Ticket.id).where(Ticket.event_id == event.id)
     await _delete_sessions(db, Kind.EVENT, event.id, ViewingSession.ticket_id.in_(mine), now)
     await db.execute(delete(Ticket).where(Ticket.event_id == event.id), execution_options=_UNSEEN)
+    await db.execute(delete(Poster).where(Poster.event_id == event.id), execution_options=_UNSEEN)
     await db.execute(delete(Event).where(Event.id == event.id), execution_options=_UNSEEN)
     db.expunge(event)
     announce(db, origins.TOPIC)

@@ -24,7 +24,7 @@ def _is_shown(url: str) -> str:
     """Refuse what nobody would see: the page admits pictures over https only (Content-Security-Policy)."""
     if url.lower().startswith("http://"):
         raise ValueError(
-            "Browsers do not show a poster that begins with http://. Please give an address with https://."
+            "Browsers do not show a poster that begins with http://. Use an https:// address, or upload the picture."
         )
     return url
 
@@ -148,7 +148,8 @@ class EventView(Schema):
 
     `doors` is what an organiser has done to them, null while they follow the plan: closed until the start where
     `holdUntilStart` says so. `standing` is what the event and its stream do now, null where nobody has looked.
-    What its own origin is shown is not told, only whether there is any.
+    What its own origin is shown is not told, only whether there is any. `uploadedPoster` is a path on this origin,
+    shown to viewers in place of `posterUrl`.
     """
 
     id: str
@@ -158,6 +159,7 @@ class EventView(Schema):
     has_origin_header: bool = False
     has_origin_query: bool = False
     poster_url: str | None
+    uploaded_poster: str | None = None
     starts_at: datetime
     ends_at: datetime
     access_window_hours: int

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -68,6 +69,7 @@ class Event(Base):
     origin_header: Mapped[str | None] = mapped_column(Text)
     origin_query: Mapped[str | None] = mapped_column(Text)
     poster_url: Mapped[str | None] = mapped_column(Text)
+    poster_digest: Mapped[str | None] = mapped_column(String(32))  # of the uploaded one, where there is one
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     access_window_hours: Mapped[int] = mapped_column(default=48)
@@ -94,6 +96,15 @@ class Event(Base):
         CheckConstraint("session_policy IN ('refuse', 'takeover')", "session_policy"),
         Index(None, "starts_at"),
     )
+
+
+class Poster(Base):
+    """An event's uploaded poster, as posters.py has drawn it."""
+
+    __tablename__ = "poster"
+
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Ticket(Base):

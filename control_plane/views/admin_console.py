@@ -33,6 +33,8 @@ DONE: Final = {
     "set-up": "Your account is ready, and you are signed in.",
     "created": "The event was created.",
     "origin-shown": "What the origin is shown was saved.",
+    "poster": "The poster was uploaded. Viewers see it while they wait.",
+    "no-poster": "The poster was removed.",
     "deactivated": "The event is deactivated. Nobody can watch it.",
     "reactivated": "The event is active again. Viewers enter their code once more.",
     "doors-open": "The doors are open. Everybody who has a ticket can watch.",

@@ -16,7 +16,7 @@ from control_plane.auditing.acting import Action
 from control_plane.auditing.actors import Permission
 from control_plane.refusals import Conflict, FieldRefused, MalformedRequest
 from control_plane.revoking import revocation, revocation_feed
-from control_plane.scheduling import deletion, doors, event_changes, events
+from control_plane.scheduling import deletion, doors, event_changes, events, posters
 from control_plane.scheduling.events import EventFilter
 from control_plane.schemas import (
     EventDraft,
@@ -56,7 +56,7 @@ async def create_event(call: Call, body: EventDraft) -> Response:
     async with call.act(Action.EVENT_CREATE) as deed:
         event = await event_changes.create_event(deed.db, body, call.app.settings.allowed_places)
         deed.subject = deed.event_id = event.id
-    return answers.data(_as_known(call, event), 201)
+    return answers.data(as_known(call, event), 201)
 
 
 @endpoint("GET /events/{event_id:uuid}", needs=Permission.READ, answers={200: Data[EventView]})
@@ -82,7 +82,7 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
         event = await event_changes.update_event(deed.db, call.id("event_id"), body, allowed, utc_now())
         figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
         cursor = await revocation_feed.head(deed.db)
-    return answers.changed(_as_known(call, event, figures.get(event.id)), cursor)
+    return answers.changed(as_known(call, event, figures.get(event.id)), cursor)
 
 
 @endpoint(
@@ -100,7 +100,7 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
         await deed.db.flush()
         deed.detail = dict(origins.shown(event))
         figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
-    return answers.data(_as_known(call, event, figures.get(event.id)))
+    return answers.data(as_known(call, event, figures.get(event.id)))
 
 
 @endpoint(
@@ -139,7 +139,7 @@ async def deactivate_event(call: Call) -> Response:
         deed.event_id = deed.subject
         event = await revocation.deactivate(deed.db, call.id("event_id"), utc_now())
         cursor = await revocation_feed.head(deed.db)
-    return answers.changed(_as_known(call, event), cursor)
+    return answers.changed(as_known(call, event), cursor)
 
 
 @endpoint("PATCH /events/{event_id:uuid}/reactivate", needs=Permission.EVENTS, answers={200: Changed[EventView]})
@@ -149,7 +149,7 @@ async def reactivate_event(call: Call) -> Response:
         deed.event_id = deed.subject
         event = await revocation.reactivate(deed.db, call.id("event_id"), utc_now())
         cursor = await revocation_feed.head(deed.db)
-    return answers.changed(_as_known(call, event), cursor)
+    return answers.changed(as_known(call, event), cursor)
 
 
 @endpoint(
@@ -180,7 +180,7 @@ async def _move_doors(call: Call, action: Action, rule: Rule) -> Response:
         event = await rule(deed.db, call.id("event_id"), utc_now())
         figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
         cursor = await revocation_feed.head(deed.db)
-    return answers.changed(_as_known(call, event, figures.get(event.id)), cursor)
+    return answers.changed(as_known(call, event, figures.get(event.id)), cursor)
 
 
 async def _archive(call: Call, action: Action, rule: Rule) -> Response:
@@ -188,7 +188,7 @@ async def _archive(call: Call, action: Action, rule: Rule) -> Response:
         deed.event_id = deed.subject
         event = await rule(deed.db, call.id("event_id"), utc_now())
         figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
-    return answers.data(_as_known(call, event, figures.get(event.id)))
+    return answers.data(as_known(call, event, figures.get(event.id)))
 
 
 def _confirmed_title(call: Call) -> str:
@@ -202,7 +202,7 @@ def _confirmed_title(call: Call) -> str:
     return title
 
 
-def _as_known(call: Call, event: Event, figures: events.EventFigures | None = None) -> EventView:
+def as_known(call: Call, event: Event, figures: events.EventFigures | None = None) -> EventView:
     """Show an event that was changed: how it stands is told without a look at its stream."""
     return event_view(event, figures, call.app.probe.remembered_status(event, utc_now()))
 
@@ -218,12 +218,14 @@ def event_view(event: Event, figures: events.EventFigures | None = None, status:
         "standing",
         "has_origin_header",
         "has_origin_query",
+        "uploaded_poster",
     }
     names = EventView.model_fields.keys() - made_here
     return EventView(
         **{name: getattr(event, name) for name in names},
         has_origin_header=origins.shown(event)["header"],
         has_origin_query=origins.shown(event)["query"],
+        uploaded_poster=posters.address(event),
         tickets=found.counts.total,
         redeemed=found.counts.ever_redeemed,
         watching=found.watching,

@@ -17,7 +17,7 @@ EVENT_LABELS: Final = {
     "title": "Title",
     "description": "Description",
     "streamUrl": "Stream source",
-    "posterUrl": "Poster image",
+    "posterUrl": "Poster address",
     "startsAt": "Start",
     "endsAt": "End",
     "accessWindowHours": "Access after the end",

@@ -14,7 +14,7 @@ from control_plane.admins import accounts
 from control_plane.auditing.acting import Action
 from control_plane.notifying import event_trouble
 from control_plane.refusals import FieldRefused, Refusal, SignInFailed, SignInRequired, TooBusy, TooManyAttempts
-from control_plane.scheduling import doors, event_changes, events
+from control_plane.scheduling import doors, event_changes, events, posters
 from control_plane.schemas import Credentials, Paging, TicketView, utc_now
 from control_plane.state import Request
 from control_plane.storage.models import Event
@@ -183,6 +183,7 @@ async def _event_page(request: Request, order: Form, status: int = 200, origin: 
         "expires_at": events.ticket_expiry(event),
         "stream_folder": _stream_folder(request, event),
         "stream_trouble": trouble,
+        "poster_bytes": posters.MAX_BYTES,
     }
     return render(request, "event.html", status, order=order, origin=origin or Form({}), note=note_on(found), **values)
 

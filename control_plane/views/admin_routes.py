@@ -10,6 +10,7 @@ from control_plane.views import (
     admin_events,
     admin_history,
     admin_keys,
+    admin_posters,
     admin_sign_in,
     admin_streams,
     admin_ticket_files,
@@ -22,6 +23,7 @@ from control_plane.views.endpoints import routes_of
 ADMIN_ENDPOINTS: Final = (
     *admin_sign_in.ENDPOINTS,
     *admin_events.ENDPOINTS,
+    *admin_posters.ENDPOINTS,
     *admin_tickets.ENDPOINTS,
     *admin_ticket_files.ENDPOINTS,
     *admin_history.ENDPOINTS,

@@ -34,7 +34,7 @@ _LONGEST_NAME: Final = 60
     needs=Permission.TICKETS,
     answers={200: Data[ImportReport], 201: Data[ImportReport]},
     refuses=(MalformedRequest, ImportRefused, Conflict),
-    consumes=_CSV,
+    consumes=(_CSV,),
     max_body=ticket_csv.MAX_BYTES,
 )
 async def import_tickets(call: Call, query: ImportQuery) -> Response:

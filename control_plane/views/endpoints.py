@@ -74,7 +74,7 @@ class Endpoint:
 
     `refuses` are what it may refuse with beyond what follows from the rest: 401, 403, 404, 422 and the like. `shows`
     is what a viewer's player or a server shows instead of being signed in (a security scheme of the document).
-    `consumes` is the media type of a body that the handler reads by itself (with `shows`: of one that stands for what
+    `consumes` are the media types of a body that the handler reads by itself (with `shows`: of one that stands for what
     is shown), `headers` what it wants beside it;
     `max_body` are the bytes of a body that may be larger than others.
     """
@@ -88,7 +88,7 @@ class Endpoint:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     shows: str | None = None
-    consumes: str | None = None
+    consumes: tuple[str, ...] = ()
     reads_query: type[BaseModel] | None = None
     reads_body: type[BaseModel] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -133,7 +133,7 @@ def endpoint(  # noqa: PLR0913 - each is given by its name
     answers: Mapping[int, type[BaseModel] | str | None],
     refuses: tuple[type[Refusal], ...] = (),
     shows: str | None = None,
-    consumes: str | None = None,
+    consumes: tuple[str, ...] = (),
     reads_query: type[BaseModel] | None = None,
     reads_body: type[BaseModel] | None = None,
     headers: Mapping[str, str] | None = None,

@@ -101,7 +101,10 @@ def _operation(endpoint: Endpoint, mount: str, names: _Names, schemas: dict[str,
         required = endpoint.body is not None or any(one.is_required() for one in body.model_fields.values())
         operation["requestBody"] = _content("application/json", names[body, "validation"]) | {"required": required}
     if endpoint.consumes:
-        operation["requestBody"] = _content(endpoint.consumes, {}) | {"required": not endpoint.shows}
+        operation["requestBody"] = {
+            "content": {kind: {"schema": {}} for kind in endpoint.consumes},
+            "required": not endpoint.shows,
+        }
     if endpoint.needs:
         operation["x-permission"] = endpoint.needs.value
     return operation

@@ -11,6 +11,7 @@ from starlette.templating import Jinja2Templates
 from control_plane import locales
 from control_plane.assets import asset
 from control_plane.refusals import NotFound
+from control_plane.scheduling import posters
 from control_plane.state import Request, Services
 from control_plane.views.requests import services
 from control_plane.web_origins import parse_hosts
@@ -21,6 +22,7 @@ STATUS_SECONDS: Final = 30
 TEMPLATES: Final = Jinja2Templates(Path(__file__).parent.parent / "templates")
 TEMPLATES.env.globals["asset"] = asset
 _YEAR_SECONDS: Final = 31_536_000
+_FOR_GOOD: Final = f"public, max-age={_YEAR_SECONDS}, immutable"
 
 
 async def portal(request: Request) -> Response:
@@ -48,6 +50,13 @@ async def logo(request: Request) -> Response:
     if file is None:
         raise NotFound
     return FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+
+async def poster(request: Request) -> Response:
+    """Show an uploaded poster; whatever stands at its address never changes."""
+    async with services(request).database.read() as db:
+        content = await posters.find(db, str(request.path_params["event_id"]), request.path_params["digest"])
+    return Response(content, media_type=posters.MEDIA_TYPE, headers={"Cache-Control": _FOR_GOOD})
 
 
 def brand(app: Services) -> dict[str, str]:

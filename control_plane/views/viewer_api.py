@@ -22,7 +22,7 @@ from control_plane.refusals import (
     TooManyAttempts,
     UnknownCode,
 )
-from control_plane.scheduling import doors
+from control_plane.scheduling import doors, posters
 from control_plane.schemas import utc_now
 from control_plane.schemas.viewer import (
     Alive,
@@ -135,7 +135,7 @@ async def heartbeat(call: Call) -> Response:
     shows="playbackToken",
     answers={200: Released},
     refuses=(TokenUnusable,),
-    consumes="text/plain",
+    consumes=("text/plain",),
 )
 async def release(call: Call) -> Response:
     """End the session; the token comes in the header, or as the body of a beacon. Idempotent."""
@@ -206,7 +206,7 @@ def granted(request: Request, grant: Grant) -> Response:
             description=event.description,
             starts_at=event.starts_at,
             ends_at=event.ends_at,
-            poster_url=event.poster_url,
+            poster_url=posters.shown(event),
             is_live=app.probe.remembered_status(event, utc_now()) is Status.LIVE,
         ),
         playback_token=token,

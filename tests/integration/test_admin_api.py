@@ -19,6 +19,7 @@ from tests.support.api import (
     make_settings,
     running,
 )
+from tests.support.pictures import picture
 
 pytestmark = pytest.mark.anyio
 # What a route must be sent before it looks for the id; a POST that is not named here wants a count.
@@ -28,6 +29,7 @@ SENT: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/webhooks/{webhook_id:uuid}"): {"json": {"url": "https://93.184.216.34/", "topics": ["event.live"]}},
     ("PUT", "/events/{event_id:uuid}"): {"json": event_body() | {"version": 1}},
     ("PUT", "/events/{event_id:uuid}/origin-credentials"): {"json": {}},
+    ("PUT", "/events/{event_id:uuid}/poster"): {"content": picture(), "headers": {"Content-Type": "image/png"}},
     ("DELETE", "/events/{event_id:uuid}"): {"headers": {"X-Confirm-Delete": "Concert"}},
     ("POST", "/events/{event_id:uuid}/tokens/import"): {"content": "ABCDEFGH", "headers": {"Content-Type": "text/csv"}},
 }

@@ -108,6 +108,15 @@ def _of(mount: str, one: Endpoint) -> Target:
     return Target(one.method, mount + one.path, tuple(names), tuple(fields))
 
 
+PAGES: Final = (
+    "/",
+    "/logo",
+    f"/posters/{UNKNOWN_ID}/x.webp",
+    "/static/x",
+    "/api/openapi.json",
+    "/api/docs",
+    "/nowhere",
+)
 TARGETS: Final = [
     *(_of("/api/admin", one) for one in ADMIN_ENDPOINTS),
     *(_of("/api", one) for one in VIEWER_ENDPOINTS),
@@ -118,7 +127,7 @@ TARGETS: Final = [
         if isinstance(route, Route)
         for method in sorted((route.methods or set()) - {"HEAD"})
     ),
-    *(Target("GET", path) for path in ("/", "/logo", "/static/x", "/api/openapi.json", "/api/docs", "/nowhere")),
+    *(Target("GET", path) for path in PAGES),
 ]
 
 
@@ -146,6 +155,7 @@ def _with_bodies(target: Target, plain: bytes) -> Iterator[Bytes]:
         form = b"%s=%s" % (b"username", value)
         yield Bytes(plain, body=form, kind=b"application/x-www-form-urlencoded", method=target.method)
         yield Bytes(plain, body=value, kind=b"text/csv", method=target.method)
+        yield Bytes(plain, body=value, kind=b"image/png", method=target.method)
 
 
 class Stranger:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.storage import models_admin  # noqa: F401 - its tables belong to the metadata
@@ -88,6 +88,8 @@ def _of_type(column: Column[Any], number: int) -> Any:
         return bool(number % 2)
     if isinstance(kind, Float):
         return number + 0.25
+    if isinstance(kind, LargeBinary):
+        return bytes(range(256)) * (number + 1)
     if isinstance(kind, Integer):
         return number + (_FAR if column.primary_key else 1)
     assert isinstance(kind, String), f"{column} has a type that no row is made for: {kind}"

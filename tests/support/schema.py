@@ -13,6 +13,7 @@ from sqlalchemy import (
     Engine,
     Float,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     create_engine,
@@ -122,6 +123,8 @@ def _value(column: Column[Any]) -> Any:
         return NOON
     if isinstance(column.type, Boolean):
         return True
+    if isinstance(column.type, LargeBinary):
+        return b"\x00\xff"
     if isinstance(column.type, Integer | Float):
         return 1
     return f"{column.name} of a {column.table.name}"[: getattr(column.type, "length", None)]
