@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from itertools import cycle, islice
 from typing import Any, TypeVar
 
 import anyio
@@ -19,12 +21,13 @@ from tests.support.server import ControlPlaneProcess
 
 T = TypeVar("T")
 _PATIENCE_SECONDS = 120
+_ADDRESSES = IPv4Network("10.0.0.0/8").hosts()  # a fresh one each: what others guessed wrong is not counted against it
 
 
 @asynccontextmanager
 async def crowd(planes: Sequence[ControlPlaneProcess], size: int) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    """Give devices of their own addresses, dealt out to the control planes as a load balancer does."""
-    devices = [planes[number % len(planes)].browser(f"192.0.2.{number}") for number in range(size)]
+    """Give devices that nobody has seen yet, dealt out to the control planes as a load balancer does."""
+    devices = [plane.browser(str(next(_ADDRESSES))) for plane in islice(cycle(planes), size)]
     yield devices
     for device in devices:
         await device.aclose()
