@@ -33,6 +33,7 @@ DONE: Final = {
     "set-up": "Your account is ready, and you are signed in.",
     "created": "The event was created.",
     "origin-shown": "What the origin is shown was saved.",
+    "imported": "The codes were imported. They are in the list of tickets.",
     "poster": "The poster was uploaded. Viewers see it while they wait.",
     "no-poster": "The poster was removed.",
     "deactivated": "The event is deactivated. Nobody can watch it.",

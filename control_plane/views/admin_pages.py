@@ -21,7 +21,7 @@ from control_plane.storage.models import Event
 from control_plane.streaming import origins
 from control_plane.ticketing import ticket_search, tickets
 from control_plane.ticketing.tickets import STATUSES, TicketFilter
-from control_plane.views import admin_forms, admin_preview, admin_setup, forms
+from control_plane.views import admin_forms, admin_import, admin_preview, admin_setup, forms
 from control_plane.views import admin_questions as ask
 from control_plane.views.admin_console import (
     HOME,
@@ -270,6 +270,7 @@ ROUTES: Final[list[BaseRoute]] = [
     Route(f"{_EVENT}/origin-credentials", show_to_origin, methods=["POST"]),
     Route(f"{_EVENT}/codes", show_codes),
     Route(f"{_EVENT}/codes", generate_codes, methods=["POST"]),
+    *admin_import.ROUTES,
     Route(f"{_EVENT}/stream", show_stream),
     Route(f"{_EVENT}/deactivate", ask.about_event(ask.DEACTIVATE), methods=_ASK),
     Route(f"{_EVENT}/reactivate", ask.about_event(ask.REACTIVATE), methods=_ASK),

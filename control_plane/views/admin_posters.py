@@ -25,7 +25,7 @@ from control_plane.views.endpoints import Call, endpoint
 async def upload_poster(call: Call) -> Response:
     """Upload an event's poster: a JPEG, PNG or WebP of 5 MB at most. It is scaled down and loses its metadata."""
     if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() not in posters.MEDIA_TYPES:
-        raise MalformedRequest("Send the picture itself, with its media type: image/jpeg, image/png or image/webp.")
+        raise MalformedRequest("Please send a JPEG, PNG or WebP picture (image/jpeg, image/png or image/webp).")
     sent = await call.request.body()
     content = await to_thread.run_sync(posters.drawn, sent, limiter=call.app.drawing)
     return await _changed(call, content)
