@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,6 +40,19 @@ class About:
     detail: Mapping[str, str | int | bool | None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What somebody is about to do, for a rule that records it together with what it writes."""
+
+    actor: Actor
+    action: str
+    detail: Mapping[str, str | int | bool | None] | None = None
+
+    def row(self, subject: str, event_id: str, ticket_id: str, now: datetime) -> dict[str, Any]:
+        """Give the entry's columns."""
+        return _row(self.actor, self.action, now, About(subject, event_id, ticket_id, self.detail), DONE)
+
+
 def record(db: AsyncSession, actor: Actor, action: str, now: datetime, about: About, outcome: str = DONE) -> None:
     """Add an entry to this transaction; `outcome` is "ok" or the word of a refusal."""
     db.add(entry(actor, action, now, about, outcome))
@@ -47,18 +60,22 @@ def record(db: AsyncSession, actor: Actor, action: str, now: datetime, about: Ab
 
 def entry(actor: Actor, action: str, now: datetime, about: About, outcome: str = DONE) -> AuditEntry:
     """Make an entry, for who has no session of ours to add it to."""
-    return AuditEntry(
-        at=now,
-        actor_kind=actor.kind.value,
-        actor=actor.name[:100],
-        address=actor.address,
-        action=action,
-        outcome=outcome,
-        subject=about.subject,
-        event_id=about.event_id,
-        ticket_id=about.ticket_id,
-        detail=json.dumps(dict(about.detail), sort_keys=True) if about.detail else None,
-    )
+    return AuditEntry(**_row(actor, action, now, about, outcome))
+
+
+def _row(actor: Actor, action: str, now: datetime, about: About, outcome: str) -> dict[str, Any]:
+    return {
+        "at": now,
+        "actor_kind": actor.kind.value,
+        "actor": actor.name[:100],
+        "address": actor.address,
+        "action": action,
+        "outcome": outcome,
+        "subject": about.subject,
+        "event_id": about.event_id,
+        "ticket_id": about.ticket_id,
+        "detail": json.dumps(dict(about.detail), sort_keys=True) if about.detail else None,
+    }
 
 
 def code_digest(code: str) -> str:

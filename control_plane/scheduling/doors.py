@@ -41,11 +41,6 @@ def is_held(event: Event, now: datetime) -> bool:
     return until is not None and now < until
 
 
-async def is_event_held(db: AsyncSession, event_id: str, now: datetime) -> bool:
-    event = await db.get(Event, event_id)
-    return event is not None and is_held(event, now)
-
-
 async def open_doors(db: AsyncSession, event_id: str, now: datetime) -> Event:
     """Let everybody in from now on, also before the start. Raise NotFound, or Conflict for a deactivated event."""
     return await _set(db, event_id, Doors.OPEN, now)

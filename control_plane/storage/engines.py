@@ -5,6 +5,7 @@ digest) may stand in the text of an error: it will be logged.
 """
 
 import os
+import select
 import sqlite3
 from contextlib import suppress
 from enum import Enum
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from sqlalchemy import URL, Connection, NullPool, event, make_url
 from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from control_plane.storage import sqlite_trips
@@ -124,13 +126,25 @@ def _postgresql(url: URL, purpose: Purpose) -> AsyncEngine:
     engine = create_async_engine(
         url,
         connect_args=_line_arguments(url, purpose),
-        pool_pre_ping=not is_brief,
         hide_parameters=True,
         use_native_hstore=False,  # or each new connection asks for a type that we have no use for
         **pool,
     )
     event.listen(engine.sync_engine, "handle_error", _leave_out_values)
+    event.listen(engine.sync_engine, "checkout", _drop_closed)
     return engine
+
+
+def _drop_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+    """Leave a connection that the server has closed, and all of the pool with it: what is idle has nothing to read.
+
+    A look costs nothing, a question (`pool_pre_ping`) as much as what is to be asked. A server that is gone without a
+    goodbye answers neither.
+    """
+    line = select.poll()
+    line.register(dbapi_connection.driver_connection.fileno(), select.POLLIN)
+    if line.poll(0):
+        raise InvalidatePoolError
 
 
 def _leave_out_values(context: ExceptionContext) -> None:

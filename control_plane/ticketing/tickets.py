@@ -86,6 +86,16 @@ async def hold(db: AsyncSession, ticket_id: str) -> tuple[Ticket, Event]:
     return found
 
 
+async def hold_session(db: AsyncSession, sid: str) -> tuple[ViewingSession, Ticket, Event] | None:
+    """Return a session with its ticket and event, and hold them as `hold` does; None where there is no such session."""
+    wanted, query = {"wanted": sid}, _of_session()
+    if db.get_bind().dialect.name == "postgresql":
+        await db.execute(_locking("sid")[0], wanted)
+        query = _held_session()
+    row = (await db.execute(query, wanted)).one_or_none()
+    return (row[0], row[1], row[2]) if row else None
+
+
 async def hold_all(db: AsyncSession, ticket_ids: Collection[str]) -> None:
     """Hold several tickets with their events and live sessions: before the first is changed, see database.py."""
     meant, session = Ticket.id.in_(ticket_ids), ViewingSession
@@ -119,9 +129,24 @@ def _locking(key: str) -> tuple[Select[Any], Select[Ticket, Event]]:
     return share, _joined(key).with_for_update(of=Ticket)
 
 
+@cache
+def _of_session() -> Select[ViewingSession, Ticket, Event]:
+    query = select(ViewingSession, Ticket, Event).join(Ticket, Ticket.id == ViewingSession.ticket_id)
+    query = query.join(Event, Event.id == Ticket.event_id).where(ViewingSession.sid == bindparam("wanted"))
+    return query.execution_options(populate_existing=True)
+
+
+@cache
+def _held_session() -> Select[ViewingSession, Ticket, Event]:
+    return _of_session().with_for_update(of=[Ticket, ViewingSession])  # in this order
+
+
 def _is_meant(key: str) -> ColumnElement[bool]:
     if key == "id":
         return Ticket.id == bindparam("wanted")
+    if key == "sid":
+        mine = select(ViewingSession.ticket_id).where(ViewingSession.sid == bindparam("wanted"))
+        return Ticket.id == mine.scalar_subquery()
     other = aliased(Ticket)
     alike: Select[Any] = (
         select(literal_column("1")).where(other.canonical == bindparam("canonical")).select_from(other).limit(2)

@@ -6,16 +6,21 @@ That a seat has one live session is held by a unique index, not by these rules.
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit import Intent
 from control_plane.endings import Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import TakenOverTooOften, TicketInUse
-from control_plane.storage.models import ViewingSession
+from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.storage.models_admin import AuditEntry
+from control_plane.storage.together import Together, change_of, columns_of, named, row_of
 from control_plane.ticketing import tickets
 from control_plane.viewing import sessions, takeovers
 from control_plane.viewing.sessions import Attempt, Device, Grant, SeatRules
@@ -24,16 +29,21 @@ from control_plane.viewing.sessions import Attempt, Device, Grant, SeatRules
 async def redeem(
     db: AsyncSession, code: str, device: Device, rules: SeatRules, now: datetime, *, takeover: bool = False
 ) -> Grant:
-    """Begin a session with a code. Raise UnknownCode, an admission refusal, TicketInUse or TakenOverTooOften."""
+    """Begin a session with a code, and record it.
+
+    Raise UnknownCode, an admission refusal, TicketInUse or TakenOverTooOften.
+    """
     ticket, event = await tickets.find_by_code(db, code, for_update=True)
     tickets.check_admission(ticket, event, now)
-    return await begin(db, Attempt(ticket, event, device, rules, now, takeover))
+    intent = Intent(Actor.viewer(device.address), audit.REDEEM, {"takeover": True} if takeover else None)
+    return await begin(db, Attempt(ticket, event, device, rules, now, takeover, intent=intent))
 
 
 async def begin(db: AsyncSession, attempt: Attempt) -> Grant:
     """Begin the session that an admitted device asks for. Raise TicketInUse."""
     ticket, event, device = attempt.ticket, attempt.event, attempt.device
-    live = await sessions.live_of(db, ticket.id)
+    is_first = ticket.redeemed_at is None
+    live = [] if is_first else await sessions.live_of(db, ticket.id)
     own = _own(live, attempt)
     session = ViewingSession(
         sid=secrets.token_urlsafe(16),
@@ -43,22 +53,38 @@ async def begin(db: AsyncSession, attempt: Attempt) -> Grant:
         last_seen_at=attempt.now,
         client_ip=device.address,
         user_agent=device.user_agent[: sessions.SHOWN_USER_AGENT],
+        carrier="header",
         approved_by=attempt.approved_by,
     )
     secret = None if attempt.kept_hash else await secret_for(db, device)
     session.resume_hash = sessions.digest(secret) if secret else attempt.kept_hash
     claims = sessions.next_claims(session, ticket, event, attempt.rules, attempt.now)
-    db.add(session)
-    if is_first := ticket.redeemed_at is None:
-        ticket.redeemed_at, ticket.redeemed_ip = attempt.now, device.address
     try:
-        await db.flush()
+        await _write(db, session, attempt, is_first=is_first)
     except IntegrityError:  # somebody took the seat between our look and now
         raise TicketInUse(can_take_over=_may_take_over(attempt, live)) from None
     if is_first:
         await news.of_ticket(db, Topic.TICKET_REDEEMED, ticket, attempt.now)
     await news.of_start(db, session.sid, ticket, event, attempt.now)
     return Grant(event, ticket, claims, secret)
+
+
+async def _write(db: AsyncSession, session: ViewingSession, attempt: Attempt, *, is_first: bool) -> None:
+    """Write the session, what the ticket's first one changes about it, and the audit entry."""
+    values = dict(named(ViewingSession, columns_of(session)))
+    if is_first:
+        first = {"id": attempt.ticket.id, "redeemed_at": attempt.now, "redeemed_ip": attempt.device.address}
+        values |= named(Ticket, first)
+    if attempt.intent:
+        entry = attempt.intent.row(session.sid, attempt.event.id, attempt.ticket.id, attempt.now)
+        values |= named(AuditEntry, entry)
+    await _begun(is_first=is_first, is_recorded=attempt.intent is not None).run(db, values)
+
+
+@cache
+def _begun(*, is_first: bool, is_recorded: bool) -> Together:
+    first = [change_of(Ticket, "redeemed_at", "redeemed_ip")] if is_first else []
+    return Together(*first, *([row_of(AuditEntry)] if is_recorded else []), row_of(ViewingSession))
 
 
 async def free_a_seat(

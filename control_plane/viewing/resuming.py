@@ -12,6 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
+from control_plane.auditing import audit
+from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit import Intent
 from control_plane.endings import MEANT, Ending
 from control_plane.refusals import NoSession
 from control_plane.storage.models import ViewingSession
@@ -47,7 +50,17 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
     await sessions.live_of(db, ticket.id)
     await db.refresh(last)
     tickets.check_admission(ticket, event, now)
-    attempt = Attempt(ticket, event, device, rules, now, takeover=False, replaces=last, approved_by=last.approved_by)
+    attempt = Attempt(
+        ticket,
+        event,
+        device,
+        rules,
+        now,
+        takeover=False,
+        replaces=last,
+        approved_by=last.approved_by,
+        intent=Intent(Actor.viewer(device.address), audit.RESUME),
+    )
     if tab.claims:  # by itself, so it takes no seat from another tab
         attempt = replace(attempt, device=replace(device, resume_secret=None), kept_hash=last.resume_hash)
     if last.end_reason in (MEANT if tab.claims else MEANT - {Ending.REPLACED}):

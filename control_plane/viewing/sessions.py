@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
+from typing import Final
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor
+from control_plane.auditing.audit import Intent
 from control_plane.endings import MOVED, Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
@@ -29,6 +31,8 @@ from control_plane.refusals import (
 )
 from control_plane.revoking import revocation_feed
 from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models_admin import AuditEntry
+from control_plane.storage.together import Together, change_of, columns_of, named, row_of
 from control_plane.ticketing import tickets
 
 TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
@@ -94,16 +98,22 @@ class Attempt:
     kept_hash: str | None = None
     page: ViewingSession | None = None
     approved_by: str | None = None
+    intent: Intent | None = None
 
 
-async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime) -> Claims:
-    """Return the claims of the session's next token.
+_REFRESHED: Final = Together(
+    change_of(ViewingSession, "last_seen_at", "token_issued_at", "token_expires_at"), row_of(AuditEntry)
+)
+
+
+async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime, by: Actor = _SYSTEM) -> Grant:
+    """Give the session its next token, and record it.
 
     Raise an admission refusal, SessionOver, SessionTakenOver, TokenUnusable, or TokenFinal when the last token
     already lasts to the ticket's end.
     """
     check_grace(claims, now)
-    session, ticket, event = await locked(db, claims)
+    session, ticket, event = await _alone(db, claims)
     tickets.check_admission(ticket, event, now)
     if session.ended_at:
         raise why_over(session)
@@ -111,7 +121,10 @@ async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datet
     if is_good and claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
         raise TokenFinal
     session.last_seen_at = max(session.last_seen_at, now)
-    return next_claims(session, ticket, event, rules, now)
+    fresh = next_claims(session, ticket, event, rules, now)
+    entry = Intent(by, audit.REFRESH).row(session.sid, event.id, ticket.id, now)
+    await _REFRESHED.run(db, {**named(ViewingSession, columns_of(session)), **named(AuditEntry, entry)})
+    return Grant(event, ticket, fresh, None)
 
 
 def check_grace(claims: Claims, now: datetime) -> None:
@@ -186,17 +199,24 @@ async def why_unknown(db: AsyncSession, claims: Claims) -> SessionOver:
     return SessionOver(Ending.UNKNOWN if ticket else Ending.DELETED)
 
 
-async def ticket_id_of(db: AsyncSession, claims: Claims) -> str:
-    """Return the id of the ticket on which a token's session watches. Raise SessionOver."""
-    return (await known(db, claims)).ticket_id
-
-
 async def locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
     session = await known(db, claims)
     ticket, event = await tickets.hold(db, session.ticket_id)
     await live_of(db, ticket.id)  # a kick that comes now has to know of the token that we are to issue
     await db.refresh(session)
     return session, ticket, event
+
+
+async def _alone(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
+    """Hold a token's session with its ticket and event, but no other session. What is changed is not written by itself.
+
+    Raise SessionOver.
+    """
+    found = await tickets.hold_session(db, claims.sid or "")
+    if found is None:
+        raise await why_unknown(db, claims)
+    db.expunge(found[0])
+    return found
 
 
 def why_over(session: ViewingSession) -> SessionOver:

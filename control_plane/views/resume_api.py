@@ -30,7 +30,7 @@ from control_plane.views.viewer_api import (
     device_of,
     granted,
 )
-from control_plane.views.viewer_records import asking, done
+from control_plane.views.viewer_records import asking
 
 
 @endpoint(
@@ -53,7 +53,6 @@ async def resume(call: Call) -> Response:
                 asked.with_token(tab.claims)
             async with app.database.write() as db:
                 grant = await resuming.resume(db, device_of(request), app.rules, utc_now(), tab)
-                done(db, request, audit.RESUME, grant.claims, grant.ticket.id)
     except Refusal as refusal:
         return await _taking_cookie_away(request, refusal, tab)
     return granted(request, grant)

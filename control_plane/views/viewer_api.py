@@ -44,7 +44,7 @@ from control_plane.viewing.sessions import Device, Grant
 from control_plane.views.answers import as_json
 from control_plane.views.endpoints import Call, endpoint
 from control_plane.views.requests import bearer, client_address, is_secure, parse, services, streams_origin
-from control_plane.views.viewer_records import Asking, asking, done
+from control_plane.views.viewer_records import Asking, asking
 
 RESUME_COOKIE = "sg_resume"
 PLAYBACK_COOKIE = "sg_playback"
@@ -72,9 +72,7 @@ async def _redeem(request: Request, app: Services, asked: Asking) -> Grant:
     wish = await _redemption(request)
     asked.code = code = parse_code(wish.code)
     async with app.database.write() as db:
-        grant = await redeeming.redeem(db, code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
-        done(db, request, audit.REDEEM, grant.claims, grant.ticket.id, {"takeover": True} if wish.takeover else None)
-    return grant
+        return await redeeming.redeem(db, code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
 
 
 async def _redemption(request: Request) -> Redemption:
@@ -104,9 +102,8 @@ async def refresh(call: Call) -> Response:
         asked.with_token(claims)
         await app.limits.count_refresh(claims.sid or "")
         async with app.database.write() as db:
-            fresh = await sessions.refresh(db, claims, app.rules, utc_now())
-            is_held = await doors.is_event_held(db, fresh.eid, utc_now())
-            done(db, request, audit.REFRESH, fresh, await sessions.ticket_id_of(db, fresh))
+            grant = await sessions.refresh(db, claims, app.rules, utc_now(), Actor.viewer(client_address(request)))
+    fresh, is_held = grant.claims, doors.is_held(grant.event, utc_now())
     token = _mint(request, fresh)
     response = JSONResponse(as_json(Token(playback_token=token, token_expires_in=_lasts(fresh), is_held=is_held)))
     _set_playback_cookie(request, response, fresh, token)

@@ -1,12 +1,13 @@
 """Runs every benchmark: `make bench`. It ends with an error where a target was missed."""
 
-from tests.bench import doors, fan_out, gate, revocation, search, sidecar, sign_in, targets
+from tests.bench import costs, doors, fan_out, gate, revocation, search, sidecar, sign_in, targets
 
 targets.run(
     gate.main,
     lambda: revocation.main([]),
     lambda: fan_out.main([]),
     sidecar.main,
+    lambda: costs.main([]),
     lambda: doors.main([]),
     lambda: search.main([]),
     sign_in.main,

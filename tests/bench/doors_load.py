@@ -38,8 +38,8 @@ class Line:
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         self._writer.write(request)
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-        length = head.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0]
-        return int(head[9:12]), await self._reader.readexactly(int(length))
+        _, _, length = head.partition(b"content-length: ")  # 204 has none
+        return int(head[9:12]), await self._reader.readexactly(int(length.partition(b"\r\n")[0] or 0))
 
     def close(self) -> None:
         self._writer.close()

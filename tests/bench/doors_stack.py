@@ -34,7 +34,7 @@ class Operation:
 @contextmanager
 def in_operation(home: Path, database: str) -> Iterator[Operation]:
     with ExitStack() as stack:
-        settings = {"DATABASE_URL": stack.enter_context(_postgresql())} if database == "postgresql" else {}
+        settings = {"DATABASE_URL": stack.enter_context(postgresql())[0]} if database == "postgresql" else {}
         running = StackUnderTest(home, settings=settings, nginx_workers="auto")
         stack.callback(running.stop)
         more = [_second(running)] if database == "postgresql" else []
@@ -50,8 +50,8 @@ def in_operation(home: Path, database: str) -> Iterator[Operation]:
 
 
 @contextmanager
-def _postgresql() -> Iterator[str]:
-    """Run a server on the disk, not in memory as the tests' own."""
+def postgresql() -> Iterator[tuple[str, int]]:
+    """Run a server on the disk, not in memory as the tests' own; give a database's URL and the server's process."""
     folder = Path(tempfile.mkdtemp(prefix="streamgate-pg-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
@@ -59,7 +59,7 @@ def _postgresql() -> Iterator[str]:
         stack.callback(server.stop)
         server.start()  # not apart: it ends with the thread that started it
         server.execute("CREATE DATABASE {}", "doors")
-        yield server.url("doors")
+        yield server.url("doors"), server.pid
 
 
 def _second(running: StackUnderTest) -> Service:

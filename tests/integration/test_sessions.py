@@ -46,7 +46,7 @@ class House:
 
     async def refresh(self, grant: Grant, now: datetime) -> int:
         async with self.database.write() as db:
-            return (await sessions.refresh(db, grant.claims, RULES, now)).exp
+            return (await sessions.refresh(db, grant.claims, RULES, now)).claims.exp
 
     async def heartbeat(self, grant: Grant, now: datetime) -> None:
         await beat(self.database, grant.claims, now)

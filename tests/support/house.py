@@ -42,7 +42,7 @@ class House:
 
     async def refresh(self, claims: Claims, now: datetime) -> Claims:
         async with self.database.write() as db:
-            return await sessions.refresh(db, claims, RULES, now)
+            return (await sessions.refresh(db, claims, RULES, now)).claims
 
     async def tv(self, grant: Grant, now: datetime) -> Claims:
         async with self.database.write() as db:

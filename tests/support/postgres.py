@@ -65,6 +65,11 @@ class Postgres:
         assert made.returncode == 0, self._log.read_text()
         self._version = int((self._data / "PG_VERSION").read_text())
 
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
     def start(self) -> None:
         settings = [f"--{name}={value}" for name, value in self._settings.items()]
         argv = self._argv("postgres", "-D", str(self._data), "-k", str(self._folder), *settings)
