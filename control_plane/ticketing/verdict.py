@@ -21,7 +21,7 @@ _SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`word` is a refusal's, or `deleted`, `silent`, `not-started`, `playing` or `ok`."""
+    """`word` is a refusal's, or `deleted`, `silent`, `waiting`, `not-started`, `playing` or `ok`."""
 
     word: str
     sentence: str
@@ -49,6 +49,8 @@ async def _of_seats(db: AsyncSession, ticket: Ticket, event: Event, rules: SeatR
     if now - max(quietest.last_seen_at, rules.counting_since) > rules.silence:
         sentence = f"Nothing is in the way: a device that was last seen at {_moment(quietest.last_seen_at)} gives way."
         return Verdict("silent", sentence)
+    if rules.nothing_plays(event, now):
+        return Verdict("waiting", "Nothing is in the way: nothing plays yet, so a device that is waiting gives way.")
     if event.session_policy == "takeover":
         return await _may_take_over(db, ticket, live[-1], now)
     since = _moment(min(session.started_at for session in live))

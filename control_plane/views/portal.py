@@ -76,10 +76,12 @@ def _context(app: Services, language: str) -> dict[str, object]:
         "statusSeconds": STATUS_SECONDS,
     }
     languages = [{"code": code, "name": name} for code, name in locales.LANGUAGES.items()]
+    links = _links(app, strings)
     return brand(app) | {
         "lang": language,
         "languages": languages,
-        "links": _links(app, strings),
+        "links": links,
+        "contact": next((link for link in links if link["url"] == app.settings.organiser_contact), None),
         "strings": strings,
         "page_data": page_data,
     }

@@ -15,12 +15,13 @@ from playwright.sync_api import BrowserContext, Frame, Page, sync_playwright
 
 from tests.support.leaks import remember
 from tests.support.people import Organiser
-from tests.support.screen import plays_in
+from tests.support.screen import accessibility_faults_in, plays_in
 from tests.support.stack import StackUnderTest, free_port
 from tests.support.waiting import eventually
 
 PORTAL: Final = "tickets.example"
 ORGANISER: Final = "www.organiser.test"
+CONTACT: Final = "help@hall.example"
 STRANGER: Final = "www.stranger.test"
 
 
@@ -52,6 +53,7 @@ def site_port() -> int:
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory, site_port: int) -> Iterator[StackUnderTest]:
     settings = {"EMBED_ALLOWED_HOSTS": f"{ORGANISER}:{site_port}, shop.organiser.test", "PLAYBACK_TOKEN_SECONDS": "30"}
+    settings["ORGANISER_CONTACT"] = CONTACT
     running = StackUnderTest(tmp_path_factory.mktemp("embedded"), settings=settings)
     try:
         running.start()
@@ -150,9 +152,16 @@ def test_it_goes_on_in_a_window_of_its_own_with_code_and_seat(
     [ticket] = organiser.tickets(recording)
     page = context.new_page()
     frame = framed(page, f"{ORGANISER}:{site_port}")
+    contact = frame.locator("#code-form [data-contact] a")
+    assert not contact.is_visible()
+    enter(frame, "NoSuchCode1")
+    contact.wait_for()
+    assert contact.get_attribute("href") == f"mailto:{CONTACT}"
+    assert accessibility_faults_in(frame) == []
     enter(frame, ticket.code)
     plays_in(frame)
     page.mouse.move(300, 300)
+    assert accessibility_faults_in(frame) == []
     with context.expect_page() as opened:
         frame.locator("#player [data-open-window]").click()
     window = opened.value
@@ -163,6 +172,8 @@ def test_it_goes_on_in_a_window_of_its_own_with_code_and_seat(
     plays_in(window)
     assert own_cookies(context) == {"sg_playback", "sg_resume"}
     assert frame.locator("#entry").is_visible()
+    organiser.revoke(ticket)
+    window.locator("#ended [data-contact] a").wait_for(timeout=45_000)
     window.close()
     page.close()
 

@@ -1,6 +1,7 @@
 """The history of a ticket: what happened, and one sentence that says why somebody cannot watch."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from control_plane.storage.database import Database
 from control_plane.ticketing import history, verdict
 from control_plane.ticketing.verdict import Verdict
 from control_plane.viewing import takeovers
+from control_plane.viewing.sessions import SeatRules
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
 from tests.support.house import LAPTOP, NOON, PHONE, RULES, House, after, new_house
 
@@ -115,9 +117,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def judge(house: House, now: datetime) -> Verdict:
+async def judge(house: House, now: datetime, rules: SeatRules = RULES) -> Verdict:
     async with house.database.read() as db:
-        return await verdict.judge(db, await history.subject(db, house.tickets[0].id), RULES, now)
+        return await verdict.judge(db, await history.subject(db, house.tickets[0].id), rules, now)
 
 
 async def test_nothing_is_in_the_way_of_a_good_ticket(database: Database) -> None:
@@ -149,6 +151,16 @@ async def test_a_device_that_has_fallen_silent_gives_way(database: Database) -> 
     await house.redeem(PHONE, NOON)
     assert (await judge(house, after(60))).word == "in-use"
     assert (await judge(house, after(61))).word == "silent"
+
+
+@pytest.mark.parametrize("policy", ["refuse", "takeover"])
+async def test_a_device_that_only_waits_gives_way(database: Database, policy: str) -> None:
+    house = await new_house(database, session_policy=policy)
+    await house.redeem(PHONE, NOON)
+    rules = replace(RULES, nothing_plays=lambda _event, now: now < after(10))
+    found = await judge(house, after(1), rules)
+    assert (found.word, found.sentence.startswith("Nothing is in the way")) == ("waiting", True)
+    assert (await judge(house, after(11), rules)).word == "in-use"
 
 
 async def test_all_seats_are_taken(database: Database) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
+from control_plane.scheduling.posters import MEDIA_TYPES
 from tests.support.api import PASSWORD
 from tests.support.api_stock import HOOK_URL, STILL_SIGNED_IN, Person, Stock, confirmation, proof, window
 from tests.support.pictures import picture
@@ -91,7 +92,7 @@ _THERE: Final[dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]]] = {
 }
 
 # What of a body that schemathesis has made well must be true, beside being well made.
-_TRUE: Final[dict[str, Callable[[Any], Mapping[str, Any] | str | bytes]]] = {
+_TRUE: Final[dict[str, Callable[[Any], Mapping[str, Any] | str]]] = {
     "POST /api/admin/login": lambda _: {"username": _STOCK.guest.username} | proof(),
     "POST /api/admin/account/password": lambda _: {"currentPassword": PASSWORD},
     "POST /api/admin/account/totp": lambda _: proof(),
@@ -104,7 +105,7 @@ _TRUE: Final[dict[str, Callable[[Any], Mapping[str, Any] | str | bytes]]] = {
     },  # it has no origin
     "PUT /api/admin/events/{event_id}": lambda _: {"streamUrl": None, "version": 1} | window(),
     "POST /api/admin/events/{event_id}/tokens/import": lambda _: _STOCK.codes_to_import(),
-    "PUT /api/admin/events/{event_id}/poster": lambda _: picture(),
+    "PUT /api/admin/events/{event_id}/poster": lambda _: picture().decode("latin-1"),
     "POST /api/admin/tokens/bulk-revoke": lambda _: {"tokenIds": [_STOCK.ticket()["id"], _STOCK.ticket()["id"]]},
     "POST /api/admin/users": lambda _: {"username": f"user-{_STOCK.number()}"},
     "POST /api/admin/api-keys": lambda _: {"name": f"key {_STOCK.number()}"},
@@ -123,9 +124,14 @@ _TRUE_QUERY: Final[dict[str, Callable[[], Mapping[str, str]]]] = {
 }
 
 
-@schemathesis.serializer("text/csv", "image/jpeg", "image/png", "image/webp")
-def as_sent(_context: Any, value: Any) -> bytes:
+@schemathesis.serializer("text/csv")
+def as_csv(_context: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
+@schemathesis.serializer(*MEDIA_TYPES)
+def as_picture(_context: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("latin-1", errors="replace")
 
 
 @schemathesis.hook

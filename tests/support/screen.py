@@ -96,11 +96,7 @@ class Device:
         return overlay.get_attribute("data-reason") or "", overlay.inner_text()
 
     def accessibility_faults(self) -> list[str]:
-        """Ask axe-core. It is put in through the DevTools protocol, so the page's own CSP stays in force."""
-        self.page.evaluate(_AXE)
-        self.page.evaluate(_STILL)
-        found: dict[str, Any] = self.page.evaluate("() => axe.run()")
-        return [f"{fault['id']}: {fault['nodes'][0]['html'][:200]}" for fault in found["violations"]]
+        return accessibility_faults_in(self.page)
 
     def close(self) -> None:
         self.context.close()
@@ -109,6 +105,14 @@ class Device:
 def new_device(browser: Browser, url: str, width: int = 1440, height: int = 900, **options: Any) -> Device:
     options.setdefault("locale", "en-GB")
     return Device(browser.new_context(viewport={"width": width, "height": height}, **options), url)
+
+
+def accessibility_faults_in(frame: Page | Frame) -> list[str]:
+    """Ask axe-core. It is put in through the DevTools protocol, so the page's own CSP stays in force."""
+    frame.evaluate(_AXE)
+    frame.evaluate(_STILL)
+    found: dict[str, Any] = frame.evaluate("() => axe.run()")
+    return [f"{fault['id']}: {fault['nodes'][0]['html'][:200]}" for fault in found["violations"]]
 
 
 def picture_in(frame: Page | Frame) -> Picture | None:

@@ -2,7 +2,7 @@
 import { Refusal, validate } from "./api.js";
 import { fillCode, readCode, watchCodeField } from "./code-field.js";
 import { moment, t } from "./i18n.js";
-import { byId } from "./page.js";
+import { byId, offerContact } from "./page.js";
 import { announce, show } from "./stage.js";
 import { playsElsewhere } from "./tabs.js";
 import { sleep } from "./time.js";
@@ -21,6 +21,7 @@ function say(sentence, kind = "") {
   message.textContent = sentence;
   message.dataset.kind = kind;
   field.setAttribute("aria-invalid", String(kind === "error"));
+  offerContact(byId("code-form"), false);
 }
 
 /** The button that works is the primary one. words: of the button that takes the place of another device or tab, or none. */
@@ -71,6 +72,7 @@ function explain(refusal) {
   const inUse = refusal.reason === "in-use";
   say(sentenceFor(refusal), inUse ? "info" : "error");
   offer(inUse && refusal.body.canTakeOver ? "entry_take_over" : "");
+  offerContact(byId("code-form"), !inUse && refusal.status !== 429);
   if (refusal.status === 429) return blockFor(refusal.retryAfter ?? 30);
   (takeOver.hidden ? field : takeOver).focus();
 }

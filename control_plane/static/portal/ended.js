@@ -2,7 +2,7 @@
 import { ENDINGS } from "./endings.js";
 import { moment, t } from "./i18n.js";
 import { setIcon } from "./icons.js";
-import { byId } from "./page.js";
+import { byId, offerContact } from "./page.js";
 import { announce, show } from "./stage.js";
 
 /** No ending: a reloaded page finds its seat taken. */
@@ -26,6 +26,7 @@ export function showEnding(ending, code = "") {
   setIcon(section, known.icon);
   byId("ended-title").textContent = t(known.title ?? `ended_title_${reason}`);
   byId("ended-reason").textContent = sentence;
+  offerContact(section, known.ask);
   again.textContent = t(AGAIN[known.again]);
   again.dataset.code = known.again === "other" ? "" : code;
   again.dataset.here = String(known.again === "here");

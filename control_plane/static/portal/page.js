@@ -3,6 +3,11 @@ export const page = JSON.parse(document.getElementById("page-data").textContent)
 
 export const byId = (id) => document.getElementById(id);
 
+/** Shows whom to ask, or not; nothing where the organiser has not said it. */
+export function offerContact(place, isWanted) {
+  for (const contact of place.querySelectorAll("[data-contact]")) contact.hidden = !isWanted;
+}
+
 /** Loads a stylesheet beside the modules and waits for it; a missing one must not keep a viewer from watching. */
 export function loadStyle(name) {
   const href = new URL(name, import.meta.url).href;

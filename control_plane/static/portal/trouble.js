@@ -4,6 +4,7 @@ import { eventStatus, Refusal, reportTrouble } from "./api.js";
 import { serverNow } from "./clock.js";
 import { t } from "./i18n.js";
 import { setIcon } from "./icons.js";
+import { offerContact } from "./page.js";
 import { backoff, sleep } from "./time.js";
 
 const RECOVERIES = 2;
@@ -69,6 +70,7 @@ class Trouble {
   #say(name) {
     this.panel.dataset.says = name;
     this.panel.querySelector("p").textContent = t(`trouble_${name}`);
+    offerContact(this.panel, name !== "network");
     setIcon(this.panel, name === "network" ? "wifi-off" : "triangle-alert");
   }
 
