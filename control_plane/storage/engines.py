@@ -149,8 +149,12 @@ def _drop_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
 
 def _leave_out_values(context: ExceptionContext) -> None:
     """Keep of PostgreSQL's errors what happened, not with which values: those stand in DETAIL and CONTEXT."""
-    error = context.original_exception
-    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+    if isinstance(context.original_exception, psycopg.Error):
+        leave_out_values(context.original_exception, context.sqlalchemy_exception)
+
+
+def leave_out_values(error: psycopg.Error, wrapped: BaseException | None) -> None:
+    if error.diag.message_primary:
         error.args = (f"{error.diag.message_primary} ({error.sqlstate})",)
-        if context.sqlalchemy_exception:
-            context.sqlalchemy_exception.args = (f"({type(error).__name__}) {error.args[0]}",)
+        if wrapped:
+            wrapped.args = (f"({type(error).__name__}) {error.args[0]}",)

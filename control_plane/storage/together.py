@@ -10,6 +10,8 @@ from sqlalchemy import BindParameter, Insert, Table, Update, bindparam, insert, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
+from control_plane.storage.direct import Direct
+
 Written: TypeAlias = Insert | Update
 Values: TypeAlias = Mapping[str, Any]
 
@@ -20,14 +22,14 @@ class Together:
     def __init__(self, *writes: Written) -> None:
         self._writes: Final = writes
         *others, last = writes
-        self._at_once: Final = last.add_cte(*(other.cte(f"written_{place}") for place, other in enumerate(others)))
+        self._at_once: Final = Direct(last.add_cte(*(other.cte(f"written_{n}") for n, other in enumerate(others))))
         self._names: Final = [_names(write) for write in writes]
 
     async def run(self, db: AsyncSession, values: Values) -> None:
         """Write with the values that `named` gives, of all tables."""
         connection = await db.connection()
         if connection.dialect.name == "postgresql":
-            await connection.execute(self._at_once, values)
+            await self._at_once.run(connection, values)
             return
         for write, names in zip(self._writes, self._names, strict=True):
             await connection.execute(write, {name: values[name] for name in names})

@@ -14,6 +14,7 @@ from control_plane.refusals import EventUnavailable, NotFound, TicketExpired, Ti
 from control_plane.scheduling.events import ticket_expiry
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Lock, queue_for
+from control_plane.storage.direct import Direct
 from control_plane.storage.models import Event, Ticket, ViewingSession, is_watching
 from control_plane.ticketing.codes import canonical, new_code
 
@@ -90,7 +91,7 @@ async def hold_session(db: AsyncSession, sid: str) -> tuple[ViewingSession, Tick
     """Return a session with its ticket and event, and hold them as `hold` does; None where there is no such session."""
     wanted, query = {"wanted": sid}, _of_session()
     if db.get_bind().dialect.name == "postgresql":
-        await db.execute(_locking("sid")[0], wanted)
+        await _locking("sid")[0].run(await db.connection(), wanted)
         query = _held_session()
     row = (await db.execute(query, wanted)).one_or_none()
     return (row[0], row[1], row[2]) if row else None
@@ -110,7 +111,7 @@ async def _pair(db: AsyncSession, key: str, value: str, *, for_update: bool) -> 
     query = _joined(key)
     if for_update and db.get_bind().dialect.name == "postgresql":
         share, query = _locking(key)
-        await db.execute(share, wanted)
+        await share.run(await db.connection(), wanted)
     row = (await db.execute(query, wanted)).one_or_none()
     return (row[0], row[1]) if row else None
 
@@ -123,10 +124,10 @@ def _joined(key: str) -> Select[Ticket, Event]:
 
 
 @cache
-def _locking(key: str) -> tuple[Select[Any], Select[Ticket, Event]]:
+def _locking(key: str) -> tuple[Direct, Select[Ticket, Event]]:
     """Hold the event, then read both as they are once the ticket is held, too."""
     share = queue_for(Lock.EVENT, select(Ticket.event_id).where(_is_meant(key)), shared=True)
-    return share, _joined(key).with_for_update(of=Ticket)
+    return Direct(share), _joined(key).with_for_update(of=Ticket)
 
 
 @cache

@@ -4,20 +4,18 @@ A sign of life moves a session's last-seen forward, never past now, and never re
 report that makes no sense is refused whole.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, String, Table, any_, bindparam, literal, select, update
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 from control_plane.refusals import MalformedRequest
 from control_plane.schemas import parse_moment
-from control_plane.storage.database import UtcDateTime
-from control_plane.storage.models import ViewingSession
 
 MAX_REPORT_BYTES: Final = 8 * 1024 * 1024
 CLIENTS_REMEMBERED_SECONDS: Final = 300
@@ -25,8 +23,7 @@ _MOST_CLIENTS: Final = 50  # a session: whether hundreds share it is no other ne
 NAME: Final = re.compile(r"[0-9A-Za-z._-]{1,64}")  # of an edge, a sidecar, a session, a client
 
 
-@dataclass(frozen=True, slots=True)
-class SignOfLife:
+class SignOfLife(NamedTuple):
     """A session and when it was last allowed something; `clients` are hashes that mean nothing here."""
 
     sid: str
@@ -71,12 +68,26 @@ def parse_report(body: bytes) -> list[SignOfLife]:
         report = parse_object(body)
     except JsonRefused:
         raise MalformedRequest("The report is not a JSON object.") from None
-    for name in ("edge", "instance"):
-        _name(report.get(name), name)
     sessions = report.get("sessions")
     if not isinstance(sessions, list):
         raise MalformedRequest("sessions is a list.")
-    return [_sign(item, f"sessions[{place}]") for place, item in enumerate(sessions)]
+    try:
+        _name(report.get("edge"), "edge")
+        _name(report.get("instance"), "instance")
+        return _signs(sessions)
+    except ValueError as error:
+        raise MalformedRequest(str(error)) from None
+
+
+def _signs(items: Sequence[Any]) -> list[SignOfLife]:
+    """Raise ValueError with what is wrong. Where it is, is put into words only then: a report is long."""
+    signs: list[SignOfLife] = []
+    try:
+        for item in items:
+            signs.append(_sign(item))  # noqa: PERF401 - how many there are is the place
+    except ValueError as error:
+        raise ValueError(f"sessions[{len(signs)}]{error}") from None
+    return signs
 
 
 async def note(db: AsyncSession, signs: Iterable[SignOfLife], now: datetime) -> None:
@@ -84,48 +95,56 @@ async def note(db: AsyncSession, signs: Iterable[SignOfLife], now: datetime) -> 
     latest: dict[str, datetime] = {}
     for sign in signs:
         latest[sign.sid] = max(sign.last_seen, latest.get(sign.sid, sign.last_seen))
-    if db.get_bind().dialect.name == "postgresql":
-        latest = {sid: latest[sid] for sid in await _lock(db, list(latest))}
-    rows = [{"of": sid, "seen": min(seen, now)} for sid, seen in latest.items()]
-    if rows:
-        await (await db.connection()).execute(_MOVE_FORWARD, rows)
+    if latest:
+        seen = {sid: _stored(min(moment, now)) for sid, moment in latest.items()}
+        move_forward = _ON_POSTGRESQL if db.get_bind().dialect.name == "postgresql" else _ON_SQLITE
+        await db.execute(move_forward, {"seen": json.dumps(seen)})
 
 
-async def _lock(db: AsyncSession, sids: Sequence[str]) -> Sequence[str]:
-    """Lock the live ones of these sessions, in the database's own order as everybody does, and return them."""
-    wanted = ViewingSession.sid == any_(literal(sids, ARRAY(String)))
-    query = select(ViewingSession.sid).where(wanted, ViewingSession.ended_at.is_(None))
-    return (await db.scalars(query.order_by(ViewingSession.sid).with_for_update())).all()
+def _stored(moment: datetime) -> str:
+    """Write a time as SQLite keeps it; PostgreSQL reads it, too."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def _make_statement() -> Any:
-    table, seen = ViewingSession.__table__, bindparam("seen", type_=UtcDateTime())
-    assert isinstance(table, Table)  # noqa: S101 - a mapped class has one
-    where = table.c.sid == bindparam("of"), table.c.ended_at.is_(None), table.c.last_seen_at < seen
-    return update(table).where(*where).values(last_seen_at=seen)
+# Rows are held first, in the order in which everybody holds them.
+_ON_POSTGRESQL: Final = text("""
+    WITH held AS MATERIALIZED (
+        SELECT session.sid, seen.at
+        FROM (
+            SELECT key AS sid, CAST(value AS timestamp) AT TIME ZONE 'UTC' AS at
+            FROM json_each_text(CAST(:seen AS json))
+        ) AS seen
+        JOIN viewing_session AS session ON session.sid = seen.sid
+        WHERE session.ended_at IS NULL AND session.last_seen_at < seen.at
+        ORDER BY session.sid FOR NO KEY UPDATE OF session
+    )
+    UPDATE viewing_session AS session SET last_seen_at = held.at FROM held WHERE session.sid = held.sid
+""")
+_ON_SQLITE: Final = text("""
+    UPDATE viewing_session SET last_seen_at = seen.value FROM json_each(:seen) AS seen
+    WHERE sid = seen.key AND ended_at IS NULL AND last_seen_at < seen.value
+""")
 
 
-_MOVE_FORWARD: Final = _make_statement()
-
-
-def _sign(item: Any, place: str) -> SignOfLife:
+def _sign(item: Any) -> SignOfLife:
+    """Raise ValueError with what is wrong, to be read after the item's place."""
     if not isinstance(item, dict):
-        raise MalformedRequest(f"{place} is no object.")
+        raise ValueError(" is no object.")  # noqa: TRY004 - as all that is wrong with it
     clients = item.get("clients", [])
     if not isinstance(clients, list):
-        raise MalformedRequest(f"{place}.clients is a list.")
-    names = tuple(_name(client, f"{place}.clients") for client in clients)
-    return SignOfLife(_name(item.get("sid"), f"{place}.sid"), _moment(item.get("lastSeen"), place), names)
+        raise ValueError(".clients is a list.")  # noqa: TRY004
+    names = tuple([_name(client, ".clients") for client in clients])
+    return SignOfLife(_name(item.get("sid"), ".sid"), _moment(item.get("lastSeen")), names)
 
 
 def _name(value: Any, place: str) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise MalformedRequest(f"{place} is a text that matches {NAME.pattern}.")
+        raise ValueError(f"{place} is a text that matches {NAME.pattern}.")
     return value
 
 
-def _moment(value: Any, place: str) -> datetime:
+def _moment(value: Any) -> datetime:
     try:
         return parse_moment(value)
     except (TypeError, ValueError):
-        raise MalformedRequest(f"{place}.lastSeen is an ISO 8601 time with its zone.") from None
+        raise ValueError(".lastSeen is an ISO 8601 time with its zone.") from None

@@ -1,0 +1,98 @@
+"""Rows written together, and PostgreSQL's connections: what open doors do otherwise than the rest of the code."""
+
+import traceback
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import func, make_url, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from control_plane.storage.database import Database
+from control_plane.storage.models import RevocationChange, TvCode
+from control_plane.storage.together import Together, change_of, named, row_of
+
+pytestmark = pytest.mark.anyio
+NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
+BOTH = Together(change_of(TvCode, "user_code", "expires_at"), row_of(RevocationChange))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    made = Database(database_url)
+    async with made.write() as db:
+        db.add(TvCode(device_hash="tv", user_code="OLD", client_ip="", user_agent="", expires_at=NOON))
+    yield made
+    await made.close()
+
+
+def values(user_code: str, subject: str) -> dict[str, Any]:
+    change: dict[str, Any] = {"kind": "code", "subject": subject, "revoked": True, "not_before": None, "until": None}
+    change |= {"at": NOON, "expires_at": NOON}
+    tv = {"device_hash": "tv", "user_code": user_code, "expires_at": NOON}
+    return {**named(TvCode, tv), **named(RevocationChange, change)}
+
+
+async def write(database: Database, user_code: str, subject: str = "a") -> None:
+    async with database.write() as db:
+        await BOTH.run(db, values(user_code, subject))
+
+
+async def state(database: Database) -> tuple[str | None, int]:
+    async with database.read() as db:
+        return await db.scalar(select(TvCode.user_code)), await db.scalar(select(func.count(RevocationChange.n))) or 0
+
+
+def end_all(url: str) -> None:
+    """Let the server close every connection to the database but this one."""
+    parts = make_url(url)
+    with psycopg.connect(host=str(parts.query["host"]), user=parts.username, dbname=parts.database) as line:
+        line.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+async def test_rows_are_written_together_or_not_at_all(database: Database) -> None:
+    await write(database, "NEW")
+    assert await state(database) == ("NEW", 1)
+    with pytest.raises(IntegrityError):
+        await write(database, "NEWER")
+    assert await state(database) == ("NEW", 1)
+
+
+async def test_rows_that_cannot_be_written_tell_no_value(database: Database) -> None:
+    subject = "Rumpelstilzchen".upper()
+    await write(database, "NEW", subject)
+    with pytest.raises(IntegrityError) as refused:
+        await write(database, "NEW", subject)
+    assert subject not in "".join(traceback.format_exception(refused.value))
+
+
+async def test_a_connection_that_the_server_has_closed_is_noticed_before_it_is_used(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    for _ in range(3):
+        assert (await state(database))[1] == 0
+        async with database.write() as db:
+            await db.execute(text("SELECT 1"))
+        end_all(postgres_url)
+    assert (await state(database))[1] == 0
+    await database.close()
+
+
+async def test_a_server_that_goes_while_rows_are_written_is_an_outage_like_any_other(postgres_url: str) -> None:
+    database = Database(postgres_url)
+
+    async def lose_it() -> None:
+        async with database.write() as db:
+            await db.execute(text("SELECT 1"))
+            end_all(postgres_url)
+            await BOTH.run(db, values("NEW", "a"))
+
+    with pytest.raises(OperationalError):
+        await lose_it()
+    await write(database, "NEW")
+    assert await state(database) == (None, 1)
+    await database.close()
