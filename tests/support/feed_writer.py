@@ -1,10 +1,11 @@
 """Another process that writes to the feed: `python -m tests.support.feed_writer DATABASE_URL PREFIX COUNT`.
 
-It says when it is ready and begins at a line of input, so that several can begin together.
+It says when it is ready, and appends COUNT changes for each line of input, so that several can do so together.
 """
 
 import sys
 import time
+from itertools import count
 
 import anyio
 
@@ -13,18 +14,24 @@ from control_plane.revoking import revocation_feed
 from control_plane.storage.database import Database
 
 
-async def write(url: str, prefix: str, count: int) -> None:
-    """Append `count` changes, each in a transaction of its own."""
-    database = Database(url)
-    for number in range(count):
-        now = time.time()
-        async with database.write() as db:
-            await revocation_feed.append(db, Change(Kind.CODE, f"{prefix}{number:06d}", True, None, now, now + 3600))
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+async def write(url: str, prefix: str, each_time: int) -> None:
+    """Append `each_time` changes a line, each in a transaction of its own."""
+    database, numbers = Database(url), count()
+    say("ready")
+    while await anyio.to_thread.run_sync(sys.stdin.readline):
+        for _ in range(each_time):
+            now = time.time()
+            change = Change(Kind.CODE, f"{prefix}{next(numbers):06d}", True, None, now, now + 3600)
+            async with database.write() as db:
+                await revocation_feed.append(db, change)
+        say("done")
     await database.close()
 
 
 if __name__ == "__main__":
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
     anyio.run(write, sys.argv[1], sys.argv[2], int(sys.argv[3]))
