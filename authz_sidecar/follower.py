@@ -201,7 +201,7 @@ class Follower:
         if self._snapshot or _epoch(page.cursor) != _epoch(self._cursor):
             raise FeedPageRefused("changes that do not go on from where we are")
         await _apply(page, self._revocations)
-        self._cursor = page.cursor
+        self._cursor = page.place
         if page.changes:
             self.lag_seconds = max(0.0, self.clock() - min(change.at for change in page.changes))
 
@@ -213,7 +213,7 @@ class Follower:
         await _apply_aside(page, self._snapshot.revocations)
         self._snapshot.next = page.next or ""
         if not page.more:
-            self._revocations, self._cursor, self._snapshot = self._snapshot.revocations, page.cursor, None
+            self._revocations, self._cursor, self._snapshot = self._snapshot.revocations, page.place, None
             self._begins_anew = False
 
     def _note_skipped(self, kinds: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ applied would be a revocation lost.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 MAX_PAGE_CHANGES = 10_000
 MAX_WAIT_SECONDS = 30
 _LARGEST_N_DIGITS: Final = 18  # a database's 64-bit integer
+_MARK: Final = re.compile(r"[0-9a-f]{8}")
 
 
 class Kind(StrEnum):
@@ -73,7 +75,8 @@ class Page:
 
     With `snapshot` the pages from this one to the first without `more` are the whole state; `next` is what to ask
     with for the page after this one and is no receipt. `skipped` are the kinds of the entries that were passed over
-    because this reader does not know them, one for each entry.
+    because this reader does not know them, one for each entry. `mark` is the word that the log has at the cursor:
+    whoever shows both is told when the log was set back and has grown again meanwhile.
     """
 
     cursor: str
@@ -82,34 +85,45 @@ class Page:
     more: bool = False
     next: str | None = None
     skipped: tuple[str, ...] = ()
+    mark: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Give the cursor to go on with: with its mark, if the writer has told one."""
+        return self.cursor if self.mark is None else f"{self.cursor}.{self.mark}"
 
     def to_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {"cursor": self.cursor, "snapshot": self.snapshot, "more": self.more}
         if self.next is not None:
             body["next"] = self.next
+        if self.mark is not None:
+            body["mark"] = self.mark
         body["changes"] = [change.to_json() for change in self.changes]
         return body
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the log: `<epoch>.<n>`; inside a snapshot `<epoch>.<n>.snapshot`."""
+    """A place in the log: `<epoch>.<n>` or `<epoch>.<n>.<mark>`; inside a snapshot `<epoch>.<n>.snapshot`."""
 
     epoch: str
     n: int
     in_snapshot: bool = False
+    mark: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.epoch}.{self.n}" + (".snapshot" if self.in_snapshot else "")
+        last = "snapshot" if self.in_snapshot else self.mark
+        return f"{self.epoch}.{self.n}" + (f".{last}" if last else "")
 
     @classmethod
     def parse(cls, text: str) -> "Cursor | None":
         """Return None for a text that is no cursor: its owner then starts with a snapshot."""
-        parts = text.split(".")
-        known = len(parts) == 2 or (len(parts) == 3 and parts[2] == "snapshot")  # noqa: PLR2004
-        if not known or not parts[0].isalnum() or not _is_place(parts[1]):
+        epoch, _, rest = text.partition(".")
+        n, dot, last = rest.partition(".")
+        in_snapshot = last == "snapshot"
+        if not epoch.isalnum() or not _is_place(n) or (dot and not in_snapshot and not _MARK.fullmatch(last)):
             return None
-        return cls(parts[0], int(parts[1]), in_snapshot=len(parts) == 3)  # noqa: PLR2004
+        return cls(epoch, int(n), in_snapshot, None if in_snapshot or not dot else last)
 
 
 def parse_page(data: bytes) -> Page:
@@ -118,7 +132,8 @@ def parse_page(data: bytes) -> Page:
         body, times = parse_object(data), _Times()
         known, skipped = _sorted_out(_list(body["changes"]))
         changes = tuple(_change(item, times) for item in known)
-        page = Page(body["cursor"], changes, body["snapshot"], body["more"], body.get("next"), skipped)
+        following, mark = body.get("next"), _mark(body.get("mark"))
+        page = Page(body["cursor"], changes, body["snapshot"], body["more"], following, skipped, mark)
     except (JsonRefused, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FeedPageRefused(f"{type(error).__name__}: {error}") from None
     if not _makes_sense(page):
@@ -134,6 +149,12 @@ def _makes_sense(page: Page) -> bool:
     texts = [page.cursor] + ([page.next] if page.more and page.snapshot else [])
     cursors_parse = all(isinstance(text, str) and Cursor.parse(text) for text in texts)
     return cursors_parse and isinstance(page.snapshot, bool) and isinstance(page.more, bool)
+
+
+def _mark(value: Any) -> str | None:
+    if value is not None and not _MARK.fullmatch(value):
+        raise ValueError("a mark that is none")
+    return value  # type: ignore[no-any-return]
 
 
 def _list(value: Any) -> list[Any]:

@@ -44,7 +44,7 @@ from control_plane.storage import (
 from control_plane.storage.announcements import CHANNEL, Notice
 from control_plane.storage.database import DatabaseUnusable, hold_schema
 from control_plane.storage.engines import make_engine
-from control_plane.storage.models import Base, FeedEpoch, SealCheck
+from control_plane.storage.models import Base, FeedEpoch, FeedMark, SealCheck
 from control_plane.storage.sealed_columns import seal_within
 from control_plane.storage.sealing import SETTING, Sealer
 
@@ -175,7 +175,7 @@ def _keep_others_out(connection: Connection) -> None:
 
 def _is_empty(connection: Connection) -> bool:
     """Tell whether there is anything but what every database has from its first moments."""
-    always = {FeedEpoch.__tablename__, SealCheck.__tablename__}
+    always = {FeedEpoch.__tablename__, FeedMark.__tablename__, SealCheck.__tablename__}
     stored = [each for each in _tables(connection) if each.name not in always]
     return not any(connection.execute(select(text("1")).select_from(each).limit(1)).first() for each in stored)
 

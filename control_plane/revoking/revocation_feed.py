@@ -19,12 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import MAX_PAGE_CHANGES, Change, Cursor, Kind, Page
 from control_plane.refusals import NotFound
+from control_plane.revoking import feed_marks
 from control_plane.storage.announcements import announce
 from control_plane.storage.database import Database, Lock, hold
 from control_plane.storage.models import FeedEpoch, RevocationChange
 
 TOPIC: Final = "revocations"
-_FORGET_MARGIN: Final = timedelta(minutes=2)
+_FORGET_MARGIN: Final = timedelta(days=1)  # a clock that is hours ahead from its start forgets nothing that is valid
 _LOOK_EVERY_SECONDS: Final = 0.2
 _LOOK_SELDOM_SECONDS: Final = 5.0  # where the database itself tells of changes
 _PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
@@ -37,7 +38,7 @@ _Row: TypeAlias = Row[int, str, str, bool, int | None, str, str, str | None]
 
 
 class LogSetBack(Exception):
-    """Somebody has come further in this history than it goes: the database is an older one. Says which epoch it was."""
+    """Somebody was at a place that this history never had: the database is an older one. Says which epoch it was."""
 
 
 class Answer(NamedTuple):
@@ -71,10 +72,12 @@ async def append_all(db: AsyncSession, changes: Sequence[Change]) -> None:
     if not changes:
         return
     await hold(db, Lock.FEED)  # before `n` is drawn
-    row, subjects = RevocationChange, [change.id for change in changes]
-    await db.execute(delete(row).where(row.kind == changes[0].kind.value, row.subject.in_(subjects)))
-    db.add_all(map(_row, changes))
+    of_kind, subjects = RevocationChange.kind == changes[0].kind.value, [change.id for change in changes]
+    await db.execute(delete(RevocationChange).where(of_kind, RevocationChange.subject.in_(subjects)))
+    rows = [_row(change) for change in changes]
+    db.add_all(rows)
     await db.flush()
+    await feed_marks.make(db, min(row.n for row in rows))
     announce(db, TOPIC)
 
 
@@ -124,16 +127,18 @@ async def watch(database: Database, stop: anyio.Event) -> None:
     """Wake those who wait here for changes that another process made, until `stop`: a command, another control plane.
 
     PostgreSQL tells of them by itself (listening.py); then this is for what may have been missed.
-    Numbers that become smaller tell of a database that was set back, as by a failover that lost what was committed.
+    A newest mark that is not there any more tells of a database that was set back, as by a failover that lost commits.
     Never cancel it: a transaction wants to be ended, not dropped.
     """
-    seen, given, pause = "", Cursor("none", 0), _LOOK_EVERY_SECONDS
+    seen, before, pause = "", Cursor("none", 0), _LOOK_EVERY_SECONDS
     while not stop.is_set():
         try:
             async with database.read() as db:
-                newest, before, given = await head(db), given, Cursor(await _epoch(db), await _last_given(db))
-            if given.epoch == before.epoch and given.n < before.n:
-                await begin_epoch(database, given.epoch)
+                newest, marked = await head(db), await feed_marks.newest(db, await _epoch(db))
+                is_set_back = marked.epoch == before.epoch and await feed_marks.is_elsewhere(db, before)
+            before = marked
+            if is_set_back:
+                await begin_epoch(database, marked.epoch)
             if newest != seen:
                 database.announcements.wake([TOPIC])
             seen = newest
@@ -146,9 +151,10 @@ async def watch(database: Database, stop: anyio.Event) -> None:
 
 
 async def forget_expired(db: AsyncSession, now: datetime) -> None:
-    """Drop the changes that no living token can meet any more, the gate's leeway and a slow clock included."""
+    """Drop the changes that no living token can meet any more, the gate's leeway and a wrong clock included."""
     await hold(db, Lock.FEED)  # or it and somebody who appends twice could wait for each other's rows
     await db.execute(delete(RevocationChange).where(RevocationChange.expires_at < now - _FORGET_MARGIN))
+    await feed_marks.forget(db)
 
 
 async def _epoch(db: AsyncSession) -> str:
@@ -160,13 +166,14 @@ async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[Page, S
     cursor = Cursor.parse(cursor_text)
     if cursor is None or cursor.epoch != epoch:
         cursor = Cursor(epoch, 0, in_snapshot=True)
-    elif cursor.n > await _last_given(db):
+    elif cursor.n > await _last_given(db) or await feed_marks.is_elsewhere(db, cursor):
         raise LogSetBack(epoch)
     found = await _rows_after(db, cursor.n, limit + 1)
     rows, more = found[:limit], len(found) > limit
     reached = Cursor(epoch, rows[-1].n if rows else cursor.n)
     following = str(Cursor(epoch, reached.n, in_snapshot=True)) if more and cursor.in_snapshot else None
-    return Page(str(reached), (), cursor.in_snapshot, more, following), rows
+    mark = await feed_marks.at(db, reached.n)
+    return Page(str(reached), (), cursor.in_snapshot, more, following, mark=mark), rows
 
 
 async def _last_given(db: AsyncSession) -> int:

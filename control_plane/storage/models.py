@@ -233,6 +233,15 @@ class FeedEpoch(Base):
     epoch: Mapped[str] = mapped_column(String(16))
 
 
+class FeedMark(Base):
+    """The word that holds in the log from `n` on, to the next one's: random, one an append."""
+
+    __tablename__ = "feed_mark"
+
+    n: Mapped[int] = mapped_column(COUNTED, primary_key=True, autoincrement=False)
+    mark: Mapped[str] = mapped_column(String(16))
+
+
 class SealCheck(Base):
     """One row: a sample sealed with the key of this database's secrets, which tells whether a key is the right one."""
 

@@ -35,8 +35,8 @@ async def ask(plane: ControlPlane, number: int, cursor: str, answers: list[httpx
 
 async def are_waiting(plane: ControlPlane, count: int) -> None:
     registry = plane.services.metrics.registry
-    while registry.get_sample_value("streamgate_feed_followers") != count:  # noqa: ASYNC110 - a gauge has no event
-        await anyio.sleep(0.01)
+    while registry.get_sample_value("streamgate_feed_followers") != count:
+        await anyio.lowlevel.checkpoint()
 
 
 async def test_a_change_is_read_for_all_at_once_and_everybody_gets_the_same_bytes(plane: ControlPlane) -> None:

@@ -25,7 +25,7 @@ assert models_admin  # its tables belong to the metadata
 ROOT = Path(__file__).parents[2]
 REVISIONS = schema_versions.known()
 # Those of admins, which are made anew: everybody signs in again; and the name of the feed's history.
-FORGOTTEN = {"admin_session", "feed_epoch"}
+FORGOTTEN = {"admin_session", "feed_epoch", "feed_mark"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

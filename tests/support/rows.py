@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_plane.storage import models_admin  # noqa: F401 - its tables belong to the metadata
 from control_plane.storage.database import UtcDateTime
 from control_plane.storage.engines import make_engine
-from control_plane.storage.models import Base, FeedEpoch, SealCheck
+from control_plane.storage.models import Base, FeedEpoch, FeedMark, SealCheck
 from control_plane.storage.sealed_columns import SEALED
 
 ROWS: Final = 3
@@ -24,7 +24,7 @@ _CHOSEN: Final[dict[str, Any]] = {
     "event.ends_at": NOON + timedelta(hours=3),
     "admin_user.role": "owner",
 }
-WRITTEN_BY_ITSELF: Final = {FeedEpoch.__tablename__, SealCheck.__tablename__}  # one row each, by the services
+WRITTEN_BY_ITSELF: Final = {one.__tablename__ for one in (FeedEpoch, FeedMark, SealCheck)}  # by the services
 _SEALED: Final = {f"{column.class_.__tablename__}.{column.key}" for column in SEALED}
 _FAR: Final = 1001  # a number that the database's own counter does not reach in a test
 _WORDS: Final = "Übung 'quoted' \"too\" \\n 日本"

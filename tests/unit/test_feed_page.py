@@ -33,7 +33,14 @@ changes = st.builds(
     expires_at=times,
     until=st.none() | times,
 )
-cursors = st.builds(Cursor, st.from_regex(r"\A[0-9a-z]{1,16}\Z"), st.integers(0, 2**59), st.booleans())
+marks = st.from_regex(r"\A[0-9a-f]{8}\Z")
+inside = st.just((True, None)) | st.tuples(st.just(False), st.none() | marks)
+cursors = st.builds(
+    lambda epoch, n, rest: Cursor(epoch, n, *rest),
+    st.from_regex(r"\A[0-9a-z]{1,16}\Z"),
+    st.integers(0, 2**59),
+    inside,
+)
 
 
 def page(**members: Any) -> bytes:
@@ -50,6 +57,17 @@ def without(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 def test_a_page_as_published_is_read() -> None:
     assert parse_page(page()) == Page("k3f9.184", (Change(Kind.CODE, "K7F2X9M4B1C3", True, None, AT, AT + 3600),))
+
+
+def test_a_mark_goes_along_with_the_cursor_and_a_page_without_one_is_read_as_ever() -> None:
+    assert parse_page(page(mark="0123abcd")).place == "k3f9.184.0123abcd"
+    assert parse_page(page()).place == "k3f9.184"
+
+
+@pytest.mark.parametrize("mark", ["", "snapshot", "0123abc", "0123ABCD", "0123abcd.1", 7, ["0123abcd"]])
+def test_a_page_whose_mark_makes_no_sense_is_refused(mark: object) -> None:
+    with pytest.raises(FeedPageRefused):
+        parse_page(page(mark=mark))
 
 
 def test_an_empty_page_is_an_answer() -> None:
