@@ -36,7 +36,7 @@ lint: test-setup ## Check style, types and which module may import which
 	$(BIN)/lint-imports
 
 .PHONY: format
-format: test-setup ## Format the code and mend what can be mended by itself
+format: test-setup ## Format the code and fix what can be fixed automatically
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

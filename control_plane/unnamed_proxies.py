@@ -29,7 +29,7 @@ class UnnamedProxies:
         if address in self.known or len(self.known) >= _MOST_KNOWN or not self._is_plausible(address):
             return
         self.known.append(address)
-        log.warning("proxy_not_trusted", proxy=address, mend=line_to_add(self._trusted, [address]))
+        log.warning("proxy_not_trusted", proxy=address, fix=line_to_add(self._trusted, [address]))
 
     def _is_plausible(self, address: str) -> bool:
         try:

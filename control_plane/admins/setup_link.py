@@ -73,7 +73,7 @@ async def offer(database: Database, file: Path | None, origin: str, now: datetim
     if not is_needed:
         withdraw(file)
     elif file is None:
-        log.warning("no_account", mend="`streamgate setup-link` prints a link to make one")
+        log.warning("no_account", fix="`streamgate setup-link` prints a link to make one")
     else:
         await _write_fresh(database, file, origin, now)
 

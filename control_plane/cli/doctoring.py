@@ -12,7 +12,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(home: HomeOption, *, as_json: JsonOption = False) -> None:
-    """Look for what is wrong and say how to mend it. Changes nothing; the exit code is 1 when there is an error."""
+    """Look for what is wrong and say how to fix it. Changes nothing; the exit code is 1 when there is an error."""
     from functools import partial  # noqa: PLC0415  see control_plane.cli
 
     import anyio  # noqa: PLC0415
@@ -28,6 +28,6 @@ def doctor(home: HomeOption, *, as_json: JsonOption = False) -> None:
     else:
         for finding in findings:
             typer.echo(f"{finding.level:<8}{finding.about}: {finding.what}")
-            if finding.mend:
-                typer.echo(f"{'':<8}-> {finding.mend}")
+            if finding.fix:
+                typer.echo(f"{'':<8}-> {finding.fix}")
     raise typer.Exit(1 if worst(findings) is Level.ERROR else 0)

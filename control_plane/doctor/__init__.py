@@ -1,4 +1,4 @@
-"""Looks for what is wrong with an installation, and says how to mend it: for the command and for the console.
+"""Looks for what is wrong with an installation, and says how to fix it: for the command and for the console.
 
 It only looks: no file, no table and no process is changed. A check that cannot be made is a finding, too.
 """
@@ -17,7 +17,7 @@ __all__ = ["Finding", "Level", "Patient", "examine", "worst"]
 
 Check = Callable[[Patient], list[Finding]]
 
-# In the order in which one would mend things.
+# In the order in which one would fix things.
 _FIRST: Final[Sequence[Check]] = (settings.examine, nginx.examine, origin.examine, machine.examine, proxies.examine)
 _SEVERITY: Final = [Level.OK, Level.WARNING, Level.ERROR]
 

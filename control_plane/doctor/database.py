@@ -72,8 +72,8 @@ async def _edges(db: AsyncSession, now: datetime) -> list[Finding]:
 async def _edge(db: AsyncSession, state: EdgeState, now: datetime) -> Finding:
     about, silent = f"edge {state.name}", now.timestamp() - state.heard_at
     if silent > LIVE_SECONDS:
-        mend = "Start its sidecar; an edge that is no more is forgotten after 7 days."
-        return warning(about, f"Not heard of for {timedelta(seconds=round(silent))}.", mend)
+        fix = "Start its sidecar; an edge that is no more is forgotten after 7 days."
+        return warning(about, f"Not heard of for {timedelta(seconds=round(silent))}.", fix)
     if str(state.cursor).partition(".")[0] != (await revocation_feed.head(db)).partition(".")[0]:
         return warning(about, "It follows another history of the feed.", "Wait a moment and look again.")
     waiting_since = await revocation_feed.oldest_after(db, state.cursor)

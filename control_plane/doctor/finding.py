@@ -1,4 +1,4 @@
-"""What a check has found: how bad it is, what it is, and how to mend it. No secret may stand in one."""
+"""What a check has found: how bad it is, what it is, and how to fix it. No secret may stand in one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`about` is the thing that was looked at, `mend` one sentence where there is something to mend."""
+    """`about` is the thing that was looked at, `fix` one sentence where there is something to fix."""
 
     level: Level
     about: str
     what: str
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ def ok(about: str, what: str) -> Finding:
     return Finding(Level.OK, about, what)
 
 
-def warning(about: str, what: str, mend: str) -> Finding:
-    return Finding(Level.WARNING, about, what, mend)
+def warning(about: str, what: str, fix: str) -> Finding:
+    return Finding(Level.WARNING, about, what, fix)
 
 
-def error(about: str, what: str, mend: str) -> Finding:
-    return Finding(Level.ERROR, about, what, mend)
+def error(about: str, what: str, fix: str) -> Finding:
+    return Finding(Level.ERROR, about, what, fix)

@@ -34,8 +34,8 @@ def _clock() -> Iterator[Finding]:
     except (OSError, AttributeError):
         state = -1
     if state == _UNSYNCHRONISED:
-        mend = "Switch a time service on: `timedatectl set-ntp true`, or install chrony."
-        yield warning("clock", "No time service keeps this machine's clock.", mend)
+        fix = "Switch a time service on: `timedatectl set-ntp true`, or install chrony."
+        yield warning("clock", "No time service keeps this machine's clock.", fix)
     elif state >= 0:
         yield ok("clock", "A time service keeps it.")
 
@@ -100,8 +100,8 @@ def health(patient: Patient) -> dict[str, object] | None:
 
 def _service(answer: dict[str, object]) -> Iterator[Finding]:
     if answer.get("controlPlane") != "ok":
-        mend = "Look at the control plane's log: viewers go on, and no revocation arrives."
-        yield error("feed", "This edge does not reach the control plane.", mend)
+        fix = "Look at the control plane's log: viewers go on, and no revocation arrives."
+        yield error("feed", "This edge does not reach the control plane.", fix)
     elif answer.get("status") != "ok":
         yield error("feed", f"The last revocations came {answer.get('lastSyncAgo')} ago.", "Look at the sidecar's log.")
     else:
@@ -115,8 +115,8 @@ def _free_port(port: int) -> Iterator[Finding]:
             probe.bind(("127.0.0.1", port))
         except OSError as problem:
             if problem.errno == errno.EACCES:
-                mend = "Take a port from 1024 on, or grant CAP_NET_BIND_SERVICE."
-                yield error(f"port {port}", "This user may not open it.", mend)
+                fix = "Take a port from 1024 on, or grant CAP_NET_BIND_SERVICE."
+                yield error(f"port {port}", "This user may not open it.", fix)
             else:
                 what = f"It cannot be opened: {os.strerror(problem.errno or 0).lower()}."
                 yield error(f"port {port}", what, "Stop what holds it, or set PORT to another one.")

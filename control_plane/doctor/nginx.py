@@ -1,4 +1,4 @@
-"""Tells whether nginx is there, mended, built with what we need, and takes the configuration that `up` would write."""
+"""Tells whether nginx is there, patched, built with what we need, and takes the configuration that `up` would write."""
 
 import re
 from collections.abc import Iterator
@@ -37,8 +37,8 @@ def _modules(nginx: str, patient: Patient) -> Iterator[Finding]:
     built_with = nginx_check.ask(nginx, "-V")
     missing = [name for name in _NEEDED if f"--with-{name}_module" not in built_with]
     if missing:
-        mend = "Install an nginx that has them: Debian's and nginx.org's packages do."
-        yield error("nginx", f"It was built without {' and '.join(missing)}.", mend)
+        fix = "Install an nginx that has them: Debian's and nginx.org's packages do."
+        yield error("nginx", f"It was built without {' and '.join(missing)}.", fix)
     if patient.environment.get("UPSTREAM_ORIGIN") and f"--with-{_FOR_LARGE_FILES}_module" not in built_with:
         yield warning(
             "nginx",

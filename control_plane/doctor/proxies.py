@@ -27,8 +27,8 @@ def examine(patient: Patient) -> list[Finding]:
 def _findings(noticed: list[str] | None, trusted: str) -> Iterator[Finding]:
     for address in noticed or []:
         what = f"{address} forwards viewers and is not trusted: all of them count as one, and links lack https."
-        mend = f"If it is your proxy, put {line_to_add(trusted, [address])} into .env and restart; else ignore this."
-        yield warning("proxy", what, mend)
+        fix = f"If it is your proxy, put {line_to_add(trusted, [address])} into .env and restart; else ignore this."
+        yield warning("proxy", what, fix)
     if noticed == [] and trusted:
         yield ok("proxy", "Nobody forwards viewers who is not trusted.")
 

@@ -18,7 +18,7 @@ from control_plane.settings import Settings
 _SECRETS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY")
 _ENOUGH_DIFFERENT_CHARACTERS: Final = 12
 _START_SECONDS: Final = 20
-_MEND_SETTING: Final = "Correct it in .env, as .env.example describes it, and restart."
+_FIX_SETTING: Final = "Correct it in .env, as .env.example describes it, and restart."
 # The control plane knows nothing of the sidecar but the contract: so the sidecar is asked.
 _ASK_SIDECAR: Final = """\
 from pydantic import ValidationError
@@ -38,7 +38,7 @@ def examine(patient: Patient) -> list[Finding]:
 def _values(patient: Patient) -> list[Finding]:
     problems = [*dict.fromkeys([*_of_control_plane(patient), *_of_sidecar(patient)])]
     if problems:
-        return [error("settings", problem, _MEND_SETTING) for problem in problems]
+        return [error("settings", problem, _FIX_SETTING) for problem in problems]
     return [ok("settings", "Control plane and sidecar accept every one.")]
 
 
@@ -75,8 +75,8 @@ def _strength(patient: Patient) -> Iterator[Finding]:
     present = {name: value for name in _SECRETS if (value := patient.environment.get(name))}
     for name, value in present.items():
         if len(set(value)) < _ENOUGH_DIFFERENT_CHARACTERS:
-            mend = "Put a random one in its place: `openssl rand -base64 48`."
-            yield warning("secrets", f"{name} is easy to guess: it has few different characters.", mend)
+            fix = "Put a random one in its place: `openssl rand -base64 48`."
+            yield warning("secrets", f"{name} is easy to guess: it has few different characters.", fix)
     if len(present) > len(set(present.values())):
         yield warning("secrets", f"{' and '.join(present)} are the same.", "Give each its own: edges know the latter.")
 

@@ -25,7 +25,7 @@ _PASSWORD_BYTES = 12
 
 
 class OperatorError(Exception):
-    """Something the operator can mend, said in one sentence."""
+    """Something the operator can fix, said in one sentence."""
 
     exit_code = 1
 

@@ -1,6 +1,6 @@
-"""Is this nginx mended? Says in one sentence when it is older than the versions that CVE-2026-42533 was mended in.
+"""Is this nginx patched? Says in one sentence when it is older than the versions that CVE-2026-42533 was fixed in.
 
-Distributions mend old versions under their own numbers, so Debian's package is asked for its revision.
+Distributions fix old versions under their own numbers, so Debian's package is asked for its revision.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 Version = tuple[int, int, int]
 STABLE: Final[Version] = (1, 30, 4)
 MAINLINE: Final[Version] = (1, 31, 3)
-_DEBIAN: Final = {"1.22.1-9+deb12u": 10, "1.26.3-3+deb13u": 8}  # bookworm, trixie: the first mended update
+_DEBIAN: Final = {"1.22.1-9+deb12u": 10, "1.26.3-3+deb13u": 8}  # bookworm, trixie: the first fixed update
 _DEBIAN_REVISION: Final = re.compile(r"([0-9.-]+\+deb[0-9]+u)([0-9]+)(?:\+b[0-9]+)?")
 _OWNER: Final = re.compile(r"([0-9a-z.+-]+)(?::[0-9a-z-]+)?: ")
 _FLOORS: Final = "1.30.4 (stable), 1.31.3 (mainline) or Debian's 1.22.1-9+deb12u10 or 1.26.3-3+deb13u8"
@@ -21,10 +21,10 @@ _PATIENCE_SECONDS: Final = 10
 def finding(nginx: str) -> str | None:
     """Say what is wrong with the nginx at this path; None when nothing is."""
     version, package = version_in(_told_by(nginx, "-v")), _package_version(nginx)
-    if is_mended(version, package):
+    if is_fixed(version, package):
         return None
     name = package or (".".join(map(str, version)) if version else "of an unknown version")
-    return f"{nginx} ({name}) does not mend CVE-2026-42533, as far as one can tell: update it to {_FLOORS}."
+    return f"{nginx} ({name}) does not fix CVE-2026-42533, as far as one can tell: update it to {_FLOORS}."
 
 
 def version_in(told: str) -> Version | None:
@@ -33,7 +33,7 @@ def version_in(told: str) -> Version | None:
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
-def is_mended(version: Version | None, package: str | None = None) -> bool:
+def is_fixed(version: Version | None, package: str | None = None) -> bool:
     """Judge by nginx's own version and, where it came as a Debian package, by the package's."""
     debian = _DEBIAN_REVISION.fullmatch(package or "")
     if debian and debian[1] in _DEBIAN:

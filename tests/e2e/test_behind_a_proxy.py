@@ -99,7 +99,7 @@ def test_a_proxy_that_nobody_named_is_told_of_in_the_log_and_by_the_doctor(
     assert len(warnings) == 1
     assert line in warnings[0]
     [finding] = told(gate)
-    assert (finding.level, line in finding.mend) == (Level.WARNING, True)
+    assert (finding.level, line in finding.fix) == (Level.WARNING, True)
 
 
 def told(gate: StackUnderTest) -> list[Finding]:

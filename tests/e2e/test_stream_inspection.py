@@ -71,7 +71,7 @@ def test_the_doctor_finds_the_same_while_the_service_is_up(gate: StackUnderTest,
     about = [finding for finding in json.loads(said.stdout)["data"] if finding["about"] == f"stream {crooked}"]
     assert {finding["what"].partition(".")[0] for finding in about} >= {"gone", "empty", "segment 1", "enc"}
     assert any("(404)" in finding["what"] for finding in about), "it was nginx that said so"
-    assert all(finding["mend"] for finding in about if finding["level"] != "ok")
+    assert all(finding["fix"] for finding in about if finding["level"] != "ok")
 
 
 def test_the_console_shows_trouble_by_itself_and_what_a_test_finds(

@@ -1,4 +1,4 @@
-"""`streamgate doctor`: a home in order has no error, and each thing that is wrong is named with its mend."""
+"""`streamgate doctor`: a home in order has no error, and each thing that is wrong is named with its fix."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class Told(NamedTuple):
     level: str
     about: str
     what: str
-    mend: str
+    fix: str
 
 
 Doctor = Callable[[], list[Told]]
@@ -52,7 +52,7 @@ def doctor(streamgate: Streamgate, home: Path) -> Doctor:
         said = streamgate("doctor", "--home", home, "--json")
         findings = [Told(**finding) for finding in json.loads(said.out)["data"]]
         assert said.code == any(finding.level == "error" for finding in findings)
-        assert all(finding.mend for finding in findings if finding.level != "ok")
+        assert all(finding.fix for finding in findings if finding.level != "ok")
         return findings
 
     return examine
@@ -292,7 +292,7 @@ def test_a_playlist_that_is_rewritten_in_place_is_found_out(doctor: Doctor, fold
     with writing(playlist.write_text):
         finding = wrong(doctor(), str(playlist))
     assert finding.level == "warning"
-    assert "temp_file" in finding.mend
+    assert "temp_file" in finding.fix
 
 
 def test_a_playlist_that_is_renamed_into_place_is_well(doctor: Doctor, folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.running import nginx_version
-from control_plane.running.nginx_version import Version, finding, is_mended, version_in
+from control_plane.running.nginx_version import Version, finding, is_fixed, version_in
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ from control_plane.running.nginx_version import Version, finding, is_mended, ver
 def test_the_floor_depends_on_the_branch_and_on_debians_revision(
     version: Version | None, package: str | None, *, mended: bool
 ) -> None:
-    assert is_mended(version, package) is mended
+    assert is_fixed(version, package) is mended
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_an_nginx_that_is_not_there_is_not_called_mended() -> None:
 def test_the_floors_that_are_said_are_those_that_are_asked() -> None:
     for floor in (nginx_version.STABLE, nginx_version.MAINLINE):
         assert ".".join(map(str, floor)) in (finding("/nowhere/nginx") or "")
-        assert is_mended(floor)
+        assert is_fixed(floor)

@@ -12,7 +12,7 @@ def noticed(*addresses: str, trusted: str = "") -> tuple[list[str], list[str]]:
     with structlog.testing.capture_logs() as lines:
         for address in addresses:
             proxies.note(address)
-    return proxies.known, [line["mend"] for line in lines]
+    return proxies.known, [line["fix"] for line in lines]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "172.18.0.1", "::1", "fd00::7"])

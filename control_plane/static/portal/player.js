@@ -5,7 +5,7 @@ import { watchAirplay } from "./airplay.js";
 import { watchAudioOnly } from "./audio-only.js";
 import { watchAudioTracks } from "./audio-tracks.js";
 import { watchBuffering } from "./buffering.js";
-import { mendRoles } from "./control-roles.js";
+import { fixRoles } from "./control-roles.js";
 import { watchFinale } from "./finale.js";
 import { keepFocusSeen } from "./focus-keeper.js";
 import { watchGate } from "./gate-watch.js";
@@ -84,7 +84,7 @@ export function openPlayer(session) {
   });
   context.reload = () => load(context);
   context.loadAnew = makeLoadAnew(context);
-  mendRoles(view);
+  fixRoles(view);
   view.title.textContent = session.event.title;
   show("player", view.title);
   nameForSystem(session.event);
