@@ -25,7 +25,7 @@ from control_plane.storage.database import Database, Lock, hold
 from control_plane.storage.models import FeedEpoch, RevocationChange
 
 TOPIC: Final = "revocations"
-_FORGET_MARGIN: Final = timedelta(days=1)  # a clock that is hours ahead from its start forgets nothing that is valid
+_FORGET_MARGIN: Final = timedelta(minutes=2)
 _LOOK_EVERY_SECONDS: Final = 0.2
 _LOOK_SELDOM_SECONDS: Final = 5.0  # where the database itself tells of changes
 _PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
@@ -151,7 +151,7 @@ async def watch(database: Database, stop: anyio.Event) -> None:
 
 
 async def forget_expired(db: AsyncSession, now: datetime) -> None:
-    """Drop the changes that no living token can meet any more, the gate's leeway and a wrong clock included."""
+    """Drop the changes that no living token can meet any more, the gate's leeway and a slow clock included."""
     await hold(db, Lock.FEED)  # or it and somebody who appends twice could wait for each other's rows
     await db.execute(delete(RevocationChange).where(RevocationChange.expires_at < now - _FORGET_MARGIN))
     await feed_marks.forget(db)

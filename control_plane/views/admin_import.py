@@ -57,13 +57,14 @@ async def take(request: Request) -> Response:
         if answer is None:
             async with services(request).database.read() as db:
                 problems = await ticket_import.check(db, event.id, codes)
-            return _checked(request, event, text, codes, problems)
+            return await to_thread.run_sync(_checked, request, event, text, codes, problems)
         async with doing(request, Action.TICKET_IMPORT, event.id) as deed:
             wanted = codes.answered(answer)
             deed.event_id, deed.detail = event.id, {"count": wanted.total}
             await ticket_import.run(deed.db, event.id, wanted, utc_now())
     except ImportRefused as refusal:
-        return _checked(request, event, text, codes, [Problem(*each) for each in refusal.problems], status_of(refusal))
+        problems = [Problem(*each) for each in refusal.problems]
+        return await to_thread.run_sync(_checked, request, event, text, codes, problems, status_of(refusal))
     except (MalformedRequest, Conflict) as refusal:
         return render(request, "import.html", status_of(refusal), event=event, text=text, trouble=str(refusal))
     return redirect(f"{HOME}/events/{event.id}", done="imported")

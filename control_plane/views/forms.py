@@ -7,15 +7,13 @@ them. Not Starlette's parser, which reads multipart, too, and takes any bytes fo
 from typing import Final
 from urllib.parse import parse_qsl
 
-from anyio import to_thread
-
 from control_plane.refusals import MalformedRequest, UnsupportedForm
 from control_plane.state import Request
+from control_plane.views.requests import read_aside
 
 _TYPE: Final = "application/x-www-form-urlencoded"
 _CHARSETS: Final = {"", "charset=utf-8", 'charset="utf-8"'}
 _MOST_FIELDS: Final = 100
-_READ_AT_ONCE: Final = 8 * 1024  # bytes; more takes milliseconds and is read elsewhere
 _NOT_TEXT: Final = "The form is not valid UTF-8."
 _TOO_MANY: Final = f"The form has more than {_MOST_FIELDS} fields."
 
@@ -28,9 +26,7 @@ async def typed(request: Request) -> dict[str, str]:
     media_type, _, charset = request.headers.get("content-type", "").lower().partition(";")
     if media_type.strip() != _TYPE or charset.strip().replace(" ", "") not in _CHARSETS:
         raise UnsupportedForm
-    if len(body) <= _READ_AT_ONCE:
-        return read(body)
-    return await to_thread.run_sync(read, body)
+    return await read_aside(read, body)
 
 
 def read(body: bytes) -> dict[str, str]:

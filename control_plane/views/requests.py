@@ -1,7 +1,9 @@
 """What views read from a request."""
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
+from anyio import to_thread
 from pydantic import BaseModel, ValidationError
 
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
@@ -10,7 +12,11 @@ from control_plane.security import SAFE_METHODS
 from control_plane.state import Request, Services
 from control_plane.web_origins import parse_origin
 
-_NO_OBJECT = "The request's body is not a JSON object."
+_NO_OBJECT: Final = "The request's body is not a JSON object."
+_READ_AT_ONCE: Final = 8 * 1024  # bytes; more can take milliseconds and is read elsewhere
+_MOST_FIELDS: Final = 100
+_TOO_MANY: Final = f"The request's body has more than {_MOST_FIELDS} fields."
+T = TypeVar("T")
 SchemaT = TypeVar("SchemaT", bound=BaseModel)
 
 
@@ -18,12 +24,9 @@ def services(request: Request) -> Services:
     return request.state["services"]
 
 
-async def json_body(request: Request) -> dict[str, Any]:
-    """Return the JSON object in the body; raise MalformedRequest."""
-    try:
-        return parse_object(await request.body())
-    except JsonRefused:
-        raise MalformedRequest(_NO_OBJECT) from None
+async def read_aside(read: Callable[[bytes], T], body: bytes) -> T:
+    """Read a body: in a thread where it is large, so that others are answered meanwhile. Raise what `read` raises."""
+    return read(body) if len(body) <= _READ_AT_ONCE else await to_thread.run_sync(read, body)
 
 
 async def parse(request: Request, schema: type[SchemaT]) -> SchemaT:
@@ -31,9 +34,16 @@ async def parse(request: Request, schema: type[SchemaT]) -> SchemaT:
 
     Strictly: `true` is no number and `"5"` neither. What two parsers could read differently is refused before.
     """
-    await json_body(request)
+    return await read_aside(lambda body: _validated(body, schema), await request.body())
+
+
+def _validated(body: bytes, schema: type[SchemaT]) -> SchemaT:
     try:
-        return schema.model_validate_json(await request.body(), strict=True)
+        if len(parse_object(body)) > _MOST_FIELDS:  # each would be refused in a sentence of its own
+            raise MalformedRequest(_TOO_MANY)
+        return schema.model_validate_json(body, strict=True)
+    except JsonRefused:
+        raise MalformedRequest(_NO_OBJECT) from None
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":  # half a character, as `"\\ud800"`
             raise MalformedRequest(_NO_OBJECT) from None

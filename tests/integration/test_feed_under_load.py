@@ -234,7 +234,7 @@ async def test_what_no_token_can_meet_any_more_leaves_the_feed_and_nothing_else_
         old, young = Follower(feed), Follower(feed)
         await old.sync_once()
         async with database.write() as db:
-            await revocation_feed.forget_expired(db, later + timedelta(days=1))
+            await revocation_feed.forget_expired(db, later)
         await young.sync_once()
         await change(database, Kind.CODE, "new", revoked=True)
         with anyio.fail_after(10):

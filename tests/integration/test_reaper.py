@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from authz_sidecar.contract.playback_token import verify
 from control_plane.schemas import utc_now
-from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.storage.models import RevocationChange, Ticket, ViewingSession
 from control_plane.viewing import reaper
 from tests.support.api import Admin, ControlPlane, Viewer
 from tests.support.forging import RING
@@ -40,6 +40,17 @@ async def test_a_session_silent_for_a_day_is_ended_and_its_token_cut(
     await reaper.clear_up(plane.services.database)
     assert await end_reason(plane, phone.token) == "timeout"
     assert [change["kind"] for change in (await plane.feed())["changes"]] == ["session"]
+
+
+@pytest.mark.parametrize(("hours", "left"), [(23, 1), (25, 0)])
+async def test_a_clock_that_is_hours_ahead_forgets_no_entry_of_the_feed(
+    plane: ControlPlane, admin: Admin, hours: int, left: int
+) -> None:
+    await admin.patch("tokens", (await admin.ticket())["id"], "revoke")
+    async with plane.services.database.write() as db:
+        await db.execute(update(RevocationChange).values(expires_at=utc_now() - timedelta(hours=hours)))
+    await reaper.clear_up(plane.services.database)
+    assert len((await plane.feed())["changes"]) == left
 
 
 async def test_a_body_that_no_form_has_is_refused(plane: ControlPlane) -> None:

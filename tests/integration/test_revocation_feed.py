@@ -259,7 +259,7 @@ async def test_a_lifted_revocation_is_kept_until_the_last_token_that_it_cut_has_
         assert change.expires_at >= claims_of(phone.token).exp
 
 
-async def test_entries_that_no_token_can_meet_are_forgotten_and_no_others_by_a_clock_that_is_hours_ahead(
+async def test_entries_that_no_token_can_meet_are_forgotten_and_no_others(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     ticket, idle = await admin.codes(await admin.create_event(), 2)
@@ -267,7 +267,7 @@ async def test_entries_that_no_token_can_meet_are_forgotten_and_no_others_by_a_c
     exp = claims_of(phone.token).exp
     await admin.patch("tokens", ticket["id"], "revoke")
     await admin.patch("tokens", idle["id"], "revoke")
-    for now, left in ((exp + 23.5 * 3600, [("code", ticket["code"], True)]), (exp + 25 * 3600, [])):
+    for now, left in ((exp + 60, [("code", ticket["code"], True)]), (exp + 121, [])):
         async with plane.services.database.write() as db:
             await revocation_feed.forget_expired(db, datetime.fromtimestamp(now, UTC))
         assert subjects(await plane.feed()) == left
