@@ -1,6 +1,7 @@
 """One real sidecar process, and the control plane's half of its line as a small server on a unix socket."""
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -140,3 +141,8 @@ class SidecarUnderTest:
         """Read a line of /proc/<pid>/status: VmRSS is the memory now, VmHWM the most there ever was."""
         status = Path(f"/proc/{self.service.pid}/status").read_text()
         return next(int(row.split()[1]) / 1024 for row in status.splitlines() if row.startswith(f"{line}:"))
+
+    def processor_seconds(self) -> float:
+        """Tell what it has used so far, of all its threads (proc_pid_stat(5): utime and stime)."""
+        fields = Path(f"/proc/{self.service.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
