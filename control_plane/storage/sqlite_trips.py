@@ -1,6 +1,6 @@
 """SQLite connections that answer most statements in one trip to their thread and back, instead of four.
 
-A redemption takes seven trips so, not twenty. Nothing else may differ from the driver's own connections: results too
+A redemption takes four trips so, not twenty. Nothing else may differ from the driver's own connections: results too
 large for one trip are fetched as they are read.
 """
 
@@ -90,6 +90,15 @@ class TripConnection(aiosqlite.Connection):
 
     def cursor(self) -> TripCursor:  # type: ignore[override]
         return TripCursor(self._execute, self._open_cursor)
+
+    async def run_all(self, statements: Iterable[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements that give no rows, all in one trip."""
+
+        def work() -> None:
+            for text, values in statements:
+                self._conn.execute(text, values).close()
+
+        await self._execute(work)  # type: ignore[no-untyped-call]
 
     def _open_cursor(self) -> sqlite3.Cursor:
         return self._conn.cursor()

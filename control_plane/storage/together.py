@@ -1,38 +1,32 @@
-"""Rows written together: in one trip to PostgreSQL, one after the other on SQLite, whose trips are short.
+"""Rows written together: by one statement on PostgreSQL, by several in one trip to its thread on SQLite.
 
 For what happens at open doors, where making and sending statements is most of the work. Make one once and use it again.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from sqlalchemy import BindParameter, Insert, Table, Update, bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 
-from control_plane.storage.direct import Direct
-
-Written: TypeAlias = Insert | Update
-Values: TypeAlias = Mapping[str, Any]
+from control_plane.storage.direct import Direct, Values, run_on_sqlite
 
 
 class Together:
     """Writes that do not see each other's rows. Raise IntegrityError as each of them does."""
 
-    def __init__(self, *writes: Written) -> None:
-        self._writes: Final = writes
+    def __init__(self, *writes: Insert | Update) -> None:
         *others, last = writes
         self._at_once: Final = Direct(last.add_cte(*(other.cte(f"written_{n}") for n, other in enumerate(others))))
-        self._names: Final = [_names(write) for write in writes]
+        self._in_turn: Final = list(map(Direct, writes))
 
     async def run(self, db: AsyncSession, values: Values) -> None:
         """Write with the values that `named` gives, of all tables."""
         connection = await db.connection()
         if connection.dialect.name == "postgresql":
             await self._at_once.run(connection, values)
-            return
-        for write, names in zip(self._writes, self._names, strict=True):
-            await connection.execute(write, {name: values[name] for name in names})
+        else:
+            await run_on_sqlite(connection, self._in_turn, values)
 
 
 def row_of(model: type[DeclarativeBase]) -> Insert:
@@ -67,7 +61,3 @@ def _table(model: type[DeclarativeBase]) -> Table:
 
 def _value(table: Table, name: str) -> BindParameter[Any]:
     return bindparam(f"{table.name}_{name}", type_=table.c[name].type)
-
-
-def _names(write: Written) -> Sequence[str]:
-    return list(write.compile().params)

@@ -7,7 +7,7 @@ report that makes no sense is refused whole.
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 from control_plane.refusals import MalformedRequest
 from control_plane.schemas import parse_moment
+from control_plane.storage.direct import sqlite_time
 
 MAX_REPORT_BYTES: Final = 8 * 1024 * 1024
 CLIENTS_REMEMBERED_SECONDS: Final = 300
@@ -96,14 +97,9 @@ async def note(db: AsyncSession, signs: Iterable[SignOfLife], now: datetime) -> 
     for sign in signs:
         latest[sign.sid] = max(sign.last_seen, latest.get(sign.sid, sign.last_seen))
     if latest:
-        seen = {sid: _stored(min(moment, now)) for sid, moment in latest.items()}
+        seen = {sid: sqlite_time(min(moment, now)) for sid, moment in latest.items()}
         move_forward = _ON_POSTGRESQL if db.get_bind().dialect.name == "postgresql" else _ON_SQLITE
         await db.execute(move_forward, {"seen": json.dumps(seen)})
-
-
-def _stored(moment: datetime) -> str:
-    """Write a time as SQLite keeps it; PostgreSQL reads it, too."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 # Rows are held first, in the order in which everybody holds them.
