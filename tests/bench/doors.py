@@ -20,7 +20,7 @@ from tests.bench.doors_house import House
 from tests.bench.doors_stack import DATABASES, Operation, in_operation
 from tests.support.people import Organiser
 
-_WANTED_A_SECOND: Final = 150
+_WANTED_A_SECOND: Final = {"sqlite": 450, "postgresql": 800}  # on two cores, the load and nginx on the same
 _WANTED_P99_MS: Final = 100
 _HEARTBEAT_SECONDS: Final = 30  # how often the portal's players send one
 _BATCH: Final = 1000
@@ -36,18 +36,18 @@ def main(arguments: list[str] | None = None) -> None:
     print("|---|---|---|---|---|---|---|")
     for database in chosen.database or DATABASES:
         with tempfile.TemporaryDirectory() as name, in_operation(Path(name) / "home", database) as operation:
-            _measure(operation, chosen.codes, chosen.sessions)
+            _measure(operation, chosen.codes, chosen.sessions, _WANTED_A_SECOND[database])
 
 
-def _measure(operation: Operation, codes: int, sessions: int) -> None:
+def _measure(operation: Operation, codes: int, sessions: int, wanted: int) -> None:
     with ExitStack() as stack:
         organiser = stack.enter_context(closing(Organiser(operation.url)))
         house, event_id = House(operation.home), organiser.create_event()
         sizes = [min(_BATCH, codes - start) for start in range(0, codes, _BATCH)]
         made = [ticket.code for size in sizes for ticket in organiser.tickets(event_id, size)]
         redeemed, tokens = _redeem(operation, house, made)
-        reached = redeemed.rate >= _WANTED_A_SECOND
-        _print("codes redeemed", operation, redeemed, f"{_WANTED_A_SECOND}/s", reached=reached)
+        reached = redeemed.rate >= wanted
+        _print("codes redeemed", operation, redeemed, f"{wanted}/s", reached=reached)
         tokens += house.add_sessions(event_id, sessions - codes)
         heard = _beat(operation, house, tokens)
         reached = heard.milliseconds(99) < _WANTED_P99_MS
