@@ -54,6 +54,7 @@ class Action(Enum):
     WEBHOOK_TEST = "webhook.test", Permission.ADMINISTER
     WEBHOOK_RETRY = "webhook.retry", Permission.ADMINISTER
     SETUP_LINK_CREATE = "setup-link.create", Permission.ADMINISTER
+    SECRETS_RESET = "secrets.reset", Permission.ADMINISTER
     BACKUP_RESTORE = "backup.restore", Permission.ADMINISTER
 
     @property

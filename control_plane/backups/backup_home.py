@@ -65,7 +65,7 @@ def restore(home: Path, file: Path, *, force: bool) -> Restored:
         url = database_url(environment)
         if saved:
             _check_it_is_here(home, url)
-        with _held(home, url):
+        with held(home, url):
             sealer = _sealer(environment, contents.settings)
             ending = anyio.run(partial(backup.restore, url, file, sealer, force=force))
     return Restored(contents.heading.created_at, ending.rows, saved is not None)
@@ -96,7 +96,7 @@ def _check_it_is_here(home: Path, url: str) -> None:
 
 
 @contextmanager
-def _held(home: Path, url: str) -> Iterator[None]:
+def held(home: Path, url: str) -> Iterator[None]:
     """Keep `up` out meanwhile, of this home and of the one in which its database lies. Raise OperatorError."""
     run_folder = home / "run"
     with _problems_said(home):

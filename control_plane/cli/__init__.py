@@ -11,7 +11,7 @@ try:
 except ImportError as missing:
     raise SystemExit("The control plane is not installed: pip install 'streamgate[control-plane]'.") from missing
 
-from control_plane.cli import backups, doctoring, events, keys, service, tickets
+from control_plane.cli import backups, doctoring, events, keys, secrets, service, tickets
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 service.add_to(app)
@@ -20,6 +20,7 @@ doctoring.add_to(app)
 app.add_typer(events.app, name="event")
 app.add_typer(tickets.app, name="ticket")
 app.add_typer(keys.app, name="key")
+app.add_typer(secrets.app, name="secrets")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.auditing.actors import Role
-from control_plane.cli.commands import database_url, open_url
+from control_plane.cli.commands import database_url, open_url, sealer
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
 from control_plane.doctor.machine import health
 from control_plane.revoking import edges, revocation_feed
@@ -20,10 +20,13 @@ from control_plane.scheduling.events import ticket_expiry
 from control_plane.storage.database import Database
 from control_plane.storage.models import Event
 from control_plane.storage.models_admin import AdminUser
+from control_plane.storage.sealed_columns import holds_secrets, is_of_this_key
+from control_plane.storage.sealing import SETTING
 
 _TOLERATED_SKEW_SECONDS: Final = 3.0
 _LATE: Final = timedelta(seconds=60)
 _LOOKED_AT: Final = 50  # events
+_NEW_KEY: Final = f"Put `{SETTING}=` with the output of `openssl rand -base64 48` into the settings and restart."
 
 
 async def examine(patient: Patient, now: datetime) -> tuple[list[Finding], Sequence[Event]]:
@@ -31,7 +34,7 @@ async def examine(patient: Patient, now: datetime) -> tuple[list[Finding], Seque
     try:
         async with open_url(database_url(patient.environment)) as database, database.read() as db:
             findings = [ok("database", "In reach, with the current schema."), *await _clock(database, db)]
-            findings += await _owner(patient, db)
+            findings += [*await _owner(patient, db), await _seal(patient, db)]
             if await to_thread.run_sync(health, patient):
                 findings += await _edges(db, now)
             return findings, await _events(db, now)
@@ -62,6 +65,21 @@ async def _owner(patient: Patient, db: AsyncSession) -> list[Finding]:
     if patient.environment.get("ADMIN_PASSWORD_HASH"):
         return [ok("accounts", "The first start makes the owner `admin`.")]
     return [warning("accounts", "There is no account yet.", "Start the service and follow the link that it prints.")]
+
+
+async def _seal(patient: Patient, db: AsyncSession) -> Finding:
+    """Tell whether the key is there that opens the secrets in the database."""
+    keys = sealer(patient.environment)
+    is_ours = await is_of_this_key(db, keys)
+    if is_ours is False:
+        what = "It is not the key" if keys.has_key else "The key is missing"
+        fix = "Put that key back. If it is lost: `streamgate secrets reset`."
+        return error(SETTING, f"{what} that sealed the secrets in the database.", fix)
+    if keys.has_key:
+        return ok(SETTING, "It opens the secrets in the database." if is_ours else "There; the next start uses it.")
+    if await holds_secrets(db):
+        return error(SETTING, "It is missing, and secrets lie in the database in the clear.", _NEW_KEY)
+    return warning(SETTING, "It is missing: nothing secret can be stored (authentication apps, webhooks).", _NEW_KEY)
 
 
 async def _edges(db: AsyncSession, now: datetime) -> list[Finding]:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from authz_sidecar.contract.settings_errors import sentences
+from control_plane.cli.commands import database_url
 from control_plane.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.running.home import default_keys_file, settings_file
+from control_plane.running.home import OperatorError, default_keys_file, settings_file
 from control_plane.settings import Settings
 
 _SECRETS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY")
@@ -22,6 +25,8 @@ _FIX_SETTING: Final = "Correct it in .env, as .env.example describes it, and res
 # The control plane knows nothing of the sidecar but the contract: so the sidecar is asked.
 _ASK_SIDECAR: Final = """\
 from pydantic import ValidationError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 from authz_sidecar.contract.settings_errors import sentences
 from authz_sidecar.settings import SidecarSettings
 try:
@@ -81,8 +86,19 @@ def _strength(patient: Patient) -> Iterator[Finding]:
         yield warning("secrets", f"{' and '.join(present)} are the same.", "Give each its own: edges know the latter.")
 
 
+def _database_files(patient: Patient) -> list[Path]:
+    """Name SQLite's file and those beside it: older versions made them readable wherever the folder was."""
+    try:
+        url = make_url(database_url(patient.environment))
+    except (OperatorError, ArgumentError):
+        return []
+    is_file = url.drivername.startswith("sqlite") and url.database
+    return [Path(f"{url.database}{ending}") for ending in ("", "-wal", "-shm")] if is_file else []
+
+
 def _privacy(patient: Patient) -> Iterator[Finding]:
     files = [settings_file(patient.home)] if patient.home else []
+    files += _database_files(patient)
     named = patient.environment.get("PLAYBACK_KEYS_FILE")
     if named or patient.home:
         files.append(Path(named) if named else default_keys_file(patient.home or Path()))

@@ -7,7 +7,8 @@ another one is refused before anything is written that only one of two keys woul
 import asyncio
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from control_plane.storage.database import DatabaseUnusable, create_engine, hold_schema
@@ -53,6 +54,26 @@ def seal_within(connection: Connection, sealer: Sealer) -> int:
         return 0
     _check(connection, sealer, sample)
     return sum(_renew(connection, sealer, column) for column in SEALED)
+
+
+async def is_of_this_key(db: AsyncSession, sealer: Sealer) -> bool | None:
+    """Tell whether this database was sealed with one of the keys; None where it was with none yet."""
+    sample = await db.scalar(select(SealCheck.sample))
+    try:
+        return None if sample is None else sealer.open(sample) == _SAMPLE
+    except SealBroken:
+        return False
+
+
+async def holds_secrets(db: AsyncSession) -> bool:
+    """Tell whether anything is stored that belongs sealed."""
+    return any([await db.scalar(select(column).where(column.is_not(None)).limit(1)) for column in SEALED])
+
+
+async def adopt(db: AsyncSession, sealer: Sealer) -> None:
+    """Make the first key the one of this database."""
+    await db.execute(delete(SealCheck))
+    await db.execute(insert(SealCheck).values(id=1, sample=sealer.seal(_SAMPLE)))
 
 
 def _check(connection: Connection, sealer: Sealer, sample: str | None) -> None:

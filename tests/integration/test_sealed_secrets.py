@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from anyio import to_thread
+from sqlalchemy import delete, select, text, update
 
+from control_plane.admins import lost_secrets
 from control_plane.storage.database import Database, DatabaseUnusable, upgrade_schema
-from control_plane.storage.models_admin import AdminUser, Webhook
+from control_plane.storage.models_admin import AdminUser, RecoveryCode, Webhook
 from control_plane.storage.sealed_columns import seal_all
 from control_plane.storage.sealing import Sealer
 from tests.support.api import SEALER, SECRETS_KEY, Admin, ControlPlane, make_settings, running
@@ -118,6 +120,28 @@ def test_a_service_with_another_key_does_not_start_and_says_why(tmp_path: Path, 
 
 def modes_in(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("has_recovery_codes", [True, False])
+async def test_secrets_whose_key_is_lost_are_replaced_and_a_second_factor_stays_one(
+    plane: ControlPlane, database_url: str, *, has_recovery_codes: bool
+) -> None:
+    await make_secrets(plane)
+    fresh = Database(database_url, Sealer([OTHER_KEY]))
+    async with fresh.write() as db:
+        if not has_recovery_codes:
+            await db.execute(delete(RecoveryCode))
+        lost = await lost_secrets.replace(db)
+    assert lost == (1, 0 if has_recovery_codes else 1, 1, 0)
+    async with fresh.read() as db:
+        assert (await lost_secrets.count(db)).total == 0
+        totp = await db.scalar(select(AdminUser.totp_secret))
+        assert await db.scalar(select(Webhook.is_active)) is False
+    await fresh.close()
+    assert (totp is not None) is has_recovery_codes
+    await to_thread.run_sync(seal_all, database_url, Sealer([OTHER_KEY]))
+    async with running(make_settings(database_url, secrets_key=OTHER_KEY)) as again, again.browser() as http:
+        assert (await Admin(http).sign_in()).status_code == (401 if has_recovery_codes else 200)
 
 
 async def test_a_new_database_file_is_its_owners_alone(tmp_path: Path) -> None:

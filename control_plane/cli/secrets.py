@@ -1,0 +1,71 @@
+"""Commands about the secrets in the database, which are sealed with SECRETS_KEY."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from control_plane.cli.options import HomeOption, JsonOption, print_json
+
+if TYPE_CHECKING:
+    from control_plane.admins.lost_secrets import Lost
+
+app = typer.Typer(no_args_is_help=True, help="The secrets in the database.")
+
+
+@app.callback()
+def _about() -> None:
+    """Keep `reset` a command of its own: Typer would make a single one the group's."""
+
+
+@app.command("reset")
+def reset_secrets(
+    home: HomeOption,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace secrets that SECRETS_KEY does not open, because the key that sealed them is lost. The service is down."""
+    from control_plane.admins import lost_secrets  # noqa: PLC0415  see main
+    from control_plane.auditing.acting import Action, Deed  # noqa: PLC0415
+    from control_plane.backups.backup_home import held  # noqa: PLC0415
+    from control_plane.cli import commands  # noqa: PLC0415
+    from control_plane.running.home import OperatorError, read_environment  # noqa: PLC0415
+    from control_plane.storage.database import Database  # noqa: PLC0415
+
+    async def look(database: Database) -> lost_secrets.Lost:
+        async with database.read() as db:
+            return await lost_secrets.count(db)
+
+    async def replace(deed: Deed) -> lost_secrets.Lost:
+        lost = await lost_secrets.replace(deed.db)
+        deed.detail = lost._asdict()
+        return lost
+
+    home = home.absolute()
+    environment = read_environment(home)
+    if not commands.sealer(environment).has_key:
+        raise OperatorError("Set SECRETS_KEY to a new key of at least 32 characters first.")
+    with held(home, commands.database_url(environment)):
+        found = commands.on_database(home, look)
+        if not yes:
+            typer.echo(_question(found), err=True)
+            typer.confirm("Go on?", abort=True, err=True)
+        lost = commands.act(home, Action.SECRETS_RESET, replace)
+    if as_json:
+        print_json({"data": lost._asdict()})
+    else:
+        typer.echo(f"Replaced {lost.total}. SECRETS_KEY is the key of this database now.")
+
+
+def _question(found: "Lost") -> str:
+    """Say what cannot be opened and what becomes of it."""
+    return "\n".join(
+        (
+            "SECRETS_KEY does not open what follows. If you still have the key that sealed it, stop here and put",
+            "that key behind the new one with a comma between: the next start then seals everything with the new key.",
+            f"- authentication apps: {found.users}. These users sign in with a recovery code and set the app up anew.",
+            f"  {found.codeless} of them have no code left and sign in with their password alone.",
+            f"- webhooks: {found.webhooks}. They are switched off; make them anew.",
+            f"- events whose origin is shown a secret: {found.events}. Enter it again.",
+        )
+    )
