@@ -20,6 +20,7 @@ from authz_sidecar.contract.origin_settings import OriginSettings
 from authz_sidecar.origin_fetcher import bounds
 from authz_sidecar.origin_fetcher.answers import Accepted, Refused, accept, explain, words
 from authz_sidecar.origin_fetcher.bounds import Bounds
+from authz_sidecar.origin_fetcher.metrics import CONTENT_TYPE, FetcherMetrics
 from authz_sidecar.origin_fetcher.targets import NoOrigin, OriginRefused, Origins, Target
 
 _CONNECT_SECONDS: Final = 2.0
@@ -29,6 +30,7 @@ _AT_ONCE_SECONDS: Final = 1.0
 _REMEMBERED_SECONDS: Final = 5.0
 _SAID_AGAIN_SECONDS: Final = 60.0
 _LIVE: Final = "/live"
+_METRICS: Final = "/metrics"
 _END: Final[Message] = {"type": "http.response.body", "body": b""}
 
 log = structlog.get_logger()
@@ -46,6 +48,7 @@ class Fetcher:
     origins: Origins
     transport: httpx2.AsyncHTTPTransport
     runaways: TTLCache[str, str] = field(default_factory=lambda: TTLCache(1000, _REMEMBERED_SECONDS))
+    metrics: FetcherMetrics = field(default_factory=FetcherMetrics)
     complaints: TTLCache[tuple[str, str], bool] = field(default_factory=lambda: TTLCache(1000, _SAID_AGAIN_SECONDS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,8 +56,11 @@ class Fetcher:
             await self._live(receive, send)
         elif scope["path"] == _LIVE:
             await _say(send, Accepted(200, []), b"alive")
+        elif scope["path"] == _METRICS:
+            await _say(send, Accepted(200, [(b"content-type", CONTENT_TYPE)]), self.metrics.text())
         else:
-            await self._answer(scope, send)
+            with self.metrics.fetching(send) as counted:
+                await self._answer(scope, counted)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -78,6 +84,7 @@ class Fetcher:
             self._complain(path, str(refusal))
             await _say(send, Accepted(502, [(b"x-origin-answer", words(str(refusal)))]))
         except BrokeOff as refusal:  # the head has gone out: nginx keeps nothing of what is left incomplete
+            self.metrics.note_broken_off()
             self._complain(path, str(refusal))
 
     @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from authz_sidecar.origin_fetcher.metrics import FetcherMetrics
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import Service, StackUnderTest, free_port
 from tests.support.streams import make_folder
@@ -59,7 +60,8 @@ def numbers(gate: StackUnderTest, organiser: Organiser) -> str:
     organiser.revoke(ticket)
     eventually(lambda: viewer.watch("1.ts").status_code == 403)
     viewer.close()
-    return _ask(gate.sidecars[0], "/metrics") + _ask(gate.control_plane, "/internal/metrics")
+    of_fetcher = FetcherMetrics().text().decode()  # this stack has no origin
+    return _ask(gate.sidecars[0], "/metrics") + _ask(gate.control_plane, "/internal/metrics") + of_fetcher
 
 
 def _ask(service: Service, path: str) -> str:

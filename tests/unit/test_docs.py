@@ -72,10 +72,11 @@ def test_every_file_that_the_readme_names_is_there(name: str) -> None:
     assert (ROOT / name).is_file()
 
 
-def test_every_metric_of_the_sidecar_is_in_the_readme() -> None:
-    source = (ROOT / "authz_sidecar/metrics.py").read_text(encoding="utf-8")
-    names = set(re.findall(r'"(streamgate_\w+)"', source))
-    assert len(names) >= 10
+def test_every_metric_of_the_sidecar_and_the_fetcher_is_in_the_readme() -> None:
+    files = ("authz_sidecar/metrics.py", "authz_sidecar/origin_fetcher/metrics.py")
+    sources = [(ROOT / file).read_text(encoding="utf-8") for file in files]
+    names = {name for source in sources for name in re.findall(r'"(streamgate_\w+)"', source)}
+    assert len(names) >= 14
     assert [
         name for name in names if not re.search(rf"^\| `{name}(?:_total)?(?:{{\w+}})?` \|", README, re.MULTILINE)
     ] == []
