@@ -46,7 +46,7 @@ async def _occasions(folder: Path, stop: anyio.Event) -> AsyncIterator[None]:
         yield_on_timeout=True,
         stop_event=stop,
     )
-    with suppress(OSError, RuntimeError):  # no such folder, or no more watches to be had
+    with suppress(OSError, RuntimeError):  # no such folder, or no more watches available
         async for _ in changes:
             yield
     while not stop.is_set():

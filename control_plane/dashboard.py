@@ -57,7 +57,7 @@ class Figures:
 
 
 class Dashboard:
-    """Remembers what is dear."""
+    """Remembers what is expensive to count."""
 
     def __init__(self, database: Database, silence: timedelta) -> None:
         self._database = database

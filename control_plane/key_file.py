@@ -167,7 +167,7 @@ def _replace(file: Path, keys: list[Jwk]) -> None:
 
 
 def _give(what: int | Path, owner: os.stat_result) -> None:
-    """Let the services' user read what root has made for him."""
+    """Let the services' user read what root has made for it."""
     with suppress(PermissionError):
         os.chown(what, owner.st_uid, owner.st_gid)
 

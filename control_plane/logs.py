@@ -1,4 +1,4 @@
-"""The log: one JSON object a line, our own events and what the libraries below us have to say."""
+"""The log: one JSON object per line, our own events and what the libraries below us have to say."""
 
 import sys
 from typing import Any, Final

@@ -92,7 +92,7 @@ class TokenFinal(Refusal):
 
 class TvCodeUnusable(Refusal):
     reason = "tv-code"
-    sentence = "This TV code is wrong or has expired. Please look at the TV for the current one."
+    sentence = "This TV code is wrong or has expired. The TV shows the current one."
 
 
 class TooManyAttempts(Refusal):
@@ -175,7 +175,7 @@ class ImportRefused(Refusal):
         self.reason = "invalid" if wrong else "doubtful"
         number = wrong or len(problems)
         lines = "One line is" if number == 1 else f"{number:,} lines are"
-        super().__init__(f"{lines} {'not right' if wrong else 'doubtful'}; nothing was imported.")
+        super().__init__(f"{lines} {'wrong' if wrong else 'doubtful'}; nothing was imported.")
 
 
 class SignInFailed(Refusal):

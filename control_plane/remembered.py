@@ -1,4 +1,4 @@
-"""A figure that is dear to count: at most a twentieth of the time goes into it, however often it is asked for.
+"""A figure that is expensive to count: at most a twentieth of the time goes into it, however often it is asked for.
 
 What is counted quickly is counted each time, so small installations always see the present.
 """

@@ -88,7 +88,7 @@ install_packages() {
         *" postgresql "*) without_cluster apt_install "$@" ;;
         *) apt_install "$@" ;;
     esac
-    # Only its promtool is wanted: it shall not start with the machine either.
+    # Only its promtool is wanted: it should not start with the machine either.
     case " $* " in *" prometheus "*) systemctl disable -q prometheus >/dev/null 2>&1 || true ;; esac
     # The tests run their own.
     for service in haproxy caddy; do

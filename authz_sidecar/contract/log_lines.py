@@ -1,4 +1,4 @@
-"""How both services' logs tell of exceptions and of what libraries have to say: one JSON object a line.
+"""How both services' logs tell of exceptions and of what libraries have to say: one JSON object per line.
 
 An exception is told by its type and the places it came through. Its text and the values of variables are left out:
 they may hold a code, a token or a password.

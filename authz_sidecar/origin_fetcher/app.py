@@ -140,7 +140,7 @@ class Fetcher:
             raise (BrokeOff if has_begun else Refused)(why) from None
 
     def _complain(self, path: str, why: str) -> None:
-        """Log what is wrong, once a minute an event and reason."""
+        """Log what is wrong, once a minute per event and reason."""
         event = path.split("/")[1] if path.count("/") > 1 else ""
         if (event, why) not in self.complaints:
             self.complaints[event, why] = True

@@ -1,6 +1,6 @@
-"""What an owner does with accounts. There is always an active owner left, and nobody goes around his own account.
+"""What an owner does with accounts. There is always an active owner left, and nobody changes their own role or access.
 
-Whatever takes something away from a user ends his sessions: he is who he was when he signed in.
+Whatever takes something away from a user ends their sessions: a session keeps the rights of its sign-in.
 """
 
 import secrets
@@ -40,12 +40,12 @@ async def create(db: AsyncSession, username: str, role: Role, password_hash: str
     try:
         await db.flush()
     except IntegrityError:
-        raise Conflict("There is a user of this name already.") from None
+        raise Conflict("A user with this name already exists.") from None
     return user
 
 
 async def change_role(db: AsyncSession, user_id: str, role: Role) -> AdminUser:
-    """Change what a user may do, and end his sessions. Raise NotFound, or Conflict for the last owner."""
+    """Change what a user may do, and end their sessions. Raise NotFound, or Conflict for the last owner."""
     user = await _lock(db, user_id)
     if user.role == role:
         return user
@@ -56,7 +56,7 @@ async def change_role(db: AsyncSession, user_id: str, role: Role) -> AdminUser:
 
 
 async def deactivate(db: AsyncSession, user_id: str) -> AdminUser:
-    """Let a user sign in no more, and end his sessions. Raise NotFound, or Conflict for the last owner."""
+    """Stop a user from signing in, and end their sessions. Raise NotFound, or Conflict for the last owner."""
     user = await _lock(db, user_id)
     if user.is_active:
         await _check_an_owner_is_left(db, user)
@@ -66,21 +66,21 @@ async def deactivate(db: AsyncSession, user_id: str) -> AdminUser:
 
 
 async def reactivate(db: AsyncSession, user_id: str) -> AdminUser:
-    """Let a user sign in again, with the password and second factor that he had. Raise NotFound."""
+    """Let a user sign in again, with the same password and second factor as before. Raise NotFound."""
     user = await _lock(db, user_id)
     user.is_active = True
     return user
 
 
 async def reset_password(db: AsyncSession, user_id: str, owner_id: str | None, password_hash: str) -> AdminUser:
-    """Give somebody else another password, and end his sessions. Raise NotFound, or Conflict for one's own."""
+    """Give somebody else another password, and end their sessions. Raise NotFound, or Conflict for one's own."""
     user = await _somebody_else(db, user_id, owner_id)
     await accounts.set_password(db, user, password_hash)
     return user
 
 
 async def reset_second_factor(db: AsyncSession, user_id: str, owner_id: str | None) -> AdminUser:
-    """Let somebody else sign in without a code, and end his sessions. Raise NotFound, or Conflict for oneself."""
+    """Let somebody else sign in without a code, and end their sessions. Raise NotFound, or Conflict for oneself."""
     user = await _somebody_else(db, user_id, owner_id)
     await second_factor.remove(db, user)
     await accounts.end_sessions(db, user.id)

@@ -44,7 +44,7 @@ async def create(
     try:
         await db.flush()
     except IntegrityError:
-        raise Conflict("There is a key of this name already. Revoke it first, or choose another name.") from None
+        raise Conflict("A key with this name already exists. Revoke it first, or choose another name.") from None
     return key, secret
 
 

@@ -31,7 +31,7 @@ def is_in_force(user: AdminUser) -> bool:
 async def begin(db: AsyncSession, user: AdminUser) -> str:
     """Give a user a secret that is in force as soon as a code confirms it. Raise Conflict when one is already."""
     if is_in_force(user):
-        raise Conflict("Authentication codes are in use already. Switch them off first.")
+        raise Conflict("Authentication codes are already in use. Turn them off first.")
     secret = totp.new_secret()
     user.totp_secret = sealer_of(db).seal(secret)
     return secret
@@ -43,10 +43,10 @@ async def confirm(db: AsyncSession, user: AdminUser, code: str, now: datetime) -
     Raise Conflict where there is nothing to confirm, FieldRefused for a wrong code.
     """
     if user.totp_secret is None or is_in_force(user):
-        raise Conflict("There is nothing to confirm. Begin by asking for a secret.")
+        raise Conflict("There is nothing to confirm. Start by asking for a secret.")
     step = _matching_step(db, user.totp_secret, _plain(code), now)
     if step is None:
-        raise FieldRefused("code", "This code is not right. Please enter the one that the app shows now.")
+        raise FieldRefused("code", "This code is wrong. Please enter the one that the app shows now.")
     user.totp_step = step
     codes = [_new_recovery_code() for _ in range(RECOVERY_CODES)]
     db.add_all(RecoveryCode(code_hash=_digest(user.id, code), user_id=user.id) for code in codes)

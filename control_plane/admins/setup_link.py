@@ -27,7 +27,7 @@ from control_plane.storage.models_admin import AdminUser, SetupLink
 PATH: Final = "/admin/setup"
 LIFE: Final = timedelta(hours=24)
 _SECRET_BYTES: Final = 32
-_ALREADY: Final = "There is an account already. Please sign in."
+_ALREADY: Final = "An account already exists. Please sign in."
 log = structlog.get_logger()
 
 

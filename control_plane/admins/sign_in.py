@@ -37,7 +37,7 @@ class _Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Somebody at the door, and what he says."""
+    """Somebody who wants to sign in, and what they say."""
 
     username: str
     password: str = field(repr=False)

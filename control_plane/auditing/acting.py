@@ -1,4 +1,4 @@
-"""Doing something on somebody's behalf: may he, in one transaction with its audit entry, or not at all.
+"""Doing something on somebody's behalf: if they may, in one transaction with its audit entry, or not at all.
 
 The JSON API, the console and the commands all change things through `act` and have no other way.
 """
@@ -68,7 +68,7 @@ class Action(Enum):
 
 @dataclass(slots=True)
 class Deed:
-    """Something being done: its transaction, and what the audit entry shall say it was about."""
+    """Something being done: its transaction, and what the audit entry says it was about."""
 
     db: AsyncSession
     subject: str | None = None

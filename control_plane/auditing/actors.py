@@ -1,4 +1,4 @@
-"""Who does something, and what he may do: roles of admins, scopes of API keys, and the permissions behind both.
+"""Who does something, and what they may do: roles of admins, scopes of API keys, and the permissions behind both.
 
 A permission is asked for where the thing is done, never where it is shown.
 """
@@ -63,7 +63,7 @@ class Actor:
 
     @classmethod
     def command(cls, name: str = "streamgate") -> Self:
-        """Make the one who may run our commands: he may read the database anyway."""
+        """Make the actor who may run our commands: they may read the database anyway."""
         return cls(ActorKind.COMMAND, name, frozenset(Permission))
 
     @classmethod

@@ -32,9 +32,9 @@ log = structlog.get_logger()
 
 
 class Refused(NamedTuple):
-    """What somebody at an address was refused, and with what he tried: a code, a session, a browser's resume hash.
+    """What somebody at an address was refused, and what they tried it with: a code, a session, a browser's resume hash.
 
-    `actor` is who it was unless a viewer; of him it is the route that he may not take, never with what ids he tried.
+    `actor` is who it was unless a viewer; of them it is the route that was refused, never the ids that they tried.
     """
 
     action: str

@@ -115,7 +115,7 @@ async def _write_shortened(db: AsyncSession, addresses: _Addresses, rows: Sequen
 
 
 def _deletions(now: datetime, before: datetime) -> Iterator[_Deletion]:
-    """Say what is old enough. Sessions are kept as long as somebody may still ask why a ticket does not let him in."""
+    """Say what is old enough. Sessions are kept as long as somebody may still ask why a ticket does not let them in."""
     entry, session = AuditEntry, ViewingSession
     yield _Deletion(entry, entry.id, select(entry.id).where(entry.at < before))
     of_the_past = select(session.sid).join(Ticket, Ticket.id == session.ticket_id).where(Ticket.expires_at < now)

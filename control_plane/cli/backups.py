@@ -19,7 +19,7 @@ def backup(
     home: HomeOption,
     *,
     with_secrets: Annotated[
-        bool, typer.Option("--with-secrets", help="Take the settings and keys along, to be restored elsewhere.")
+        bool, typer.Option("--with-secrets", help="Include the settings and keys, to restore elsewhere.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +49,7 @@ def restore(
         print_json(dataclasses.asdict(restored))
         return
     typer.echo(f"{home} is as it was on {restored.created_at:%Y-%m-%d at %H:%M:%S} UTC: {_counts(restored.rows)}.")
-    typer.echo("What was done since then is undone: tickets that were revoked later are good again.")
+    typer.echo("What was done since then is undone: tickets that were revoked later are valid again.")
 
 
 def _counts(rows: dict[str, int]) -> str:

@@ -132,5 +132,5 @@ async def _check_schema(database: Database) -> None:
     if revision == newest:
         return
     if revision is None or revision in schema_versions.known():
-        raise OperatorError("The database has an older schema; `streamgate migrate` brings it up.")
-    raise OperatorError("The database was made by a newer StreamGate, which is needed for it.")
+        raise OperatorError("The database has an older schema; `streamgate migrate` upgrades it.")
+    raise OperatorError("The database was made by a newer StreamGate; use that version.")

@@ -14,13 +14,15 @@ def create_event(  # noqa: PLR0913 - one parameter an option
     home: HomeOption,
     *,
     title: Annotated[str, typer.Option(help="At most 200 characters.")],
-    starts_at: Annotated[str, typer.Option(help="With its zone, like 2027-05-01T20:00+02:00.")],
-    ends_at: Annotated[str, typer.Option(help="With its zone.")],
-    event_id: Annotated[str | None, typer.Option("--id", help="A UUID, its stream folder; drawn if left out.")] = None,
+    starts_at: Annotated[str, typer.Option(help="With its time zone, like 2027-05-01T20:00+02:00.")],
+    ends_at: Annotated[str, typer.Option(help="With its time zone.")],
+    event_id: Annotated[
+        str | None, typer.Option("--id", help="A UUID, its stream folder; generated if omitted.")
+    ] = None,
     description: Annotated[str | None, typer.Option(help="At most 4000 characters.")] = None,
     stream_url: Annotated[str | None, typer.Option(help="Where its stream comes from, if not from here.")] = None,
     poster_url: Annotated[str | None, typer.Option(help="An https address.")] = None,
-    access_window_hours: Annotated[int, typer.Option(help="How long tickets are good after its end.")] = 48,
+    access_window_hours: Annotated[int, typer.Option(help="How many hours tickets stay valid after its end.")] = 48,
     hold_until_start: Annotated[bool, typer.Option("--hold/--no-hold", help="Let nobody in before it starts.")] = True,
     session_policy: Annotated[str, typer.Option(help="refuse or takeover.")] = "refuse",
     max_devices: Annotated[int, typer.Option(help="How many devices may watch on one ticket.")] = 1,
@@ -72,7 +74,7 @@ def list_events(
 def deactivate_event(
     event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
 ) -> None:
-    """Close an event to everybody at once, to those who watch, too."""
+    """Close an event to everybody at once, including those who are watching."""
     from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
 
     closed = event_commands.deactivate(home, event)
@@ -100,7 +102,7 @@ def open_doors(
 def close_doors(
     event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
 ) -> None:
-    """Keep everybody out until the doors are opened, also those who watch."""
+    """Keep everybody out until the doors are opened, including those who are watching."""
     from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
 
     closed = event_commands.close_doors(home, event)

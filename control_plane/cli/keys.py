@@ -14,8 +14,8 @@ app = typer.Typer(no_args_is_help=True, help="The keys that sign playback tokens
 @app.command("rotate")
 def rotate_key(
     home: HomeOption,
-    algorithm: Annotated[str | None, typer.Option(help="HS256 or EdDSA; that of the key in front if left out.")] = None,
-    keep: Annotated[int | None, typer.Option(help="How many older keys stay; all of them if left out.")] = None,
+    algorithm: Annotated[str | None, typer.Option(help="HS256 or EdDSA; that of the first key if omitted.")] = None,
+    keep: Annotated[int | None, typer.Option(help="How many older keys stay; all of them if omitted.")] = None,
     *,
     standby: Annotated[bool, typer.Option("--standby", help="Let the key be learned first; do not sign yet.")] = False,
     promote: Annotated[bool, typer.Option("--promote", help="Make no key: sign with the one on standby.")] = False,

@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 def init(
     home: HomeOption,
-    admin_password: Annotated[str | None, typer.Option(help="Made up and printed once if left out.")] = None,
+    admin_password: Annotated[str | None, typer.Option(help="Generated and printed once if omitted.")] = None,
     port: Annotated[int, typer.Option(envvar="PORT", help="The public port.")] = 8080,
     stream_root: Annotated[Path | None, typer.Option(help="The folder of the streams; HOME/streams if unset.")] = None,
     *,

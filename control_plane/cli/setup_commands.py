@@ -1,4 +1,4 @@
-"""What the command line says about the set-up link. It is a secret: shown to who asks for it, or on his terminal."""
+"""What the command line says about the set-up link. It is a secret, shown only to those who ask for it."""
 
 from pathlib import Path
 

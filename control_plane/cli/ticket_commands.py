@@ -67,7 +67,7 @@ def revoke(home: Path, names: Sequence[str]) -> Changed[list[TicketView]]:
 
 
 def unrevoke(home: Path, names: Sequence[str]) -> Changed[list[TicketView]]:
-    """Let revoked tickets in again, all of them or none. Raise OperatorError."""
+    """Make revoked tickets valid again, all of them or none. Raise OperatorError."""
     return _change(home, Action.TICKET_UNREVOKE, _unrevoke_all, names)
 
 

@@ -71,7 +71,7 @@ def list_tickets(  # noqa: PLR0913 - one parameter an option
 
 @app.command("revoke")
 def revoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonOption = False) -> None:
-    """Revoke tickets, all of them or none; who watches with one is cut off at once."""
+    """Revoke tickets, all of them or none; whoever is watching with one is cut off at once."""
     from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
 
     changed = ticket_commands.revoke(home, _names(tickets))
@@ -83,14 +83,14 @@ def revoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonOpt
 
 @app.command("unrevoke")
 def unrevoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonOption = False) -> None:
-    """Let revoked tickets in again, all of them or none."""
+    """Make revoked tickets valid again, all of them or none."""
     from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
 
     changed = ticket_commands.unrevoke(home, _names(tickets))
     if as_json:
         print_json(changed)
     else:
-        typer.echo(f"Good again: {len(changed.data)}.")
+        typer.echo(f"Un-revoked: {len(changed.data)}.")
 
 
 def _names(given: list[str]) -> list[str]:

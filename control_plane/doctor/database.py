@@ -33,7 +33,7 @@ async def examine(patient: Patient, now: datetime) -> tuple[list[Finding], Seque
     """Give the findings, and the events whose streams are worth a look."""
     try:
         async with open_url(database_url(patient.environment)) as database, database.read() as db:
-            findings = [ok("database", "In reach, with the current schema."), *await _clock(database, db)]
+            findings = [ok("database", "Reachable, with the current schema."), *await _clock(database, db)]
             findings += [*await _owner(patient, db), await _seal(patient, db)]
             if await to_thread.run_sync(health, patient):
                 findings += await _edges(db, now)
@@ -52,7 +52,11 @@ async def _clock(database: Database, db: AsyncSession) -> list[Finding]:
     theirs = await db.scalar(text("SELECT clock_timestamp()"))
     skew = abs((datetime.now(UTC) - theirs).total_seconds()) if theirs else 0.0
     if skew > _TOLERATED_SKEW_SECONDS:
-        return [warning("clock", f"It differs from the database's by {skew:.0f} s.", "Let a time service keep both.")]
+        return [
+            warning(
+                "clock", f"It differs from the database's by {skew:.0f} s.", "Synchronise both with a time service."
+            )
+        ]
     return []
 
 
@@ -61,7 +65,9 @@ async def _owner(patient: Patient, db: AsyncSession) -> list[Finding]:
     if owners := await db.scalar(select(func.count()).select_from(AdminUser).where(*may_sign_in)):
         return [ok("accounts", f"Owners who may sign in: {owners}.")]
     if await db.scalar(select(func.count()).select_from(AdminUser)):
-        return [error("accounts", "No owner may sign in.", "Restore a backup from before the last one was closed.")]
+        return [
+            error("accounts", "No owner can sign in.", "Restore a backup from before the last one was deactivated.")
+        ]
     if patient.environment.get("ADMIN_PASSWORD_HASH"):
         return [ok("accounts", "The first start makes the owner `admin`.")]
     return [warning("accounts", "There is no account yet.", "Start the service and follow the link that it prints.")]
@@ -90,15 +96,17 @@ async def _edges(db: AsyncSession, now: datetime) -> list[Finding]:
 async def _edge(db: AsyncSession, state: EdgeState, now: datetime) -> Finding:
     about, silent = f"edge {state.name}", now.timestamp() - state.heard_at
     if silent > LIVE_SECONDS:
-        fix = "Start its sidecar; an edge that is no more is forgotten after 7 days."
-        return warning(about, f"Not heard of for {timedelta(seconds=round(silent))}.", fix)
+        fix = "Start its sidecar; an edge that is gone is forgotten after 7 days."
+        return warning(about, f"Not heard from for {timedelta(seconds=round(silent))}.", fix)
     if str(state.cursor).partition(".")[0] != (await revocation_feed.head(db)).partition(".")[0]:
         return warning(about, "It follows another history of the feed.", "Wait a moment and look again.")
     waiting_since = await revocation_feed.oldest_after(db, state.cursor)
     if waiting_since and now - waiting_since > _LATE:
         seconds = (now - waiting_since).total_seconds()
-        return error(about, f"Revocations wait for {seconds:.0f} s to be in force there.", "Look at its sidecar's log.")
-    return ok(about, f"It has every revocation in force; heard of {silent:.0f} s ago.")
+        return error(
+            about, f"Revocations have been waiting {seconds:.0f} s to take effect there.", "Look at its sidecar's log."
+        )
+    return ok(about, f"Every revocation is in force there; last heard from {silent:.0f} s ago.")
 
 
 async def _events(db: AsyncSession, now: datetime) -> Sequence[Event]:

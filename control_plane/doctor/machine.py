@@ -34,10 +34,10 @@ def _clock() -> Iterator[Finding]:
     except (OSError, AttributeError):
         state = -1
     if state == _UNSYNCHRONISED:
-        fix = "Switch a time service on: `timedatectl set-ntp true`, or install chrony."
-        yield warning("clock", "No time service keeps this machine's clock.", fix)
+        fix = "Turn on a time service: `timedatectl set-ntp true`, or install chrony."
+        yield warning("clock", "No time service synchronises this machine's clock.", fix)
     elif state >= 0:
-        yield ok("clock", "A time service keeps it.")
+        yield ok("clock", "A time service synchronises it.")
 
 
 def _disks(patient: Patient) -> Iterator[Finding]:
@@ -49,9 +49,9 @@ def _disks(patient: Patient) -> Iterator[Finding]:
         free = shutil.disk_usage(folder).free
         what = f"{free / _GIGABYTE:.1f} GB are free."
         if free < _NO_SPACE:
-            yield error(str(folder), what, "Make room: the database cannot be written on a full disk.")
+            yield error(str(folder), what, "Free some space: the database cannot be written on a full disk.")
         elif free < _LITTLE_SPACE:
-            yield warning(str(folder), what, "Make room before an event.")
+            yield warning(str(folder), what, "Free some space before an event.")
         else:
             yield ok(str(folder), what)
 
@@ -100,7 +100,7 @@ def health(patient: Patient) -> dict[str, object] | None:
 
 def _service(answer: dict[str, object]) -> Iterator[Finding]:
     if answer.get("controlPlane") != "ok":
-        fix = "Look at the control plane's log: viewers go on, and no revocation arrives."
+        fix = "Check the control plane's log: viewers keep watching, but no revocation arrives."
         yield error("feed", "This edge does not reach the control plane.", fix)
     elif answer.get("status") != "ok":
         yield error("feed", f"The last revocations came {answer.get('lastSyncAgo')} ago.", "Look at the sidecar's log.")
@@ -115,10 +115,10 @@ def _free_port(port: int) -> Iterator[Finding]:
             probe.bind(("127.0.0.1", port))
         except OSError as problem:
             if problem.errno == errno.EACCES:
-                fix = "Take a port from 1024 on, or grant CAP_NET_BIND_SERVICE."
+                fix = "Use a port from 1024 up, or grant CAP_NET_BIND_SERVICE."
                 yield error(f"port {port}", "This user may not open it.", fix)
             else:
                 what = f"It cannot be opened: {os.strerror(problem.errno or 0).lower()}."
-                yield error(f"port {port}", what, "Stop what holds it, or set PORT to another one.")
+                yield error(f"port {port}", what, "Stop the program that uses it, or set PORT to another one.")
         else:
-            yield ok(f"port {port}", "Free; the service is not up.")
+            yield ok(f"port {port}", "Free; the service is not running.")

@@ -1,4 +1,4 @@
-"""Tells whether nginx is there, patched, built with what we need, and takes the configuration that `up` would write."""
+"""Tells whether nginx is there, up to date, has what we need, and takes the configuration that `up` writes."""
 
 import re
 from collections.abc import Iterator
@@ -55,9 +55,9 @@ def _configuration(nginx: str, patient: Patient) -> Iterator[Finding]:
         yield error("settings", str(problem), "Correct it in .env and restart.")
         return
     if complaint is None:
-        yield ok("nginx", "It takes the configuration.")
+        yield ok("nginx", "It accepts the configuration.")
     else:
-        yield error("nginx", f"It refuses the configuration: {complaint}", "Correct what nginx names.")
+        yield error("nginx", f"It rejects the configuration: {complaint}", "Correct what nginx complains about.")
 
 
 def _site(nginx: str, patient: Patient) -> Site:

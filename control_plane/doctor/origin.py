@@ -25,7 +25,7 @@ _TOLERATED_SKEW_SECONDS: Final = 3.0
 _GIGABYTE: Final = 1024**3
 _ABOUT: Final = "origin"
 _SHOW_IT: Final = (
-    "It may want to be shown something: put a header into UPSTREAM_ORIGIN_HEADER_FILE or a query into "
+    "It may require credentials: put a header into UPSTREAM_ORIGIN_HEADER_FILE or a query into "
     "UPSTREAM_ORIGIN_QUERY_FILE; or correct its address."
 )
 
@@ -53,8 +53,8 @@ def _common(patient: Patient, settings: OriginSettings) -> Iterator[Finding]:
         ):
             yield from _answered(answer)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as problem:
-        what = f"UPSTREAM_ORIGIN gives no answer: {explain(problem)}."
-        yield error(_ABOUT, what, "Check its address, and the network between.")
+        what = f"UPSTREAM_ORIGIN does not answer: {explain(problem)}."
+        yield error(_ABOUT, what, "Check its address and the network in between.")
 
 
 def _answered(answer: httpx2.Response) -> Iterator[Finding]:
@@ -70,7 +70,9 @@ def _answered(answer: httpx2.Response) -> Iterator[Finding]:
         return
     skew = abs((datetime.now(UTC) - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds())
     if skew > _TOLERATED_SKEW_SECONDS:
-        yield warning("clock", f"It differs from the origin's by {skew:.0f} s.", "Let a time service keep both.")
+        yield warning(
+            "clock", f"It differs from the origin's by {skew:.0f} s.", "Synchronise both with a time service."
+        )
 
 
 def _room(patient: Patient, settings: OriginSettings) -> Iterator[Finding]:

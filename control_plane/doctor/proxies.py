@@ -26,11 +26,13 @@ def examine(patient: Patient) -> list[Finding]:
 
 def _findings(noticed: list[str] | None, trusted: str) -> Iterator[Finding]:
     for address in noticed or []:
-        what = f"{address} forwards viewers and is not trusted: all of them count as one, and links lack https."
-        fix = f"If it is your proxy, put {line_to_add(trusted, [address])} into .env and restart; else ignore this."
+        what = f"{address} forwards viewers and is not trusted: they all count as one, and links lack https."
+        fix = (
+            f"If it is your proxy, put {line_to_add(trusted, [address])} into .env and restart; otherwise ignore this."
+        )
         yield warning("proxy", what, fix)
     if noticed == [] and trusted:
-        yield ok("proxy", "Nobody forwards viewers who is not trusted.")
+        yield ok("proxy", "No untrusted proxy forwards viewers.")
 
 
 def _noticed(socket: Path) -> list[str] | None:

@@ -44,7 +44,7 @@ def _values(patient: Patient) -> list[Finding]:
     problems = [*dict.fromkeys([*_of_control_plane(patient), *_of_sidecar(patient)])]
     if problems:
         return [error("settings", problem, _FIX_SETTING) for problem in problems]
-    return [ok("settings", "Control plane and sidecar accept every one.")]
+    return [ok("settings", "The control plane and the sidecar accept all of them.")]
 
 
 def _of_control_plane(patient: Patient) -> list[str]:
@@ -80,7 +80,7 @@ def _strength(patient: Patient) -> Iterator[Finding]:
     present = {name: value for name in _SECRETS if (value := patient.environment.get(name))}
     for name, value in present.items():
         if len(set(value)) < _ENOUGH_DIFFERENT_CHARACTERS:
-            fix = "Put a random one in its place: `openssl rand -base64 48`."
+            fix = "Replace it with a random one: `openssl rand -base64 48`."
             yield warning("secrets", f"{name} is easy to guess: it has few different characters.", fix)
     if len(present) > len(set(present.values())):
         yield warning("secrets", f"{' and '.join(present)} are the same.", "Give each its own: edges know the latter.")
@@ -112,6 +112,6 @@ def _privacy(patient: Patient) -> Iterator[Finding]:
                 str(file), f"Open to {who} (mode {mode:o}), and it holds secrets.", f"chmod 600 {file}"
             )
         elif not os.access(file, os.R_OK):
-            yield error(str(file), "Not readable for this user.", "Give it to the user that runs the service.")
+            yield error(str(file), "Not readable by this user.", "Give it to the user that runs the service.")
         else:
             yield ok(str(file), "Readable by its owner only.")

@@ -23,7 +23,8 @@ _LOOK_EVERY_SECONDS: Final = 0.1
 _LARGEST_PLAYLIST: Final = 1024 * 1024
 _AS_NGINX: Final = "Give files and folders to the user that runs the service, or let everybody read them."
 _RENAME: Final = (
-    "Let the encoder write aside and rename (ffmpeg: -hls_flags temp_file), or serve it by UPSTREAM_ORIGIN."
+    "Let the encoder write a temporary file and rename it (ffmpeg: -hls_flags temp_file), "
+    "or serve it by UPSTREAM_ORIGIN."
 )
 
 
@@ -33,7 +34,9 @@ def examine(patient: Patient, events: Sequence[Event], now: datetime) -> list[Fi
         return []
     root = stream_root(patient.home or Path(), environment)
     if not root.is_dir():
-        return [error(str(root), "STREAM_ROOT is no folder.", "Make it, or set STREAM_ROOT to where the streams are.")]
+        return [
+            error(str(root), "STREAM_ROOT is not a folder.", "Create it, or set STREAM_ROOT to where the streams are.")
+        ]
     has_origin = bool(environment.get("UPSTREAM_ORIGIN") or environment.get("UPSTREAM_ALLOWED_HOSTS"))
     findings = [finding for event in events for finding in _event(root / event.id, event, now, has_origin=has_origin)]
     return findings + _watched([root / event.id for event in events], patient.watch_seconds)
@@ -55,7 +58,9 @@ def _event(folder: Path, event: Event, now: datetime, *, has_origin: bool) -> It
         return
     links = [path for path in (folder, *_inside(folder)) if path.is_symlink()]
     if links:
-        yield error(what, f"{links[0]} is a symbolic link, and nginx follows none.", "Put the files there themselves.")
+        yield error(
+            what, f"{links[0]} is a symbolic link, and nginx follows no links.", "Put the files themselves there."
+        )
     elif unreadable := [path for path in (folder, *_inside(folder)) if not _is_readable(path)]:
         yield error(what, f"{unreadable[0]} cannot be read.", _AS_NGINX)
     elif not (folder / _MASTER).is_file():

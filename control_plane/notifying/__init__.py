@@ -1,1 +1,1 @@
-"""Webhooks: what is told to whom, signed, and told again until it was heard."""
+"""Webhooks: what is sent to which receiver, signed, and sent again until it has arrived."""

@@ -17,7 +17,7 @@ from control_plane.storage.sealing import sealer_of
 
 MOST: Final = 50
 _HIGHEST_ID: Final = 2**63 - 1
-_IS_OFF: Final = "This webhook is switched off; switch it on first."
+_IS_OFF: Final = "This webhook is turned off; turn it on first."
 
 
 async def create(
@@ -26,7 +26,7 @@ async def create(
     """Add a webhook; return it with its fresh secret. Raise Conflict when there are fifty."""
     await hold(db, Lock.WEBHOOKS)  # or several would count forty-nine at the same moment
     if (await db.scalar(select(func.count()).select_from(Webhook)) or 0) >= MOST:
-        raise Conflict(f"There are {MOST} webhooks already.")
+        raise Conflict(f"There are already {MOST} webhooks.")
     secret = new_secret()
     sealed = sealer_of(db).seal(secret)
     webhook = Webhook(url=url, secret=sealed, topics=_joined(topics), is_active=is_active, created_at=now, failures=0)

@@ -1,4 +1,4 @@
-"""The revocation feed's writing and reading end: one ordered log, one row a subject, the last change wins.
+"""The revocation feed's writing and reading end: one ordered log, one row per subject, the last change wins.
 
 A change is appended last in its transaction, under a lock that is held to the commit: so its number tells its place
 in commit order also with several writers, and a reader can never pass over one that is still to come.

@@ -1,6 +1,6 @@
 """The origins that streams are fetched from, as settings say them, and what nginx keeps of them (`site/origin.conf`).
 
-It must never let a setting say anything to nginx but a folder or a number. Whom to ask is the fetcher's business.
+It must never let a setting say anything to nginx but a folder or a number. Which origin is asked is up to the fetcher.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Is this nginx patched? Says in one sentence when it is older than the versions that CVE-2026-42533 was fixed in.
+"""Is this nginx patched? Says in one sentence when it is older than the versions in which CVE-2026-42533 is fixed.
 
-Distributions fix old versions under their own numbers, so Debian's package is asked for its revision.
+Distributions patch old versions under their own numbers, so Debian's package is asked for its revision.
 """
 
 import re
@@ -24,7 +24,7 @@ def finding(nginx: str) -> str | None:
     if is_fixed(version, package):
         return None
     name = package or (".".join(map(str, version)) if version else "of an unknown version")
-    return f"{nginx} ({name}) does not fix CVE-2026-42533, as far as one can tell: update it to {_FLOORS}."
+    return f"{nginx} ({name}) is vulnerable to CVE-2026-42533, as far as one can tell: update it to {_FLOORS}."
 
 
 def version_in(told: str) -> Version | None:

@@ -1,7 +1,7 @@
 """The processes of one StreamGate as data: what is run, with which settings, and how to tell that it is ready.
 
-`up` runs them together and tests run them one by one. Nobody gets a secret that is not his: the sidecar never sees
-the database or the admin's password, nginx and the demo's encoder see no setting at all.
+`up` runs them together and tests run them one by one. No process gets a secret that it does not need: the sidecar
+sees neither the database nor the admin's password, nginx and the demo's encoder see no setting at all.
 """
 
 import hashlib
@@ -244,7 +244,7 @@ def _existing_stream_root(home: Path, environment: Mapping[str, str], origins: O
     if root == home / "streams":
         root.mkdir(exist_ok=True)
     if not root.is_dir():
-        raise OperatorError(f"STREAM_ROOT is no folder: {root}")
+        raise OperatorError(f"STREAM_ROOT is not a folder: {root}")
     return root
 
 

@@ -108,7 +108,7 @@ class Supervisor:
             if self._ends_on_purpose(child, how):
                 continue
             if name not in self._ready:
-                raise OperatorError(f"{name} did not start ({how}): {child.last_line or 'it said nothing'}")
+                raise OperatorError(f"{name} did not start ({how}): {child.last_line or 'it printed nothing'}")
             self._count_death(name, how)
             if child.age > DEATHS_WITHIN_SECONDS:
                 delay = FIRST_DELAY_SECONDS

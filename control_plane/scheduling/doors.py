@@ -54,7 +54,7 @@ async def close_doors(db: AsyncSession, event_id: str, now: datetime) -> Event:
 async def _set(db: AsyncSession, event_id: str, doors: Doors, now: datetime) -> Event:
     event = await events.find(db, event_id, for_update=True)
     if not event.is_active:
-        raise Conflict("This event is deactivated: nobody can watch it, whatever its doors do.")
+        raise Conflict("This event is deactivated: nobody can watch it, even with open doors.")
     if event.doors != doors:
         event.doors, event.updated_at = doors, now
         await tell_edges(db, event, now)

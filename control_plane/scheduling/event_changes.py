@@ -32,7 +32,7 @@ from control_plane.storage.models import Event, Ticket, ViewingSession, new_id
 from control_plane.streaming import origins
 from control_plane.viewing import sessions
 
-_STALE: Final = "Somebody has changed this event since you have read it. Please look at it again."
+_STALE: Final = "Somebody has changed this event since you read it. Please load it again."
 _SYSTEM: Final = Actor.system()
 _LIVE: Final = ViewingSession.ended_at.is_(None)
 
@@ -48,7 +48,7 @@ async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[
     try:
         await db.flush()
     except IntegrityError:
-        raise Conflict("There is an event with this id already.") from None
+        raise Conflict("An event with this id already exists.") from None
     await doors.tell_edges(db, event, now)
     return event
 

@@ -135,7 +135,7 @@ class NewKeyView(KeyView):
 
 
 class OwnerDraft(Schema):
-    """The first owner, as the set-up page asks for him."""
+    """The first owner, as the set-up page asks for them."""
 
     username: Username = "admin"
     password: Annotated[NewPassword, Field(repr=False)]

@@ -10,7 +10,7 @@ from control_plane.schemas import Schema, Text
 
 
 class WebhookDraft(Schema):
-    """A webhook as it shall be: where messages go, and on which topics."""
+    """A webhook as it should be: where messages go, and on which topics."""
 
     url: Annotated[Text, Field(min_length=1, max_length=2000)]
     topics: Annotated[list[Topic], Field(min_length=1, max_length=len(Topic))]

@@ -4,7 +4,7 @@ SQLite runs in WAL mode with synchronous=FULL, so that what was answered 200 sur
 write lock at BEGIN: with a deferred one, concurrent redemptions end in "database is locked".
 
 On PostgreSQL several processes share it. Whoever locks more than one thing does so in this order, so that nobody
-waits for somebody who waits for him: events, tickets and sessions, each by their id, then the feed.
+waits for a transaction that waits for it: events, tickets and sessions, each by their id, then the feed.
 """
 
 import secrets

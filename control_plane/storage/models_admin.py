@@ -1,4 +1,4 @@
-"""The tables of those who administer: accounts, API keys, what they did, and whom we tell about it."""
+"""The tables of those who administer: accounts, API keys, what they did, and who is told about it."""
 
 from datetime import datetime
 

@@ -31,7 +31,7 @@ def move(connection: Connection, revision: str) -> None:
     """
     revisions, now = known(), current(connection)
     if now is not None and now not in revisions:
-        raise OperatorError("The database was made by a newer StreamGate, which is needed for it.")
+        raise OperatorError("The database was made by a newer StreamGate; use that version.")
     config = Config()
     config.set_main_option("script_location", _MIGRATIONS)
     config.attributes["connection"] = connection

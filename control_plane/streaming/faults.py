@@ -47,7 +47,7 @@ class Fault:
 
 
 class Failed(Exception):
-    """A file could not be had. `reason` and `sentence` say why, in the words of a fault."""
+    """A file could not be fetched. `reason` and `sentence` say why, in the words of a fault."""
 
     def __init__(self, reason: Reason, sentence: str) -> None:
         self.reason, self.sentence = reason, sentence

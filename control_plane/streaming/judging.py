@@ -15,7 +15,7 @@ from control_plane.streaming.playlists import Media
 SURE_TARGETS: Final = 1.5
 _KEY_BYTES: Final = 16
 _NO_END: Final = "the stream is over and #EXT-X-ENDLIST was never written."
-_SPOILT: Final = "It begins like none of MPEG-TS, MP4, AAC, MP3, AC-3 and WebVTT: it is no media file, or damaged."
+_SPOILT: Final = "It begins like no media file (MPEG-TS, MP4, AAC, MP3, AC-3, WebVTT), or it is damaged."
 
 
 class Part(StrEnum):
@@ -137,7 +137,7 @@ def of_ends(renditions: Sequence[Seen]) -> Iterator[Fault]:
     if any(seen.is_over for seen in renditions):
         for seen in renditions:
             if seen.is_live:
-                sentence = "It has no #EXT-X-ENDLIST, and other renditions have: players wait for more."
+                sentence = "It has no #EXT-X-ENDLIST, but other renditions do: players wait for more."
                 yield error(seen.file, Reason.NO_END, sentence)
 
 
@@ -149,7 +149,7 @@ def of_movement(before: Sequence[Seen], after: Sequence[Seen], seconds: float) -
         if has_moved(seen, later) or not is_long_enough(seen, seconds):
             continue
         if some_move:
-            sentence = f"It has not changed for at least {seconds:.0f} s, and others have: it stands still."
+            sentence = f"It has not changed for at least {seconds:.0f} s, although others have: it stands still."
             yield error(seen.file, Reason.STANDS_STILL, sentence)
         else:
             how_long = max(seconds, later.latency or 0)

@@ -34,7 +34,9 @@ def checked(stream_url: str | None, allowed: Collection[Place]) -> str | None:
     except ValueError:
         raise FieldRefused("streamUrl", _NO_ADDRESS) from None
     if place not in allowed:
-        raise FieldRefused("streamUrl", f"No stream is fetched from {place}: UPSTREAM_ALLOWED_HOSTS does not list it.")
+        raise FieldRefused(
+            "streamUrl", f"Streams cannot be fetched from {place}: UPSTREAM_ALLOWED_HOSTS does not list it."
+        )
     return _spelled(place, path)
 
 
@@ -48,7 +50,7 @@ class OwnOrigin(NamedTuple):
 def show(db: AsyncSession, event: Event, header: str | None, query: str | None) -> None:
     """Let the event's own origin be shown these from now on. Raise Conflict, FieldRefused or SecretsKeyMissing."""
     if event.stream_url is None and (header or query):
-        raise Conflict("This event has no stream source of its own that anything could be shown to.")
+        raise Conflict("This event has no stream source of its own, so it needs no credentials.")
     announce(db, TOPIC)
     event.origin_header = _sealed(db, _checked("header", header or "").header)
     event.origin_query = _sealed(db, _checked("query", query or "").query)

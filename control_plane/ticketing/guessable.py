@@ -4,10 +4,10 @@ import unicodedata
 from itertools import pairwise
 from typing import Final
 
-HEADING: Final = "This looks like a heading, not like a code."
-_WORD: Final = "This looks like a word, not like a code: it has no digit."
+HEADING: Final = "This looks like a heading, not a code."
+_WORD: Final = "This looks like a word, not a code: it has no digit."
 _PLAIN: Final = "This code is easy to guess: it has little variety."
-_COUNTED: Final = "This code is the one before it plus one: whoever has one can guess the other."
+_COUNTED: Final = "This code is the one before it plus one: anyone who has one can guess the other."
 _FEW_CHARACTERS: Final = 5
 _UNLIKE_STEPS: Final = 1
 

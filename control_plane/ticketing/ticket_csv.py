@@ -87,7 +87,7 @@ class _Reader:
             if self._may_be_heading(number, row):
                 return
         if self.found.total >= MAX_LINES:
-            raise MalformedRequest(f"At most {MAX_LINES:,} codes are imported at once.")
+            raise MalformedRequest(f"At most {MAX_LINES:,} codes can be imported at once.")
         self._read(number, row, self._columns)
 
     def _may_be_heading(self, number: int, row: Sequence[str]) -> bool:

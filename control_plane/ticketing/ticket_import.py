@@ -20,7 +20,7 @@ from control_plane.ticketing import tickets
 from control_plane.ticketing.ticket_csv import Codes, Line, Problem
 
 _AT_ONCE: Final = 500
-_TAKEN: Final = "There is a ticket with this code already."
+_TAKEN: Final = "A ticket with this code already exists."
 T = TypeVar("T")
 
 

@@ -2,7 +2,7 @@
 
 Those that come in while the database is being asked are asked for together, next. Signs of life are written behind,
 once a second: kill -9 loses that much of them, which the rule of silence forgives. They never revive a session, and
-nobody is told that all is well of one that had ended when he asked.
+nobody is told that all is well with a session that was already over when they asked.
 """
 
 from collections.abc import Iterator, Sequence

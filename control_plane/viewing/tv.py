@@ -30,7 +30,7 @@ SHOWN_AS: Final = "Watch on TV"  # until the gate has seen what the TV calls its
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What the URL's token shall say, and whether it had to be the page's own session."""
+    """What the URL's token says, and whether it had to be the page's own session."""
 
     ticket: Ticket
     claims: Claims

@@ -52,7 +52,7 @@ async def show_user(call: Call) -> Response:
     refuses=(Conflict,),
 )
 async def change_role(call: Call, body: RoleChange) -> Response:
-    """Change what a user may do, and end his sessions; never the last active owner's."""
+    """Change what a user may do, and end their sessions; never the last active owner's."""
     async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
         deed.detail = {"role": body.role}
         user = await admin_users.change_role(deed.db, call.id("user_id"), body.role)
@@ -67,7 +67,7 @@ async def change_role(call: Call, body: RoleChange) -> Response:
     refuses=(Conflict,),
 )
 async def deactivate_user(call: Call) -> Response:
-    """Let a user sign in no more, and end his sessions; never the last active owner."""
+    """Stop a user from signing in, and end their sessions; never the last active owner."""
     async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
         deed.detail = {"active": False}
         user = await admin_users.deactivate(deed.db, call.id("user_id"))
@@ -92,7 +92,7 @@ async def reactivate_user(call: Call) -> Response:
     refuses=(Conflict, TooBusy),
 )
 async def reset_password(call: Call, body: PasswordReset) -> Response:
-    """Give somebody else another password, and end his sessions; without one it is made up and shown this once."""
+    """Give somebody else another password, and end their sessions; without one it is generated and shown once."""
     made_up = None if body.password else admin_users.new_password()
     password_hash = await call.app.passwords.hash(body.password or made_up or "")
     async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
@@ -109,7 +109,7 @@ async def reset_password(call: Call, body: PasswordReset) -> Response:
     refuses=(Conflict,),
 )
 async def reset_totp(call: Call) -> Response:
-    """Let somebody else sign in without an authentication code, and end his sessions."""
+    """Let somebody else sign in without an authentication code, and end their sessions."""
     async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
         deed.detail = {"reset": "totp"}
         user = await admin_users.reset_second_factor(deed.db, call.id("user_id"), call.actor.id)

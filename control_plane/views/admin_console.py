@@ -32,16 +32,16 @@ DONE: Final = {
     "signed-out": "You are signed out.",
     "set-up": "Your account is ready, and you are signed in.",
     "created": "The event was created.",
-    "origin-shown": "What the origin is shown was saved.",
+    "origin-shown": "The origin's credentials were saved.",
     "imported": "The codes were imported. They are in the list of tickets.",
     "poster": "The poster was uploaded. Viewers see it while they wait.",
     "no-poster": "The poster was removed.",
     "deactivated": "The event is deactivated. Nobody can watch it.",
-    "reactivated": "The event is active again. Viewers enter their code once more.",
+    "reactivated": "The event is active again. Viewers have to enter their code again.",
     "doors-open": "The doors are open. Everybody who has a ticket can watch.",
     "doors-closed": "The doors are closed. Nobody can watch until you open them.",
     "revoked": "The ticket is revoked. Whoever was watching with it is cut off.",
-    "unrevoked": "The ticket is good again. Its viewer enters the code once more.",
+    "unrevoked": "The ticket is valid again. The viewer has to enter the code again.",
 }
 
 

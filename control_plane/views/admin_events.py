@@ -1,7 +1,7 @@
 """The admin API's events.
 
 What reaches the feed bears the time at which its transaction had begun, not that of the request: who waits in the queue
-of writers must not come after somebody and say that he was before him.
+of writers must not come after somebody else and claim to have been earlier.
 """
 
 from collections.abc import Awaitable, Callable

@@ -22,7 +22,7 @@ EVENT_LABELS: Final = {
     "endsAt": "End",
     "accessWindowHours": "Access after the end",
     "holdUntilStart": "Before the start",
-    "sessionPolicy": "When the ticket is in use already",
+    "sessionPolicy": "If the ticket is already in use",
     "maxDevices": "Devices per ticket",
 }
 EVENT_START: Final = {"accessWindowHours": "48", "holdUntilStart": "true", "sessionPolicy": "refuse", "maxDevices": "1"}

@@ -68,8 +68,7 @@ CLOSE_DOORS: Final = Question(
 )
 DEACTIVATE: Final = Question(
     "Deactivate this event?",
-    "Nobody can watch it any more, with no code, and everybody who is watching is cut off at once. "
-    "You can reactivate it later.",
+    "Nobody can watch it any more, and everybody who is watching is cut off at once. You can reactivate it later.",
     "Deactivate event",
     revocation.deactivate,
     Action.EVENT_DEACTIVATE,
@@ -78,7 +77,7 @@ DEACTIVATE: Final = Question(
 )
 REACTIVATE: Final = Question(
     "Reactivate this event?",
-    "Its codes work again, except revoked and expired ones. Viewers who were cut off enter their code once more.",
+    "Its codes work again, except revoked and expired ones. Viewers who were cut off have to enter their code again.",
     "Reactivate event",
     revocation.reactivate,
     Action.EVENT_REACTIVATE,
@@ -86,7 +85,7 @@ REACTIVATE: Final = Question(
 )
 REVOKE: Final = Question(
     "Revoke this ticket?",
-    "Its code works no longer, and whoever is watching with it is cut off at once. You can un-revoke it later.",
+    "Its code stops working, and whoever is watching with it is cut off at once. You can un-revoke it later.",
     "Revoke ticket",
     revocation.revoke,
     Action.TICKET_REVOKE,
@@ -95,7 +94,7 @@ REVOKE: Final = Question(
 )
 UNREVOKE: Final = Question(
     "Un-revoke this ticket?",
-    "Its code works again. A viewer who was cut off enters it once more.",
+    "Its code works again. A viewer who was cut off has to enter it again.",
     "Un-revoke ticket",
     revocation.unrevoke,
     Action.TICKET_UNREVOKE,

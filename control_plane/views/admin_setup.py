@@ -28,9 +28,9 @@ _START: Final = {"username": "admin"}
 _SENTENCES: Final = {
     "username": "Letters, digits and . _ @ + - only, please; it starts with a letter or digit.",
     "password": f"At least {MINIMUM_PASSWORD_LENGTH} characters, please.",
-    "token": "Please open the set-up link once more, or paste what stands behind its #.",
+    "token": "Please open the set-up link again, or paste the part after its #.",
 }
-_AGAIN: Final = "These are two different passwords."
+_AGAIN: Final = "The two passwords are different."
 
 
 async def show(request: Request) -> Response:
@@ -63,7 +63,7 @@ async def set_up(request: Request) -> Response:
 
 
 async def _make_owner(request: Request, draft: OwnerDraft) -> str:
-    """Return the secret of the new owner's session. The token is looked at first: hashing is dear."""
+    """Return the secret of the new owner's session. The token is looked at first: hashing is expensive."""
     app, now = services(request), utc_now()
     async with app.database.read() as db:
         await setup_link.check(db, draft.token, now)

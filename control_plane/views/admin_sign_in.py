@@ -17,7 +17,7 @@ from control_plane.views.who import clear_admin_cookie, set_admin_cookie, who_si
 
 
 class SignedIn(Schema):
-    """Who is signed in: a person with his role, or a program with an API key's name and no role."""
+    """Who is signed in: a person with their role, or a program with an API key's name and no role."""
 
     username: str
     role: Role | None

@@ -99,7 +99,7 @@ class Endpoint:
         return (inspect.getdoc(self.handler) or self.handler.__name__).splitlines()[0].rstrip(".")
 
     async def __call__(self, request: Request) -> Response:
-        """Answer in this order: who asks, may he, does what he sends make sense; then do it."""
+        """Answer in this order: who asks, are they allowed to, does what they send make sense; then do it."""
         actor = await actor_of(request, self.needs)
         given: dict[str, BaseModel] = {}
         if self.query:

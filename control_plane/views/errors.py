@@ -51,7 +51,7 @@ _COME_AGAIN: Final = (
     refusals.Unavailable,
 )
 _RETRY_SECONDS: Final = 5
-_SOME_ARE_WRONG: Final = "Some values are not right."
+_SOME_ARE_WRONG: Final = "Some values are invalid."
 log = structlog.get_logger()
 
 

@@ -60,7 +60,7 @@ async def poster(request: Request) -> Response:
 
 
 def brand(app: Services) -> dict[str, str]:
-    """Return what the organiser may call his own: name, accent and logo."""
+    """Return what the organiser may brand: name, accent and logo."""
     settings = app.settings
     logo_url = "/logo" if settings.app_logo_file else asset("brand/logo.svg")
     return {"app_name": settings.app_name, "accent": settings.app_accent, "logo_url": logo_url}

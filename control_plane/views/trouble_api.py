@@ -30,7 +30,7 @@ async def report(call: Call) -> Response:
     try:
         told = await parse(call.request, TroubleReport)
     except ValidationError:
-        raise MalformedRequest("kind, file or status makes no sense.") from None
+        raise MalformedRequest("kind, file or status is invalid.") from None
     trouble = Trouble(told.kind, told.file, told.status)
     noted = call.app.trouble_reports.report_trouble(claims.eid, claims.sid or "", trouble, time.monotonic())
     return JSONResponse(as_json(Noted(noted=noted)))

@@ -1,4 +1,4 @@
-"""Who asks: an admin by the cookie of his session, or a program by its API key. A key decides alone."""
+"""Who asks: an admin by the cookie of their session, or a program by its API key. A key decides alone."""
 
 from starlette.responses import Response
 

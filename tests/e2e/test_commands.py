@@ -20,7 +20,7 @@ STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()"
 
 @dataclass(frozen=True)
 class Playing:
-    """Somebody who plays on a ticket of his own."""
+    """Somebody who plays on a ticket of their own."""
 
     viewer: Viewer
     code: str

@@ -80,7 +80,7 @@ def test_the_page_waits_and_goes_on_by_itself_as_the_doors_open_and_close(
     device.plays(within=ASKED_AGAIN_WITHIN)
     organiser.close_doors(event_id)
     device.page.wait_for_selector("#waiting", state="visible", timeout=(SEGMENT_SECONDS + 20) * 1000)
-    note = "The organiser has closed the doors for the moment."
+    note = "The organizer has closed the doors for now."
     eventually(lambda: note in device.page.inner_text("#waiting-note"), within=ASKED_AGAIN_WITHIN)
     assert device.accessibility_faults() == []
     organiser.open_doors(event_id)

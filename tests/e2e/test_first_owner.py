@@ -50,8 +50,8 @@ def test_the_first_owner_sets_himself_up_and_signs_in_with_a_code(browser: Brows
         page.get_by_label("User name").fill("anna")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_label("Password again").fill(PASSWORD + "!")
-        page.get_by_role("button", name="Make the account").click()
-        page.get_by_text("These are two different passwords.").wait_for()
+        page.get_by_role("button", name="Create the account").click()
+        page.get_by_text("The two passwords are different.").wait_for()
         is_faultless(device)
         assert device.complaints == []
         if (width, height) != SIZES[-1]:

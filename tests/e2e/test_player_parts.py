@@ -118,8 +118,8 @@ def test_the_check_of_a_device_begins_with_its_verdict_and_measures_the_connecti
     device.enter(organiser.tickets(event_id)[0].code)
     report = check(device)
     lines = report.inner_text().splitlines()
-    assert lines[0] == "All is well. This device is ready."
-    assert any("Your connection carries about" in line and "Mb/s" in line for line in lines)
+    assert lines[0] == "All good: this device is ready."
+    assert any("Your connection reaches about" in line and "Mb/s" in line for line in lines)
     assert report.locator("#device-verdict[role=status]").count() == 1
     assert device.accessibility_faults() == []
 

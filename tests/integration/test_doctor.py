@@ -206,7 +206,7 @@ def test_an_origin_is_shown_what_it_wants_and_says_why_it_gives_no_answer(doctor
     [asked] = origin.asked
     assert (asked.headers["x-key"], asked.target) == ("hunter2", "/hls/?sign=a%20b")
     found = wrong(doctor(), "origin")
-    assert (found.level, found.what) == ("error", "UPSTREAM_ORIGIN gives no answer: connection refused.")
+    assert (found.level, found.what) == ("error", "UPSTREAM_ORIGIN does not answer: connection refused.")
     add_settings(home, UPSTREAM_ORIGIN="http://no-such-host.invalid")
     assert "the name of its host is not known" in wrong(doctor(), "origin").what
 

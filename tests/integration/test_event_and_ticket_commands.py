@@ -98,7 +98,7 @@ def test_an_event_that_ends_before_it_starts_is_refused(streamgate: Streamgate, 
 def test_an_id_that_is_taken_is_refused(streamgate: Streamgate, home: Path, event: str) -> None:
     times = "--starts-at", STARTS, "--ends-at", ENDS
     said = streamgate("event", "create", "--home", home, "--title", "Again", *times, "--id", event)
-    assert (said.code, said.err) == (1, "streamgate: There is an event with this id already.\n")
+    assert (said.code, said.err) == (1, "streamgate: An event with this id already exists.\n")
 
 
 def test_generated_codes_are_printed_one_a_line_and_listed(streamgate: Streamgate, home: Path, event: str) -> None:

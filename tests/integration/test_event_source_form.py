@@ -80,7 +80,7 @@ def test_what_the_origin_is_shown_is_typed_once_and_never_shown_again(admin: Tes
     saved = admin.post(f"{address}/origin-credentials", data=typed)
     assert saved.status_code == 303, saved.text
     page = admin.get(saved.headers["location"]).text
-    assert "What the origin is shown was saved." in page
+    assert "The origin's credentials were saved." in page
     assert "Header: <strong>set</strong>. Query: <strong>set</strong>" in page
     refused = admin.post(f"{address}/origin-credentials", data={"header": "hunter2", "query": "a=b"})
     assert (refused.status_code, "This must be one header like" in refused.text) == (422, True)
@@ -93,4 +93,4 @@ def test_what_the_origin_is_shown_is_typed_once_and_never_shown_again(admin: Tes
 
 def test_an_event_without_a_source_of_its_own_has_no_such_form(admin: TestClient) -> None:
     made = admin.post("/admin/events/new", data=EVENT | {"streamUrl": ""})
-    assert "What the origin is shown" not in admin.get(made.headers["location"]).text
+    assert "Credentials for the origin" not in admin.get(made.headers["location"]).text

@@ -60,7 +60,7 @@ async def test_an_event_may_name_its_own_origin_on_an_allowed_host(admin: Admin,
 async def test_any_other_address_is_refused_like_any_wrong_field(admin: Admin, address: object, says: str) -> None:
     answer = await admin.http.post("/api/admin/events", json=event_body() | {"streamUrl": address})
     body = answer.json()
-    assert (answer.status_code, body["reason"], body["error"]) == (422, "invalid", "Some values are not right.")
+    assert (answer.status_code, body["reason"], body["error"]) == (422, "invalid", "Some values are invalid.")
     assert body["fields"].keys() == {"streamUrl"}
     assert says in body["fields"]["streamUrl"]
     assert "hunter2" not in answer.text

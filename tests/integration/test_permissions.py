@@ -105,7 +105,7 @@ def name(endpoint: Endpoint) -> str:
 def walk(routes: Iterable[BaseRoute], mounted: str = "") -> Iterator[Call]:
     """Give all that can be called. HEAD is GET without its body; what is mounted as a whole has no method."""
     for route in routes:
-        assert isinstance(route, Route | Mount), f"nobody knows what {route} answers to whom"
+        assert isinstance(route, Route | Mount), f"nobody knows what {route} answers"
         path = mounted + route.path
         if isinstance(route, Mount):
             yield from walk(route.routes, path) if route.routes else [("MOUNT", path)]

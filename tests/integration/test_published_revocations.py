@@ -60,7 +60,7 @@ async def test_asking_from_the_last_answer_on_misses_no_revocation_and_on_sqlite
         since = body["serverTime"]
         heard.append([revocation["code"] for revocation in body["revocations"]])
     assert [codes[-1] for codes in heard] == [ticket["code"] for ticket in made]
-    if plane.services.database.is_sqlite:  # where there is one writer, who reads in his turn finds none under way
+    if plane.services.database.is_sqlite:  # where there is one writer, a reader finds none under way
         assert [len(codes) for codes in heard] == [1] * len(made)
         assert (await told(plane, since))["revocations"] == []
 

@@ -87,7 +87,7 @@ async def test_once_there_is_an_account_the_page_is_gone(settings: Settings, fil
         assert (await http.get("/admin/setup")).status_code == 404
         again = await set_up(plane, token, username="mallory")
         assert again.status_code == 409
-        assert "There is an account already. Please sign in." in again.text
+        assert "An account already exists. Please sign in." in again.text
         assert "set-cookie" not in again.headers
 
 
@@ -106,9 +106,9 @@ async def test_of_many_at_once_one_becomes_the_owner(settings: Settings, file: P
     ("values", "field", "sentence"),
     [
         ({"token": "wrong"}, "token", SetupLinkUnusable.sentence),
-        ({"token": ""}, "token", "Please open the set-up link once more, or paste what stands behind its #."),
+        ({"token": ""}, "token", "Please open the set-up link again, or paste the part after its #."),
         ({"password": "short", "passwordAgain": "short"}, "password", "At least 12 characters, please."),
-        ({"passwordAgain": "another password"}, "passwordAgain", "These are two different passwords."),
+        ({"passwordAgain": "another password"}, "passwordAgain", "The two passwords are different."),
         (
             {"username": "an na"},
             "username",

@@ -1,4 +1,4 @@
-"""What a sidecar prints: one JSON object a line, also where a library has something to say."""
+"""What a sidecar prints: one JSON object per line, also where a library has something to say."""
 
 import json
 import socket

@@ -15,7 +15,7 @@ from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
 from tests.support.leaks import remember
 
 pytestmark = pytest.mark.anyio
-TV_CODE = "This TV code is wrong or has expired. Please look at the TV for the current one."
+TV_CODE = "This TV code is wrong or has expired. The TV shows the current one."
 
 
 class Tv:

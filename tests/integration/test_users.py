@@ -51,7 +51,7 @@ async def test_a_password_is_made_up_where_none_is_given_and_shown_once(plane: C
 async def test_a_name_is_nobodys_twice(admin: Admin) -> None:
     await hire(admin, "anna", "operator")
     again = await change(admin, "POST", "", {"username": "ANNA", "role": "admin"})
-    assert (again.status_code, again.json()["error"]) == (409, "There is a user of this name already.")
+    assert (again.status_code, again.json()["error"]) == (409, "A user with this name already exists.")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ async def test_the_shortest_and_the_longest_password_sign_in(plane: ControlPlane
     ("method", "path", "body", "is_out"),
     [
         ("PUT", "role", {"role": "admin"}, True),
-        ("PUT", "role", {"role": "operator"}, False),  # what he is already
+        ("PUT", "role", {"role": "operator"}, False),  # what they are already
         ("PATCH", "deactivate", None, True),
         ("POST", "password", {"password": FRESH}, True),
         ("DELETE", "totp", None, True),

@@ -16,7 +16,7 @@ from tests.support.api import Admin, Viewer
 
 _PAUSE_SECONDS = 0.2
 _OPEN_SECONDS = 8.0
-_AWAY_SECONDS = 4.0  # how long somebody stays cut before he is let in again: the cut must be seen
+_AWAY_SECONDS = 4.0  # how long somebody stays cut before they are let in again: the cut must be seen
 
 
 @dataclass
@@ -63,12 +63,12 @@ class Changes:
             for guest in self.guests:
                 await self._return(guest, lifted)
 
-    async def _cut(self, whom: list[Spectator], what: str, ask: Callable[[], Awaitable[object]]) -> None:
+    async def _cut(self, cut_off: list[Spectator], what: str, ask: Callable[[], Awaitable[object]]) -> None:
         async with self.quiet:
-            for who in whom:
+            for who in cut_off:
                 who.credential.cut_begins = min(time.monotonic(), who.credential.cut_begins)
             await ask()
-            for who in whom:
+            for who in cut_off:
                 who.credential.cut(who.credential.cut_begins, time.monotonic())
             self.made[what] += 1
 

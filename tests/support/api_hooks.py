@@ -59,7 +59,7 @@ def _fresh_person() -> str:
 
 
 def _asker(case: Any) -> Person:
-    """Whoever asks about his own account; anybody, where schemathesis has made the cookie up."""
+    """Whoever asks about their own account; anybody, where schemathesis has made the cookie up."""
     return _people.get(str(case.cookies.get("sg_admin")), _STOCK.guest)
 
 

@@ -34,7 +34,7 @@ _BATCH: Final = 500
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account: `secret` is the cookie of one of his sessions, `other_session` the id of another."""
+    """Somebody with an account: `secret` is the cookie of one of their sessions, `other_session` the id of another."""
 
     id: str
     username: str

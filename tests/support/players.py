@@ -1,6 +1,6 @@
 """Real players at the gate, several streams at once each: hls.js, Chromium, WebKitGTK, VLC, ffmpeg.
 
-What a player can send decides which carriers it is tried with. None of them is told how to mend a refusal.
+What a player can send decides which carriers it is tried with. None of them is told how to work around a refusal.
 """
 
 import os

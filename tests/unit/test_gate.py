@@ -182,7 +182,7 @@ def test_opening_the_doors_lets_everybody_in_who_was_not_cut_before() -> None:
 
 
 def test_the_first_failure_wins_all_the_way_down_the_ladder() -> None:
-    """Begin with everything wrong and mend one thing after another."""
+    """Begin with everything wrong and fix one thing after another."""
     everything = [change(kind) for kind in Kind]
     wrong_path, late = f"/streams/{OTHER_EVENT_ID}/stream.m3u8", NOW + 10_000
     ladder = [

@@ -1,4 +1,4 @@
-"""The control plane's log: one JSON object a line, whoever writes, and no text of an exception."""
+"""The control plane's log: one JSON object per line, whoever writes, and no text of an exception."""
 
 import io
 import json

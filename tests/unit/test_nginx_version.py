@@ -1,4 +1,4 @@
-"""Is this nginx mended? By its own version, and by that of Debian's package."""
+"""Is this nginx patched? By its own version, and by that of Debian's package."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from control_plane.running.nginx_version import Version, finding, is_fixed, vers
 
 
 @pytest.mark.parametrize(
-    ("version", "package", "mended"),
+    ("version", "package", "patched"),
     [
         ((1, 30, 3), None, False),
         ((1, 30, 4), None, True),
@@ -40,9 +40,9 @@ from control_plane.running.nginx_version import Version, finding, is_fixed, vers
     ],
 )
 def test_the_floor_depends_on_the_branch_and_on_debians_revision(
-    version: Version | None, package: str | None, *, mended: bool
+    version: Version | None, package: str | None, *, patched: bool
 ) -> None:
-    assert is_fixed(version, package) is mended
+    assert is_fixed(version, package) is patched
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_sockets_of_a_long_or_odd_home_lie_in_a_private_folder(
 
 def test_a_stream_root_that_is_missing_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_ROOT", str(home / "nowhere"))
-    with pytest.raises(OperatorError, match="STREAM_ROOT is no folder"):
+    with pytest.raises(OperatorError, match="STREAM_ROOT is not a folder"):
         stack(home)
 
 

@@ -1,4 +1,4 @@
-"""A dear figure is counted seldom, a cheap one each time."""
+"""An expensive figure is counted rarely, a cheap one each time."""
 
 import anyio
 import pytest
@@ -32,18 +32,18 @@ async def test_what_is_quick_is_counted_each_time() -> None:
 
 
 async def test_what_is_dear_is_counted_again_when_twenty_times_its_cost_is_over() -> None:
-    dear = Counting(0.5)
-    assert await dear.ask() == 1
-    assert await dear.ask(after=0.5 * TIMES_ITS_COST - 0.01) == 1
-    assert await dear.ask(after=0.02) == 2
+    expensive = Counting(0.5)
+    assert await expensive.ask() == 1
+    assert await expensive.ask(after=0.5 * TIMES_ITS_COST - 0.01) == 1
+    assert await expensive.ask(after=0.02) == 2
 
 
 async def test_those_who_ask_at_once_are_answered_by_one_count() -> None:
-    dear = Counting(0.5)
+    expensive = Counting(0.5)
     answers: list[int] = []
 
     async def ask() -> None:
-        answers.append(await dear.ask())
+        answers.append(await expensive.ask())
 
     async with anyio.create_task_group() as tasks:
         for _ in range(5):

@@ -75,7 +75,7 @@ def test_a_heading_is_never_a_ticket(heading: str) -> None:
 @pytest.mark.parametrize("heading", ["Eintrittsberechtigung", "Wertmarken", "Adgangskode", "Белгілеме", "入場券番号"])
 def test_a_first_line_of_letters_that_nobody_knows_is_a_question(heading: str) -> None:
     codes = ticket_csv.read(f"{heading}\nSUMMER2027\n".encode())
-    assert [tuple(one) for one in codes.questions] == [(1, "This looks like a heading, not like a code.", True)]
+    assert [tuple(one) for one in codes.questions] == [(1, "This looks like a heading, not a code.", True)]
     assert codes.problems == []
     assert [line.code for line in codes.answered("skip").lines] == ["SUMMER2027"]
     meant_so = [heading] if heading.isascii() else []

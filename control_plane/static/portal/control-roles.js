@@ -1,4 +1,4 @@
-// Mends what media-chrome's controls tell assistive technology, where axe objects. To be dropped when media-chrome does it.
+// Corrects what media-chrome's controls tell assistive technology, where axe objects. Drop it when media-chrome does so itself.
 
 /** A toggle that says "checked" has to be a switch, not a button. */
 function fixCaptionsButton(view) {

@@ -3,7 +3,7 @@ export const page = JSON.parse(document.getElementById("page-data").textContent)
 
 export const byId = (id) => document.getElementById(id);
 
-/** Shows whom to ask, or not; nothing where the organiser has not said it. */
+/** Shows how to contact the organiser, or hides it; there is nothing to show where no contact is set. */
 export function offerContact(place, isWanted) {
   for (const contact of place.querySelectorAll("[data-contact]")) contact.hidden = !isWanted;
 }

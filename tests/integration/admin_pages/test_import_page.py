@@ -13,7 +13,7 @@ DOUBTFUL = "Ticketnummern;Bemerkung\nk7F2x9M4b1;Reihe 1\nGartenparty;\n"
 
 def remarks(page: Response) -> dict[int, tuple[str, str]]:
     """Return what the page says about lines: the line's text and the sentence."""
-    rows = re.findall(r'data-label="Line">(\d+)</th>.*?">(.*?)</td>.*?">(.*?)</td>', page.text, re.DOTALL)
+    rows = re.findall(r'">Line (\d+)</th>.*?">(.*?)</td>.*?">(.*?)</td>', page.text, re.DOTALL)
     return {int(line): (html.unescape(text), html.unescape(sentence)) for line, text, sentence in rows}
 
 
@@ -60,7 +60,7 @@ def test_lines_with_errors_are_named_and_what_was_typed_is_kept(admin: TestClien
     for answer in ({}, {"doubtful": "import"}):
         wrong = admin.post(f"{event}/import", data={"codes": text} | answer)
         assert remarks(wrong).keys() == {1, 2, 3}
-        assert remarks(wrong)[2] == ("k7F2x9M4b1", "There is a ticket with this code already.")
+        assert remarks(wrong)[2] == ("k7F2x9M4b1", "A ticket with this code already exists.")
         assert buttons(wrong) == {}
         assert html.escape(text.splitlines()[2]) in wrong.text
     assert validate(admin, "Z8q3w5t6y2").status_code == 401

@@ -133,7 +133,7 @@ def visit(person: Viewer, code: str) -> list[Callable[[], Awaitable[httpx2.Respo
 async def test_everybody_does_everything_at_once_and_nobody_waits_for_ever(
     planes: list[ControlPlaneProcess], devices: list[httpx2.AsyncClient], admins: list[Admin], database: Database
 ) -> None:
-    """Whoever takes locks in an order of his own ends in a deadlock here."""
+    """Code that takes locks in an order of its own ends in a deadlock here."""
     event_id = await admins[0].create_event(sessionPolicy="takeover", maxDevices=2)
     made, is_over = await admins[0].codes(event_id, 5), anyio.Event()
     refused = {200, 401, 403, 404, 409, 429}
