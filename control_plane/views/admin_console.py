@@ -32,7 +32,7 @@ DONE: Final = {
     "signed-out": "You are signed out.",
     "set-up": "Your account is ready, and you are signed in.",
     "created": "The event was created.",
-    "origin-shown": "The origin's credentials were saved.",
+    "origin-shown": "The credentials for the origin were saved.",
     "imported": "The codes were imported. They are in the list of tickets.",
     "poster": "The poster was uploaded. Viewers see it while they wait.",
     "no-poster": "The poster was removed.",

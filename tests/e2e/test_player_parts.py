@@ -129,4 +129,4 @@ def test_the_check_of_a_device_begins_with_its_verdict_and_measures_the_connecti
     network.send("Network.emulateNetworkConditions", slow)
     lines = check(device).inner_text().splitlines()
     assert lines[0] == "This device is ready, but its connection is slow."
-    assert any("the stream needs 1 Mb/s at least" in line for line in lines)
+    assert any("the stream needs at least 1 Mb/s" in line for line in lines)

@@ -49,7 +49,7 @@ def test_an_event_made_without_a_source_shows_none(admin: TestClient) -> None:
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("https://elsewhere.example/live/", "No stream is fetched from https://elsewhere.example"),
+        ("https://elsewhere.example/live/", "Streams cannot be fetched from https://elsewhere.example"),
         ("live", "Please enter an address like"),
         ("https://media.example/" + "x" * 500, "At most 500 characters"),
     ],
@@ -69,7 +69,7 @@ def test_where_no_host_is_allowed_nobody_is_asked_for_a_source(tmp_path: Path) -
     with admin_where(tmp_path, "") as admin:
         assert "streamUrl" not in admin.get("/admin/events/new").text
         answer = admin.post("/admin/events/new", data=EVENT | {"streamUrl": "https://media.example/"})
-        assert (answer.status_code, "No stream is fetched from" in answer.text) == (422, True)
+        assert (answer.status_code, "Streams cannot be fetched from" in answer.text) == (422, True)
 
 
 def test_what_the_origin_is_shown_is_typed_once_and_never_shown_again(admin: TestClient) -> None:
@@ -80,7 +80,7 @@ def test_what_the_origin_is_shown_is_typed_once_and_never_shown_again(admin: Tes
     saved = admin.post(f"{address}/origin-credentials", data=typed)
     assert saved.status_code == 303, saved.text
     page = admin.get(saved.headers["location"]).text
-    assert "The origin's credentials were saved." in page
+    assert "The credentials for the origin were saved." in page
     assert "Header: <strong>set</strong>. Query: <strong>set</strong>" in page
     refused = admin.post(f"{address}/origin-credentials", data={"header": "hunter2", "query": "a=b"})
     assert (refused.status_code, "This must be one header like" in refused.text) == (422, True)

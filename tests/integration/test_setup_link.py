@@ -209,7 +209,7 @@ def test_the_command_prints_a_link_while_there_is_no_account(tmp_path: Path, mon
             ]
 
     assert apart(lambda: asyncio.run(use(second.partition("#")[2]))) == [("command", "ok")] * 2
-    with pytest.raises(OperatorError, match="There is an account already"):
+    with pytest.raises(OperatorError, match="An account already exists"):
         apart(lambda: setup_commands.fresh_link(home))
 
 
