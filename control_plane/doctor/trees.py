@@ -25,7 +25,7 @@ from control_plane.streaming.stream_files import FolderFiles, GateFiles, StreamF
 _AT_ONCE: Final = 4
 _MOST_FAULTS: Final = 20  # of one event
 _RENAME: Final = "Let the encoder write other names; streams/README.md says which are served."
-_MEND: Final = {
+_FIXES: Final = {
     Reason.NAME: _RENAME,
     Reason.ELSEWHERE: "Let the encoder write relative addresses, and put the files into the event's folder.",
     Reason.OUTSIDE: "Put the files into the event's folder, or below it.",
@@ -101,7 +101,7 @@ def _findings(event: Event, found: Inspection, now: datetime) -> list[Finding]:
 
 def _finding(subject: str, fault: Fault, *, has_begun: bool) -> Finding:
     severe = error if fault.severity is Severity.ERROR and has_begun else warning
-    return severe(subject, f"{fault.file}: {fault.sentence}", _MEND.get(fault.reason, _LOOK))
+    return severe(subject, f"{fault.file}: {fault.sentence}", _FIXES.get(fault.reason, _LOOK))
 
 
 def _told(found: Inspection) -> str:
