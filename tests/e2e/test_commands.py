@@ -79,6 +79,6 @@ def test_a_service_that_is_up_passes_the_doctor(gate: StackUnderTest, viewers: l
     def edge_is_well() -> bool:
         printed = streamgate(gate, "doctor")
         assert "The service is up" in printed
-        return "edge local: It has every revocation in force" in printed
+        return "edge local: Every revocation is in force" in printed
 
     eventually(edge_is_well, within=30, what="its last receipt has been written")
