@@ -143,13 +143,29 @@ class OriginCredentials(Schema):
 Standing = Literal["deactivated", "upcoming", "held", "no-stream", "live", "interrupted", "recording", "over"]
 
 
+class FaultOfEvent(Schema):
+    """What is wrong with one file of a stream; `reason` is a word of "What is wrong with a stream" in the README."""
+
+    file: str
+    reason: str
+    sentence: str
+
+
+class TroubleOfEvent(Schema):
+    """What keeps an event's stream from playing now, and since when."""
+
+    since: datetime
+    faults: list[FaultOfEvent]
+
+
 class EventView(Schema):
     """An event as the API shows it. `redeemed` counts tickets that ever were, `ticketCounts` those that still are.
 
     `doors` is what an organiser has done to them, null while they follow the plan: closed until the start where
     `holdUntilStart` says so. `standing` is what the event and its stream do now, null where nobody has looked.
     What its own origin is shown is not told, only whether there is any. `uploadedPoster` is a path on this origin,
-    shown to viewers in place of `posterUrl`.
+    shown to viewers in place of `posterUrl`. `trouble` is the stream's at this moment, as webhooks are told it;
+    null where there is none, and in answers to changes.
     """
 
     id: str
@@ -176,6 +192,7 @@ class EventView(Schema):
     redeemed: int = 0
     watching: int = 0
     standing: Standing | None = None
+    trouble: TroubleOfEvent | None = None
     ticket_counts: TicketsByStatus = TicketsByStatus()
 
 

@@ -4,7 +4,7 @@ What reaches the feed bears the time at which its transaction had begun, not tha
 of writers must not come after somebody else and claim to have been earlier.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 from urllib.parse import unquote
@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from control_plane.auditing.acting import Action
 from control_plane.auditing.actors import Permission
+from control_plane.notifying import event_trouble
 from control_plane.refusals import Conflict, FieldRefused, MalformedRequest
 from control_plane.revoking import revocation, revocation_feed
 from control_plane.scheduling import deletion, doors, event_changes, events, posters
@@ -23,8 +24,10 @@ from control_plane.schemas import (
     EventQuery,
     EventUpdate,
     EventView,
+    FaultOfEvent,
     OriginCredentials,
     TicketsByStatus,
+    TroubleOfEvent,
     utc_now,
 )
 from control_plane.storage.models import Event
@@ -45,8 +48,9 @@ async def list_events(call: Call, query: EventQuery) -> Response:
     async with call.app.database.read() as db:
         found, total = await events.page(db, query.offset, query.limit, wanted)
         figures = await events.figures(db, [event.id for event in found], call.alive_since)
+        troubled = await _troubled(db, found)
     statuses = await call.app.probe.statuses(found, call.now)
-    views = [event_view(event, figures.get(event.id), statuses[event.id]) for event in found]
+    views = [event_view(event, figures.get(event.id), statuses[event.id], troubled.get(event.id)) for event in found]
     return answers.page(views, query, total)
 
 
@@ -65,7 +69,9 @@ async def show_event(call: Call) -> Response:
     async with call.app.database.read() as db:
         event = await events.find(db, call.id("event_id"))
         figures = await events.figures(db, [event.id], call.alive_since)
-    return answers.data(event_view(event, figures.get(event.id), await call.app.probe.status(event, call.now)))
+        troubled = await _troubled(db, [event])
+    status = await call.app.probe.status(event, call.now)
+    return answers.data(event_view(event, figures.get(event.id), status, troubled.get(event.id)))
 
 
 @endpoint(
@@ -207,7 +213,23 @@ def as_known(call: Call, event: Event, figures: events.EventFigures | None = Non
     return event_view(event, figures, call.app.probe.remembered_status(event, utc_now()))
 
 
-def event_view(event: Event, figures: events.EventFigures | None = None, status: Status | None = None) -> EventView:
+async def _troubled(db: AsyncSession, found: Sequence[Event]) -> dict[str, TroubleOfEvent]:
+    known = await event_trouble.of_events(db, [event.id for event in found])
+    return {
+        event_id: TroubleOfEvent(
+            since=since,
+            faults=[FaultOfEvent(file=one.file, reason=one.reason.value, sentence=one.sentence) for one in faults],
+        )
+        for event_id, (since, faults) in known.items()
+    }
+
+
+def event_view(
+    event: Event,
+    figures: events.EventFigures | None = None,
+    status: Status | None = None,
+    trouble: TroubleOfEvent | None = None,
+) -> EventView:
     """Show an event; without a status, of a look at its stream, it is left open how it stands."""
     found = figures or events.EventFigures()
     made_here = {
@@ -216,6 +238,7 @@ def event_view(event: Event, figures: events.EventFigures | None = None, status:
         "watching",
         "ticket_counts",
         "standing",
+        "trouble",
         "has_origin_header",
         "has_origin_query",
         "uploaded_poster",
@@ -230,6 +253,7 @@ def event_view(event: Event, figures: events.EventFigures | None = None, status:
         redeemed=found.counts.ever_redeemed,
         watching=found.watching,
         standing=standing(event, status, utc_now()) if status else None,
+        trouble=trouble,
         ticket_counts=TicketsByStatus(
             unused=found.counts.unused,
             redeemed=found.counts.redeemed,

@@ -15,11 +15,12 @@ from control_plane.notifying.outbox import Topic
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import Event
+from control_plane.storage.models_admin import EventTrouble
 from control_plane.streaming.playlist_reader import PlaylistReader
 from control_plane.streaming.probe import Probe
 from control_plane.streaming.stream_watch import StreamWatch
 from control_plane.viewing.trouble import Kind, Trouble, TroubleReports
-from tests.support.api import SEALER
+from tests.support.api import SEALER, Admin, ControlPlane
 from tests.support.forging import SECRET
 from tests.support.hooks import add_event, add_webhook, outbox_of
 from tests.support.origin import Origin, Reply
@@ -195,3 +196,16 @@ async def test_a_recording_in_order_is_read_once_a_minute(watched: Watched) -> N
     watched.gate.put(f"/streams/{event.id}/stream.m3u8", told)
     await watched.look(12)
     assert len(watched.gate.asked) == 2
+
+
+async def test_the_api_shows_the_trouble_of_an_event_and_of_no_other(plane: ControlPlane, admin: Admin) -> None:
+    event_id, sound = await admin.create_event(), await admin.create_event()
+    faults = json.dumps([["low.m3u8", "error", "stands-still", "It does not move."]])
+    now = utc_now()
+    async with plane.services.database.write() as db:
+        db.add(EventTrouble(event_id=event_id, since=now, seen_at=now, faults=faults))
+    listed = {one["id"]: one["trouble"] for one in (await admin.list("/events"))["data"]}
+    shown = (await admin.list(f"/events/{event_id}"))["data"]["trouble"]
+    assert (listed[event_id], listed[sound]) == (shown, None)
+    assert datetime.fromisoformat(shown["since"]) == now
+    assert shown["faults"] == [{"file": "low.m3u8", "reason": "stands-still", "sentence": "It does not move."}]
