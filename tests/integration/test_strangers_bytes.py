@@ -8,6 +8,7 @@ from itertools import islice, product
 from typing import Any, Final
 from urllib.parse import unquote
 
+import anyio
 import pytest
 from starlette.routing import Route
 
@@ -173,8 +174,13 @@ class Stranger:
         usual = (*self._shown, (b"x-real-ip", address), (b"content-type", sent.kind), (b"host", b"tickets.example"))
         headers = [*sent.headers, *(one for one in usual if one[0] not in given)]
         statuses: list[int] = []
+        is_said = anyio.Event()
 
         async def receive() -> dict[str, Any]:
+            """Say the body once; after that nothing comes any more, and nobody hangs up."""
+            if is_said.is_set():
+                await anyio.sleep_forever()
+            is_said.set()
             return {"type": "http.request", "body": sent.body, "more_body": False}
 
         async def send(message: Any) -> None:
