@@ -78,7 +78,7 @@ def main() -> None:
         timeout_graceful_shutdown=2,
     )
     server = Server(config, app.state.let_waiters_go)
-    gc.freeze()  # what is there now stays: looking at it again and again for what is not is a tenth of the work
+    gc.freeze()  # what is there now stays, so no collection looks at it again
     server.run()
     if server.has_crashed:
         sys.exit(1)
