@@ -50,16 +50,18 @@ class Watched:
 
 
 @pytest.fixture
-def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice) -> Iterator[Callable[[str], Watched]]:
+def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice) -> Iterator[Callable[..., Watched]]:
     encoders: list[Encoder] = []
 
-    def watch(naming: str) -> Watched:
+    def watch(naming: str, *, plays_by_itself: bool = False) -> Watched:
         event_id = organiser.create_event(title=f"Live, {naming}")
         encoder = Encoder(gate.streams / event_id, naming)
         encoders.append(encoder)
         encoder.start()
         encoder.has_begun()
         device = open_device(width=640, height=360)
+        if plays_by_itself:
+            device.lose_media_source()
         device.enter(organiser.tickets(event_id)[0].code)
         device.plays(within=WITHIN)
         return Watched(encoder, device)
@@ -70,9 +72,11 @@ def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice)
 
 
 def test_the_picture_comes_back_by_itself_however_the_new_encoder_names_what_it_writes(
-    watched: Callable[[str], Watched],
+    watched: Callable[..., Watched],
 ) -> None:
+    """Also where the browser plays by itself, without hls.js."""
     pairs = [watched(naming) for naming in NAMINGS]
+    pairs += [watched(naming, plays_by_itself=True) for naming in list(NAMINGS)[:2]]
     for pair in pairs:
         pair.is_live(width=320)
         pair.encoder.kill()

@@ -1,5 +1,6 @@
 // A live stream that breaks. The playlist stands still or is gone: the event is asked how it stands, and the viewer is told. The playlist
 // goes on and the picture does not (an encoder that came back with other names, times or sizes): it is loaded anew at the live edge.
+import { heed, setInterrupted } from "./interruption.js";
 import { Movement } from "./movement.js";
 import { page } from "./page.js";
 import { probeStream } from "./stream-probe.js";
@@ -79,23 +80,11 @@ class LiveWatch {
     const status = await askStatus(this.context.session);
     this.#isAsking = false;
     this.#askAt = performance.now() + jittered(this.context.isInterrupted ? page.statusSeconds * 1000 : this.#targets(1));
-    if (this.#playlist.stillMs > this.#targets(ASK_AFTER_TARGETS)) this.#heed(status);
-  }
-
-  #heed(status) {
-    const { finish, over } = this.context;
-    if (status === "held") finish("no-stream");
-    else if (status === "ended" || status === "recording") over();
-    else if (status === "interrupted" || status === "not-started") this.#setInterrupted(true);
+    if (this.#playlist.stillMs > this.#targets(ASK_AFTER_TARGETS)) heed(this.context, status);
   }
 
   #setInterrupted(isSo) {
-    const { notices, showKind } = this.context;
-    if (Boolean(this.context.isInterrupted) === isSo) return;
-    this.context.isInterrupted = isSo;
-    notices.tell("interrupted", isSo);
-    showKind("live");
-    if (!isSo) this.#picture.excuse();
+    if (setInterrupted(this.context, isSo) && !isSo) this.#picture.excuse();
   }
 
   /** Segments that are under way may only be slow. */
@@ -115,7 +104,7 @@ class LiveWatch {
     this.#setInterrupted(true);
     while (!signal.aborted && this.context.isInterrupted && view.finale.hidden) {
       await sleep(backoff(this.#losses++), signal);
-      this.#heed(await askStatus(session));
+      heed(this.context, await askStatus(session));
       if (!signal.aborted && (await probeStream(session)) === 200) return loadAnew();
     }
     return undefined;

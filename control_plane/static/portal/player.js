@@ -15,6 +15,7 @@ import { watchKind } from "./kind.js";
 import { watchLive } from "./live-watch.js";
 import { makeLoadAnew } from "./load-anew.js";
 import { nativeUrl } from "./native.js";
+import { watchNativeLive } from "./native-watch.js";
 import { Notices } from "./notices.js";
 import { watchOffline } from "./offline.js";
 import { page } from "./page.js";
@@ -30,8 +31,8 @@ import { watchTv } from "./tv.js";
 import { watchTrouble } from "./trouble.js";
 
 const PARTS = [
-  keepPosition, keepAutomatic, watchKind, watchBuffering, watchOffline, watchTrouble, watchLive, watchFinale, watchAccess, watchGate,
-  watchAudioOnly, watchAudioTracks, keepFocusSeen, watchKeys, watchGestures, watchTv, watchAirplay,
+  keepPosition, keepAutomatic, watchKind, watchBuffering, watchOffline, watchTrouble, watchLive, watchNativeLive, watchFinale, watchAccess,
+  watchGate, watchAudioOnly, watchAudioTracks, keepFocusSeen, watchKeys, watchGestures, watchTv, watchAirplay,
 ];
 
 /** The system's own media controls (lock screen, headset) show the title instead of an address. */
