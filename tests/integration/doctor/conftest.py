@@ -1,0 +1,52 @@
+"""A home, and a doctor who looks at it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from control_plane.running.home import create_home
+from tests.support.command import Streamgate
+from tests.support.doctoring import (
+    EMPTY_PACKET,
+    EVENT_ID,
+    PLAYLIST,
+    Doctor,
+    Told,
+    add_event,
+)
+from tests.support.stack import free_port
+
+
+@pytest.fixture
+def streamgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Streamgate:
+    return Streamgate(monkeypatch, capsys)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    create_home(tmp_path / "home", "secret", free_port())
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def doctor(streamgate: Streamgate, home: Path) -> Doctor:
+    def examine() -> list[Told]:
+        said = streamgate("doctor", "--home", home, "--json")
+        findings = [Told(**finding) for finding in json.loads(said.out)["data"]]
+        assert said.code == any(finding.level == "error" for finding in findings)
+        assert all(finding.fix for finding in findings if finding.level != "ok")
+        return findings
+
+    return examine
+
+
+@pytest.fixture
+def folder(streamgate: Streamgate, home: Path) -> Path:
+    """Give the folder of an event that is on, with a playlist in it."""
+    add_event(streamgate, home)
+    folder = home / "streams" / EVENT_ID
+    folder.mkdir()
+    (folder / "stream.m3u8").write_text(PLAYLIST.format(0) + "#EXT-X-ENDLIST\n")
+    (folder / "0.ts").write_bytes(EMPTY_PACKET * 3)
+    return folder

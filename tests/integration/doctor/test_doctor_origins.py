@@ -1,0 +1,70 @@
+"""`streamgate doctor` asks origins as an edge does, and says what they really answered."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.support.certificates import certificate
+from tests.support.doctoring import Doctor, add_settings, answering, wrong
+from tests.support.origin import Origin, Reply
+
+
+def test_an_origin_is_asked_and_its_clock_compared(doctor: Doctor, home: Path) -> None:
+    with answering(clock=datetime(2020, 1, 1, tzinfo=UTC)) as port:
+        add_settings(home, UPSTREAM_ORIGIN=f"http://127.0.0.1:{port}")
+        assert "differs from the origin's" in wrong([each for each in doctor() if "origin" in each.what], "clock").what
+    assert wrong(doctor(), "origin").level == "error"
+
+
+@pytest.mark.parametrize(
+    ("reply", "level", "says"),
+    [
+        (
+            Reply(302, b"", {"Location": "/hls/?cookieCheck=1&session=hunter2"}),
+            "warning",
+            "302 to /hls/?cookieCheck=...",
+        ),
+        (Reply(401), "warning", "answers 401."),
+        (Reply(503), "warning", "answers 503."),
+        (Reply(404), "ok", "answers (404)."),
+    ],
+)
+def test_an_origin_is_quoted_with_what_it_answers(
+    doctor: Doctor, home: Path, reply: Reply, level: str, says: str
+) -> None:
+    origin = Origin(replies={"/hls/": reply})
+    origin.start()
+    add_settings(home, UPSTREAM_ORIGIN=origin.url)
+    try:
+        [found] = [each for each in doctor() if each.about == "origin"]
+    finally:
+        origin.stop()
+    assert found.level == level
+    assert says in found.what
+    assert "hunter2" not in found.what
+
+
+def test_an_origin_is_shown_what_it_wants_and_says_why_it_gives_no_answer(doctor: Doctor, home: Path) -> None:
+    origin = Origin(replies={"/hls/": Reply(404)})
+    origin.start()
+    settings = {"UPSTREAM_ORIGIN_HEADER": "X-Key: hunter2", "UPSTREAM_ORIGIN_QUERY": "sign=a%20b"}
+    add_settings(home, UPSTREAM_ORIGIN=origin.url, **settings)
+    doctor()
+    origin.stop()
+    [asked] = origin.asked
+    assert (asked.headers["x-key"], asked.target) == ("hunter2", "/hls/?sign=a%20b")
+    found = wrong(doctor(), "origin")
+    assert (found.level, found.what) == ("error", "UPSTREAM_ORIGIN does not answer: connection refused.")
+    add_settings(home, UPSTREAM_ORIGIN="http://no-such-host.invalid")
+    assert "the name of its host is not known" in wrong(doctor(), "origin").what
+
+
+def test_an_origin_whose_certificate_nobody_trusts_is_told_so(doctor: Doctor, home: Path, tmp_path: Path) -> None:
+    origin = Origin(certificate=certificate(tmp_path, "localhost"))
+    origin.start()
+    add_settings(home, UPSTREAM_ORIGIN=origin.url)
+    try:
+        assert "the certificate is not trusted: self" in wrong(doctor(), "origin").what
+    finally:
+        origin.stop()
