@@ -31,6 +31,10 @@ OPEN_TO_ALL: Final[dict[Call, str]] = {
     ("GET", "/"): "the portal, where viewers type their code",
     ("GET", "/tv"): "the portal on a TV, which shows a code",
     ("GET", "/logo"): "the portal's",
+    (
+        "GET",
+        "/posters/{event_id:uuid}/{digest}.webp",
+    ): "found only by those who were given its digest",
     ("GET", "/api/openapi.json"): "describes the API, tells nothing of what is in it",
     ("GET", "/api/docs"): "the same for people",
     ("MOUNT", "/static"): "scripts and styles",
@@ -61,6 +65,8 @@ CONSOLE: Final[dict[Call, Permission | None]] = {
     ("GET", "/admin/events/{event_id:uuid}"): None,
     ("GET", "/admin/events/{event_id:uuid}/codes"): None,
     ("POST", "/admin/events/{event_id:uuid}/codes"): Permission.TICKETS,
+    ("GET", "/admin/events/{event_id:uuid}/import"): None,
+    ("POST", "/admin/events/{event_id:uuid}/import"): Permission.TICKETS,
     ("GET", "/admin/events/{event_id:uuid}/preview"): None,
     ("GET", "/admin/events/{event_id:uuid}/stream"): None,
     ("GET", "/admin/events/{event_id:uuid}/open-doors"): None,
@@ -92,6 +98,7 @@ FILLED_IN: Final = {
     "sessionPolicy": "refuse",
     "maxDevices": "1",
     "count": "1",
+    "doubtful": "import",
 }
 SHOWN: Final = [endpoint for endpoint in VIEWER_ENDPOINTS if endpoint.shows]
 GUARDED: Final = [endpoint for endpoint in ADMIN_ENDPOINTS if endpoint.needs]
@@ -210,7 +217,8 @@ async def test_each_page_is_for_those_who_are_signed_in_and_may(
     typed, needs = FILLED_IN if method == "POST" else None, CONSOLE[call]
 
     async def asked(**headers: str) -> tuple[int, str]:
-        answer = await stranger.request(method, path, headers=headers, data=typed)
+        fresh = typed and typed | {"codes": secrets.token_hex(8)}
+        answer = await stranger.request(method, path, headers=headers, data=fresh)
         return answer.status_code, answer.headers.get("location", "")
 
     allowed = 404 if path == "/admin/nowhere" else 303 if needs or path.endswith("/codes") else 200
