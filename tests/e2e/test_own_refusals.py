@@ -50,18 +50,18 @@ def test_what_nginx_does_not_do_is_refused(gate: StackUnderTest, method: str, he
 @pytest.mark.parametrize("place", [*PLACES, "/admin/cache/x"])
 def test_a_body_beyond_what_any_route_takes_is_refused_before_it_is_sent(gate: StackUnderTest, place: str) -> None:
     method = "DELETE" if place.startswith("/admin/cache") else "POST"
-    answer = raw_request(gate.url, place, method, ("Content-Length: 2000000",))
+    answer = raw_request(gate.url, place, method, ("Content-Length: 6000000",))
     assert refusal(answer) == (413, "content-too-large")
 
 
 @pytest.mark.parametrize("name", ["stream.m3u8", "1.ts", "one.key"])
 def test_a_body_for_a_stream_is_refused_in_the_same_words(gate: StackUnderTest, name: str) -> None:
-    answer = raw_request(gate.url, f"/streams/{UNKNOWN_ID}/{name}", headers=("Content-Length: 2000000",))
+    answer = raw_request(gate.url, f"/streams/{UNKNOWN_ID}/{name}", headers=("Content-Length: 6000000",))
     assert refusal(answer) == (413, "content-too-large")
 
 
 def test_the_control_planes_own_limit_is_told_in_the_same_words(gate: StackUnderTest) -> None:
-    small, large = ("Content-Length: 2000000",), ("Content-Type: application/json", f"Content-Length: {100_000}")
+    small, large = ("Content-Length: 6000000",), ("Content-Type: application/json", f"Content-Length: {100_000}")
     of_nginx = raw_request(gate.url, "/api/tokens/validate", "POST", small)
     of_ours = raw_request(gate.url, "/api/tokens/validate", "POST", large, body=b" " * 100_000)
     assert refusal(of_ours) == (413, "content-too-large")
