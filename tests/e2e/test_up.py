@@ -149,6 +149,14 @@ def printed(home: Path) -> str:
     return (home / "up.log").read_text()
 
 
+def says(home: Path, words: str, within: float) -> None:
+    """Wait until `up` prints it; fail with what it printed instead."""
+    try:
+        eventually(lambda: words in printed(home), within)
+    except AssertionError:
+        raise AssertionError(f"up does not say {words!r} within {within} s; it printed:\n{printed(home)}") from None
+
+
 def page(home: Path) -> httpx2.Response:
     return httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/")
 
@@ -167,7 +175,7 @@ def test_a_hang_up_takes_changed_settings_in_and_nonsense_changes_nothing(home: 
 
     say(home, APP_NAME="Changed Hall", CORS_ALLOWED_ORIGIN=elsewhere)
     running.send_signal(signal.SIGHUP)
-    eventually(lambda: "SIGHUP: nginx reloaded, control started again." in printed(home), within=60)
+    says(home, "SIGHUP: nginx reloaded, control started again.", within=60)
     eventually(lambda: readers(home, elsewhere) == elsewhere, within=20)
     assert "Changed Hall" in page(home).text
     after = pids(home)
@@ -175,10 +183,10 @@ def test_a_hang_up_takes_changed_settings_in_and_nonsense_changes_nothing(home: 
 
     say(home, CORS_ALLOWED_ORIGIN="*")
     running.send_signal(signal.SIGHUP)
-    eventually(lambda: "everything goes on as before. CORS_ALLOWED_ORIGIN" in printed(home), within=20)
+    says(home, "everything goes on as before. CORS_ALLOWED_ORIGIN", within=20)
     say(home, CORS_ALLOWED_ORIGIN=elsewhere, APP_NAME="x" * 61)
     running.send_signal(signal.SIGHUP)
-    eventually(lambda: "control does not start with the changed settings" in printed(home), within=60)
+    says(home, "control does not start with the changed settings", within=60)
     eventually(lambda: printed(home).count("SIGHUP: nginx reloaded") == 2, within=60)
     assert "Changed Hall" in page(home).text
     assert readers(home, elsewhere) == elsewhere
