@@ -19,6 +19,7 @@ from tests.support.waiting import eventually
 
 STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")
 Start = Callable[..., subprocess.Popen[str]]
+HEEDS_HANG_UPS = "env", "--default-signal=HUP"  # also when the tests themselves run under nohup
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def home(tmp_path: Path) -> Path:
 def start(home: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
-    def up(*options: str, prefix: Sequence[str] = (), **variables: str) -> subprocess.Popen[str]:
+    def up(*options: str, prefix: Sequence[str] = HEEDS_HANG_UPS, **variables: str) -> subprocess.Popen[str]:
         with (home / "up.log").open("w") as log:
             running = subprocess.Popen(
                 [*prefix, *STREAMGATE, "up", "--home", str(home), *options],
