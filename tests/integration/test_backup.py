@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -18,7 +18,7 @@ from control_plane.scheduling import event_changes
 from control_plane.schemas import EventDraft
 from control_plane.storage.database import Database, _alembic_config, upgrade_schema
 from control_plane.ticketing import tickets
-from tests.support.api import SEALER, event_body, new_database
+from tests.support.api import SEALER, Admin, ControlPlane, event_body, make_settings, new_database, running
 from tests.support.backups import append_change, lines_of
 from tests.support.rows import ROWS, WRITTEN_BY_ITSELF, but_for_the_restore, contents, fill
 
@@ -83,6 +83,25 @@ async def test_what_is_restored_equals_the_original_but_for_the_epoch(
     assert await epoch(other_url) != await epoch(database_url)
     assert await contents(database_url) == before
     assert await tally(other_url) == await tally(database_url) != []
+
+
+async def test_doors_that_are_held_stay_so_over_a_restore(database_url: str, other_url: str, file: Path) -> None:
+    async with running(make_settings(database_url)) as plane, plane.browser() as http:
+        admin = Admin(http)
+        await admin.sign_in()
+        event_id = await admin.create_event(starts_in_hours=2)
+        before = await held(plane, event_id)
+    await backup.dump(database_url, file, None, NOW)
+    await backup.restore(other_url, file, SEALER, force=False)
+    async with running(make_settings(other_url)) as plane:
+        assert await held(plane, event_id) == before
+
+
+async def held(plane: ControlPlane, event_id: str) -> dict[str, Any]:
+    """Give what edges are told of the doors."""
+    [told] = [change for change in (await plane.feed())["changes"] if change["id"] == event_id]
+    assert told["until"]
+    return told  # type: ignore[no-any-return]
 
 
 async def test_a_restore_over_the_original_names_its_history_anew(database_url: str, file: Path) -> None:
