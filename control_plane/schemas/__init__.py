@@ -120,10 +120,6 @@ class SessionQuery(Paging):
     event_id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)] | None = None
 
 
-class Nothing(Schema):
-    """A query or body that has no field."""
-
-
 class TicketsByStatus(Schema):
     """How many tickets of each status an event has."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +15,10 @@ from tests.support.people import Organiser
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
 from tests.support.streams import Folder
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, stays
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 OpenDevice = Callable[..., Device]
 INTERRUPTED = "The broadcast has been interrupted. It continues here by itself as soon as it is back."
@@ -116,3 +120,20 @@ def test_the_picture_goes_on_whatever_a_packager_does_to_its_numbers(
             badge = "() => document.querySelector('#badge').dataset.kind"
             assert device.page.evaluate(badge) == "live", packager.fault.__name__
             assert not device.page.is_visible(".trouble"), packager.fault.__name__
+
+
+def test_a_recording_that_is_slow_to_come_is_not_over_where_the_browser_plays_by_itself(
+    organiser: Organiser, recording: str, open_device: OpenDevice
+) -> None:
+    """Longer than a live picture may stand still there: the watch is for live streams."""
+    device = open_device(width=640, height=360)
+    device.lose_media_source()
+    held: list[Route] = []
+    device.page.route("**/stream.m3u8*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright wants a function
+    device.enter(organiser.tickets(recording)[0].code)
+    eventually(lambda: device.page.evaluate("1") and held, WITHIN, what="the playlist is asked for")
+    stays(lambda: not device.page.is_visible(".finale"), during=12, every=0.5, what="nothing is over")
+    for route in held:
+        route.continue_()
+    device.page.unroute("**/stream.m3u8*")
+    device.plays(within=WITHIN)

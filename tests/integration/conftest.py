@@ -1,11 +1,14 @@
 """A control plane for each test, an admin who is signed in, and two devices: once on SQLite, once on PostgreSQL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from control_plane.streaming.probe import Probe
 from tests.support.api import Admin, ControlPlane, Viewer, make_settings, new_database, running
+from tests.support.origin import Origin
+from tests.support.probing import reader_of
 
 
 @pytest.fixture
@@ -44,3 +47,19 @@ async def phone(plane: ControlPlane) -> AsyncIterator[Viewer]:
 async def laptop(plane: ControlPlane) -> AsyncIterator[Viewer]:
     async with plane.browser("192.0.2.20") as http:
         yield Viewer(http)
+
+
+@pytest.fixture
+def gate() -> Iterator[Origin]:
+    """A server that answers a probe as the gate would."""
+    running = Origin()
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def probe(gate: Origin) -> AsyncIterator[Probe]:
+    looking = Probe(reader_of(gate), look_seconds=20)  # the machine may be busy
+    yield looking
+    await looking.close()

@@ -1,24 +1,20 @@
 """That an event has begun or is over is told once: by its stream where there is one, else by the clock."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import anyio
 import pytest
 
-from authz_sidecar.contract.key_source import KeySource
-from authz_sidecar.contract.keys import KeyRing
 from control_plane.notifying.event_news import look_around
 from control_plane.notifying.outbox import Topic
 from control_plane.revoking import revocation
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import Event
-from control_plane.streaming.playlist_reader import PlaylistReader
 from control_plane.streaming.probe import Probe
 from tests.support.api import SEALER
-from tests.support.forging import SECRET
 from tests.support.hooks import add_event, add_webhook, outbox_of
 from tests.support.origin import Origin
 
@@ -33,21 +29,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url, SEALER)
     yield database
     await database.close()
-
-
-@pytest.fixture
-def gate() -> Iterator[Origin]:
-    running = Origin()
-    running.start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-async def probe(gate: Origin) -> AsyncIterator[Probe]:
-    looking = Probe(PlaylistReader(gate.url, KeySource.open(None, SECRET, KeyRing.for_signing)), look_seconds=20)
-    yield looking
-    await looking.close()
 
 
 async def look(database: Database, minutes: float, probe: Probe = BLIND, seconds: float = 0) -> None:

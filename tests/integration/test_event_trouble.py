@@ -1,27 +1,23 @@
 """Trouble with a stream is told once, with what is wrong, and once that it is over; each event for itself."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from authz_sidecar.contract.key_source import KeySource
-from authz_sidecar.contract.keys import KeyRing
 from control_plane.notifying import event_trouble
 from control_plane.notifying.outbox import Topic
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import Event
 from control_plane.storage.models_admin import EventTrouble
-from control_plane.streaming.playlist_reader import PlaylistReader
 from control_plane.streaming.probe import Probe
 from control_plane.streaming.stream_watch import StreamWatch
 from control_plane.viewing.trouble import Kind, Trouble, TroubleReports
 from tests.support.api import SEALER, Admin, ControlPlane
-from tests.support.forging import SECRET
 from tests.support.hooks import add_event, add_webhook, outbox_of
 from tests.support.origin import Origin, Reply
 
@@ -73,20 +69,10 @@ class Watched:
 
 
 @pytest.fixture
-def gate() -> Iterator[Origin]:
-    running = Origin()
-    running.start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-async def watched(database_url: str, gate: Origin) -> AsyncIterator[Watched]:
+async def watched(database_url: str, gate: Origin, probe: Probe) -> AsyncIterator[Watched]:
     database = Database(database_url, SEALER)
-    probe = Probe(PlaylistReader(gate.url, KeySource.open(None, SECRET, KeyRing.for_signing)), look_seconds=20)
     await add_webhook(database, "https://hooks.example.org/", [Topic.EVENT_TROUBLE])
     yield Watched(database, gate, probe)
-    await probe.close()
     await database.close()
 
 

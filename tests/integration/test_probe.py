@@ -1,6 +1,5 @@
 """Looks at a stream through a gate that answers in every way, on a real socket: few, short, and never elsewhere."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -15,7 +14,7 @@ from control_plane.streaming.playlist_reader import MAX_PLAYLIST_BYTES
 from control_plane.streaming.probe import Probe
 from tests.support.forging import RING
 from tests.support.origin import Asked, Origin, Reply
-from tests.support.probing import ENDED, LIVE, MASTER, NOW, an_event, probe_of, put, reader_of, running_gate
+from tests.support.probing import ENDED, LIVE, MASTER, NOW, an_event, put, reader_of
 
 pytestmark = pytest.mark.anyio
 ELSEWHERE = [
@@ -29,18 +28,6 @@ ELSEWHERE = [
     "http://[::1/index.m3u8",
     "file:///etc/passwd.m3u8",
 ]
-
-
-@pytest.fixture
-def gate() -> Iterator[Origin]:
-    with running_gate() as running:
-        yield running
-
-
-@pytest.fixture
-async def probe(gate: Origin) -> AsyncIterator[Probe]:
-    async with probe_of(gate) as looking:
-        yield looking
 
 
 async def test_a_hundred_who_ask_at_once_cost_one_look_and_the_next_five_seconds_none(

@@ -1,7 +1,5 @@
 """Inspects streams through a gate that answers in every way: what it asks for, and why there is nothing to watch."""
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
 
 from control_plane.schemas import utc_now
@@ -9,21 +7,9 @@ from control_plane.streaming.event_status import Stream
 from control_plane.streaming.faults import Reason
 from control_plane.streaming.probe import Probe
 from tests.support.origin import Origin, Reply
-from tests.support.probing import ENDED, LIVE, MASTER, an_event, probe_of, put, running_gate
+from tests.support.probing import ENDED, LIVE, MASTER, an_event, put
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def gate() -> Iterator[Origin]:
-    with running_gate() as running:
-        yield running
-
-
-@pytest.fixture
-async def probe(gate: Origin) -> AsyncIterator[Probe]:
-    async with probe_of(gate) as looking:
-        yield looking
 
 
 async def test_an_inspection_reads_the_beginning_of_files_and_no_more(gate: Origin, probe: Probe) -> None:

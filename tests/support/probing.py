@@ -1,7 +1,5 @@
 """A look at a stream through a gate that answers in every way, on a real socket."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -10,7 +8,6 @@ from authz_sidecar.contract.keys import KeyRing
 from control_plane.schemas import utc_now
 from control_plane.storage.models import Event, new_id
 from control_plane.streaming.playlist_reader import PlaylistReader
-from control_plane.streaming.probe import Probe
 from tests.support.forging import SECRET
 from tests.support.origin import Origin
 
@@ -18,21 +15,6 @@ NOW: Final = utc_now()
 LIVE: Final = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n"
 ENDED: Final = f"{LIVE}#EXT-X-ENDLIST\n"
 MASTER: Final = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=465000,RESOLUTION=640x360,CODECS="avc1.42c01e"\n{uri}\n'
-
-
-@contextmanager
-def running_gate() -> Iterator[Origin]:
-    running = Origin()
-    running.start()
-    yield running
-    running.stop()
-
-
-@asynccontextmanager
-async def probe_of(gate: Origin) -> AsyncIterator[Probe]:
-    looking = Probe(reader_of(gate), look_seconds=20)  # the machine may be busy
-    yield looking
-    await looking.close()
 
 
 def reader_of(gate: Origin) -> PlaylistReader:

@@ -10,7 +10,7 @@ export class Refusal extends Error {
 }
 
 /** No answer, a proxy's answer or a broken server: says nothing about the ticket. */
-export class Unreachable extends Error {}
+class Unreachable extends Error {}
 
 const PATIENCE_MS = 15_000;
 

@@ -24,7 +24,7 @@ function folded(line) {
   return `${text}\r\n`;
 }
 
-export function calendarFile({ id, title, description, startsAt, endsAt }, link, now) {
+function calendarFile({ id, title, description, startsAt, endsAt }, link, now) {
   return [
     "BEGIN:VCALENDAR",
     "VERSION:2.0",

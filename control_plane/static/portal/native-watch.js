@@ -13,6 +13,7 @@ const LONGEST_PATIENCE_MS = 60_000;
 class NativeWatch {
   #picture = new Movement();
   #patience = PATIENCE_MS;
+  #isLive = false;
 
   constructor(context) {
     this.context = context;
@@ -20,10 +21,11 @@ class NativeWatch {
 
   async look() {
     const { video, view } = this.context;
+    if (!Number.isNaN(video.duration)) this.#isLive = video.duration === Infinity;
     if (this.#picture.note(video.currentTime) && video.currentTime > 0) this.#moves();
-    const elsewhere = !view.onTv.hidden || !view.trouble.hidden || !view.finale.hidden || video.webkitCurrentPlaybackTargetIsWireless;
+    const elsewhere = !view.onTv.hidden || !view.trouble.hidden || !view.finale.hidden || video.nativeEl?.webkitCurrentPlaybackTargetIsWireless;
     if (elsewhere || !navigator.onLine || (video.paused && !this.context.isInterrupted)) this.#picture.excuse();
-    if (this.#picture.stillMs < this.#patience || Number.isFinite(video.duration)) return;
+    if (!this.#isLive || this.#picture.stillMs < this.#patience) return;
     await this.#askAndAct();
   }
 

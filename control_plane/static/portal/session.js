@@ -10,7 +10,7 @@ import { TokenKeeper } from "./token.js";
 import { forgetWatching, rememberWatching, watchedSid } from "./watching.js";
 
 /** After the ticket's end the gate lets tokens live for this long, so that nobody is cut off in mid-sentence. */
-export const GRACE_MS = 60_000;
+const GRACE_MS = 60_000;
 /** Two tabs of one browser that took the seat from each other in turn would never stop. */
 const COME_BACK_AT_MOST_EVERY_MS = 120_000;
 /** While the gate sees this page, and has told the control plane, a heartbeat is needed seldom. */
