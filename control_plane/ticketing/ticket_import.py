@@ -36,7 +36,7 @@ async def run(db: AsyncSession, event_id: str, codes: Codes, now: datetime) -> E
     if problems := await check(db, event_id, codes):
         raise ImportRefused(problems)
     begins = await revival.make_way(db, Kind.CODE, [line.code for line in codes.lines], now)
-    made = [_row(line, event, begins.get(line.code, 0), now) for line in codes.lines]
+    made = (_row(line, event, begins.get(line.code, 0), now) for line in codes.lines)
     try:
         for some in _portions(made):
             await db.execute(insert(Ticket).returning(Ticket.id), some)  # returning makes it one statement

@@ -16,7 +16,8 @@ from control_plane.running.binaries import find_nginx
 from control_plane.running.processes import HttpProbe, ProcessSpec
 from tests.bench import nginx_copies
 from tests.bench.nginx_copies import Change, copy_of
-from tests.support.stack import Service, StackUnderTest, free_port
+from tests.support.ports import free_port
+from tests.support.stack import Service, StackUnderTest
 
 _EXPRESS = Path(__file__).parent / "express"
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from control_plane.running.processes import HttpProbe
-from tests.support.stack import Service, StackUnderTest, free_port
+from tests.support.ports import free_port
+from tests.support.stack import Service, StackUnderTest
 
 _QUESTION = re.compile(r"(?m)^auth_request /_authorize;$")
 _FACTS = re.compile(r"(?m)^auth_request_set (\$\w+) .*$")

@@ -15,8 +15,9 @@ from playwright.sync_api import BrowserContext, Frame, Page, sync_playwright
 
 from tests.support.leaks import remember
 from tests.support.people import Organiser
+from tests.support.ports import free_port
 from tests.support.screen import accessibility_faults_in, plays_in
-from tests.support.stack import StackUnderTest, free_port
+from tests.support.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 PORTAL: Final = "tickets.example"

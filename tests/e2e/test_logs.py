@@ -17,8 +17,9 @@ import pytest
 from control_plane.running.home import create_home
 from tests.support import leaks
 from tests.support.people import Organiser, Viewer
+from tests.support.ports import free_port
 from tests.support.raw_http import raw_request
-from tests.support.stack import ADMIN_PASSWORD, free_port
+from tests.support.stack import ADMIN_PASSWORD
 from tests.support.streams import make_folder
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
@@ -38,6 +39,9 @@ class Up:
         with closing(sqlite3.connect(self.home / "streamgate.db")) as database:
             return "\n".join(map(str, database.execute("SELECT * FROM audit_entry")))
 
+    def not_ready(self) -> str:
+        return f"up printed: {self.output.read_text(errors='replace')}\nIts being ready"
+
     def logs(self) -> str:
         files = [self.output, *(self.home / "log").iterdir()]
         return "\n".join(file.read_text(errors="replace") for file in files)
@@ -52,7 +56,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     with running.output.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
-        eventually(lambda: is_healthy(running.url), within=30, what="up is ready")
+        eventually(lambda: is_healthy(running.url), within=60, what=running.not_ready)
         yield running
     finally:
         process.terminate()

@@ -15,7 +15,8 @@ from playwright.sync_api import BrowserContext, sync_playwright
 from tests.support.certificates import certificate
 from tests.support.edge import Edge
 from tests.support.origin import Asked, Origin, Reply
-from tests.support.stack import StackUnderTest, free_port
+from tests.support.ports import free_port
+from tests.support.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 COLLECT = "/hls/collect"

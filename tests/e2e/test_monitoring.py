@@ -13,7 +13,8 @@ import pytest
 
 from authz_sidecar.origin_fetcher.metrics import FetcherMetrics
 from tests.support.people import Organiser, Viewer
-from tests.support.stack import Service, StackUnderTest, free_port
+from tests.support.ports import free_port
+from tests.support.stack import Service, StackUnderTest
 from tests.support.streams import make_folder
 from tests.support.waiting import eventually
 

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 
 from control_plane.running.home import create_home, public_port, read_environment
 from tests.support import leaks
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")

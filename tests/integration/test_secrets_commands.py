@@ -11,7 +11,7 @@ import typer
 from control_plane.running.home import add_setting, create_home
 from control_plane.storage.sealing import SETTING
 from tests.support.command import Streamgate
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 
 HOOK = (
     "INSERT INTO webhook VALUES ('w', 'https://hooks.example.org/', ?, 'event.live', 1, '2027-01-15 12:00:00', 0, NULL)"

@@ -16,7 +16,8 @@ from control_plane.running.home import OperatorError, create_home
 from control_plane.schemas import utc_now
 from control_plane.settings import Settings
 from tests.support.api import Admin, ControlPlane, cookies_of, make_settings, running
-from tests.support.stack import apart, free_port
+from tests.support.ports import free_port
+from tests.support.stack import apart
 from tests.support.staff import audit_of
 
 pytestmark = pytest.mark.anyio

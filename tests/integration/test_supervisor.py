@@ -15,7 +15,7 @@ from control_plane.running import liveness, supervisor
 from control_plane.running.home import OperatorError
 from control_plane.running.processes import HttpProbe, ProcessSpec, Stack
 from control_plane.running.supervisor import Supervisor
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 STAY = "while :; do sleep 1; done"

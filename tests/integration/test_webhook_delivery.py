@@ -19,7 +19,7 @@ from control_plane.storage.database import Database
 from tests.support.api import SEALER
 from tests.support.certificates import certificate
 from tests.support.hooks import add_webhook, outbox_of, until
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import Answer, Receiver
 

@@ -10,7 +10,7 @@ from control_plane.notifying.outbox import Topic
 from control_plane.storage.models_admin import AuditEntry
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, make_settings, running
 from tests.support.hooks import until
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.webhook_receiver import Receiver
 
 pytestmark = pytest.mark.anyio

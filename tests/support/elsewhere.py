@@ -6,8 +6,9 @@ from pathlib import Path
 
 from playwright.sync_api import Request
 
+from tests.support.ports import free_port
 from tests.support.screen import Device
-from tests.support.stack import StackUnderTest, free_port
+from tests.support.stack import StackUnderTest
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Final
 
 from control_plane.running.binaries import find_nginx
 from tests.support.certificates import certificate
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 NAME: Final = "tickets.example"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.streams import PLAYLIST
 
 

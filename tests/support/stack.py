@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,18 +13,12 @@ from typing import IO, Final, TypeVar
 from control_plane.running.home import create_home
 from control_plane.running.processes import ProcessSpec, Stack, stack
 from tests.support import leaks
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
 ADMIN_PASSWORD = "correct horse battery staple"
 _REDACT: Final = (sys.executable, "-m", "authz_sidecar.redact")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def apart(work: Callable[[], T]) -> T:
@@ -57,7 +50,7 @@ class Service:
                 self._pipe.stdin.close()
 
     def wait_ready(self, within: float = 30.0) -> None:
-        eventually(self._is_ready, within, what=f"{self.spec.name} is ready; it printed: {self.printed()}")
+        eventually(self._is_ready, within, what=lambda: f"{self.spec.name} printed: {self.printed()}\nIts being ready")
 
     def _is_ready(self) -> bool:
         assert self._process is not None

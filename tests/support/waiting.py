@@ -11,14 +11,20 @@ PUSHED_WITHIN = 10.0
 _never = threading.Event()
 
 
-def eventually(look: Callable[[], T], within: float = 10.0, every: float = 0.02, what: str = "") -> T:
-    """Return the first truthy result of `look`; fail with what was seen last after `within` seconds."""
+def eventually(
+    look: Callable[[], T], within: float = 10.0, every: float = 0.02, what: str | Callable[[], str] = ""
+) -> T:
+    """Return the first truthy result of `look`; fail with what was seen last after `within` seconds.
+
+    `what` is asked when it failed, if it is a function: to show what a process printed until then.
+    """
     deadline = time.monotonic() + within
     while True:
         seen = look()
         if seen:
             return seen
         if time.monotonic() > deadline:
+            what = what() if callable(what) else what
             raise AssertionError(f"{what or 'it'} did not happen within {within} s; seen last: {seen!r}")
         _never.wait(every)
 

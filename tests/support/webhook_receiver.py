@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import httpx2
 
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 _MINI_BROWSER: Final = next(iter(sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))), Path("MiniBrowser"))

@@ -2,15 +2,17 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
 from pydantic import AfterValidator
 from starlette.requests import Request
 
-from control_plane.refusals import MalformedRequest
+from control_plane.refusals import ImportRefused, MalformedRequest
 from control_plane.schemas import Schema
 from control_plane.views import forms
+from control_plane.views.errors import HANDLERS
 from control_plane.views.requests import parse, read_aside
 
 pytestmark = pytest.mark.anyio
@@ -60,3 +62,25 @@ async def test_a_body_of_thousands_of_fields_is_refused_in_one_sentence() -> Non
 async def test_a_large_body_that_makes_no_sense_is_refused_like_a_small_one(body: bytes) -> None:
     with pytest.raises(MalformedRequest, match="not a JSON object"):
         await parse(request(body), Letter)
+
+
+class ReadIn(list[tuple[int, str, bool]]):
+    """Notes in which threads it is read."""
+
+    def __init__(self, *lines: tuple[int, str, bool]) -> None:
+        super().__init__(lines)
+        self.threads: list[str] = []
+
+    def __iter__(self) -> Iterator[tuple[int, str, bool]]:
+        self.threads.append(threading.current_thread().name)
+        return super().__iter__()
+
+
+async def test_the_lines_of_a_refused_import_are_put_into_words_in_another_thread() -> None:
+    lines = ReadIn((2, "Too short.", False))
+    refusal = ImportRefused(lines)
+    lines.threads.clear()
+    answer = await HANDLERS[ImportRefused](request(b""), refusal)
+    assert json.loads(answer.body)["fields"] == {"line 2": "Too short."}
+    assert lines.threads
+    assert threading.current_thread().name not in lines.threads

@@ -15,7 +15,7 @@ from tests.support.doctoring import (
     Told,
     add_event,
 )
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture
