@@ -1,7 +1,9 @@
 """Async tests run on asyncio, as the services do, unless a module asks for a clock of its own."""
 
 from collections.abc import Iterator
+from functools import cache
 
+import httpcore2
 import hypothesis
 import pytest
 
@@ -10,6 +12,9 @@ from tests.support.postgres import Postgres, running_postgres
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+# Each HTTP client reads all certificates of the machine, 40 ms of processor time. Tests make thousands of clients.
+httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
 
 
 @pytest.fixture

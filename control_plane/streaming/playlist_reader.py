@@ -49,6 +49,7 @@ class PlaylistReader:
         self._keys = keys
         self._http = httpx2.AsyncClient(
             base_url=base_url,
+            verify=base_url.startswith("https:"),  # without TLS no certificates are read, which takes 40 ms
             trust_env=False,
             timeout=_TOKEN_SECONDS,
             limits=httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE),
