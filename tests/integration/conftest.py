@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from control_plane.streaming.probe import Probe
-from tests.support.api import Admin, ControlPlane, Viewer, make_settings, new_database, running
+from tests.support.api import Admin, ControlPlane, Viewer, make_settings, running
 from tests.support.origin import Origin
 from tests.support.probing import reader_of
+from tests.support.sqlite_file import new_database
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ from control_plane.scheduling import event_changes
 from control_plane.schemas import EventDraft
 from control_plane.storage.database import Database, _alembic_config, upgrade_schema
 from control_plane.ticketing import tickets
-from tests.support.api import SEALER, Admin, ControlPlane, event_body, make_settings, new_database, running
+from tests.support.api import SEALER, Admin, ControlPlane, event_body, make_settings, running
 from tests.support.backups import append_change, lines_of
 from tests.support.rows import ROWS, WRITTEN_BY_ITSELF, but_for_the_restore, contents, fill
+from tests.support.sqlite_file import new_database
 
 if TYPE_CHECKING:
     from tests.support.postgres import Postgres

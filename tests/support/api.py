@@ -1,13 +1,10 @@
 """The control plane in this process, on a real SQLite file, with the people who use its API."""
 
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from http.cookies import Morsel, SimpleCookie
-from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -18,7 +15,6 @@ from control_plane.admins.passwords import PasswordChecker
 from control_plane.app import create_app
 from control_plane.settings import Settings
 from control_plane.state import Services
-from control_plane.storage.database import upgrade_schema
 from control_plane.storage.sealing import Sealer
 from tests.support.forging import RING, SECRET
 from tests.support.leaks import remember
@@ -30,21 +26,6 @@ PASSWORD: Final = "correct horse battery staple"
 HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # as good as none: tests hash a lot
 PASSWORD_HASH: Final = HASHER.hash(PASSWORD)
 UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
-
-
-@cache
-def _empty_database() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        upgrade_schema(f"sqlite+aiosqlite:///{path}")
-        return path.read_bytes()
-
-
-def new_database(folder: Path) -> str:
-    """Make a migrated database and return its URL."""
-    path = folder / "streamgate.db"
-    path.write_bytes(_empty_database())
-    return f"sqlite+aiosqlite:///{path}"
 
 
 def make_settings(database_url: str, **changes: Any) -> Settings:

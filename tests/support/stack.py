@@ -14,6 +14,7 @@ from control_plane.running.home import create_home
 from control_plane.running.processes import ProcessSpec, Stack, stack
 from tests.support import leaks
 from tests.support.ports import free_port
+from tests.support.sqlite_file import new_database
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -124,6 +125,7 @@ class StackUnderTest:
     ) -> None:
         self.home = home
         apart(lambda: create_home(home, ADMIN_PASSWORD, port or free_port()))
+        apart(lambda: new_database(home))
         with (home / ".env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())
         self.described: Stack = stack(home, sidecars, worker_processes=nginx_workers)

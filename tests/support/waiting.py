@@ -18,7 +18,8 @@ def eventually(
 ) -> T:
     """Return the first truthy result of `look`; fail with what was seen last after `within` seconds.
 
-    It looks after `every` seconds, then less and less often. `what` is asked when it failed, if it is a function: to show what a process printed until then.
+    It looks after `every` seconds, then less and less often. `what` is asked when it failed, if it is a function: to
+    show what a process printed until then.
     """
     deadline = time.monotonic() + within
     while True:
