@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
+from argon2 import PasswordHasher
+
 from control_plane.running.home import create_home
 from control_plane.running.processes import ProcessSpec, Stack, stack
 from tests.support import leaks
@@ -19,6 +21,8 @@ from tests.support.waiting import eventually
 
 T = TypeVar("T")
 ADMIN_PASSWORD = "correct horse battery staple"
+# As good as none: every organiser of every test signs in, and a good one takes a tenth of a second each time.
+_WEAK_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(ADMIN_PASSWORD)
 _REDACT: Final = (sys.executable, "-m", "authz_sidecar.redact")
 
 
@@ -124,9 +128,11 @@ class StackUnderTest:
         port: int | None = None,
     ) -> None:
         self.home = home
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        apart(lambda: new_database(home))  # before, so that there is nothing to migrate
         apart(lambda: create_home(home, ADMIN_PASSWORD, port or free_port()))
-        apart(lambda: new_database(home))
         with (home / ".env").open("a") as file:
+            file.write(f"ADMIN_PASSWORD_HASH='{_WEAK_HASH}'\n")
             file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())
         self.described: Stack = stack(home, sidecars, worker_processes=nginx_workers)
         (home / "log").mkdir(exist_ok=True)
