@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser, Viewer
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
 from tests.support.waiting import eventually
-
-pytestmark = ON_BOTH_DATABASES
 
 OpenDevice = Callable[..., Device]
 
