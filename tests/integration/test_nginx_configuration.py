@@ -131,7 +131,15 @@ def origins(configuration: Directive) -> list[Directive]:
 
 def test_no_directive_is_used_that_opens_gates(configuration: Directive) -> None:
     names = {each.name for each in configuration.walk()}
-    assert not names & {"satisfy", "alias", "open_file_cache", "open_file_cache_errors", "resolver", "autoindex"}
+    assert not names & {"satisfy", "alias", "open_file_cache_errors", "resolver", "autoindex"}
+
+
+def test_open_files_are_remembered_for_segments_alone_and_for_a_second(configuration: Directive) -> None:
+    segments, playlists, keys = protected(configuration)
+    assert segments.value("open_file_cache_valid") == "1s"
+    assert not [one for one in (playlists, keys) if one.all("open_file_cache", "open_file_cache_valid")]
+    everywhere = [each for each in configuration.walk() if each.name == "open_file_cache"]
+    assert len(everywhere) == 1
 
 
 def test_no_refusal_is_turned_into_something_else(configuration: Directive) -> None:
