@@ -17,6 +17,7 @@ from authz_sidecar.activity import Reporter
 from authz_sidecar.authorize import Authorize
 from authz_sidecar.clock_check import ClockCheck
 from authz_sidecar.contract.steady_clock import SteadyClock
+from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.follower import Follower
 from authz_sidecar.link import ControlPlaneLink
 from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
@@ -25,7 +26,6 @@ from authz_sidecar.read_ahead import ReadAhead
 from authz_sidecar.segment_cache import Figures, Purge, SegmentCache
 from authz_sidecar.settings import SidecarSettings
 from authz_sidecar.state_file import StateFile
-from authz_sidecar.verifier import Verifier
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
@@ -18,7 +19,6 @@ from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.meter import Meter
 from authz_sidecar.origins import Source
 from authz_sidecar.revocations import Revocations
-from authz_sidecar.verifier import ticket_fingerprint
 
 # auth_request lets 2xx, 401 and 403 through and turns everything else into 500; nginx makes the client's status
 # of the reason (nginx/snippets/refusals.conf).
@@ -93,3 +93,8 @@ def _answer(refusal: Reason | None, code: str | None) -> Answer:
         headers += [(b"x-gate-reason", refusal.encode()), (b"content-length", b"0")]
     lines = [f"HTTP/1.1 {status} {phrase}".encode(), *(b"%s: %s" % header for header in headers), b"", b""]
     return Answer({"type": "http.response.start", "status": status, "headers": headers}, b"\r\n".join(lines))
+
+
+def ticket_fingerprint(code: str) -> str:
+    """Return the first 12 hex digits of the code's SHA-256: names a ticket in logs without naming its code."""
+    return sha256(code.encode()).hexdigest()[:12]

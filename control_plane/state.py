@@ -9,6 +9,7 @@ from starlette.requests import Request as StarletteRequest
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
+from authz_sidecar.contract.verifier import Verifier
 from control_plane.admins.api_keys import LastUses
 from control_plane.admins.passwords import PasswordChecker
 from control_plane.auditing.audit_queue import AuditQueue
@@ -39,6 +40,7 @@ class Services:
     settings: Settings
     database: Database
     keys: KeySource
+    verifier: Verifier
     limits: Limits
     passwords: PasswordChecker
     rules: SeatRules
@@ -83,6 +85,7 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
         settings=settings,
         database=database,
         keys=keys,
+        verifier=Verifier(keys),
         dispatcher=Dispatcher(
             database,
             Lines(allow_private=settings.webhook_allow_private),

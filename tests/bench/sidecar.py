@@ -15,8 +15,8 @@ from typing import Final
 from authz_sidecar.authorize import Authorize
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.revocations import Revocations
-from authz_sidecar.verifier import Verifier
 from tests.bench import targets
 from tests.support.forging import RING, with_claims
 from tests.support.million import code, many_revoked

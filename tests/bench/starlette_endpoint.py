@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from authz_sidecar.authorize import ticket_fingerprint
 from authz_sidecar.carriers import token_of
+from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.serving import KEEP_ALIVE_SECONDS
 from authz_sidecar.settings import SidecarSettings
-from authz_sidecar.verifier import Verifier, ticket_fingerprint
 
 _VERIFIER = Verifier(SidecarSettings().open_keys())
 _REVOCATIONS = Revocations()

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from authz_sidecar.authorize import Authorize
+from authz_sidecar.authorize import Authorize, ticket_fingerprint
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.origins import Source
 from authz_sidecar.revocations import Revocations
-from authz_sidecar.verifier import Verifier, ticket_fingerprint
 from tests.support.forging import CODE, EVENT_ID, RING, SID, fresh
 
 pytestmark = pytest.mark.anyio

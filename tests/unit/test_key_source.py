@@ -8,7 +8,7 @@ import pytest
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.playback_token import TokenRefused
-from authz_sidecar.verifier import Verifier
+from authz_sidecar.contract.verifier import Verifier
 from tests.support.forging import SECRET
 from tests.support.key_sets import Jwk, ed25519_key, oct_key, public, token_of, write_keys, write_text
 

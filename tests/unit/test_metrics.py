@@ -11,10 +11,10 @@ from authz_sidecar.activity import Reporter
 from authz_sidecar.authorize import Authorize
 from authz_sidecar.clock_check import ClockCheck
 from authz_sidecar.contract.key_source import KeySource
+from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.follower import Follower
 from authz_sidecar.gate import Reason
 from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
-from authz_sidecar.verifier import Verifier
 from tests.support.feeds import Answer, GivenFeed, GivenReports, changes, cut, snapshot
 from tests.support.forging import CODE, EVENT_ID, NOW, RING, SID, with_claims
 

@@ -16,8 +16,8 @@ from authz_sidecar.contract.playback_token import (
     mint,
     verify,
 )
+from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.revocations import Revocations
-from authz_sidecar.verifier import Verifier
 from control_plane.ticketing import codes
 from tests.support.forging import EVENT_ID, HEADER, RING, SID, forge
 
