@@ -9,7 +9,9 @@ from control_plane.running.binaries import find_ffmpeg
 from tests.support.waiting import eventually
 
 SEGMENT_SECONDS = 2
-_INPUTS = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25", "-f", "lavfi", "-i", "sine=frequency=440")
+_SOUND = ("-f", "lavfi", "-i", "sine=frequency=440")
+_INPUTS = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25", *_SOUND)
+_SMALL = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25")
 _ENCODING = (
     *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac"),
     *("-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_flags"),
@@ -42,9 +44,9 @@ def make_two_languages(folder: Path, seconds: int = 30) -> None:
 def live(folder: Path) -> Iterator[None]:
     """Write a live stream in real time, playlist replaced by rename, until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    real_time = ("-re", *_INPUTS[:4], "-re", *_INPUTS[4:])
+    real_time = ("-re", *_SMALL, "-re", *_SOUND)
     flags = ("temp_file+delete_segments", "-hls_list_size", "10", "-hls_segment_filename", "%d.ts", "stream.m3u8")
-    command = (find_ffmpeg(), "-v", "error", *real_time, "-s", "320x180", *_ENCODING, *flags)
+    command = (find_ffmpeg(), "-v", "error", *real_time, *_ENCODING, *flags)
     encoder = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL)
     try:
         eventually((folder / "2.ts").exists, within=30, what="the live stream has begun")
