@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, select
+from sqlalchemy import BigInteger, ColumnElement, case, cast, exists, extract, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -17,7 +17,7 @@ from control_plane.auditing import audit
 from control_plane.remembered import Remembered
 from control_plane.scheduling import events
 from control_plane.storage.database import Database
-from control_plane.storage.models import Event, ViewingSession, is_watching
+from control_plane.storage.models import Event, LastSeen, ViewingSession, is_watching
 from control_plane.storage.models_admin import AuditEntry
 from control_plane.ticketing import ticket_counts, tickets
 
@@ -124,8 +124,8 @@ async def viewers_of_a_day(db: AsyncSession, now: datetime, alive_since: datetim
     since = datetime.fromtimestamp((newest - _STEPS) * _STEP_SECONDS, UTC)
     began = await _by_step(db, ViewingSession.started_at, since)
     ended = await _by_step(db, ViewingSession.ended_at, since)
-    silent = ViewingSession.ended_at.is_(None), ViewingSession.last_seen_at <= alive_since
-    ended += await _by_step(db, ViewingSession.last_seen_at, since, *silent)
+    is_live = exists().where(ViewingSession.sid == LastSeen.sid, ViewingSession.ended_at.is_(None))
+    ended += await _by_step(db, LastSeen.at, since, LastSeen.at <= alive_since, is_live)
     points = [(now, await count_watching(db, alive_since))]
     for step in range(newest, newest - _STEPS, -1):
         watching = points[-1][1] + ended[step] - began[step]

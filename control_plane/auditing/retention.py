@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import anyio
-from sqlalchemy import Row, Select, Table, bindparam, delete, select, update
+from sqlalchemy import Row, Select, Table, bindparam, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from control_plane.storage.database import Database
-from control_plane.storage.models import Base, Ticket, ViewingSession
+from control_plane.storage.database import Database, Lock, hold
+from control_plane.storage.models import Base, LastSeen, Ticket, ViewingSession
 from control_plane.storage.models_admin import AdminSession, AuditEntry
 
 SHORTENED_AFTER: Final = timedelta(days=30)
@@ -42,6 +42,7 @@ class _Deletion:
     table: type[Base]
     key: InstrumentedAttribute[Any]
     old: Select[Any]
+    lock: Lock | None = None
 
 
 _ALL_ADDRESSES: Final = (
@@ -120,6 +121,9 @@ def _deletions(now: datetime, before: datetime) -> Iterator[_Deletion]:
     yield _Deletion(entry, entry.id, select(entry.id).where(entry.at < before))
     of_the_past = select(session.sid).join(Ticket, Ticket.id == session.ticket_id).where(Ticket.expires_at < now)
     yield _Deletion(session, session.sid, of_the_past.where(session.started_at < before, session.ended_at < before))
+    seen = LastSeen
+    is_live = exists().where(session.sid == seen.sid, session.ended_at.is_(None))
+    yield _Deletion(seen, seen.sid, select(seen.sid).where(~is_live), Lock.LAST_SEEN)
     signed_in = AdminSession
     yield _Deletion(signed_in, signed_in.id, select(signed_in.id).where(signed_in.expires_at < now))
 
@@ -131,4 +135,6 @@ async def _until_none_is_left(database: Database, deletion: _Deletion, stop: any
         if not keys:
             return
         async with database.write() as db:
+            if deletion.lock:
+                await hold(db, deletion.lock)
             await db.execute(delete(deletion.table).where(deletion.key.in_(keys)))

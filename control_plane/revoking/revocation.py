@@ -23,7 +23,7 @@ from control_plane.revoking import revocation_feed
 from control_plane.scheduling import doors, events
 from control_plane.storage.models import Event, Ticket, ViewingSession
 from control_plane.ticketing import tickets
-from control_plane.viewing.sessions import end_of_session
+from control_plane.viewing import sessions as viewing_sessions
 
 _SHOWN: Final = 10  # ids in a refusal
 
@@ -101,7 +101,7 @@ async def _end(db: AsyncSession, sessions: ColumnElement[bool], reason: Ending, 
     is_live = ViewingSession.ended_at.is_(None)
     held = select(ViewingSession.sid).where(sessions, is_live).order_by(ViewingSession.sid).with_for_update()
     live = (await db.scalars(held)).all()
-    await db.execute(update(ViewingSession).where(sessions, is_live).values(ended_at=now, end_reason=reason.value))
+    await db.execute(update(ViewingSession).where(sessions, is_live).values(viewing_sessions.ended(now, reason)))
     await news.of_sessions(db, Topic.SESSION_ENDED, live, now, reason)
     return len(live)
 
@@ -113,7 +113,7 @@ async def _cut_all(db: AsyncSession, revoked: Sequence[Ticket], now: datetime) -
     mine = session.ticket_id.in_([ticket.id for ticket in revoked])
     newest = select(session.ticket_id, func.max(session.token_expires_at)).where(mine).group_by(session.ticket_id)
     until = dict((await db.execute(newest)).all())
-    over = update(session).where(mine, session.ended_at.is_(None)).values(ended_at=now, end_reason=Ending.REVOKED.value)
+    over = update(session).where(mine, session.ended_at.is_(None)).values(viewing_sessions.ended(now, Ending.REVOKED))
     ended = (await db.execute(over.returning(session.sid, session.ticket_id))).all()
     await news.of_sessions(db, Topic.SESSION_ENDED, [sid for sid, _ in ended], now, Ending.REVOKED)
     counted = Counter(ticket_id for _, ticket_id in ended)
@@ -142,7 +142,7 @@ async def _cut_until_now(db: AsyncSession, sessions: ColumnElement[bool], now: d
     not_before = int(now.timestamp()) + 1
     too_new = await db.scalars(select(ViewingSession).where(sessions, ViewingSession.token_issued_at >= not_before))
     for session in too_new.all():
-        await revocation_feed.append(db, end_of_session(session, now))
+        await revocation_feed.append(db, viewing_sessions.end_of_session(session, now))
     return not_before
 
 

@@ -115,7 +115,7 @@ async def _shorten(db: AsyncSession, event: Event, expiry: datetime, now: dateti
 
 
 async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:
-    over = update(ViewingSession).where(_LIVE, _of_event(event)).values(ended_at=now, end_reason=Ending.EXPIRED.value)
+    over = update(ViewingSession).where(_LIVE, _of_event(event)).values(sessions.ended(now, Ending.EXPIRED))
     ended = (await db.scalars(over.returning(ViewingSession.sid))).all()
     await news.of_sessions(db, Topic.SESSION_ENDED, ended, now, Ending.EXPIRED)
     if ended:

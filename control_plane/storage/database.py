@@ -4,7 +4,8 @@ SQLite runs in WAL mode with synchronous=FULL, so that what was answered 200 sur
 write lock at BEGIN: with a deferred one, concurrent redemptions end in "database is locked".
 
 On PostgreSQL several processes share it. Whoever locks more than one thing does so in this order, so that nobody
-waits for a transaction that waits for it: events, tickets and sessions, each by their id, then the feed.
+waits for a transaction that waits for it: events, tickets and sessions, each by their id, then the feed, and when
+sessions were last seen at the very end.
 """
 
 import secrets
@@ -39,6 +40,7 @@ class Lock(IntEnum):
     EVENT = 7_370_004
     OWNERS = 7_370_005
     WEBHOOKS = 7_370_006
+    LAST_SEEN = 7_370_007
 
 
 class DatabaseUnusable(Exception):

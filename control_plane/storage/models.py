@@ -18,9 +18,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    exists,
+    func,
+    select,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 from control_plane.storage.canonical_code import CanonicalCode
 from control_plane.storage.database import UtcDateTime
@@ -139,6 +142,21 @@ class Ticket(Base):
     )
 
 
+class LastSeen(Base):
+    """When a live session last gave a sign of life. Of one that is over, the row means nothing: see last_seen.py.
+
+    No foreign key: it would be a fifth of what a report costs, and whoever deletes a session would wait for reports.
+    """
+
+    __tablename__ = "last_seen"
+
+    sid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime]
+
+    # Half of a page is room for the next report: PostgreSQL writes it there and leaves the index alone.
+    __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
+
+
 class ViewingSession(Base):
     """One device watching on one ticket. The database holds that a seat has one live session at most."""
 
@@ -147,8 +165,8 @@ class ViewingSession(Base):
     sid: Mapped[str] = mapped_column(String(64), primary_key=True)
     ticket_id: Mapped[str] = mapped_column(ForeignKey("ticket.id"), index=True)
     seat: Mapped[int]
-    started_at: Mapped[datetime]
-    last_seen_at: Mapped[datetime]
+    started_at: Mapped[datetime] = mapped_column()
+    seen_until: Mapped[datetime | None] = mapped_column()  # once it is over
     client_ip: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(400))
     carrier: Mapped[str] = mapped_column(String(16), default="header")
@@ -161,6 +179,15 @@ class ViewingSession(Base):
     token_expires_at: Mapped[int] = mapped_column(BigInteger)
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None] = mapped_column(String(16))
+
+    last_seen_at: Mapped[datetime] = column_property(
+        func.coalesce(
+            seen_until,
+            select(LastSeen.at).where(LastSeen.sid == sid).correlate_except(LastSeen).scalar_subquery(),
+            started_at,
+        ),
+        expire_on_flush=False,
+    )
 
     __table_args__ = (
         Index(
@@ -178,14 +205,15 @@ class ViewingSession(Base):
             sqlite_where=text("ended_at IS NOT NULL"),
             postgresql_where=text("ended_at IS NOT NULL"),
         ),
-        # Of a session the times change every few seconds, which no index knows: there is room beside it for that.
+        # A refresh changes the times of its token, which no index knows: there is room beside it for that.
         {"postgresql_with": {"fillfactor": 70}},
     )
 
 
 def is_watching(alive_since: datetime) -> ColumnElement[bool]:
     """Find the viewing sessions of those who watch now: not ended, and not silent since then."""
-    return and_(ViewingSession.ended_at.is_(None), ViewingSession.last_seen_at > alive_since)
+    is_seen = exists().where(LastSeen.sid == ViewingSession.sid, LastSeen.at > alive_since)
+    return and_(ViewingSession.ended_at.is_(None), is_seen.correlate_except(LastSeen))
 
 
 class TvCode(Base):

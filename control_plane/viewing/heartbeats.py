@@ -20,8 +20,7 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.endings import Ending
 from control_plane.storage.database import Database
 from control_plane.storage.models import Ticket, ViewingSession
-from control_plane.viewing import activity, sessions
-from control_plane.viewing.activity import SignOfLife
+from control_plane.viewing import last_seen, sessions
 
 _BREATH_SECONDS: Final = 0.02  # between two looks: ten thousand players make for fifty a second, not 333
 _WRITE_EVERY_SECONDS: Final = 1.0
@@ -118,8 +117,8 @@ class Heartbeats:
             return
         try:
             async with self._database.write() as db:
-                seen = [SignOfLife(sid, moment, ()) for sid, moment in signs.items()]
-                await activity.note(db, seen, max(signs.values()))
+                seen = {sid: moment.timestamp() for sid, moment in signs.items()}
+                await last_seen.move(db, seen, max(signs.values()))
         except SQLAlchemyError as error:
             self._signs = signs | self._signs
             self._note_failure(error)
@@ -138,8 +137,8 @@ async def _find(db: AsyncSession, sids: Sequence[str]) -> dict[str, _Found]:
     columns = table.sid, table.ended_at, table.end_reason, table.last_seen_at
     for some in _portions(sids):
         rows = await db.execute(select(*columns).where(table.sid.in_(some)))
-        for sid, ended_at, reason, last_seen in rows:
-            found[sid] = _Found((reason or Ending.UNKNOWN) if ended_at else None, last_seen)
+        for sid, ended_at, reason, seen_at in rows:
+            found[sid] = _Found((reason or Ending.UNKNOWN) if ended_at else None, seen_at)
     return found
 
 

@@ -15,7 +15,7 @@ from control_plane.endings import Ending
 from control_plane.revoking import revocation_feed
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
-from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.storage.models import LastSeen, Ticket, ViewingSession
 from control_plane.viewing import sessions, tv_codes
 
 _EVERY_SECONDS: Final = 60
@@ -57,7 +57,7 @@ async def clear_up(database: Database) -> None:
 async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
     """End up to `limit` sessions that nobody will end: past their ticket, or silent for a day. Return how many."""
     is_past = Ticket.expires_at < now - timedelta(seconds=sessions.TOKEN_GRACE_SECONDS)
-    is_silent = ViewingSession.last_seen_at < now - _SILENT_FOR
+    is_silent = ViewingSession.sid.in_(select(LastSeen.sid).where(LastSeen.at < now - _SILENT_FOR))
     query = (
         select(ViewingSession, is_past, Ticket)
         .join(Ticket, Ticket.id == ViewingSession.ticket_id)

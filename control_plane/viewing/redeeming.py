@@ -18,7 +18,7 @@ from control_plane.endings import Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import TakenOverTooOften, TicketInUse
-from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.storage.models import LastSeen, Ticket, ViewingSession
 from control_plane.storage.models_admin import AuditEntry
 from control_plane.storage.together import Together, change_of, columns_of, named, row_of
 from control_plane.ticketing import tickets
@@ -50,7 +50,6 @@ async def begin(db: AsyncSession, attempt: Attempt) -> Grant:
         ticket_id=ticket.id,
         seat=await free_a_seat(db, attempt, live, own),
         started_at=attempt.now,
-        last_seen_at=attempt.now,
         client_ip=device.address,
         user_agent=device.user_agent[: sessions.SHOWN_USER_AGENT],
         carrier="header",
@@ -71,7 +70,8 @@ async def begin(db: AsyncSession, attempt: Attempt) -> Grant:
 
 async def _write(db: AsyncSession, session: ViewingSession, attempt: Attempt, *, is_first: bool) -> None:
     """Write the session, what the ticket's first one changes about it, and the audit entry."""
-    values = dict(named(ViewingSession, columns_of(session)))
+    seen = {"sid": session.sid, "at": attempt.now}
+    values = {**named(ViewingSession, columns_of(session)), **named(LastSeen, seen)}
     if is_first:
         first = {"id": attempt.ticket.id, "redeemed_at": attempt.now, "redeemed_ip": attempt.device.address}
         values |= named(Ticket, first)
@@ -84,7 +84,7 @@ async def _write(db: AsyncSession, session: ViewingSession, attempt: Attempt, *,
 @cache
 def _begun(*, is_first: bool, is_recorded: bool) -> Together:
     first = [change_of(Ticket, "redeemed_at", "redeemed_ip")] if is_first else []
-    return Together(*first, *([row_of(AuditEntry)] if is_recorded else []), row_of(ViewingSession))
+    return Together(*first, *([row_of(AuditEntry)] if is_recorded else []), row_of(LastSeen), row_of(ViewingSession))
 
 
 async def free_a_seat(

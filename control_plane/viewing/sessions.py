@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,10 +30,11 @@ from control_plane.refusals import (
     TokenUnusable,
 )
 from control_plane.revoking import revocation_feed
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.storage.models_admin import AuditEntry
 from control_plane.storage.together import Together, change_of, columns_of, named, row_of
 from control_plane.ticketing import tickets
+from control_plane.viewing import last_seen
 
 TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
 SHOWN_USER_AGENT = 400
@@ -102,7 +103,7 @@ class Attempt:
 
 
 _REFRESHED: Final = Together(
-    change_of(ViewingSession, "last_seen_at", "token_issued_at", "token_expires_at"), row_of(AuditEntry)
+    change_of(ViewingSession, "token_issued_at", "token_expires_at"), last_seen.moved_forward(), row_of(AuditEntry)
 )
 
 
@@ -120,10 +121,10 @@ async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datet
     is_good = claims.iat >= max(ticket.tokens_not_before, event.tokens_not_before)  # a window may be shorter by now
     if is_good and claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
         raise TokenFinal
-    session.last_seen_at = max(session.last_seen_at, now)
     fresh = next_claims(session, ticket, event, rules, now)
     entry = Intent(by, audit.REFRESH).row(session.sid, event.id, ticket.id, now)
-    await _REFRESHED.run(db, {**named(ViewingSession, columns_of(session)), **named(AuditEntry, entry)})
+    seen = named(LastSeen, {"sid": session.sid, "at": now})
+    await _REFRESHED.run(db, {**named(ViewingSession, columns_of(session)), **named(AuditEntry, entry), **seen})
     return Grant(event, ticket, fresh, None)
 
 
@@ -142,13 +143,18 @@ async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _
 
 async def end(db: AsyncSession, session: ViewingSession, reason: Ending, now: datetime, by: Actor = _SYSTEM) -> None:
     """End one live session and tell the edges."""
-    session.ended_at, session.end_reason = now, reason.value
+    session.ended_at, session.end_reason, session.seen_until = now, reason.value, session.last_seen_at
     ticket = await db.get(Ticket, session.ticket_id)
     about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason.value})
     audit.record(db, by, audit.END, now, about)
     await db.flush()
     await news.of_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
     await revocation_feed.append(db, end_of_session(session, now))
+
+
+def ended(now: datetime, reason: Ending) -> dict[str, Any]:
+    """Give what an UPDATE writes into sessions that end: when they were last seen, too, which then stays as it is."""
+    return {"ended_at": now, "end_reason": reason.value, "seen_until": ViewingSession.last_seen_at}
 
 
 def end_of_session(session: ViewingSession, now: datetime) -> Change:

@@ -19,9 +19,9 @@ from control_plane.endings import Ending
 from control_plane.notifying import news
 from control_plane.notifying.outbox import Topic
 from control_plane.refusals import TicketInUse, TokenUnusable
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.ticketing import tickets
-from control_plane.viewing import redeeming, sessions
+from control_plane.viewing import last_seen, redeeming, sessions
 from control_plane.viewing.sessions import Attempt, Device, SeatRules
 
 CARRIER: Final = "path"
@@ -48,11 +48,12 @@ async def link(
     """
     page, ticket, event = await _page(db, claims, now)
     tickets.check_admission(ticket, event, now)
-    page.last_seen_at = max(page.last_seen_at, now)
+    last_seen.note(page, now)
     attempt = Attempt(ticket, event, Device(address, SHOWN_AS), rules, now, takeover=False)
     session = page if own else await _tv_of(db, page) or await _begin(db, attempt, page) or page
-    session.last_seen_at = max(session.last_seen_at, now)
-    return Link(ticket, _claims(session, ticket, event, now), session is page)
+    granted = Link(ticket, _claims(session, ticket, event, now), session is page)
+    await last_seen.move(db, dict.fromkeys((page.sid, session.sid), now.timestamp()), now)
+    return granted
 
 
 async def stop(db: AsyncSession, claims: Claims, address: str, now: datetime) -> bool:
@@ -113,7 +114,7 @@ async def _add(db: AsyncSession, session: ViewingSession) -> ViewingSession | No
     """Keep the session, unless somebody took the seat between our look and now."""
     try:
         async with db.begin_nested():
-            db.add(session)
+            db.add_all([session, LastSeen(sid=session.sid, at=session.started_at)])
     except IntegrityError:
         return None
     await news.of_sessions(db, Topic.SESSION_STARTED, [session.sid], session.started_at)
@@ -126,7 +127,6 @@ def _new_session(attempt: Attempt, page: ViewingSession, seat: int) -> ViewingSe
         ticket_id=attempt.ticket.id,
         seat=seat,
         started_at=attempt.now,
-        last_seen_at=attempt.now,
         client_ip=attempt.device.address,
         user_agent=attempt.device.user_agent,
         carrier=CARRIER,

@@ -17,7 +17,7 @@ from control_plane.endings import Ending
 from control_plane.refusals import TokenUnusable, TvCodeUnusable
 from control_plane.storage.models import Event, Ticket, TvCode, ViewingSession
 from control_plane.ticketing import tickets
-from control_plane.viewing import redeeming, sessions
+from control_plane.viewing import last_seen, redeeming, sessions
 from control_plane.viewing.sessions import Attempt, Device, Grant, SeatRules
 
 LIFE: Final = timedelta(minutes=10)
@@ -82,9 +82,11 @@ async def approve_by_page(
     page, ticket, event = await sessions.locked(db, claims)
     if page.ended_at:
         raise sessions.why_over(page)
-    page.last_seen_at = max(page.last_seen_at, now)
+    last_seen.note(page, now)
     approver = Approver(page.client_ip, page.resume_hash, page)
-    return await _approve(db, user_code, (ticket, event), approver, rules, now)
+    approval = await _approve(db, user_code, (ticket, event), approver, rules, now)
+    await last_seen.move(db, {page.sid: now.timestamp()}, now)
+    return approval
 
 
 async def approve_by_code(  # noqa: PLR0913 - what the phone shows, and how it is judged
@@ -124,8 +126,9 @@ async def _hand_over(db: AsyncSession, session: ViewingSession, tv: Device, rule
     if session.ended_at:
         raise sessions.why_over(session)
     secret = await redeeming.secret_for(db, tv)
-    session.resume_hash, session.last_seen_at = sessions.digest(secret), now
+    session.resume_hash = sessions.digest(secret)
     claims = sessions.next_claims(session, ticket, event, rules, now)
+    await last_seen.move(db, {session.sid: now.timestamp()}, now)
     return Grant(event, ticket, claims, secret)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.endings import Ending
 from control_plane.refusals import NotFound
-from control_plane.storage.models import Event, Ticket, ViewingSession, is_watching
+from control_plane.storage.models import Event, LastSeen, Ticket, ViewingSession, is_watching
 from control_plane.viewing import sessions
 from control_plane.viewing.resuming import Tab
 
@@ -36,8 +36,9 @@ async def page(
         .where(*conditions)
     )
     total = await db.scalar(joined.with_only_columns(func.count()))
-    order = (ViewingSession.last_seen_at.desc(), ViewingSession.sid)
-    rows = await db.execute(joined.order_by(*order).offset(offset).limit(limit))
+    order = (LastSeen.at.desc(), ViewingSession.sid)
+    seen = joined.join(LastSeen, LastSeen.sid == ViewingSession.sid)
+    rows = await db.execute(seen.order_by(*order).offset(offset).limit(limit))
     return [Watcher(*row) for row in rows], total or 0
 
 

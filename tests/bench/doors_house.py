@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
-from control_plane.storage.models import Ticket, ViewingSession, new_id
+from control_plane.storage.models import LastSeen, Ticket, ViewingSession, new_id
 from control_plane.ticketing.codes import new_code
 from tests.support.stack import apart
 from tests.support.tokens import Minter
@@ -38,10 +38,11 @@ class House:
             tickets |= {"created_at": now, "redeemed_at": now, "expires_at": now + timedelta(hours=6)}
             await db.execute(insert(Ticket), [tickets | {"id": id_, "code": code} for id_, code, _ in people])
             issued_at = int(now.timestamp())
-            sessions = {"seat": 0, "started_at": now, "last_seen_at": now, "client_ip": "", "user_agent": ""}
+            sessions = {"seat": 0, "started_at": now, "client_ip": "", "user_agent": ""}
             sessions |= {"carrier": "header", "token_issued_at": issued_at, "token_expires_at": issued_at + 3600}
             rows = [sessions | {"sid": sid, "ticket_id": id_} for id_, _, sid in people]
             await db.execute(insert(ViewingSession), rows)
+            await db.execute(insert(LastSeen), [{"sid": sid, "at": now} for _, _, sid in people])
 
         if people:
             self._do(add)

@@ -9,7 +9,7 @@ from control_plane import dashboard
 from control_plane.auditing import audit
 from control_plane.auditing.actors import Actor
 from control_plane.auditing.audit import About
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models import Event, LastSeen, Ticket, ViewingSession
 from tests.support.api import Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
@@ -97,9 +97,8 @@ async def test_the_last_day_is_told_by_quarters_of_an_hour(plane: ControlPlane) 
             at = NOON - timedelta(minutes=began)
             values = {"seat": 0, "client_ip": "", "user_agent": "", "token_issued_at": 0, "token_expires_at": 0}
             session = ViewingSession(sid=f"s{number}", ticket_id=ticket.id, started_at=at, **values)
-            session.last_seen_at = NOON - timedelta(hours=4 if began == 60 * 6 else 0)
             session.ended_at = None if ended is None else NOON - timedelta(minutes=ended)
-            db.add(session)
+            db.add_all([session, LastSeen(sid=session.sid, at=NOON - timedelta(hours=4 if began == 60 * 6 else 0))])
     async with plane.services.database.read() as db:
         points = await dashboard.viewers_of_a_day(db, NOON, NOON - timedelta(minutes=1))
     by_time = dict(points)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from authz_sidecar.contract.playback_token import PREVIEW_SID, PREVIEW_SUB
-from control_plane.storage.models import ViewingSession
+from control_plane.storage.models import LastSeen
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, older
 
 pytestmark = pytest.mark.anyio
@@ -81,9 +81,9 @@ async def test_who_is_silent_watches_no_more_wherever_it_is_told(
     for viewer, ticket in zip((phone, laptop), await admin.codes(event_id, 2), strict=True):
         await viewer.validate(ticket["code"])
     async with plane.services.database.write() as db:
-        session = await db.get(ViewingSession, claims_of(phone.token).sid)
-        assert session
-        session.last_seen_at -= timedelta(seconds=61)
+        seen = await db.get(LastSeen, claims_of(phone.token).sid)
+        assert seen
+        seen.at -= timedelta(seconds=61)
     assert (await admin.list("/dashboard"))["data"]["watching"] == 1
     assert (await admin.list(f"/events/{event_id}"))["data"]["watching"] == 1
     assert [one["watching"] for one in (await admin.list("/events"))["data"]] == [1]

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from control_plane.endings import MOVED, SENTENCES, Ending
 from control_plane.notifying.outbox import Topic
 from control_plane.schemas import utc_now
-from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.storage.models import LastSeen, Ticket, ViewingSession
 from control_plane.viewing import reaper
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of
 from tests.support.hooks import add_webhook, outbox_of
@@ -57,7 +57,7 @@ async def replaced(scene: Scene) -> None:
 
 async def timeout(scene: Scene) -> None:
     await scene.begin()
-    await scene.change(ViewingSession, last_seen_at=utc_now() - timedelta(hours=25))
+    await scene.change(LastSeen, at=utc_now() - timedelta(hours=25))
     await reaper.clear_up(scene.plane.services.database)
 
 
@@ -104,7 +104,7 @@ async def kicked(scene: Scene) -> None:
 
 async def devices(scene: Scene) -> None:
     await scene.begin(maxDevices=2)
-    await scene.change(ViewingSession, last_seen_at=utc_now() - timedelta(minutes=1))
+    await scene.change(LastSeen, at=utc_now() - timedelta(minutes=1))
     await scene.enter_on_the_laptop()
     path = f"/events/{scene.ticket['eventId']}"
     event = (await scene.admin.list(path))["data"]

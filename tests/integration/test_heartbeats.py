@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.refusals import SessionOver, SessionTakenOver
 from control_plane.schemas import utc_now
-from control_plane.storage.models import ViewingSession
+from control_plane.storage.models import LastSeen, ViewingSession
 from control_plane.viewing import activity
-from control_plane.viewing.activity import SignOfLife
+from control_plane.viewing.activity import Signs
 from control_plane.viewing.heartbeats import Heartbeats
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
@@ -32,7 +32,7 @@ async def watching(plane: ControlPlane, admin: Admin, phone: Viewer, **event: st
     """Begin a session that was last seen long ago."""
     assert (await phone.validate((await admin.ticket(**event))["code"])).status_code == 200
     async with plane.services.database.write() as db:
-        await db.execute(update(ViewingSession).values(last_seen_at=LONG_AGO))
+        await db.execute(update(LastSeen).values(at=LONG_AGO))
     return claims_of(phone.token)
 
 
@@ -67,7 +67,7 @@ async def test_what_the_gate_reports_counts_as_the_sign_of_life_before(
 ) -> None:
     claims = await watching(plane, admin, phone)
     async with plane.services.database.write() as db:
-        await activity.note(db, [SignOfLife(claims.sid or "", utc_now() - timedelta(seconds=7), ())], utc_now())
+        await activity.note(db, Signs([claims.sid or ""], [utc_now().timestamp() - 7], [[]]), utc_now())
     assert 7 <= (await phone.heartbeat()).json()["secondsSilent"] < 60
 
 
@@ -161,13 +161,13 @@ async def test_what_could_not_be_written_is_written_later_and_said_once(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     claims = await watching(plane, admin, phone)
-    view = "CREATE VIEW viewing_session AS SELECT DISTINCT * FROM only_read"
-    await execute(plane, "ALTER TABLE viewing_session RENAME TO only_read", view)
+    view = "CREATE VIEW last_seen AS SELECT DISTINCT * FROM only_read"
+    await execute(plane, "ALTER TABLE last_seen RENAME TO only_read", view)
     with capture_logs() as logs:
         with anyio.fail_after(SOON_SECONDS):
             while not logs:
                 assert (await phone.heartbeat()).status_code == 200
-        await execute(plane, "DROP VIEW viewing_session", "ALTER TABLE only_read RENAME TO viewing_session")
+        await execute(plane, "DROP VIEW last_seen", "ALTER TABLE only_read RENAME TO last_seen")
         await is_seen_again(plane, claims)
     assert [entry["event"] for entry in logs] == ["signs_of_life_not_written"]
 

@@ -242,8 +242,8 @@ def test_one_seat_cannot_have_two_live_sessions(place: Place) -> None:
     [(ticket,)] = place.run("SELECT id FROM ticket")
     at = "'2027-01-15 12:00:00+00:00'"
     session = (
-        "INSERT INTO viewing_session (sid, ticket_id, seat, started_at, last_seen_at, client_ip, user_agent, carrier, "  # noqa: S608
-        f"token_issued_at, token_expires_at, ended_at) VALUES ('%s', '{ticket}', 0, {at}, {at}, '', '', "
+        "INSERT INTO viewing_session (sid, ticket_id, seat, started_at, client_ip, user_agent, carrier, "  # noqa: S608
+        f"token_issued_at, token_expires_at, ended_at) VALUES ('%s', '{ticket}', 0, {at}, '', '', "
         "'header', 0, 0, %s)"
     )
     place.run(session % ("over", at))

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from authz_sidecar.contract.playback_token import verify
 from control_plane.schemas import utc_now
-from control_plane.storage.models import RevocationChange, Ticket, ViewingSession
+from control_plane.storage.models import LastSeen, RevocationChange, Ticket, ViewingSession
 from control_plane.viewing import reaper
 from tests.support.api import Admin, ControlPlane, Viewer
 from tests.support.forging import RING
@@ -36,7 +36,7 @@ async def test_a_session_silent_for_a_day_is_ended_and_its_token_cut(
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
     async with plane.services.database.write() as db:
-        await db.execute(update(ViewingSession).values(last_seen_at=utc_now() - timedelta(hours=25)))
+        await db.execute(update(LastSeen).values(at=utc_now() - timedelta(hours=25)))
     await reaper.clear_up(plane.services.database)
     assert await end_reason(plane, phone.token) == "timeout"
     assert [change["kind"] for change in (await plane.feed())["changes"]] == ["session"]

@@ -13,7 +13,7 @@ from control_plane.auditing.actors import Actor
 from control_plane.auditing.audit import About
 from control_plane.auditing.retention import Retention, shortened
 from control_plane.storage.database import Database
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.storage.models_admin import AdminSession, AdminUser, AuditEntry
 
 pytestmark = pytest.mark.anyio
@@ -61,9 +61,9 @@ async def add_session(database: Database, age: float, *, ended: bool = True, tic
         db.add(ticket)
         await db.flush()
         values = {"seat": 0, "user_agent": "", "token_issued_at": 0, "token_expires_at": 0, "client_ip": "192.0.2.77"}
-        session = ViewingSession(sid=f"of {name}", ticket_id=ticket.id, started_at=at, last_seen_at=at, **values)
+        session = ViewingSession(sid=f"of {name}", ticket_id=ticket.id, started_at=at, **values)
         session.ended_at = at + timedelta(hours=1) if ended else None
-        db.add(session)
+        db.add_all([session, LastSeen(sid=session.sid, at=at)])
 
 
 @pytest.mark.parametrize(

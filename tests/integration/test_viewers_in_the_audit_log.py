@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from control_plane.auditing import audit
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
-from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.storage.models import LastSeen, Ticket
 from control_plane.storage.models_admin import AuditEntry
 from control_plane.viewing import reaper, redeeming, sessions
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, make_settings, older, running
@@ -135,7 +135,7 @@ async def test_a_silent_device_whose_seat_is_claimed_timed_out(
     await phone.validate(code)
     long_ago = utc_now() - timedelta(hours=1)
     async with plane.services.database.write() as db:
-        await db.execute(update(ViewingSession).values(last_seen_at=long_ago))
+        await db.execute(update(LastSeen).values(at=long_ago))
     services = replace(plane.services, rules=replace(plane.services.rules, counting_since=long_ago))
     async with services.database.write() as db:
         await redeeming.redeem(db, code, sessions.Device(LAPTOP, ""), services.rules, utc_now())

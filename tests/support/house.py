@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from authz_sidecar.contract.feed import Change
 from authz_sidecar.contract.playback_token import Claims
@@ -14,7 +14,7 @@ from control_plane.revoking import revocation_feed
 from control_plane.scheduling import event_changes, events
 from control_plane.schemas import EventDraft, EventUpdate
 from control_plane.storage.database import Database
-from control_plane.storage.models import Event, Ticket, ViewingSession
+from control_plane.storage.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.ticketing import tickets
 from control_plane.viewing import redeeming, sessions, tv
 from control_plane.viewing.sessions import Device, Grant, SeatRules
@@ -73,8 +73,7 @@ class House:
     async def beat_all(self, now: datetime) -> None:
         """Note a sign of life of every session that is on."""
         async with self.database.write() as db:
-            for session in await db.scalars(select(ViewingSession).where(ViewingSession.ended_at.is_(None))):
-                session.last_seen_at = now
+            await db.execute(update(LastSeen).values(at=now))
 
     async def release_all(self, now: datetime) -> None:
         async with self.database.write() as db:
