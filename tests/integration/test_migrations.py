@@ -213,6 +213,28 @@ def add_key(place: Place, number: int, name: str, revoked_at: str = "NULL") -> N
     )
 
 
+def test_when_live_sessions_were_last_seen_moves_and_of_the_others_it_stays(place: Place, config: Config) -> None:
+    command.upgrade(config, "0017")
+    place.fill()
+    times = {"live": "12:34:56.789", "over": "13:00:00.000"}
+    for seat, (sid, time) in enumerate(times.items()):
+        ended = "NULL" if sid == "live" else "ended_at"
+        place.run(
+            "INSERT INTO viewing_session (sid, ticket_id, seat, started_at, last_seen_at, client_ip, user_agent, "  # noqa: S608
+            "carrier, token_issued_at, token_expires_at, ended_at) SELECT "
+            f"'{sid}', ticket_id, {seat}, started_at, '2027-01-15 {time}+00:00', '', '', 'header', 0, 0, {ended} "
+            "FROM viewing_session LIMIT 1"
+        )
+    before = place.rows()["viewing_session"]
+    command.upgrade(config, "head")
+    rows = place.rows()
+    assert [row["sid"] for row in rows["last_seen"]] == ["live"]
+    assert {row["sid"] for row in rows["viewing_session"] if row["seen_until"] is None} == {"live"}
+    command.downgrade(config, "0017")
+    by_sid = {row["sid"]: row for row in place.rows()["viewing_session"]}
+    assert by_sid == {row["sid"]: row for row in before}
+
+
 def belongs_to_a_model(_: object, name: str | None, *__: object) -> bool:
     """The index of parts of codes and labels, and the number of tickets, are kept by the database itself."""
     return not (name or "").startswith(("ticket_search", "ticket_tally"))

@@ -1,0 +1,126 @@
+"""When sessions were last seen: written by many at once, kept as it was of a session that is over."""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+import anyio
+import pytest
+from sqlalchemy import select, update
+
+from control_plane.auditing.retention import Retention
+from control_plane.revoking import revocation
+from control_plane.schemas import utc_now
+from control_plane.storage.database import Lock, hold
+from control_plane.storage.models import LastSeen, Ticket, ViewingSession
+from control_plane.viewing import last_seen
+from tests.support.api import Admin, ControlPlane, Viewer, claims_of
+
+pytestmark = pytest.mark.anyio
+LONG_AGO = utc_now() - timedelta(minutes=50)
+SIDS = [f"session-{number:04d}" for number in range(300)]
+
+
+async def move(plane: ControlPlane, *sids: str, by: float = 0) -> None:
+    now = utc_now()
+    async with plane.services.database.write() as db:
+        await last_seen.move(db, dict.fromkeys(sids, now.timestamp() - by), now)
+
+
+async def known(plane: ControlPlane) -> dict[str, datetime]:
+    async with plane.services.database.read() as db:
+        return {sid: at for sid, at in await db.execute(select(LastSeen.sid, LastSeen.at))}  # noqa: C416 - rows are none
+
+
+async def seen(plane: ControlPlane, sid: str) -> datetime | None:
+    async with plane.services.database.read() as db:
+        return await db.scalar(select(ViewingSession.last_seen_at).where(ViewingSession.sid == sid))
+
+
+async def begin(plane: ControlPlane, admin: Admin, phone: Viewer) -> str:
+    """Begin a session that was last seen long ago."""
+    await phone.validate((await admin.ticket())["code"])
+    async with plane.services.database.write() as db:
+        await db.execute(update(LastSeen).values(at=LONG_AGO))
+    return claims_of(phone.token).sid or ""
+
+
+async def test_many_who_write_the_same_rows_in_any_order_do_not_wait_for_each_other_in_a_circle(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    sid = await begin(plane, admin, phone)
+    async with plane.services.database.write() as db:
+        db.add_all(LastSeen(sid=other, at=LONG_AGO) for other in SIDS)
+    refreshed = []
+
+    async def refresh() -> None:
+        refreshed.append((await phone.refresh()).status_code)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(8):
+            order = [*SIDS, sid][:: 1 if number % 2 else -1]
+            tasks.start_soon(partial(move, plane, *order, by=number))
+            tasks.start_soon(refresh)
+    assert set(refreshed) == {200}
+    assert all(at > LONG_AGO for at in (await known(plane)).values())
+
+
+async def test_a_refresh_is_a_sign_of_life_and_moves_nothing_back(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
+    sid, before = await begin(plane, admin, phone), utc_now()
+    assert (await phone.refresh()).status_code == 200
+    assert (await seen(plane, sid) or LONG_AGO) >= before
+    later = utc_now() + timedelta(seconds=30)
+    async with plane.services.database.write() as db:
+        await db.execute(update(LastSeen).values(at=later))
+    assert (await phone.refresh()).status_code == 200
+    assert await seen(plane, sid) == later
+
+
+async def test_while_reports_are_written_nobody_waits_who_begins_or_ends_a_session(
+    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    if plane.services.database.is_sqlite:
+        return  # it has one writer at a time anyway
+    sid = await begin(plane, admin, phone)
+    async with plane.services.database.write() as db:
+        await hold(db, Lock.LAST_SEEN)
+        await db.execute(update(LastSeen).values(at=utc_now()))
+        with anyio.fail_after(10):
+            assert (await laptop.validate((await admin.ticket())["code"])).status_code == 200
+            assert (await phone.release()).status_code == 200
+    assert await seen(plane, sid) == LONG_AGO
+
+
+@pytest.mark.parametrize("how", ["released", "revoked", "deactivated", "several"])
+async def test_of_a_session_that_is_over_it_stays_as_it_was_then(
+    plane: ControlPlane, admin: Admin, phone: Viewer, how: str
+) -> None:
+    sid = await begin(plane, admin, phone)
+    async with plane.services.database.write() as db:
+        [ticket] = await db.scalars(select(Ticket))
+        if how == "revoked":
+            await revocation.revoke(db, ticket.id, utc_now())
+        if how == "several":
+            await revocation.revoke_all(db, [ticket.id], utc_now())
+        if how == "deactivated":
+            await revocation.deactivate(db, ticket.event_id, utc_now())
+    if how == "released":
+        await phone.release()
+    await move(plane, sid)
+    assert await seen(plane, sid) == LONG_AGO
+    happenings = (await admin.list(f"/tokens/{ticket.id}/history"))["data"]["happenings"]
+    [session] = [one["session"] for one in happenings if one["session"]]
+    assert datetime.fromisoformat(session["lastSeenAt"]) == LONG_AGO
+
+
+async def test_rows_of_sessions_that_are_over_or_deleted_are_forgotten(
+    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+) -> None:
+    await begin(plane, admin, phone)
+    live = await begin(plane, admin, laptop)
+    await phone.release()
+    async with plane.services.database.write() as db:
+        db.add(LastSeen(sid="of a session that was deleted", at=LONG_AGO))
+    await Retention(timedelta(days=365)).apply(plane.services.database, utc_now(), anyio.Event())
+    assert set(await known(plane)) == {live}
