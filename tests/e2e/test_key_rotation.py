@@ -82,12 +82,12 @@ def refresh(viewer: Viewer) -> str:
 
 @contextmanager
 def polling(viewer: Viewer) -> Iterator[list[int]]:
-    """Ask for segments without a pause, always with the newest token; give the statuses that came."""
+    """Ask for segments all the time, always with the newest token; give the statuses that came."""
     statuses: list[int] = []
     over = threading.Event()
 
     def poll() -> None:
-        while not over.is_set():
+        while not over.wait(0.01):
             statuses.append(viewer.watch("1.ts").status_code)
 
     thread = threading.Thread(target=poll)
