@@ -34,7 +34,8 @@ from tests.support.stack import apart
 _CONNECTIONS: Final = 16
 _BEATS_AT_ONCE: Final = 32  # what comes in between two looks at the database, when a core is busy with nothing else
 _BEAT_EVERY_SECONDS: Final = 120  # of a page that plays
-_WANTED_VIEWERS: Final = 200_000
+# 200,000 viewers a core, on the machine where 54,000 were counted before: a bare answer took 0.13 ms there.
+_MOST_OF_A_BEAT: Final = 4.6  # bare answers
 # Times a bare answer on PostgreSQL. Before statements were made fewer it was 62, 65 and 696.
 _MOST: Final = {"redemption": 31, "refresh": 32, "report": 70}
 _REPORTED: Final = 1_000  # sessions a report
@@ -130,8 +131,10 @@ async def _measure(bench: Bench, url: str, database: str, count: int) -> None:
     beat = await bench.cost(_shown("/api/playback/heartbeat", tokens), at_once=_BEATS_AT_ONCE)
     _print("heartbeat", database, beat, bare)
     viewers = _BEAT_EVERY_SECONDS * 1000 / beat.both
-    verdict = targets.verdict(f"watching viewers a core, {database}", reached=viewers >= _WANTED_VIEWERS)
-    print(f"| watching viewers a core: {viewers:,.0f} | {database} | | | {_WANTED_VIEWERS:,}, {verdict} |", flush=True)
+    times = beat.both / bare.both
+    verdict = targets.verdict(f"cost of a heartbeat, {database}", reached=times <= _MOST_OF_A_BEAT)
+    figures = f"{times:.1f}, {_MOST_OF_A_BEAT}, {verdict}"
+    print(f"| watching viewers a core: {viewers:,.0f} | {database} | | | {figures} |", flush=True)
 
 
 async def _tickets(url: str, count: int) -> list[str]:
