@@ -5,8 +5,7 @@ reads from the database is the same in all of them.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -53,11 +52,9 @@ class Metrics:
         self._feed_answers.inc()
         self._feed_seconds.observe(seconds)
 
-    @contextmanager
-    def following(self) -> Iterator[None]:
+    def following(self) -> AbstractContextManager[object]:
         """Count a follower of the feed for as long as its question is open."""
-        with self.feed_followers.track_inprogress():
-            yield
+        return self.feed_followers.track_inprogress()
 
 
 class MeasureRequests:

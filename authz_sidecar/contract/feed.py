@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from authz_sidecar.contract.playback_token import LATEST_TIME
@@ -116,6 +117,7 @@ class Cursor:
         return f"{self.epoch}.{self.n}" + (f".{last}" if last else "")
 
     @classmethod
+    @lru_cache(maxsize=64)  # a thousand followers ask from the same place
     def parse(cls, text: str) -> "Cursor | None":
         """Return None for a text that is no cursor: its owner then starts with a snapshot."""
         epoch, _, rest = text.partition(".")
