@@ -9,6 +9,7 @@ from typing import Final
 from control_plane.running.binaries import find_ffmpeg
 from tests.support.waiting import eventually
 
+_FRAMES_PER_SECOND: Final = 10  # seven pages at once show what seven of these draw
 _RECIPE: Final = Path(__file__).parents[2] / "streams/README.md"
 _HLS: Final = (
     "-c:v libx264 -preset ultrafast -g 50 -c:a aac -f hls -hls_time 2 -hls_list_size 10 "
@@ -44,8 +45,10 @@ class Encoder:
 
     def start(self, size: str | None = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        inputs = f"-re -f lavfi -i testsrc2=size={size or self.size}:rate=25 -re -f lavfi -i sine=frequency=440"
-        command = f"exec '{find_ffmpeg()}' -v error {inputs} {_NAMED[self.naming]} -pix_fmt yuv420p stream.m3u8"
+        picture = f"testsrc2=size={size or self.size}:rate={_FRAMES_PER_SECOND}"
+        inputs = f"-re -f lavfi -i {picture} -re -f lavfi -i sine=frequency=440"
+        ours = f"-pix_fmt yuv420p -g {2 * _FRAMES_PER_SECOND}"
+        command = f"exec '{find_ffmpeg()}' -v error {inputs} {_NAMED[self.naming]} {ours} stream.m3u8"
         self._process = subprocess.Popen(["bash", "-c", command], cwd=self.folder, stdin=subprocess.DEVNULL)
 
     def stop(self) -> None:
