@@ -56,11 +56,11 @@ def up(tmp_path: Path) -> Iterator[Up]:
     with running.output.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
-        eventually(lambda: is_healthy(running.url), within=60, what=running.not_ready)
+        eventually(lambda: is_healthy(running.url), within=120, what=running.not_ready)
         yield running
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         leaks.check_home(home, running.output)
 
 

@@ -54,7 +54,7 @@ class Service:
             if self._pipe and self._pipe.stdin:
                 self._pipe.stdin.close()
 
-    def wait_ready(self, within: float = 30.0) -> None:
+    def wait_ready(self, within: float = 90.0) -> None:
         eventually(self._is_ready, within, what=lambda: f"{self.spec.name} printed: {self.printed()}\nIts being ready")
 
     def _is_ready(self) -> bool:
