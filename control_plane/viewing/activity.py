@@ -26,9 +26,9 @@ _NAMES: Final = re.compile(rf"(?:{NAME.pattern}\n)*")
 
 
 class Signs(NamedTuple):
-    """Sessions, when each was last allowed something, and by whom: hashes of clients, which mean nothing here.
+    """What a report says of each session: its id, when it was last allowed something, and the clients that used it.
 
-    In columns, which take half the time of rows. Moments are seconds since 1970.
+    Three columns of the same length, since rows take twice the time. Times are seconds since 1970; clients are hashes.
     """
 
     sids: list[str]
