@@ -4,6 +4,8 @@
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
+# Modules are compiled once, not by each of the many processes of a run.
+unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header pyproject.toml --extra control-plane --extra binaries
 

@@ -8,6 +8,8 @@ import hypothesis
 import pytest
 
 from tests.support.postgres import Postgres, running_postgres
+from tests.support.stack import Service
+from tests.support.statements import compile_once
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -15,6 +17,9 @@ hypothesis.settings.load_profile("patient")
 
 # Each HTTP client reads all certificates of the machine, 40 ms of processor time. Tests make thousands of clients.
 httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
+
+Service.forks = True
+compile_once()
 
 
 @pytest.fixture

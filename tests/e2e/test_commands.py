@@ -1,21 +1,18 @@
 """Commands beside a running service: what they change is in force at the gate at once."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support import forks
 from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 pytestmark = ON_BOTH_DATABASES
-
-STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,7 @@ def viewers(gate: StackUnderTest, organiser: Organiser, recording: str) -> Itera
 
 
 def streamgate(gate: StackUnderTest, *arguments: object) -> str:
-    done = subprocess.run(
-        [*STREAMGATE, *map(str, arguments), "--home", str(gate.home)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = forks.streamgate(*arguments, "--home", gate.home)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

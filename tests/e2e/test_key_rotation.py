@@ -1,8 +1,6 @@
 """Keys are changed while people watch: real processes, `streamgate key rotate` as an operator types it."""
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +10,12 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.support import forks
 from tests.support.key_sets import ed25519_key, public, write_keys, write_text
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import StackUnderTest
 from tests.support.streams import make_folder
 from tests.support.waiting import eventually, stays
-
-STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")
 
 
 @pytest.fixture
@@ -52,13 +49,8 @@ def new_viewer(own_gate: StackUnderTest) -> Iterator[Callable[[], Viewer]]:
 
 
 def key(home: Path, command: str, *options: str) -> Any:
-    done = subprocess.run(
-        [*STREAMGATE, "key", command, "--home", str(home), *options],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = forks.streamgate("key", command, "--home", home, *options)
+    done.check_returncode()
     return json.loads(done.stdout)
 
 
@@ -162,11 +154,8 @@ def test_an_edge_with_public_keys_serves_and_a_control_plane_with_them_does_not_
     assert {viewer.watch("1.ts").status_code for _ in range(6)} == {200}
 
     own_gate.control_plane.kill()
-    refused = subprocess.run(
-        own_gate.control_plane.spec.argv,
-        env={**own_gate.control_plane.spec.env, "PLAYBACK_KEYS_FILE": str(exported)},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    spec = own_gate.control_plane.spec
+    refused = forks.run(*spec.argv[2:], env={**spec.env, "PLAYBACK_KEYS_FILE": str(exported)})
     assert refused.returncode == 1
     sentence = "PLAYBACK_KEYS_FILE: the first key is public and can verify playback tokens, not sign them."
     assert refused.stderr.strip() == sentence

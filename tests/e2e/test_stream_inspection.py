@@ -1,8 +1,6 @@
 """Test-stream through real nginx: what the gate would refuse is found, and everything that is wrong is told at once."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from shutil import copyfile
 from typing import Any
@@ -10,12 +8,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support import forks
 from tests.support.people import Organiser
 from tests.support.screen import Device
 from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
-DOCTOR = (sys.executable, "-c", "from control_plane.cli import main; main()", "doctor", "--json", "--home")
 VARIANT = "#EXT-X-STREAM-INF:BANDWIDTH=500000\n"
 HEADING = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
 END = "#EXT-X-ENDLIST\n"
@@ -66,7 +64,7 @@ def test_the_whole_tree_is_read_through_the_gate(api: httpx2.Client, crooked: st
 
 
 def test_the_doctor_finds_the_same_while_the_service_is_up(gate: StackUnderTest, crooked: str) -> None:
-    said = subprocess.run([*DOCTOR, gate.home], capture_output=True, text=True, check=False, timeout=120)
+    said = forks.streamgate("doctor", "--json", "--home", gate.home, within=120)
     assert said.returncode == 1, said.stderr
     about = [finding for finding in json.loads(said.stdout)["data"] if finding["about"] == f"stream {crooked}"]
     assert {finding["what"].partition(".")[0] for finding in about} >= {"gone", "empty", "segment 1", "enc"}

@@ -29,8 +29,7 @@ async def test_a_task_that_crashes_ends_the_process_with_a_word(sqlite_url: str,
                 database.execute(DAMAGED)
             process = plane.service._process
             assert process
-            await anyio.to_thread.run_sync(lambda: process.wait(timeout=15))
-            assert process.returncode == 1
+            assert await anyio.to_thread.run_sync(lambda: process.wait(timeout=15)) == 1
         printed = plane.service.printed()
     [crash] = [line for line in printed.splitlines() if "task_crashed" in line]
     assert '"error": "ValueError' in crash

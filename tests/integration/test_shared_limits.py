@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,6 +23,7 @@ from control_plane.refusals import Refusal, TooManyAttempts
 from tests.support import leaks
 from tests.support.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
 from tests.support.forging import SECRET
+from tests.support.forks import PYTHON, fork
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
 
@@ -49,21 +48,15 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 def plane(folder: Path, name: str, **settings: str) -> Iterator[Callable[[], httpx2.AsyncClient]]:
     """Run `python -m control_plane` on a socket; give what opens a device at it. End it by its process id."""
     path, log = folder / f"{name}.sock", folder / f"{name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "control_plane", "--uds", str(path)],
-            env={"PATH": os.environ["PATH"]} | settings,
-            stdout=output,
-            stderr=output,
-            cwd=Path(__file__).parents[2],
-        )
+    argv = (*PYTHON, "control_plane", "--uds", str(path))
+    process = fork(argv, {"PATH": os.environ["PATH"]} | settings, log)
     try:
         eventually(lambda: process.poll() is not None or listens(path), within=30)
         assert process.poll() is None, log.read_text()
         yield lambda: device(path)
         assert "Traceback" not in log.read_text(), log.read_text()
     finally:
-        process.send_signal(signal.SIGTERM)
+        os.kill(process.pid, signal.SIGTERM)
         process.wait(timeout=10)
     leaks.check([log])
 

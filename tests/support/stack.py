@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Final, TypeVar
+from typing import IO, ClassVar, Final, TypeVar
 
 from argon2 import PasswordHasher
 
 from control_plane.running.home import create_home
 from control_plane.running.processes import ProcessSpec, Stack, stack
 from tests.support import leaks
+from tests.support.forks import PYTHON, Fork, fork
 from tests.support.ports import free_port
 from tests.support.sqlite_file import new_database
 from tests.support.waiting import eventually
@@ -38,14 +39,19 @@ class Service:
     nginx is `redacted`: as an operator starts it, through the pipe without which its error log holds secrets.
     """
 
+    forks: ClassVar[bool] = False  # on in tests: processes of Python then start without reading their modules
+
     def __init__(self, spec: ProcessSpec, log: Path, *, redacted: bool = False) -> None:
         self.spec = spec
         self.log = log
         self.redacted = redacted
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Fork | None = None
         self._pipe: subprocess.Popen[bytes] | None = None
 
     def start(self, **env: str) -> None:
+        if self.forks and self.spec.argv[:2] == PYTHON:
+            self._process = fork(self.spec.argv, {**self.spec.env, **env}, self.log)
+            return
         with self.log.open("ab") as log:
             if self.redacted:
                 self._pipe = _started(_REDACT, os.environ, subprocess.PIPE, log)

@@ -1,0 +1,93 @@
+"""Python processes without the seconds of imports: each is forked from one that has read our modules before.
+
+What runs is what `python -m MODULE` runs, in a process of its own with its own environment. Tests of `up` start it as
+people do. A benchmark never preloads, so that its processes own all of their memory.
+"""
+
+import multiprocessing
+import os
+import runpy
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from subprocess import CompletedProcess, TimeoutExpired
+from tempfile import TemporaryDirectory
+
+PYTHON = (sys.executable, "-m")
+_MODULES = ["control_plane.app", "control_plane.cli", "authz_sidecar.app", "authz_sidecar.fast_lane"]
+_MODULES += ["authz_sidecar.serving", "authz_sidecar.origin_fetcher.app", "tests.support.forks"]
+
+
+@dataclass(frozen=True)
+class Fork:
+    """As much of `subprocess.Popen` as a Service needs."""
+
+    argv: Sequence[str]
+    process: ForkServerProcess
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid
+        return self.process.pid
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        """Give its exit code, negative for a signal. Raise TimeoutExpired."""
+        self.process.join(timeout)
+        if self.process.exitcode is None:
+            raise TimeoutExpired(self.argv, timeout)
+        return self.process.exitcode
+
+
+def fork(argv: Sequence[str], env: Mapping[str, str], output: Path, errors: Path | None = None) -> Fork:
+    """Run `python -m MODULE WORDS` in a session of its own; what it prints is added to a file, or to two."""
+    assert argv[:2] == PYTHON, argv
+    process = _server().Process(target=_run, args=(argv[2:], dict(env), (output, errors or output)), daemon=True)
+    process.start()
+    assert process.pid
+    while os.getpgid(process.pid) != process.pid and process.exitcode is None:
+        time.sleep(0)  # a signal to its group must find it
+    return Fork(argv, process)
+
+
+def run(*argv: object, env: Mapping[str, str] = os.environ, within: float = 60) -> CompletedProcess[str]:
+    """Do what `subprocess.run` does with `python -m MODULE WORDS`; give what it printed."""
+    words = (*PYTHON, *map(str, argv))
+    with TemporaryDirectory() as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        code = fork(words, env, output, errors).wait(within)
+        return CompletedProcess(words, code, output.read_text(), errors.read_text())
+
+
+def streamgate(*words: object, within: float = 60) -> CompletedProcess[str]:
+    """Run a command as a shell does, in a process of its own."""
+    return run("control_plane.cli", *words, within=within)
+
+
+@cache
+def _server() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_MODULES)
+    return context
+
+
+def _run(words: Sequence[str], env: Mapping[str, str], printed: tuple[Path, Path]) -> None:
+    os.setsid()
+    for stream, file in enumerate(printed, start=1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), stream)
+    sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    if action := env.get("PYTHONWARNINGS"):
+        assert action == "error", action
+        warnings.simplefilter("error")
+    sys.argv = list(words)
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
