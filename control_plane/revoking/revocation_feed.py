@@ -6,6 +6,7 @@ in commit order also with several writers, and a reader can never pass over one 
 
 import json
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -130,24 +131,31 @@ async def watch(database: Database, stop: anyio.Event) -> None:
     A newest mark that is not there any more tells of a database that was set back, as by a failover that lost commits.
     Never cancel it: a transaction wants to be ended, not dropped.
     """
-    seen, before, pause = "", Cursor("none", 0), _LOOK_EVERY_SECONDS
+    seen, before, looked = "", Cursor("none", 0), 0.0
     while not stop.is_set():
+        pause = _LOOK_SELDOM_SECONDS if database.announcements.hears_others else _LOOK_EVERY_SECONDS
         try:
-            async with database.read() as db:
-                newest, marked = await head(db), await feed_marks.newest(db, await _epoch(db))
-                is_set_back = marked.epoch == before.epoch and await feed_marks.is_elsewhere(db, before)
-            before = marked
-            if is_set_back:
-                await begin_epoch(database, marked.epoch)
-            if newest != seen:
-                database.announcements.wake([TOPIC])
-            seen = newest
-            pause = _LOOK_SELDOM_SECONDS if database.announcements.hears_others else _LOOK_EVERY_SECONDS
+            if await database.may_have_changed() or time.monotonic() - looked > _LOOK_SELDOM_SECONDS:
+                newest, before = await _look(database, before)
+                looked = time.monotonic()
+                if newest != seen:
+                    database.announcements.wake([TOPIC])
+                seen = newest
         except SQLAlchemyError as error:
             log.error("feed_not_watched", error=type(error).__name__)
-            pause = _PAUSE_AFTER_FAILURE_SECONDS
+            looked, pause = 0.0, _PAUSE_AFTER_FAILURE_SECONDS
         with anyio.move_on_after(pause):
             await stop.wait()
+
+
+async def _look(database: Database, before: Cursor) -> tuple[str, Cursor]:
+    """Return the newest change and the newest mark; begin a new epoch when the mark before is gone."""
+    async with database.read() as db:
+        newest, marked = await head(db), await feed_marks.newest(db, await _epoch(db))
+        is_set_back = marked.epoch == before.epoch and await feed_marks.is_elsewhere(db, before)
+    if is_set_back:
+        await begin_epoch(database, marked.epoch)
+    return newest, marked
 
 
 async def forget_expired(db: AsyncSession, now: datetime) -> None:

@@ -71,8 +71,9 @@ def _folders(site: Site) -> list[Path]:
 
 def _stream_root(site: Site) -> str:
     """Without a folder of streams, an empty one stands in: then every file is missing and comes from an origin."""
-    root = f"root {quoted(site.stream_root or site.folder / 'no-streams')};\n"
-    return f"{root}try_files $uri $origin_location;\n" if site.origins else root
+    root = quoted(site.stream_root or site.folder / "no-streams")
+    otherwise = "$origin_location" if site.origins else "=404"
+    return f"root {root};\ntry_files $uri {otherwise};\n"
 
 
 def _link_shipped_files(folder: Path) -> None:

@@ -29,6 +29,7 @@ from control_plane.notifying.interest import INTEREST, Interest
 from control_plane.storage.announcements import ANNOUNCED, CHANNEL, Announcements, Notice
 from control_plane.storage.engines import Purpose, make_engine
 from control_plane.storage.sealing import SEALER, Sealer
+from control_plane.storage.sqlite_changes import SqliteChanges
 
 
 class Lock(IntEnum):
@@ -75,6 +76,7 @@ class Database:
         self._writing_engine = writing.execution_options(sqlite_begin="BEGIN IMMEDIATE")
         # SQLite has one writer at a time anyway; a fair queue in the process beats its busy handler's dice.
         self._writers = anyio.Lock() if self.is_sqlite else None
+        self._changes = SqliteChanges(self.engine) if self.is_sqlite else None
         self.announcements = Announcements()
         self.interest = Interest()
         self.sealer = sealer or Sealer()
@@ -107,6 +109,10 @@ class Database:
     def _queue(self) -> AbstractAsyncContextManager[Any]:
         return self._writers or nullcontext()
 
+    async def may_have_changed(self) -> bool:
+        """Tell whether there may be news since this was asked last: of PostgreSQL nobody can tell without a look."""
+        return await self._changes.any() if self._changes else True
+
     def connections_in_use(self) -> dict[str, int]:
         """Count by purpose; with SQLite both come from one pool."""
         engines = {"read": self.engine} if self.is_sqlite else {"read": self.engine, "write": self._writing_engine}
@@ -118,6 +124,8 @@ class Database:
         return self._writers.statistics().tasks_waiting if self._writers else 0
 
     async def close(self) -> None:
+        if self._changes:
+            await self._changes.close()
         await self.engine.dispose()
         await self._writing_engine.dispose()
 

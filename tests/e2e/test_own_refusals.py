@@ -76,6 +76,7 @@ def test_a_folder_that_is_named_like_a_file_is_not_there(
     answer = raw_request(gate.url, f"/streams/{folder.event_id}/{name}", headers=(f"Authorization: Bearer {good}",))
     assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
     assert json.loads(answer.body) == {"error": "Not found"}
+    assert "location" not in answer.headers
 
 
 def test_a_disk_that_takes_no_more_is_told_in_the_apis_words(gate: StackUnderTest) -> None:

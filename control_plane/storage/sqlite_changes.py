@@ -1,0 +1,52 @@
+"""Whether anybody has written to a SQLite file: one number to read, instead of questions about what there may be.
+
+Manual: https://www.sqlite.org/pragma.html#pragma_data_version
+"""
+
+import sqlite3
+from contextlib import suppress
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+
+class SqliteChanges:
+    """Keeps a connection of its own: the number tells what all others wrote, in this process or another one."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._connection: AsyncConnection | None = None
+        self._seen = 0
+
+    async def any(self) -> bool:
+        """Tell whether there were any since the last look; also when nobody can tell."""
+        before = self._seen
+        try:
+            self._connection = self._connection or await self._connect()
+            self._seen = await self._connection.run_sync(_version)
+        except (SQLAlchemyError, sqlite3.Error):
+            await self.close()
+            return True
+        return self._seen != before
+
+    async def _connect(self) -> AsyncConnection:
+        connection = await self._engine.connect()
+        await connection.run_sync(Connection.detach)  # it is none of those that others wait for
+        return connection
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            with suppress(SQLAlchemyError, sqlite3.Error):
+                await connection.close()
+
+
+def _version(connection: Connection) -> int:
+    cursor = connection.connection.cursor()  # no transaction: it would see one state of the database
+    try:
+        cursor.execute("PRAGMA data_version")
+        [(version,)] = cursor.fetchall()
+    finally:
+        cursor.close()
+    return int(version)
