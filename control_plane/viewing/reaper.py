@@ -19,6 +19,7 @@ from control_plane.storage.models import LastSeen, Ticket, ViewingSession
 from control_plane.viewing import sessions, tv_codes
 
 _EVERY_SECONDS: Final = 60
+_FIRST_AFTER_SECONDS: Final = 10  # whoever has just started has more urgent things to do
 _AT_ONCE: Final = 200  # sessions a transaction: other writers wait for it
 _SILENT_FOR: Final = timedelta(hours=24)
 _CLOCK_MARGIN: Final = timedelta(days=1)  # a clock that is hours ahead from its start must forget nothing that is valid
@@ -26,11 +27,12 @@ log = structlog.get_logger()
 
 
 async def run(database: Database, retention: Retention, stop: anyio.Event) -> None:
-    """Clear up every minute until `stop`. Never cancel it: a transaction wants to be ended, not dropped.
+    """Clear up every minute until `stop`, soon after the start. Never cancel it: a transaction wants to be ended.
 
     By a clock that was set lately nothing is: what was forgotten because of a wrong one would be gone for good.
     """
     clock = SteadyClock()
+    await _wait(_FIRST_AFTER_SECONDS, stop)
     while not stop.is_set():
         if leap := clock.look():
             log.warning("clock_set", seconds=round(leap, 1))
@@ -40,8 +42,12 @@ async def run(database: Database, retention: Retention, stop: anyio.Event) -> No
                 await retention.apply(database, utc_now(), stop)
         except SQLAlchemyError as error:
             log.error("clear_up_failed", error=type(error).__name__)
-        with anyio.move_on_after(_EVERY_SECONDS):
-            await stop.wait()
+        await _wait(_EVERY_SECONDS, stop)
+
+
+async def _wait(seconds: float, stop: anyio.Event) -> None:
+    with anyio.move_on_after(seconds):
+        await stop.wait()
 
 
 async def clear_up(database: Database) -> None:

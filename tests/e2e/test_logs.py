@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from control_plane.running.home import create_home
 from tests.support import leaks
+from tests.support.home import new_home
 from tests.support.people import Organiser, Viewer
 from tests.support.ports import free_port
 from tests.support.raw_http import raw_request
@@ -50,7 +50,7 @@ class Up:
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
     home, port = tmp_path / "home", free_port()
-    create_home(home, ADMIN_PASSWORD, port)
+    new_home(home, ADMIN_PASSWORD, port)
     running = Up(home, f"http://127.0.0.1:{port}", tmp_path / "output.log")
     command: list[str | Path] = [Path(sys.executable).with_name("streamgate"), "up", "--home", home]
     with running.output.open("wb") as output:

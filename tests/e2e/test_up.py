@@ -12,8 +12,9 @@ import httpx2
 import pytest
 from dotenv import dotenv_values
 
-from control_plane.running.home import create_home, public_port, read_environment
+from control_plane.running.home import public_port, read_environment
 from tests.support import leaks
+from tests.support.home import new_home
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -24,7 +25,7 @@ HEEDS_HANG_UPS = "env", "--default-signal=HUP"  # also when the tests themselves
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    create_home(tmp_path / "home", "secret", free_port())
+    new_home(tmp_path / "home", port=free_port())
     return tmp_path / "home"
 
 

@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import select
 
 from control_plane.key_file import rotate
-from control_plane.running.home import create_home, read_environment, settings_file
+from control_plane.running.home import read_environment, settings_file
 from control_plane.running.supervisor import only_one
 from control_plane.storage.database import Database
 from control_plane.storage.models_admin import AdminUser, Webhook
 from control_plane.storage.sealing import Sealer
 from tests.support.backups import lines_of, write_lines
 from tests.support.command import Streamgate
+from tests.support.home import new_home
 from tests.support.rows import but_for_the_restore, contents, fill
 
 
@@ -28,7 +29,7 @@ def streamgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Give a home with a key of its own and rows in every table."""
-    create_home(tmp_path / "home", "secret", 9000)
+    new_home(tmp_path / "home")
     rotate(tmp_path / "home")
     anyio.run(fill, url(tmp_path / "home"))
     return tmp_path / "home"
@@ -118,7 +119,7 @@ def test_of_a_backups_settings_only_ours_are_taken(
 def test_a_backup_never_leads_a_new_home_to_the_database_of_another_one(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path, spelling: str
 ) -> None:
-    create_home(tmp_path / "other", "other", 9001)
+    new_home(tmp_path / "other", "other", 9001)
     (tmp_path / "link").symlink_to(tmp_path / "other")
     before = (tmp_path / "other/streamgate.db").read_bytes()
     path = spelling.format(other=tmp_path / "other", link=tmp_path / "link", home=home)
@@ -135,7 +136,7 @@ def test_a_backup_never_leads_a_new_home_to_the_database_of_another_one(
 def test_a_link_in_the_new_folder_leads_nowhere_else_either(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
-    create_home(tmp_path / "other", "other", 9001)
+    new_home(tmp_path / "other", "other", 9001)
     before = (tmp_path / "other/streamgate.db").read_bytes()
     (tmp_path / "new").mkdir()
     (tmp_path / "new/streamgate.db").symlink_to(tmp_path / "other/streamgate.db")
@@ -149,7 +150,7 @@ def test_a_link_in_the_new_folder_leads_nowhere_else_either(
 def test_the_home_that_a_database_lies_in_must_not_be_up_either(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
-    create_home(tmp_path / "other", "other", 9001)
+    new_home(tmp_path / "other", "other", 9001)
     (tmp_path / "link").symlink_to(home)
     with settings_file(tmp_path / "other").open("a") as settings:
         settings.write(f"DATABASE_URL=sqlite+aiosqlite:///{tmp_path}/link/streamgate.db\n")
@@ -167,7 +168,7 @@ def test_sealed_secrets_need_their_key_and_are_sealed_with_the_new_homes(
     before = secrets_of(home)
     streamgate("backup", file, "--home", home)
     assert not [secret for secret in before if secret in gzip.decompress(file.read_bytes()).decode()]
-    create_home(tmp_path / "other", "other", 9001)
+    new_home(tmp_path / "other", "other", 9001)
     said = streamgate("restore", file, "--home", tmp_path / "other")
     assert (said.code, "sealed with another SECRETS_KEY; nothing was changed" in said.err) == (1, True)
     file.unlink()
@@ -191,7 +192,7 @@ def test_a_home_from_before_gets_a_key_and_its_secrets_are_sealed(streamgate: St
 
 def test_settings_in_use_are_left_alone(streamgate: Streamgate, home: Path, file: Path, tmp_path: Path) -> None:
     streamgate("backup", file, "--home", home, "--with-secrets")
-    create_home(tmp_path / "other", "other", 9001)
+    new_home(tmp_path / "other", "other", 9001)
     before = files(tmp_path / "other")
     said = streamgate("restore", file, "--home", tmp_path / "other", "--json")
     assert json.loads(said.out)["settings"] is False

@@ -10,10 +10,11 @@ from typing import Any
 import anyio
 import pytest
 
-from control_plane.running.home import create_home, read_environment
+from control_plane.running.home import read_environment
 from control_plane.ticketing import ticket_search
 from tests.support.api import UNKNOWN_ID
 from tests.support.command import Streamgate
+from tests.support.home import new_home
 from tests.support.rows import contents
 
 NOW = datetime.now(UTC)
@@ -29,7 +30,7 @@ def streamgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 def home(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a home on each database."""
     monkeypatch.setenv("DATABASE_URL", database_url)
-    create_home(tmp_path / "home", "secret")
+    new_home(tmp_path / "home")
     monkeypatch.delenv("DATABASE_URL")
     return tmp_path / "home"
 
@@ -262,7 +263,7 @@ def test_a_folder_that_is_no_home_is_said_so(streamgate: Streamgate, tmp_path: P
 
 
 def test_an_older_schema_is_said_so(streamgate: Streamgate, tmp_path: Path) -> None:
-    create_home(tmp_path / "home", "secret")
+    new_home(tmp_path / "home")
     with sqlite3.connect(tmp_path / "home" / "streamgate.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()

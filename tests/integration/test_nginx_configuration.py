@@ -15,9 +15,9 @@ import pytest
 
 from authz_sidecar.origin_fetcher.answers import MEDIA_TYPES
 from control_plane.running.binaries import find_nginx
-from control_plane.running.home import create_home
 from control_plane.running.nginx_site import shipped_folder
 from control_plane.running.processes import stack
+from tests.support.home import new_home
 from tests.support.stack import apart
 
 MODES = {
@@ -63,7 +63,7 @@ class Directive:
 
 
 def _made_by_up(home: Path, mode: str) -> Path:
-    apart(lambda: create_home(home, "secret", 9000))
+    apart(lambda: new_home(home))
     with (home / ".env").open("a") as file:
         file.writelines(f"{name}={value}\n" for name, value in MODES[mode].items())
         file.write("CORS_ALLOWED_ORIGIN=https://portal.example\n")

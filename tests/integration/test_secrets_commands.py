@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import typer
 
-from control_plane.running.home import add_setting, create_home
+from control_plane.running.home import add_setting
 from control_plane.storage.sealing import SETTING
 from tests.support.command import Streamgate
+from tests.support.home import new_home
 from tests.support.ports import free_port
 
 HOOK = (
@@ -25,7 +26,7 @@ def streamgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 @pytest.fixture
 def home(tmp_path: Path, streamgate: Streamgate) -> Path:
-    create_home(tmp_path / "home", "secret", free_port())
+    new_home(tmp_path / "home", port=free_port())
     assert streamgate("migrate", "--home", tmp_path / "home").code == 0
     return tmp_path / "home"
 

@@ -9,7 +9,7 @@ from typing import Final
 from control_plane.running.binaries import find_ffmpeg
 from tests.support.waiting import eventually
 
-_FRAMES_PER_SECOND: Final = 10  # seven pages at once show what seven of these draw
+_FRAMES_PER_SECOND: Final = 10  # several pages at once show what as many of these draw
 _RECIPE: Final = Path(__file__).parents[2] / "streams/README.md"
 _HLS: Final = (
     "-c:v libx264 -preset ultrafast -g 50 -c:a aac -f hls -hls_time 2 -hls_list_size 10 "

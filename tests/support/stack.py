@@ -12,12 +12,11 @@ from typing import IO, ClassVar, Final, TypeVar
 
 from argon2 import PasswordHasher
 
-from control_plane.running.home import create_home
 from control_plane.running.processes import ProcessSpec, Stack, stack
 from tests.support import leaks
 from tests.support.forks import PYTHON, Fork, fork
+from tests.support.home import new_home
 from tests.support.ports import free_port
-from tests.support.sqlite_file import new_database
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -134,9 +133,7 @@ class StackUnderTest:
         port: int | None = None,
     ) -> None:
         self.home = home
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        apart(lambda: new_database(home))  # before, so that there is nothing to migrate
-        apart(lambda: create_home(home, ADMIN_PASSWORD, port or free_port()))
+        apart(lambda: new_home(home, ADMIN_PASSWORD, port or free_port()))
         with (home / ".env").open("a") as file:
             file.write(f"ADMIN_PASSWORD_HASH='{_WEAK_HASH}'\n")
             file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from authz_sidecar.settings import SidecarSettings
-from control_plane.running.home import OperatorError, UsageError, create_home
+from control_plane.running.home import OperatorError, UsageError
 from control_plane.running.processes import SIDECAR_SETTINGS, local_url, stack
+from tests.support.home import new_home
 
 SET_FOR_EACH_SIDECAR = {"CONTROL_PLANE_URL", "SIDECAR_STATE_FILE"}
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    create_home(tmp_path / "home", "secret", 9000)
+    new_home(tmp_path / "home")
     return tmp_path / "home"
 
 
@@ -53,7 +54,7 @@ def test_sockets_of_a_long_or_odd_home_lie_in_a_private_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    create_home(tmp_path / folder, "secret", 9000)
+    new_home(tmp_path / folder)
     stack(tmp_path / folder)
     (private,) = tmp_path.glob("streamgate-*")
     assert stat.S_IMODE(private.stat().st_mode) == 0o700

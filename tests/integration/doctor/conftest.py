@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.running.home import create_home
 from tests.support.command import Streamgate
 from tests.support.doctoring import (
     EMPTY_PACKET,
@@ -15,6 +14,7 @@ from tests.support.doctoring import (
     Told,
     add_event,
 )
+from tests.support.home import new_home
 from tests.support.ports import free_port
 
 
@@ -25,8 +25,7 @@ def streamgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    create_home(tmp_path / "home", "secret", free_port())
-    return tmp_path / "home"
+    return new_home(tmp_path / "home", port=free_port())
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.support.api import Admin
 from tests.support.races import statuses
 
 pytestmark = pytest.mark.anyio
-AT_ONCE, RUNS = 8, 5
+AT_ONCE, RUNS = 8, 2
 MOST_WEBHOOKS = 50
 WEBHOOK = {"url": "https://93.184.216.34/", "topics": ["event.live"]}
 
