@@ -62,7 +62,7 @@ async def log_of(plane: ControlPlane) -> list[str]:
 async def test_whoever_follows_hears_every_change_of_ten_busy_admins_once_and_in_order(
     plane: ControlPlane, admin: Admin
 ) -> None:
-    made = await admin.codes(await admin.create_event(), 500)
+    made = await admin.codes(await admin.create_event(), 200)
     cursor, heard = (await plane.feed())["cursor"], list[dict[str, Any]]()
 
     async def revoke(tickets: list[dict[str, Any]]) -> None:
