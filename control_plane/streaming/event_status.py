@@ -144,8 +144,13 @@ def follow(before: Movement | None, media: Media, modified_at: float | None, now
         return Movement(position, now, now, now, now, patience)
     told = modified_at if modified_at is not None else media.written_at
     changed_at = told if told is not None and _is_believed(now - told, patience) else None
-    has_moved = told is not None and position.sequence > 0  # nobody has seen it, but its window has slid
-    return Movement(position, now, now, changed_at, told if has_moved else None, patience)
+    return Movement(position, now, now, changed_at, told if _has_moved(media) else None, patience)
+
+
+def _has_moved(media: Media) -> bool:
+    """Tell whether it must have moved before anybody looked: its window has slid, or it has grown."""
+    has_grown = media.keeps_everything and media.segments > 1 and not media.is_complete
+    return has_grown or media.position.sequence > 0
 
 
 def _is_believed(age: float, patience: float) -> bool:

@@ -1,5 +1,6 @@
 """How an event stands, from its window, its playlist and what looks before have seen."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -127,6 +128,16 @@ def test_a_window_that_has_slid_was_on_before_anybody_looked() -> None:
     at = START.timestamp() + 60
     assert look(None, 3, at + 300, modified_at=at).moved_at == at
     assert look(None, 0, at + 300, modified_at=at).moved_at is None
+
+
+def test_a_playlist_that_keeps_everything_and_has_grown_was_on_before_anybody_looked() -> None:
+    """As after a restart of the control plane, when the encoder had died before."""
+    at = START.timestamp() + 60
+    grown = media_at(0, keeps_everything=True)
+    seen = follow(None, grown, at, at + 300)
+    assert (seen.moved_at, stream_of(grown, seen)) == (at, Stream.PAUSED)
+    for never in (replace(grown, segments=1), replace(grown, is_complete=True)):
+        assert follow(None, never, at, at + 300).moved_at is None
 
 
 def test_a_playlist_that_nobody_dates_is_unknown_until_it_moves_or_stands_for_three_target_durations() -> None:
