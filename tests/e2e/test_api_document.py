@@ -25,9 +25,9 @@ CHECKS: Final = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,negative_data_rejection,allow_header_conformance,ignored_auth"
 )
-# So many cases of each operation. On the second database and with the second credential the same code answers.
+# The first database is asked for all that can be listed, the second one for some of what can be thought of.
 MANY: Final = 3
-FEW: Final = 1
+FEW: Final = 2
 SECONDS: Final = 600
 ROOT: Final = Path(__file__).parents[2]
 FOR_KEYS: Final = {permission.value for permissions in OF_SCOPE.values() for permission in permissions}
@@ -97,7 +97,7 @@ def was_meant(answered: Answered, labels: Iterable[str]) -> None:
 def test_every_operation_answers_as_its_document_says(
     running: StackUnderTest, operations: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    phases = "examples,coverage,fuzzing,stateful"
+    phases = "examples,coverage,stateful"
     answered = run(running, tmp_path, "session", phases, "--max-examples", str(MANY))
     was_meant(answered, operations)
     assert answered[IMPORT].keys() >= {200, 201}
@@ -116,7 +116,7 @@ def test_what_programs_may_do_answers_them_so(
 ) -> None:
     theirs = {label: one["operationId"] for label, one in operations.items() if one.get("x-permission") in FOR_KEYS}
     only = "--include-operation-id-regex", f"^({'|'.join(theirs.values())})$"
-    was_meant(run(running, tmp_path, "apiKey", "examples,fuzzing", "--max-examples", str(FEW), *only), theirs)
+    was_meant(run(running, tmp_path, "apiKey", "examples", *only), theirs)
 
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)

@@ -190,12 +190,19 @@ class Vlc:
         return {name: self._seen(name, process, name in lost) for name, process in running.items()}
 
     def _start(self, name: str, source: Source) -> subprocess.Popen[bytes]:
-        out = ("--sout", "#standard{access=file,mux=ts,dst=-}", "--run-time", "4", "--play-and-exit")
+        out = ("--sout", "#standard{access=file,mux=ts,dst=-}", "--run-time", "20", "--play-and-exit")
         command = ("cvlc", "--no-one-instance", "--no-interact", *out, source.url, "vlc://quit")
         return _start((*_as_nobody(), *command), self._folder / name, HOME="/nonexistent")
 
     def _seen(self, name: str, process: subprocess.Popen[bytes], is_lost: bool) -> Seen:  # noqa: FBT001
-        wait(process, PATIENCE_WITH_THE_LOST if is_lost else PATIENCE)
+        """Real time is long on a busy machine: it may play until it was enough."""
+        patience = PATIENCE_WITH_THE_LOST if is_lost else PATIENCE
+        with suppress(AssertionError):
+            eventually(lambda: process.poll() is not None or self._received(name).is_playing, patience, every=1.0)
+        wait(process, 0)
+        return self._received(name)
+
+    def _received(self, name: str) -> Seen:
         command = (find_ffmpeg(), "-v", "quiet", "-i", "-", *_FRAMES)
         given = _output(self._folder / name)
         counted = subprocess.run(command, input=given, capture_output=True, check=False).stdout
