@@ -44,7 +44,9 @@ class Child:
         finally:
             os.close(writing)
         child = cls(spec, process, run_folder / f"{spec.name}.pid")
-        child._pid_file.write_text(f"{process.pid}\n", encoding="ascii")
+        aside = child._pid_file.with_suffix(".new")  # whoever reads it finds a whole number
+        aside.write_text(f"{process.pid}\n", encoding="ascii")
+        aside.replace(child._pid_file)
         child._reading = asyncio.create_task(child._read(reading, log))
         return child
 
