@@ -131,7 +131,7 @@ async def watch(database: Database, stop: anyio.Event) -> None:
     A newest mark that is not there any more tells of a database that was set back, as by a failover that lost commits.
     Never cancel it: a transaction wants to be ended, not dropped.
     """
-    seen, before, looked = "", Cursor("none", 0), 0.0
+    seen, before, looked = "", Cursor("none", 0), float("-inf")
     while not stop.is_set():
         pause = _LOOK_SELDOM_SECONDS if database.announcements.hears_others else _LOOK_EVERY_SECONDS
         try:
@@ -143,7 +143,7 @@ async def watch(database: Database, stop: anyio.Event) -> None:
                 seen = newest
         except SQLAlchemyError as error:
             log.error("feed_not_watched", error=type(error).__name__)
-            looked, pause = 0.0, _PAUSE_AFTER_FAILURE_SECONDS
+            looked, pause = float("-inf"), _PAUSE_AFTER_FAILURE_SECONDS
         with anyio.move_on_after(pause):
             await stop.wait()
 

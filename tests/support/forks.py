@@ -1,7 +1,7 @@
 """Python processes without the seconds of imports: each is forked from one that has read our modules before.
 
 What runs is what `python -m MODULE` runs, in a process of its own with its own environment. Tests of `up` start it as
-people do. A benchmark never preloads, so that its processes own all of their memory.
+people do. A benchmark never forks, so that its processes own all of their memory.
 """
 
 import multiprocessing
@@ -17,6 +17,8 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 from tempfile import TemporaryDirectory
+
+from tests.support.waiting import eventually
 
 PYTHON = (sys.executable, "-m")
 _MODULES = ["control_plane.app", "control_plane.cli", "authz_sidecar.app", "authz_sidecar.fast_lane"]
@@ -51,10 +53,9 @@ def fork(argv: Sequence[str], env: Mapping[str, str], output: Path, errors: Path
     assert argv[:2] == PYTHON, argv
     process = _server().Process(target=_run, args=(argv[2:], dict(env), (output, errors or output)), daemon=True)
     process.start()
-    assert process.pid
-    while os.getpgid(process.pid) != process.pid and process.exitcode is None:
-        time.sleep(0)  # a signal to its group must find it
-    return Fork(argv, process)
+    running = Fork(argv, process)
+    eventually(lambda: _leads_its_group(running.pid), every=0.001, what="a signal to its group finds it")
+    return running
 
 
 def run(*argv: object, env: Mapping[str, str] = os.environ, within: float = 60) -> CompletedProcess[str]:
@@ -69,6 +70,13 @@ def run(*argv: object, env: Mapping[str, str] = os.environ, within: float = 60) 
 def streamgate(*words: object, within: float = 60) -> CompletedProcess[str]:
     """Run a command as a shell does, in a process of its own."""
     return run("control_plane.cli", *words, within=within)
+
+
+def _leads_its_group(pid: int) -> bool:
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return True  # it has ended already
 
 
 @cache

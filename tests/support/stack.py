@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, ClassVar, Final, TypeVar
 
@@ -108,7 +109,8 @@ class Service:
         if self._process is None:
             return
         if self._process.poll() is None:
-            os.killpg(self._process.pid, number)
+            with suppress(ProcessLookupError):  # it may end by itself in this very moment
+                os.killpg(self._process.pid, number)
         self._process.wait(timeout=20)
         if self._pipe:
             self._pipe.wait(timeout=20)
