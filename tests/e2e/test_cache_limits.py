@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cached import cached_files
 from tests.support.edge import Edge
 from tests.support.origin import Origin
 from tests.support.stack import StackUnderTest
@@ -40,8 +41,8 @@ def start_edge(tmp_path: Path) -> Iterator[StartEdge]:
         origin.stop()
 
 
-def files(edge: Edge) -> list[Path]:
-    return [file for file in (edge.gate.home / "cache" / "segments").rglob("*") if file.is_file()]
+def files(edge: Edge) -> list[bytes]:
+    return cached_files(edge.gate.home, "segments")
 
 
 def test_a_full_cache_drops_what_nobody_asked_for_longest(start_edge: StartEdge) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from tests.support.cached import cached_events
 from tests.support.edge import Edge, edge_of_an_origin
 from tests.support.waiting import eventually
 
@@ -28,10 +29,10 @@ def test_the_purge_empties_one_events_cache_and_no_other(edge: Edge, event: str)
     url, key = f"{edge.gate.url}/admin/cache/{event}", edge.gate.sidecars[0].spec.env["INTERNAL_API_KEY"]
     assert httpx2.delete(url).status_code == 401
     assert httpx2.delete(url, headers={"X-Internal-Api-Key": "wrong"}).status_code == 401
-    assert event in kept(edge)
+    assert event in cached_events(edge.gate.home)
     assert httpx2.delete(url, headers={"X-Internal-Api-Key": key}).status_code == 204
-    assert event not in kept(edge)
-    assert other in kept(edge)
+    assert event not in cached_events(edge.gate.home)
+    assert other in cached_events(edge.gate.home)
     edge.get(event, "1.ts").raise_for_status()
     edge.get(other, "1.ts").raise_for_status()
     assert len(edge.origin.questions(f"/{event}/1.ts")) == 2
@@ -44,15 +45,6 @@ def test_the_purge_empties_one_events_cache_and_no_other(edge: Edge, event: str)
 def test_the_purge_has_no_other_method_and_the_rest_of_admin_is_the_consoles(edge: Edge, method: str) -> None:
     assert httpx2.request(method, f"{edge.gate.url}/admin/cache/{'0' * 8}").status_code == 405
     assert httpx2.get(f"{edge.gate.url}/admin/login").headers["content-type"].startswith("text/html")
-
-
-def kept(edge: Edge) -> set[str]:
-    """Give the events that the cache on disk holds anything of."""
-    found = set()
-    for file in (edge.gate.home / "cache").rglob("*"):
-        if file.is_file():
-            found.add(file.read_bytes().split(b"\nKEY: /", 1)[1][:36].decode())
-    return found
 
 
 def test_health_says_how_much_is_kept(edge: Edge, event: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.support.cached import cached_events
 from tests.support.edge import UNAVAILABLE, Edge
 from tests.support.origin import Origin, Reply
 from tests.support.people import Organiser
@@ -247,19 +248,13 @@ def test_the_purge_empties_the_events_cache_whatever_its_origin(edge: Venue) -> 
         edge.get(event, name).raise_for_status()
         edge.get(other, name).raise_for_status()
     key = {"X-Internal-Api-Key": edge.gate.sidecars[0].spec.env["INTERNAL_API_KEY"]}
-    assert {event, other} <= kept(edge.gate.home)
+    assert {event, other} <= cached_events(edge.gate.home)
     assert httpx2.delete(f"{edge.gate.url}/admin/cache/{event}", headers=key).status_code == 204
-    assert {event, other} & kept(edge.gate.home) == {other}
+    assert {event, other} & cached_events(edge.gate.home) == {other}
     edge.get(event, "1.ts").raise_for_status()
     edge.get(other, "1.ts").raise_for_status()
     assert len(edge.first.questions(f"/{edge.folders[event]}/1.ts")) == 2
     assert len(edge.first.questions(f"/{edge.folders[other]}/1.ts")) == 1
-
-
-def kept(home: Path) -> set[str]:
-    """Give the events that the cache on disk holds anything of."""
-    files = [file.read_bytes() for file in (home / "cache").rglob("*") if file.is_file()]
-    return {content.split(b"\nKEY: /", 1)[1][:36].decode() for content in files}
 
 
 def test_a_sidecar_that_is_restarted_while_the_control_plane_is_away_still_knows(edge: Venue) -> None:

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 OpenDevice = Callable[..., Device]
 INTERRUPTED = "The broadcast has been interrupted. It continues here by itself as soon as it is back."
 WITHIN = 60.0  # on a busy machine
+COUNT_WHAT_IS_SHOWN = """() => {
+    const video = document.querySelector('hls-video');
+    let at = video.currentTime;
+    window.shown = {};
+    setInterval(() => {
+        const moved = video.currentTime - at;
+        at = video.currentTime;
+        if (moved > 0 && moved < 1) window.shown[video.videoWidth] = (window.shown[video.videoWidth] ?? 0) + moved;
+    }, 100);
+}"""
 
 
 @dataclass
@@ -100,6 +110,23 @@ def test_the_picture_comes_back_by_itself_however_the_new_encoder_names_what_it_
         pair.encoder.start(size="640x360")
     for pair in pairs:
         pair.is_live(width=640)
+
+
+def test_nothing_that_was_seen_is_shown_again_when_an_encoder_counts_anew(watched: Callable[..., Watched]) -> None:
+    """Its first window has passed, so that the old numbers and the new ones have nothing in common."""
+    pairs = [watched(naming) for naming in ("again from 0", "time stamps")]
+    for pair in pairs:
+        pair.encoder.has_moved_on()
+        pair.is_live(width=320)
+        pair.encoder.kill()
+    for pair in pairs:
+        pair.says(INTERRUPTED)
+        pair.device.page.evaluate(COUNT_WHAT_IS_SHOWN)
+        pair.encoder.start(size="640x360")
+    for pair in pairs:
+        pair.is_live(width=640)
+        shown = pair.device.page.evaluate("() => window.shown")
+        assert shown.get("320", 0) < 1, f"{pair.encoder.naming}: seconds by width: {shown}"
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,15 @@
 """An origin that does not behave: what it sends is bounded, what it says never speaks for the portal."""
 
 import gzip
-import os
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import httpx2
 import pytest
 
+from tests.support.cached import cached_files
 from tests.support.edge import UNAVAILABLE
 from tests.support.fetching import fetch_together
 from tests.support.runaway import HEAD, RunawayOrigin, says
@@ -100,11 +99,7 @@ class Place:
         return httpx2.get(self.url(name), headers={"Authorization": f"Bearer {self.token}"} | headers, timeout=60)
 
     def cached(self) -> int:
-        return sum(file.stat().st_size for file in files(self.gate.home / "cache"))
-
-
-def files(folder: Path) -> list[Path]:
-    return [Path(base) / name for base, _, names in os.walk(folder) for name in names if (Path(base) / name).is_file()]
+        return sum(len(content) for content in cached_files(self.gate.home))
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """Origins that want a secret header or a signed query: they get it, nobody else, and the operator hears the truth."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.support.cached import cached_files, files_in
 from tests.support.edge import UNAVAILABLE, Edge
 from tests.support.leaks import remember
 from tests.support.origin import Origin, Reply
@@ -68,11 +67,8 @@ def test_what_the_origin_is_shown_stands_nowhere_else(edge: Edge) -> None:
         answer = edge.get(event, name)
         assert SIGNATURE not in f"{answer.headers}{answer.text}"
         assert SECRET not in f"{answer.headers}{answer.text}"
-    home = edge.gate.home
-    for base, _, names in os.walk(home):
-        for file in (Path(base) / name for name in names if name != ".env"):
-            if file.is_file():
-                assert not re.search(f"{SECRET}|{SIGNATURE}".encode(), file.read_bytes()), file
+    for file, content in files_in(edge.gate.home):
+        assert file.name == ".env" or not re.search(f"{SECRET}|{SIGNATURE}".encode(), content), file
     for service in (edge.gate.control_plane, *edge.gate.sidecars, edge.gate.nginx):
         assert SIGNATURE not in "".join(service.spec.env.values()), "nobody gets a secret that is not theirs"
 
@@ -136,7 +132,7 @@ def test_an_events_own_origin_like_mediamtx_plays_once_it_is_shown_its_secret(ve
     queries = {asked.target.partition("?")[2] for asked in venue.first.asked if own in asked.raw}
     assert queries == {"of=this-event", "of=this-event&_HLS_msn=4"}
     assert own.encode() not in (venue.gate.home / "streamgate.db").read_bytes()
-    kept = [file.read_bytes() for file in (venue.gate.home / "cache").rglob("*") if file.is_file()]
+    kept = cached_files(venue.gate.home)
     assert kept
     assert not any(own.encode() in content or b"of=this-event" in content for content in kept)
 

@@ -105,6 +105,23 @@ def test_the_same_code_in_another_tab_says_so_and_offers_to_watch_there(
     assert look_at(device, first).ended()[0] == "replaced"
 
 
+def test_a_tab_that_is_busy_for_seconds_is_waited_for(
+    open_device: OpenDevice, organiser: Organiser, recording: str
+) -> None:
+    [ticket] = organiser.tickets(recording)
+    device = open_device()
+    first = new_tab(device, ticket.code)
+    device.open_tab()
+    device.page.goto(device.url)
+    first.evaluate("""() => { setTimeout(() => {
+        const until = performance.now() + 2000;
+        while (performance.now() < until);
+    }, 0); }""")
+    device.type_code(ticket.code)
+    assert device.message() == "This is already playing in another tab of this browser. You can watch here instead."
+    look_at(device, first).plays()
+
+
 def test_a_tab_that_was_closed_does_not_play_any_more(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import httpx2
 import pytest
 
+from tests.support.cached import cached_files
 from tests.support.edge import UNAVAILABLE, Edge, edge_of_an_origin
 from tests.support.origin import Reply, growing_playlist
 from tests.support.waiting import eventually
@@ -175,7 +176,7 @@ def test_keys_are_asked_for_each_time_and_never_kept(edge: Edge, event: str) -> 
     for _ in range(3):
         assert edge.get(event, "enc.key").headers["cache-control"] == "no-store"
     assert len(edge.origin.questions(f"/{event}/enc.key")) == 3
-    kept = [file.read_bytes() for file in (edge.gate.home / "cache").rglob("*") if file.is_file()]
+    kept = cached_files(edge.gate.home)
     assert not any(b"enc.key" in content for content in kept)
 
 

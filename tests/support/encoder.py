@@ -70,3 +70,13 @@ class Encoder:
 
     def has_begun(self) -> None:
         eventually(lambda: self.segments >= 3, within=40, what=f"the stream with {self.naming} has begun")
+
+    def has_moved_on(self) -> None:
+        """Wait until the oldest segments have left the playlist."""
+        eventually(
+            lambda: re.search(
+                r"^#EXT-X-MEDIA-SEQUENCE:([5-9]|\d\d)$", (self.folder / "stream.m3u8").read_text(), re.MULTILINE
+            ),
+            within=60,
+            what=f"the window of the stream with {self.naming} moves on",
+        )

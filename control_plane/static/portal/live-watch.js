@@ -16,6 +16,8 @@ const SURE_AFTER_TARGETS = 4;
 const SHORTEST_PATIENCE_MS = 4000;
 const RELOADS = 3;
 const SEGMENTS_WITHOUT_PICTURE = 3;
+/** A mirror may be so far behind. */
+const STALE_SEGMENTS = 2;
 
 const number = ({ startSN, endSN, lastPartIndex }) => `${startSN} ${endSN} ${lastPartIndex}`;
 
@@ -29,6 +31,7 @@ class LiveWatch {
   #reloads = 0;
   #losses = 0;
   #loadedBefore = 0;
+  #newest = new Map(); // by level
 
   constructor(context) {
     this.context = context;
@@ -42,10 +45,24 @@ class LiveWatch {
     return count * 1000 * (this.#details?.targetduration ?? 2);
   }
 
-  loaded(details) {
+  loaded(level, details) {
     this.#answeredAt = performance.now();
     this.#losses = 0;
+    if (this.#countsAnew(level, details)) this.#begin();
     if (this.#playlist.note(number(details))) this.#setInterrupted(false);
+  }
+
+  /** An encoder that starts again may number its segments from the beginning. hls.js takes them for those that it has, and shows these again. */
+  #countsAnew(level, { endSN }) {
+    const before = this.#newest.get(level) ?? endSN;
+    this.#newest.set(level, endSN);
+    return before - endSN > (this.context.isInterrupted ? 0 : STALE_SEGMENTS);
+  }
+
+  /** Not in the middle of what hls.js does with the playlist. */
+  #begin() {
+    this.#newest.clear();
+    setTimeout(() => this.context.signal.aborted || this.context.loadAnew());
   }
 
   look() {
@@ -116,6 +133,6 @@ export function watchLive(context) {
   if (!hls) return;
   const watch = new LiveWatch(context);
   context.streamGone = () => watch.gone();
-  hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => watch.loaded(details));
+  hls.on(Hls.Events.LEVEL_LOADED, (_, { level, details }) => watch.loaded(level, details));
   repeat(() => LOOK_EVERY_MS, () => watch.look(), signal);
 }
