@@ -5,8 +5,7 @@ While the control plane is away, what was noted is kept, within bounds, and goes
 """
 
 import hmac
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -26,6 +25,7 @@ _CLIENT_DIGITS: Final = 16
 
 Client = tuple[bytes, bytes]  # address, user agent
 Seen = dict[str, dict[Client, float]]
+Columns = dict[str, list[Any]]  # of a report: what it says of each session, in lists of the same length
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class Activity:
 class Reports(Protocol):
     """The control plane's side of the reports."""
 
-    async def report(self, sessions: list[dict[str, Any]]) -> None:
+    async def report(self, columns: Columns) -> None:
         """Raise ReportRefused, httpx2.HTTPError or OSError."""
 
 
@@ -86,7 +86,7 @@ class Reporter:
         await self._merge(self._activity.take())
         while part := dict(islice(self._pending.items(), _SESSIONS_A_REPORT)):
             try:
-                await self._reports.report([_as_json(sid, *known) for sid, known in part.items()])
+                await self._reports.report(_columns(part))
             except ReportRefused as error:
                 log.error("activity_refused", sessions=len(part), error=str(error))
             for sid in part:
@@ -114,5 +114,10 @@ class Reporter:
         self._is_heard = False
 
 
-def _as_json(sid: str, last_seen: float, clients: Iterable[str]) -> dict[str, Any]:
-    return {"sid": sid, "lastSeen": datetime.fromtimestamp(last_seen, UTC).isoformat(), "clients": sorted(clients)}
+def _columns(part: Mapping[str, tuple[float, Iterable[str]]]) -> Columns:
+    """Say when each session was last seen, in seconds since 1970, and by which clients it is used."""
+    return {
+        "sids": list(part),
+        "lastSeen": [round(seen, 3) for seen, _ in part.values()],
+        "clients": [sorted(clients) for _, clients in part.values()],
+    }

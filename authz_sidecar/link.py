@@ -60,9 +60,9 @@ class ControlPlaneLink:
         following = response.links.get("next", {}).get("url", "")
         return FeedAnswer(response.content, httpx2.URL(following).params.get("cursor"))
 
-    async def report(self, sessions: list[dict[str, Any]]) -> None:
+    async def report(self, columns: dict[str, list[Any]]) -> None:
         """Say which sessions are watching. Raise ReportRefused, httpx2.HTTPError or OSError."""
-        body = {**self._name, "sessions": sessions}
+        body = {**self._name, **columns}
         asked_at = self.clock_check.now()
         response = await self._client.post("/internal/activity", json=body, timeout=_ANSWER_MARGIN_SECONDS)
         self.clock_check.note(response.headers.get("Date"), asked_at)

@@ -26,7 +26,7 @@ from control_plane.state import Services, State, make_services
 from control_plane.storage import listening
 from control_plane.storage.database import Lock, hold
 from control_plane.viewing import reaper
-from control_plane.viewing.activity import MAX_REPORT_BYTES
+from control_plane.viewing.reports import MAX_REPORT_BYTES
 from control_plane.views import (
     admin_pages,
     api_docs,

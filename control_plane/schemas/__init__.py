@@ -269,9 +269,16 @@ def parse_seconds(texts: Sequence[str]) -> list[float]:
     if not all([moment.tzinfo for moment in moments]):  # noqa: C419 - a generator takes three times as long
         raise ValueError("a time without its zone")
     seconds = [moment.timestamp() for moment in moments]
+    check_seconds(seconds)
+    return seconds
+
+
+def check_seconds(seconds: Sequence[float]) -> None:
+    """Raise TypeError unless all are numbers, and ValueError unless they are seconds since 1970, up to 9000."""
+    if {type(each) for each in seconds} - {int, float}:
+        raise TypeError("not a number")
     if seconds and not 0 <= min(seconds) <= max(seconds) <= _LATEST_SECONDS:
         raise ValueError("a time out of range")
-    return seconds
 
 
 def utc_now() -> datetime:

@@ -84,16 +84,17 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Give a session whose reads see one state of the database."""
-        async with AsyncSession(self.engine, expire_on_commit=False, info={SEALER: self.sealer}) as session:
+        async with _closing(AsyncSession(self.engine, expire_on_commit=False, info={SEALER: self.sealer})) as session:
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Give a session whose changes are committed together when the block ends, or not at all."""
         announced: set[str] = set()
-        async with self._queue(), self._writing_session(announced) as session, session.begin():
+        async with self._queue(), _closing(self._writing_session(announced)) as session:
             yield session
             await self._tell_others(session, announced)
+            await session.commit()
         self.announcements.wake(announced)
 
     async def _tell_others(self, session: AsyncSession, topics: Iterable[str]) -> None:
@@ -128,6 +129,19 @@ class Database:
             await self._changes.close()
         await self.engine.dispose()
         await self._writing_engine.dispose()
+
+
+@asynccontextmanager
+async def _closing(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Undo what was not committed, also for who gives up. SQLAlchemy makes a task of it even where nothing is left."""
+    try:
+        yield session
+    finally:
+        if session.in_transaction():
+            with anyio.CancelScope(shield=True):
+                await session.close()
+        else:
+            session.sync_session.close()
 
 
 async def hold(db: AsyncSession, lock: Lock) -> None:

@@ -22,11 +22,10 @@ class Together:
 
     async def run(self, db: AsyncSession, values: Values) -> None:
         """Write with the values that `named` gives, of all tables."""
-        connection = await db.connection()
-        if connection.dialect.name == "postgresql":
-            await self._at_once.run(connection, values)
+        if db.get_bind().dialect.name == "postgresql":
+            await self._at_once.run(db, values)
         else:
-            await run_on_sqlite(connection, self._in_turn, values)
+            await run_on_sqlite(db, self._in_turn, values)
 
 
 def row_of(model: type[DeclarativeBase]) -> Insert:

@@ -14,7 +14,7 @@ from control_plane.refusals import EventUnavailable, NotFound, TicketExpired, Ti
 from control_plane.scheduling.events import ticket_expiry
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Lock, queue_for
-from control_plane.storage.direct import Direct
+from control_plane.storage.direct import Direct, DirectLook
 from control_plane.storage.models import Event, Ticket, ViewingSession, is_watching
 from control_plane.ticketing.codes import canonical, new_code
 
@@ -68,12 +68,14 @@ async def find_by_code(db: AsyncSession, code: str, *, for_update: bool = False)
 
     A code that is nobody's as it was typed is the one ticket's that differs from it in case and look-alikes only. It
     is one question in either case, so the time it takes does not tell which.
-    `for_update` holds both until the transaction ends, as `hold` does.
+    `for_update` holds both until the transaction ends, as `hold` does. What is changed of them is not written by
+    itself.
     """
-    found = await _pair(db, "code", code, for_update=for_update)
+    wanted = {"wanted": code, "canonical": canonical(code)}
+    found = await _look(db, "code", wanted, for_update=for_update)
     if found is None:
         raise UnknownCode
-    return found
+    return found[0], found[1]
 
 
 async def hold(db: AsyncSession, ticket_id: str) -> tuple[Ticket, Event]:
@@ -81,20 +83,23 @@ async def hold(db: AsyncSession, ticket_id: str) -> tuple[Ticket, Event]:
 
     The event comes first, as its own changes reach its tickets; others may hold it in this way at the same time.
     """
-    found = await _pair(db, "id", ticket_id, for_update=True)
-    if found is None:
+    wanted, is_postgresql = {"wanted": ticket_id}, db.get_bind().dialect.name == "postgresql"
+    if is_postgresql:
+        await _event_shared("id").run(db, wanted)
+    query = _query("id", for_update=is_postgresql).execution_options(populate_existing=True)
+    row = (await db.execute(query, wanted)).one_or_none()
+    if row is None:
         raise NotFound
-    return found
+    return row[0], row[1]
 
 
 async def hold_session(db: AsyncSession, sid: str) -> tuple[ViewingSession, Ticket, Event] | None:
-    """Return a session with its ticket and event, and hold them as `hold` does; None where there is no such session."""
-    wanted, query = {"wanted": sid}, _of_session()
-    if db.get_bind().dialect.name == "postgresql":
-        await _locking("sid")[0].run(await db.connection(), wanted)
-        query = _held_session()
-    row = (await db.execute(query, wanted)).one_or_none()
-    return (row[0], row[1], row[2]) if row else None
+    """Return a session with its ticket and event, and hold them as `hold` does; None where there is no such session.
+
+    What is changed of them is not written by itself, and when the session was last seen is left out.
+    """
+    found = await _look(db, "sid", {"wanted": sid}, for_update=True)
+    return (found[2], found[0], found[1]) if found else None
 
 
 async def hold_all(db: AsyncSession, ticket_ids: Collection[str]) -> None:
@@ -106,48 +111,42 @@ async def hold_all(db: AsyncSession, ticket_ids: Collection[str]) -> None:
     await db.execute(live.order_by(session.sid).with_for_update())
 
 
-async def _pair(db: AsyncSession, key: str, value: str, *, for_update: bool) -> tuple[Ticket, Event] | None:
-    wanted = {"wanted": value, "canonical": canonical(value)} if key == "code" else {"wanted": value}
-    query = _joined(key)
-    if for_update and db.get_bind().dialect.name == "postgresql":
-        share, query = _locking(key)
-        await share.run(await db.connection(), wanted)
-    row = (await db.execute(query, wanted)).one_or_none()
-    return (row[0], row[1]) if row else None
+async def _look(db: AsyncSession, key: str, wanted: dict[str, str], *, for_update: bool) -> list[Any] | None:
+    """Give the ticket, its event, and the session where one is wanted."""
+    is_locking = for_update and db.get_bind().dialect.name == "postgresql"
+    if is_locking:
+        await _event_shared(key).run(db, wanted)
+    return await _direct(key, for_update=is_locking).one(db, wanted)
 
 
 # Made once each: a redemption at open doors spends a tenth of its time on making statements.
 @cache
-def _joined(key: str) -> Select[Ticket, Event]:
-    query = select(Ticket, Event).join(Event, Event.id == Ticket.event_id).where(_is_meant(key))
-    return query.execution_options(populate_existing=True)
+def _event_shared(key: str) -> Direct:
+    """Hold the event, so that both can then be read as they are once the ticket is held, too."""
+    of_session = select(ViewingSession.ticket_id).where(ViewingSession.sid == bindparam("wanted")).scalar_subquery()
+    is_meant = Ticket.id == of_session if key == "sid" else _is_meant(key)
+    return Direct(queue_for(Lock.EVENT, select(Ticket.event_id).where(is_meant), shared=True))
 
 
 @cache
-def _locking(key: str) -> tuple[Direct, Select[Ticket, Event]]:
-    """Hold the event, then read both as they are once the ticket is held, too."""
-    share = queue_for(Lock.EVENT, select(Ticket.event_id).where(_is_meant(key)), shared=True)
-    return Direct(share), _joined(key).with_for_update(of=Ticket)
+def _direct(key: str, *, for_update: bool) -> DirectLook:
+    return DirectLook(_query(key, for_update=for_update))
 
 
 @cache
-def _of_session() -> Select[ViewingSession, Ticket, Event]:
-    query = select(ViewingSession, Ticket, Event).join(Ticket, Ticket.id == ViewingSession.ticket_id)
-    query = query.join(Event, Event.id == Ticket.event_id).where(ViewingSession.sid == bindparam("wanted"))
-    return query.execution_options(populate_existing=True)
-
-
-@cache
-def _held_session() -> Select[ViewingSession, Ticket, Event]:
-    return _of_session().with_for_update(of=[Ticket, ViewingSession])  # in this order
+def _query(key: str, *, for_update: bool) -> Select[*tuple[Any, ...]]:
+    pair = select(Ticket, Event).join(Event, Event.id == Ticket.event_id).where(_is_meant(key))
+    if key == "sid":
+        all_three = pair.add_columns(ViewingSession).join(ViewingSession, ViewingSession.ticket_id == Ticket.id)
+        return all_three.with_for_update(of=[Ticket, ViewingSession]) if for_update else all_three  # in this order
+    return pair.with_for_update(of=Ticket) if for_update else pair
 
 
 def _is_meant(key: str) -> ColumnElement[bool]:
     if key == "id":
         return Ticket.id == bindparam("wanted")
     if key == "sid":
-        mine = select(ViewingSession.ticket_id).where(ViewingSession.sid == bindparam("wanted"))
-        return Ticket.id == mine.scalar_subquery()
+        return ViewingSession.sid == bindparam("wanted")
     other = aliased(Ticket)
     alike: Select[Any] = (
         select(literal_column("1")).where(other.canonical == bindparam("canonical")).select_from(other).limit(2)

@@ -49,14 +49,14 @@ async def move(db: AsyncSession, seen: Mapping[str, float], now: datetime) -> No
 
     Sids have no commas. Those that are unknown are passed over.
     """
-    connection, latest = await db.connection(), now.timestamp()
-    if connection.dialect.name == "postgresql":
+    latest = now.timestamp()
+    if db.get_bind().dialect.name == "postgresql":
         times = ",".join([str(int(at * _MICRO + 0.5)) for at in seen.values()])
         values = {"sids": ",".join(seen), "times": f"{{{times}}}", "now": int(latest * _MICRO + 0.5)}
-        await _ON_POSTGRESQL.run(connection, values)
+        await _ON_POSTGRESQL.run(db, values)
     else:
         texts = {sid: sqlite_time(datetime.fromtimestamp(min(at, latest), UTC)) for sid, at in seen.items()}
-        await run_on_sqlite(connection, [_ON_SQLITE], {"seen": json.dumps(texts)})
+        await run_on_sqlite(db, [_ON_SQLITE], {"seen": json.dumps(texts)})
 
 
 def moved_forward() -> Update:

@@ -221,7 +221,6 @@ async def _alone(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Tick
     found = await tickets.hold_session(db, claims.sid or "")
     if found is None:
         raise await why_unknown(db, claims)
-    db.expunge(found[0])
     return found
 
 

@@ -12,7 +12,7 @@ from control_plane.revoking import edges, revocation_feed
 from control_plane.revoking.edges import EdgeState
 from control_plane.schemas import EdgeReceipt, EdgeView, EndedSession, Receipt, SessionQuery, WatcherView, utc_now
 from control_plane.viewing import watching
-from control_plane.viewing.activity import NAME
+from control_plane.viewing.reports import NAME
 from control_plane.viewing.watching import Watcher
 from control_plane.views import answers
 from control_plane.views.answers import Changed, Data, Page

@@ -17,7 +17,7 @@ from control_plane.schemas import utc_now
 from control_plane.state import Request, Services
 from control_plane.streaming import origin_news
 from control_plane.viewing import activity
-from control_plane.viewing.activity import NAME, Signs
+from control_plane.viewing.reports import NAME, Signs, parse_report
 from control_plane.views.requests import services
 
 _READ_AT_ONCE: Final = 128 * 1024  # bytes of a report: a thousand sessions, 2 ms
@@ -73,8 +73,8 @@ async def report_activity(request: Request) -> Response:
 async def _read_report(body: bytes) -> Signs:
     """In a thread where it is long: one of ten thousand sessions would hold up everybody's answers."""
     if len(body) <= _READ_AT_ONCE:
-        return activity.parse_report(body)
-    return await anyio.to_thread.run_sync(activity.parse_report, body)
+        return parse_report(body)
+    return await anyio.to_thread.run_sync(parse_report, body)
 
 
 async def list_origins(request: Request) -> Response:

@@ -12,8 +12,8 @@ from control_plane.refusals import SessionOver, SessionTakenOver
 from control_plane.schemas import utc_now
 from control_plane.storage.models import LastSeen, ViewingSession
 from control_plane.viewing import activity
-from control_plane.viewing.activity import Signs
 from control_plane.viewing.heartbeats import Heartbeats
+from control_plane.viewing.reports import Signs
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
 pytestmark = pytest.mark.anyio

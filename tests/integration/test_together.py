@@ -2,17 +2,18 @@
 
 import traceback
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import func, make_url, select, text
+from sqlalchemy import bindparam, func, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from control_plane.storage.database import Database
-from control_plane.storage.models import RevocationChange, TvCode
-from control_plane.storage.together import Together, change_of, named, row_of
+from control_plane.storage.direct import DirectLook
+from control_plane.storage.models import Event, RevocationChange, TvCode
+from control_plane.storage.together import Together, change_of, columns_of, named, row_of
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
@@ -69,6 +70,41 @@ async def test_rows_that_cannot_be_written_tell_no_value(database: Database) -> 
     with pytest.raises(IntegrityError) as refused:
         await write(database, "NEW", subject)
     assert subject not in "".join(traceback.format_exception(refused.value))
+
+
+async def test_a_row_that_is_looked_at_directly_is_the_one_that_is_stored(database: Database) -> None:
+    query = select(TvCode, Event).join(Event, Event.id == TvCode.sid).where(TvCode.user_code == bindparam("wanted"))
+    event = Event(id="e", title="Ünïcode", description=None, starts_at=NOON, ends_at=NOON + timedelta(hours=1))
+    event.created_at = event.updated_at = NOON + timedelta(microseconds=7)
+    event.is_active, event.tokens_not_before = False, 2**40
+    async with database.write() as db:
+        db.add(event)
+        await db.execute(update(TvCode).values(sid="e"))
+    async with database.read() as db:
+        found = await DirectLook(query).one(db, {"wanted": "OLD"})
+        stored = (await db.execute(query, {"wanted": "OLD"})).one()
+        assert found
+        assert [columns_of(row) for row in found] == [columns_of(row) for row in stored]
+        assert await DirectLook(query).one(db, {"wanted": "NEW"}) is None
+
+
+async def test_what_is_changed_of_a_row_that_was_looked_at_is_not_written(database: Database) -> None:
+    look = DirectLook(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
+    async with database.write() as db:
+        [found] = await look.one(db, {"wanted": "OLD"}) or []
+        found.user_code = "NEW"
+    assert await state(database) == ("OLD", 0)
+
+
+async def test_each_transaction_has_its_own_line(database: Database) -> None:
+    """Also where a session begins a second one: the first line may be somebody else's by now."""
+    look = DirectLook(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
+    async with database.write() as db:
+        await BOTH.run(db, values("NEW", "a"))
+        await db.rollback()
+        assert await look.one(db, {"wanted": "OLD"})
+        await BOTH.run(db, values("NEWER", "a"))
+    assert await state(database) == ("NEWER", 1)
 
 
 async def test_a_connection_that_the_server_has_closed_is_noticed_before_it_is_used(postgres_url: str) -> None:

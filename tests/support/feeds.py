@@ -66,8 +66,8 @@ class GivenReports:
     taken: list[dict[str, Any]] = field(default_factory=list)
     posts: int = 0
 
-    async def report(self, sessions: list[dict[str, Any]]) -> None:
+    async def report(self, columns: dict[str, list[Any]]) -> None:
         self.posts += 1
         if self.failures:
             raise self.failures.pop(0)
-        self.taken += sessions
+        self.taken += [dict(zip(columns, session, strict=True)) for session in zip(*columns.values(), strict=True)]
