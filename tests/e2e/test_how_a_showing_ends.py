@@ -142,7 +142,7 @@ def test_being_offline_is_said_at_once_and_it_goes_on_by_itself(
     device = watch(encoder.folder.name)
     device.plays(within=WITHIN)
     device.context.set_offline(True)
-    eventually(lambda: "You are offline." in device.page.inner_text(".notice-words"), within=2, what="it says so")
+    eventually(lambda: "You are offline." in device.page.inner_text(".notice-words"), within=5, what="it says so")
     stays(lambda: not device.page.is_visible(".trouble"), during=12, every=0.5, what="no other complaint")
     device.context.set_offline(False)
     eventually(lambda: "offline" not in device.page.inner_text(".notice-words"), within=5, what="it says no more")

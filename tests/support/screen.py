@@ -90,7 +90,7 @@ class Device:
         """Wait for the sentence under the code field."""
         return eventually(lambda: self.page.inner_text("#code-message").strip(), what="a message")
 
-    def ended(self, within: float = 10) -> tuple[str, str]:
+    def ended(self, within: float = 20) -> tuple[str, str]:
         """Wait for the overlay; return its reason and its words."""
         overlay = self.page.wait_for_selector("#ended", state="visible", timeout=within * 1000)
         assert overlay

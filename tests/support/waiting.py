@@ -14,7 +14,7 @@ _never = threading.Event()
 
 
 def eventually(
-    look: Callable[[], T], within: float = 10.0, every: float = 0.02, what: str | Callable[[], str] = ""
+    look: Callable[[], T], within: float = 20.0, every: float = 0.02, what: str | Callable[[], str] = ""
 ) -> T:
     """Return the first truthy result of `look`; fail with what was seen last after `within` seconds.
 
