@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from authz_sidecar.contract.settings_errors import sentences
 from control_plane import logs
 from control_plane.app import create_app
+from control_plane.db.database import DatabaseUnusable, upgrade_schema
+from control_plane.db.sealed_columns import seal_all
 from control_plane.settings import Settings
-from control_plane.storage.database import DatabaseUnusable, upgrade_schema
-from control_plane.storage.sealed_columns import seal_all
 
 log = structlog.get_logger()
 KEEP_ALIVE_SECONDS = 75  # longer than nginx keeps its idle connections (60 s), so that nginx is the one to close

@@ -14,30 +14,27 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from control_plane import key_watch
-from control_plane.admins import accounts, setup_link
+from control_plane.accounts import accounts, setup_link
+from control_plane.api import docs as api_docs
+from control_plane.api import internal as internal_api
+from control_plane.api import metrics as numbers
+from control_plane.api.admin_routes import ADMIN_API
+from control_plane.api.feed_lane import FeedLane
+from control_plane.api.viewer_routes import VIEWER_API
 from control_plane.assets import FOLDER, Assets
+from control_plane.console import pages as admin_pages
+from control_plane.db import listening
+from control_plane.db.database import Lock, hold
+from control_plane.lifecycle import event_news, event_trouble, reaper
 from control_plane.metrics import MeasureRequests
-from control_plane.notifying import event_news, event_trouble
-from control_plane.revoking import edges, revocation_feed
+from control_plane.portal import pages as portal
+from control_plane.revocations import edges, revocation_feed
 from control_plane.schemas import utc_now
-from control_plane.security import BodyLimit, NoteProxies, SameOriginOnly, SecurityHeaders
+from control_plane.services import Services, State, make_services
+from control_plane.sessions.reports import MAX_REPORT_BYTES
 from control_plane.settings import Settings
-from control_plane.state import Services, State, make_services
-from control_plane.storage import listening
-from control_plane.storage.database import Lock, hold
-from control_plane.viewing import reaper
-from control_plane.viewing.reports import MAX_REPORT_BYTES
-from control_plane.views import (
-    admin_pages,
-    api_docs,
-    errors,
-    internal_api,
-    numbers,
-    portal,
-)
-from control_plane.views.admin_routes import ADMIN_API
-from control_plane.views.feed_lane import FeedLane
-from control_plane.views.viewer_routes import VIEWER_API
+from control_plane.web import errors
+from control_plane.web.security import BodyLimit, NoteProxies, SameOriginOnly, SecurityHeaders
 
 MAX_BODY_BYTES: Final = 64 * 1024
 log = structlog.get_logger()

@@ -13,13 +13,13 @@ from sqlalchemy import BigInteger, ColumnElement, case, cast, exists, extract, f
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from control_plane.auditing import audit
+from control_plane.access import audit
+from control_plane.db.database import Database
+from control_plane.events import events
+from control_plane.models import Event, LastSeen, ViewingSession, is_watching
+from control_plane.models_admin import AuditEntry
 from control_plane.remembered import Remembered
-from control_plane.scheduling import events
-from control_plane.storage.database import Database
-from control_plane.storage.models import Event, LastSeen, ViewingSession, is_watching
-from control_plane.storage.models_admin import AuditEntry
-from control_plane.ticketing import ticket_counts, tickets
+from control_plane.tickets import ticket_counts, tickets
 
 T = TypeVar("T")
 _STEP_SECONDS: Final = 900

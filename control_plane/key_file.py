@@ -24,7 +24,7 @@ from authz_sidecar.contract.key_set import parse_key_set
 from authz_sidecar.contract.key_source import FILE, SECRET
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.strict_json import parse_object
-from control_plane.running.home import (
+from control_plane.ops.home import (
     OperatorError,
     UsageError,
     add_setting,

@@ -10,8 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
 from authz_sidecar.contract.origin_addresses import Place, read_allowed
-from control_plane.admins.passwords import check_hash
-from control_plane.storage.sealing import Sealer, split_keys
+from control_plane.accounts.passwords import check_hash
+from control_plane.db.sealing import Sealer, split_keys
 from control_plane.web_origins import parse_hosts
 
 _PAGE = re.compile(r"https?://[!-~]+")

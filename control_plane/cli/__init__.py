@@ -26,8 +26,8 @@ app.add_typer(secrets.app, name="secrets")
 def main() -> None:
     try:
         # Here, so that a missing extra is said in a sentence.
-        from control_plane.running.home import OperatorError  # noqa: PLC0415
-        from control_plane.storage.database import DatabaseUnusable  # noqa: PLC0415
+        from control_plane.db.database import DatabaseUnusable  # noqa: PLC0415
+        from control_plane.ops.home import OperatorError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.exit(f"{error.name} is missing: pip install 'streamgate[control-plane]'.")
     try:

@@ -24,7 +24,7 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Write the whole database into one file, also while the service runs. Never overwrites."""
-    from control_plane.backups.backup_home import back_up  # noqa: PLC0415  see control_plane.cli
+    from control_plane.ops.backups.backup_home import back_up  # noqa: PLC0415  see control_plane.cli
     from control_plane.schemas import utc_now  # noqa: PLC0415
 
     ending = back_up(home, file, utc_now(), with_secrets=with_secrets)
@@ -42,7 +42,7 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Make the database what the backup says: all of it or nothing. A new home takes the backup's settings, too."""
-    from control_plane.backups.backup_home import restore as restore_home  # noqa: PLC0415  see control_plane.cli
+    from control_plane.ops.backups.backup_home import restore as restore_home  # noqa: PLC0415  see control_plane.cli
 
     restored = restore_home(home, file, force=force)
     if as_json:

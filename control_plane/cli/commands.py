@@ -16,17 +16,17 @@ from pydantic.alias_generators import to_snake
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from control_plane.auditing import acting
-from control_plane.auditing.acting import Action, Deed
-from control_plane.auditing.actors import Actor
-from control_plane.refusals import FieldRefused, Refusal
-from control_plane.running.home import OperatorError, UsageError, read_environment
+from control_plane.access import audited_change as acting
+from control_plane.access.actors import Actor
+from control_plane.access.audited_change import Action, Deed
+from control_plane.db import schema_versions
+from control_plane.db.database import Database
+from control_plane.db.sealing import SETTING, Sealer, split_keys
+from control_plane.errors import FieldRefused, Refusal
+from control_plane.ops.home import OperatorError, UsageError, read_environment
 from control_plane.schemas import Paging, utc_now
 from control_plane.settings import Settings
-from control_plane.storage import schema_versions
-from control_plane.storage.database import Database
-from control_plane.storage.sealing import SETTING, Sealer, split_keys
-from control_plane.views.answers import Pagination
+from control_plane.web.answers import Pagination
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")

@@ -17,8 +17,8 @@ def doctor(home: HomeOption, *, as_json: JsonOption = False) -> None:
 
     import anyio  # noqa: PLC0415
 
-    from control_plane.doctor import Level, Patient, examine, worst  # noqa: PLC0415
-    from control_plane.running.home import read_environment  # noqa: PLC0415
+    from control_plane.ops.doctor import Level, Patient, examine, worst  # noqa: PLC0415
+    from control_plane.ops.home import read_environment  # noqa: PLC0415
     from control_plane.schemas import utc_now  # noqa: PLC0415
 
     patient = Patient(read_environment(home), home.absolute())

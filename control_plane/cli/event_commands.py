@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from authz_sidecar.contract.origin_addresses import Place, read_allowed
-from control_plane.auditing.acting import Action, Deed
+from control_plane.access.audited_change import Action, Deed
+from control_plane.api.events import Rule, event_view
 from control_plane.cli import commands
-from control_plane.refusals import NotFound
-from control_plane.revoking import revocation, revocation_feed
-from control_plane.running.home import OperatorError, read_environment
-from control_plane.scheduling import doors, event_changes, events
+from control_plane.db.database import Database
+from control_plane.errors import NotFound
+from control_plane.events import doors, events
+from control_plane.lifecycle import event_changes, revocation
+from control_plane.ops.home import OperatorError, read_environment
+from control_plane.revocations import revocation_feed
 from control_plane.schemas import EventDraft, EventView, Paging, utc_now
-from control_plane.storage.database import Database
-from control_plane.views.admin_events import Rule, event_view
-from control_plane.views.answers import Changed, Data, Page
+from control_plane.web.answers import Changed, Data, Page
 
 
 def create(home: Path, **values: object) -> Data[EventView]:

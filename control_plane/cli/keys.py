@@ -23,7 +23,7 @@ def rotate_key(
 ) -> None:
     """Sign with a fresh key from now on, without a restart. Older keys go on verifying until --keep drops them."""
     from control_plane import key_file  # noqa: PLC0415  see main
-    from control_plane.running.home import UsageError  # noqa: PLC0415
+    from control_plane.ops.home import UsageError  # noqa: PLC0415
 
     if algorithm not in {None, *key_file.Algorithm}:
         raise UsageError("--algorithm is HS256 or EdDSA.")

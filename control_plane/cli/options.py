@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from control_plane.views.answers import Pagination
+    from control_plane.web.answers import Pagination
 
 HomeOption = Annotated[Path, typer.Option(help="The folder of settings, database and logs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -7,7 +7,7 @@ import typer
 from control_plane.cli.options import HomeOption, JsonOption, print_json
 
 if TYPE_CHECKING:
-    from control_plane.admins.lost_secrets import Lost
+    from control_plane.accounts.lost_secrets import Lost
 
 app = typer.Typer(no_args_is_help=True, help="The secrets in the database.")
 
@@ -25,12 +25,12 @@ def reset_secrets(
     as_json: JsonOption = False,
 ) -> None:
     """Replace secrets that SECRETS_KEY does not open, because the key that sealed them is lost. The service is down."""
-    from control_plane.admins import lost_secrets  # noqa: PLC0415  see main
-    from control_plane.auditing.acting import Action, Deed  # noqa: PLC0415
-    from control_plane.backups.backup_home import held  # noqa: PLC0415
+    from control_plane.access.audited_change import Action, Deed  # noqa: PLC0415
+    from control_plane.accounts import lost_secrets  # noqa: PLC0415  see main
     from control_plane.cli import commands  # noqa: PLC0415
-    from control_plane.running.home import OperatorError, read_environment  # noqa: PLC0415
-    from control_plane.storage.database import Database  # noqa: PLC0415
+    from control_plane.db.database import Database  # noqa: PLC0415
+    from control_plane.ops.backups.backup_home import held  # noqa: PLC0415
+    from control_plane.ops.home import OperatorError, read_environment  # noqa: PLC0415
 
     async def look(database: Database) -> lost_secrets.Lost:
         async with database.read() as db:

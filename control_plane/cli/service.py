@@ -28,7 +28,7 @@ def init(
     ] = False,
 ) -> None:
     """Make a home: settings with fresh secrets, and an empty database. Never overwrites."""
-    from control_plane.running.home import UsageError, create_home, new_password  # noqa: PLC0415  see main
+    from control_plane.ops.home import UsageError, create_home, new_password  # noqa: PLC0415  see main
 
     if without_password and admin_password is not None:
         raise UsageError("--setup-link makes no account: it does not go with --admin-password.")
@@ -44,7 +44,7 @@ def init(
 def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0.0.1") -> None:
     """Run nginx, the sidecars and the control plane in the foreground, until SIGINT or SIGTERM."""
     from control_plane.cli import setup_commands  # noqa: PLC0415  see main
-    from control_plane.running import nginx_version, processes, supervisor  # noqa: PLC0415  see main
+    from control_plane.ops import nginx_version, processes, supervisor  # noqa: PLC0415  see main
 
     stack = processes.stack(home, sidecars, host)
     warning = nginx_version.finding(stack.nginx.argv[0])
@@ -64,7 +64,7 @@ def demo(
     host: HostOption = "127.0.0.1",
 ) -> None:
     """Show everything: make a home, a recording, a live stream, two events and codes, then run them."""
-    from control_plane.running.demo import run_demo  # noqa: PLC0415  see main
+    from control_plane.ops.demo import run_demo  # noqa: PLC0415  see main
 
     run_demo(home, port, sidecars, host)
 
@@ -76,9 +76,9 @@ def migrate(
     import os  # noqa: PLC0415  see main
 
     from control_plane.cli.commands import sealer  # noqa: PLC0415
-    from control_plane.running.home import OperatorError, ensure_secrets_key  # noqa: PLC0415
-    from control_plane.storage.database import upgrade_schema  # noqa: PLC0415
-    from control_plane.storage.sealed_columns import seal_all  # noqa: PLC0415
+    from control_plane.db.database import upgrade_schema  # noqa: PLC0415
+    from control_plane.db.sealed_columns import seal_all  # noqa: PLC0415
+    from control_plane.ops.home import OperatorError, ensure_secrets_key  # noqa: PLC0415
 
     environment = ensure_secrets_key(home) if home else os.environ
     url = environment.get("DATABASE_URL")
@@ -91,8 +91,8 @@ def migrate(
 
 def hash_password() -> None:
     """Ask for a password, or read one line of standard input, and print its hash for ADMIN_PASSWORD_HASH."""
-    from control_plane.admins.passwords import hash_password as hashed  # noqa: PLC0415
-    from control_plane.running.home import UsageError  # noqa: PLC0415  see main
+    from control_plane.accounts.passwords import hash_password as hashed  # noqa: PLC0415
+    from control_plane.ops.home import UsageError  # noqa: PLC0415  see main
 
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)

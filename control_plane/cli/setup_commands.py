@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from control_plane.admins import setup_link
-from control_plane.auditing.acting import Action, Deed
+from control_plane.access.audited_change import Action, Deed
+from control_plane.accounts import setup_link
 from control_plane.cli import commands
-from control_plane.running.home import public_port, read_environment, setup_link_file
-from control_plane.running.processes import local_url
+from control_plane.ops.home import public_port, read_environment, setup_link_file
+from control_plane.ops.processes import local_url
 from control_plane.schemas import utc_now
 
 

@@ -6,22 +6,23 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.auditing import audit
-from control_plane.auditing.acting import Action, Deed
-from control_plane.auditing.actors import Actor
-from control_plane.auditing.audit import About
+from control_plane.access import audit
+from control_plane.access.actors import Actor
+from control_plane.access.audit import About
+from control_plane.access.audited_change import Action, Deed
+from control_plane.api.tickets import note_on, ticket_view
 from control_plane.cli import commands
-from control_plane.refusals import MalformedRequest, NotFound, UnknownCode
-from control_plane.revoking import revocation, revocation_feed
-from control_plane.scheduling import events
+from control_plane.db.database import Database
+from control_plane.errors import MalformedRequest, NotFound, UnknownCode
+from control_plane.events import events
+from control_plane.lifecycle import revocation
+from control_plane.models import Ticket
+from control_plane.revocations import revocation_feed
 from control_plane.schemas import EVENT_ID_PATTERN, TicketOrder, TicketQuery, TicketView, utc_now
-from control_plane.storage.database import Database
-from control_plane.storage.models import Ticket
-from control_plane.ticketing import ticket_search, tickets
-from control_plane.ticketing.codes import parse_code
-from control_plane.ticketing.tickets import TicketFilter
-from control_plane.views.admin_tickets import note_on, ticket_view
-from control_plane.views.answers import Changed, Data, Searched
+from control_plane.tickets import ticket_search, tickets
+from control_plane.tickets.codes import parse_code
+from control_plane.tickets.tickets import TicketFilter
+from control_plane.web.answers import Changed, Data, Searched
 
 Change = Callable[[AsyncSession, Collection[str], datetime], Awaitable[Sequence[Ticket]]]
 

@@ -29,7 +29,7 @@ def generate_tickets(
 ) -> None:
     """Generate tickets, all of them or none, and print their codes, one per line."""
     from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
-    from control_plane.running.home import UsageError  # noqa: PLC0415
+    from control_plane.ops.home import UsageError  # noqa: PLC0415
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other.")
@@ -95,7 +95,7 @@ def unrevoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonO
 
 def _names(given: list[str]) -> list[str]:
     """Raise UsageError when standard input has none."""
-    from control_plane.running.home import UsageError  # noqa: PLC0415  see control_plane.cli
+    from control_plane.ops.home import UsageError  # noqa: PLC0415  see control_plane.cli
 
     names = [line.strip() for line in sys.stdin if line.strip()] if given == ["-"] else given
     if not names:
@@ -104,7 +104,7 @@ def _names(given: list[str]) -> list[str]:
 
 
 def _print_csv(title: str, views: "list[TicketView]") -> None:
-    from control_plane.ticketing import csv_text  # noqa: PLC0415  see control_plane.cli
+    from control_plane.tickets import csv_text  # noqa: PLC0415  see control_plane.cli
 
     heading = "Code", "Event Title", "Expires At", "Label", "Status"
     rows = [(view.code, title, view.expires_at.isoformat(), view.label, view.status) for view in views]

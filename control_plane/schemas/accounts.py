@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from control_plane.auditing.actors import Role, Scope
+from control_plane.access.actors import Role, Scope
 from control_plane.schemas import Schema, Text
 
 MINIMUM_PASSWORD_LENGTH = 12

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from control_plane.schemas import Schema
-from control_plane.streaming.faults import Reason, Severity
-from control_plane.streaming.outline import Kind
+from control_plane.streams.faults import Reason, Severity
+from control_plane.streams.outline import Kind
 
 
 class RenditionView(Schema):

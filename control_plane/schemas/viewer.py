@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from control_plane.schemas import Schema
-from control_plane.viewing.trouble import Kind
+from control_plane.sessions.trouble import Kind
 
 Code = Annotated[str, Field(description="As it was typed: in groups, in a link, or after a word and a colon, too.")]
 

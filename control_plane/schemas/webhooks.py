@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from control_plane.notifying.outbox import Topic
 from control_plane.schemas import Schema, Text
+from control_plane.webhooks.outbox import Topic
 
 
 class WebhookDraft(Schema):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from control_plane.running.binaries import find_nginx
-from control_plane.running.processes import HttpProbe, ProcessSpec
+from control_plane.ops.binaries import find_nginx
+from control_plane.ops.processes import HttpProbe, ProcessSpec
 from tests.bench import nginx_copies
 from tests.bench.nginx_copies import Change, copy_of
 from tests.support.ports import free_port

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from control_plane.running.processes import HttpProbe
+from control_plane.ops.processes import HttpProbe
 from tests.support.postgres import Postgres
 from tests.support.stack import Service, StackUnderTest
 

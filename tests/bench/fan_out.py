@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from authz_sidecar.contract.feed import Change, Cursor, Kind
-from control_plane.revoking import revocation_feed
-from control_plane.storage.database import Database, upgrade_schema
+from control_plane.db.database import Database, upgrade_schema
+from control_plane.revocations import revocation_feed
 from tests.bench import targets
 from tests.support.api import INTERNAL_KEY
 from tests.support.server import ControlPlaneProcess

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from control_plane.running.processes import HttpProbe
+from control_plane.ops.processes import HttpProbe
 from tests.support.ports import free_port
 from tests.support.stack import Service, StackUnderTest
 

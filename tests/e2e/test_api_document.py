@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from control_plane.auditing.actors import OF_SCOPE
+from control_plane.access.actors import OF_SCOPE
 from tests.support.api_stock import STILL_SIGNED_IN
 from tests.support.stack import StackUnderTest
 

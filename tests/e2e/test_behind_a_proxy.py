@@ -7,7 +7,7 @@ import pytest
 from dotenv import dotenv_values
 from playwright.sync_api import Browser, sync_playwright
 
-from control_plane.doctor import Finding, Level, Patient, proxies
+from control_plane.ops.doctor import Finding, Level, Patient, proxies
 from tests.support.fronts import FORGOTTEN, NAME, Front, fronts
 from tests.support.leaks import remember
 from tests.support.people import Organiser

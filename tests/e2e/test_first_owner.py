@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from control_plane.admins import totp
+from control_plane.accounts import totp
 from control_plane.schemas import utc_now
 from tests.support.screen import Device, new_device
 from tests.support.stack import StackUnderTest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.running.processes import HttpProbe
+from control_plane.ops.processes import HttpProbe
 from tests.support.people import Organiser, Ticket, Viewer
 from tests.support.postgres import Postgres
 from tests.support.stack import Service, StackUnderTest

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from dotenv import dotenv_values
 
-from control_plane.running.home import public_port, read_environment
+from control_plane.ops.home import public_port, read_environment
 from tests.support import leaks
 from tests.support.home import new_home
 from tests.support.ports import free_port

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.streaming.probe import Probe
+from control_plane.streams.probe import Probe
 from tests.support.api import Admin, ControlPlane, Viewer, make_settings, running
 from tests.support.origin import Origin
 from tests.support.probing import reader_of

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.admins import accounts
-from control_plane.views.admin_routes import ADMIN_ENDPOINTS
+from control_plane.accounts import accounts
+from control_plane.api.admin_routes import ADMIN_ENDPOINTS
 from tests.support.api import (
     HASHER,
     PASSWORD,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.backups import backup
+from control_plane.ops.backups import backup
 from tests.support.api import (
     SEALER,
     UNKNOWN_ID,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from control_plane.auditing import audit, audit_trail
-from control_plane.auditing.actors import Actor
-from control_plane.auditing.audit import About
-from control_plane.auditing.audit_trail import AuditFilter
-from control_plane.views.admin_routes import ADMIN_ENDPOINTS
+from control_plane.access import audit, audit_trail
+from control_plane.access.actors import Actor
+from control_plane.access.audit import About
+from control_plane.access.audit_trail import AuditFilter
+from control_plane.api.admin_routes import ADMIN_ENDPOINTS
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio

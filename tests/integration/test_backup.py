@@ -12,12 +12,12 @@ from alembic import command
 from anyio import to_thread
 from sqlalchemy import text
 
-from control_plane.backups import backup, backup_file
-from control_plane.running.home import OperatorError
-from control_plane.scheduling import event_changes
+from control_plane.db.database import Database, _alembic_config, upgrade_schema
+from control_plane.lifecycle import event_changes
+from control_plane.ops.backups import backup, backup_file
+from control_plane.ops.home import OperatorError
 from control_plane.schemas import EventDraft
-from control_plane.storage.database import Database, _alembic_config, upgrade_schema
-from control_plane.ticketing import tickets
+from control_plane.tickets import tickets
 from tests.support.api import SEALER, Admin, ControlPlane, event_body, make_settings, running
 from tests.support.backups import append_change, lines_of
 from tests.support.rows import ROWS, WRITTEN_BY_ITSELF, but_for_the_restore, contents, fill

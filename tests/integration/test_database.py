@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from control_plane.storage.database import Database, Lock, hold
-from control_plane.storage.models_admin import AdminUser
+from control_plane.db.database import Database, Lock, hold
+from control_plane.models_admin import AdminUser
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)

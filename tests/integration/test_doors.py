@@ -7,13 +7,13 @@ from datetime import datetime
 import pytest
 
 from authz_sidecar.contract.playback_token import PREVIEW_SID
-from control_plane.refusals import Conflict, EventUnavailable
-from control_plane.revoking import revocation
-from control_plane.scheduling import deletion, doors, event_changes, events
+from control_plane.api.events import Rule
+from control_plane.db.database import Database
+from control_plane.errors import Conflict, EventUnavailable
+from control_plane.events import doors, events
+from control_plane.lifecycle import deletion, event_changes, revocation
 from control_plane.schemas import EventDraft
-from control_plane.storage.database import Database
-from control_plane.streaming import preview
-from control_plane.views.admin_events import Rule
+from control_plane.streams import preview
 from tests.support.house import NOON, PHONE, House, after, new_house
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from authz_sidecar.contract.playback_token import PREVIEW_SID, PREVIEW_SUB
-from control_plane.storage.models import LastSeen
+from control_plane.models import LastSeen
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, older
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from control_plane.running.home import read_environment
-from control_plane.ticketing import ticket_search
+from control_plane.ops.home import read_environment
+from control_plane.tickets import ticket_search
 from tests.support.api import UNKNOWN_ID
 from tests.support.command import Streamgate
 from tests.support.home import new_home

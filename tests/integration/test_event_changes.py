@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from control_plane.refusals import Conflict, SessionOver, TicketExpired, TicketInUse, TokenFinal
-from control_plane.revoking import revocation
-from control_plane.scheduling import events
-from control_plane.storage.database import Database
-from control_plane.viewing.sessions import Grant
+from control_plane.db.database import Database
+from control_plane.errors import Conflict, SessionOver, TicketExpired, TicketInUse, TokenFinal
+from control_plane.events import events
+from control_plane.lifecycle import revocation
+from control_plane.sessions.sessions import Grant
 from tests.support.beating import beat
 from tests.support.house import LAPTOP, NOON, PHONE, TABLET, House, after, new_house
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from control_plane.notifying.event_news import look_around
-from control_plane.notifying.outbox import Topic
-from control_plane.revoking import revocation
+from control_plane.db.database import Database
+from control_plane.lifecycle import revocation
+from control_plane.lifecycle.event_news import look_around
+from control_plane.models import Event
 from control_plane.schemas import utc_now
-from control_plane.storage.database import Database
-from control_plane.storage.models import Event
-from control_plane.streaming.probe import Probe
+from control_plane.streams.probe import Probe
+from control_plane.webhooks.outbox import Topic
 from tests.support.api import SEALER
 from tests.support.hooks import add_event, add_webhook, outbox_of
 from tests.support.origin import Origin

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from control_plane.notifying import event_trouble
-from control_plane.notifying.outbox import Topic
+from control_plane.db.database import Database
+from control_plane.lifecycle import event_trouble
+from control_plane.models import Event
+from control_plane.models_admin import EventTrouble
 from control_plane.schemas import utc_now
-from control_plane.storage.database import Database
-from control_plane.storage.models import Event
-from control_plane.storage.models_admin import EventTrouble
-from control_plane.streaming.probe import Probe
-from control_plane.streaming.stream_watch import StreamWatch
-from control_plane.viewing.trouble import Kind, Trouble, TroubleReports
+from control_plane.sessions.trouble import Kind, Trouble, TroubleReports
+from control_plane.streams.probe import Probe
+from control_plane.streams.stream_watch import StreamWatch
+from control_plane.webhooks.outbox import Topic
 from tests.support.api import SEALER, Admin, ControlPlane
 from tests.support.hooks import add_event, add_webhook, outbox_of
 from tests.support.origin import Origin, Reply

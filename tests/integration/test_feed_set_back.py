@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind, parse_page
-from control_plane.revoking import revocation_feed
-from control_plane.storage.database import Database
+from control_plane.db.database import Database
+from control_plane.revocations import revocation_feed
 from tests.support.api import Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio

@@ -8,12 +8,12 @@ from sqlalchemy import select, text, update
 from structlog.testing import capture_logs
 
 from authz_sidecar.contract.playback_token import Claims
-from control_plane.refusals import SessionOver, SessionTakenOver
+from control_plane.errors import SessionOver, SessionTakenOver
+from control_plane.models import LastSeen, ViewingSession
 from control_plane.schemas import utc_now
-from control_plane.storage.models import LastSeen, ViewingSession
-from control_plane.viewing import activity
-from control_plane.viewing.heartbeats import Heartbeats
-from control_plane.viewing.reports import Signs
+from control_plane.sessions import activity
+from control_plane.sessions.heartbeats import Heartbeats
+from control_plane.sessions.reports import Signs
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
 pytestmark = pytest.mark.anyio

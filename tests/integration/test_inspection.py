@@ -7,13 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from control_plane.running.binaries import find_ffmpeg
+from control_plane.models import Event, new_id
+from control_plane.ops.binaries import find_ffmpeg
 from control_plane.schemas import utc_now
-from control_plane.storage.models import Event, new_id
-from control_plane.streaming.event_status import Stream
-from control_plane.streaming.faults import Reason, Severity
-from control_plane.streaming.inspection import Inspection, inspect
-from control_plane.streaming.stream_files import FolderFiles
+from control_plane.streams.event_status import Stream
+from control_plane.streams.faults import Reason, Severity
+from control_plane.streams.inspection import Inspection, inspect
+from control_plane.streams.stream_files import FolderFiles
 
 pytestmark = pytest.mark.anyio
 SEGMENT = "#EXTINF:1,\nstream0.ts\n#EXT-X-ENDLIST\n"

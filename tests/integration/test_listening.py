@@ -12,10 +12,10 @@ import pytest
 from psycopg import waiting
 
 from authz_sidecar.contract.feed import Change, Kind
-from control_plane.revoking import revocation_feed
-from control_plane.storage import listening
-from control_plane.storage.announcements import announce
-from control_plane.storage.database import Database
+from control_plane.db import listening
+from control_plane.db.announcements import announce
+from control_plane.db.database import Database
+from control_plane.revocations import revocation_feed
 from tests.support.api import make_settings, running
 
 pytestmark = pytest.mark.anyio

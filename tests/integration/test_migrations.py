@@ -14,11 +14,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, inspect
 from sqlalchemy.exc import IntegrityError
 
-from control_plane.storage import models_admin, schema_versions
-from control_plane.storage.database import Database, _alembic_config, upgrade_schema
-from control_plane.storage.models import Base
-from control_plane.ticketing import ticket_search
-from control_plane.ticketing.tickets import TicketFilter
+from control_plane import models_admin
+from control_plane.db import schema_versions
+from control_plane.db.database import Database, _alembic_config, upgrade_schema
+from control_plane.models import Base
+from control_plane.tickets import ticket_search
+from control_plane.tickets.tickets import TicketFilter
 from tests.support.schema import NOON, Place
 
 assert models_admin  # its tables belong to the metadata
@@ -101,7 +102,7 @@ def test_every_migration_can_be_done_and_undone_and_done_again_with_a_row_in_eve
 
 
 def test_processes_that_migrate_at_the_same_moment_migrate_once(place: Place) -> None:
-    program = "import sys; from control_plane.storage.database import upgrade_schema as go; input(); go(sys.argv[1])"
+    program = "import sys; from control_plane.db.database import upgrade_schema as go; input(); go(sys.argv[1])"
     argv = [sys.executable, "-W", "error", "-c", program, place.url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     migrating = [subprocess.Popen(argv, cwd=ROOT, text=True, **pipes) for _ in range(3)]  # type: ignore[call-overload]

@@ -14,9 +14,9 @@ import crossplane
 import pytest
 
 from authz_sidecar.origin_fetcher.answers import MEDIA_TYPES
-from control_plane.running.binaries import find_nginx
-from control_plane.running.nginx_site import shipped_folder
-from control_plane.running.processes import stack
+from control_plane.ops.binaries import find_nginx
+from control_plane.ops.nginx_site import shipped_folder
+from control_plane.ops.processes import stack
 from tests.support.home import new_home
 from tests.support.stack import apart
 

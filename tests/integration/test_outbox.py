@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import event as hooks
 from sqlalchemy import update
 
-from control_plane.auditing.actors import Actor
-from control_plane.notifying import outbox, webhooks
-from control_plane.notifying.outbox import LEASE, Outcome, Topic, Turn
-from control_plane.revoking import revocation
+from control_plane.access.actors import Actor
+from control_plane.db.database import Database
+from control_plane.lifecycle import revocation
+from control_plane.models_admin import Webhook, WebhookDelivery
 from control_plane.schemas import utc_now
-from control_plane.storage.database import Database
-from control_plane.storage.models_admin import Webhook, WebhookDelivery
-from control_plane.viewing import redeeming, sessions
-from control_plane.viewing.sessions import Device, SeatRules
+from control_plane.sessions import redeeming, sessions
+from control_plane.sessions.sessions import Device, SeatRules
+from control_plane.webhooks import outbox, webhooks
+from control_plane.webhooks.outbox import LEASE, Outcome, Topic, Turn
 from tests.support.api import SEALER
 from tests.support.hooks import add_event, add_ticket, add_webhook, outbox_of
 

@@ -15,14 +15,14 @@ import httpx2
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
-from control_plane.admins import api_keys
+from control_plane.access.actors import OF_ROLE, OF_SCOPE, Permission, Role, Scope
+from control_plane.accounts import api_keys
+from control_plane.api.admin_routes import ADMIN_ENDPOINTS
+from control_plane.api.viewer_routes import VIEWER_ENDPOINTS
 from control_plane.app import ROUTES
-from control_plane.auditing.actors import OF_ROLE, OF_SCOPE, Permission, Role, Scope
+from control_plane.models_admin import AdminSession, AdminUser
 from control_plane.schemas import utc_now
-from control_plane.storage.models_admin import AdminSession, AdminUser
-from control_plane.views.admin_routes import ADMIN_ENDPOINTS
-from control_plane.views.endpoints import Endpoint
-from control_plane.views.viewer_routes import VIEWER_ENDPOINTS
+from control_plane.web.endpoints import Endpoint
 from tests.support.api import INTERNAL_KEY, PASSWORD_HASH, UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, verify
 from control_plane.schemas import utc_now
-from control_plane.streaming.event_status import Status
-from control_plane.streaming.playlist_reader import MAX_PLAYLIST_BYTES
-from control_plane.streaming.probe import Probe
+from control_plane.streams.event_status import Status
+from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES
+from control_plane.streams.probe import Probe
 from tests.support.forging import RING
 from tests.support.origin import Asked, Origin, Reply
 from tests.support.probing import ENDED, LIVE, MASTER, NOW, an_event, put, reader_of

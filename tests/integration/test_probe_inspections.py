@@ -3,9 +3,9 @@
 import pytest
 
 from control_plane.schemas import utc_now
-from control_plane.streaming.event_status import Stream
-from control_plane.streaming.faults import Reason
-from control_plane.streaming.probe import Probe
+from control_plane.streams.event_status import Stream
+from control_plane.streams.faults import Reason
+from control_plane.streams.probe import Probe
 from tests.support.origin import Origin, Reply
 from tests.support.probing import ENDED, LIVE, MASTER, an_event, put
 

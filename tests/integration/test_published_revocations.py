@@ -7,7 +7,7 @@ import anyio
 import httpx2
 import pytest
 
-from control_plane.revoking import published_revocations
+from control_plane.revocations import published_revocations
 from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio

@@ -8,13 +8,13 @@ import anyio
 import pytest
 from sqlalchemy import select
 
-from control_plane.auditing import audit
-from control_plane.auditing.actors import Actor
-from control_plane.auditing.audit import About
-from control_plane.auditing.retention import Retention, shortened
-from control_plane.storage.database import Database
-from control_plane.storage.models import Event, LastSeen, Ticket, ViewingSession
-from control_plane.storage.models_admin import AdminSession, AdminUser, AuditEntry
+from control_plane.access import audit
+from control_plane.access.actors import Actor
+from control_plane.access.audit import About
+from control_plane.access.retention import Retention, shortened
+from control_plane.db.database import Database
+from control_plane.models import Event, LastSeen, Ticket, ViewingSession
+from control_plane.models_admin import AdminSession, AdminUser, AuditEntry
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -10,7 +10,8 @@ import pytest
 from authz_sidecar.contract.feed import Change, Kind, Page, parse_page
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.revocations import Revocations
-from control_plane.revoking import revocation, revocation_feed
+from control_plane.lifecycle import revocation
+from control_plane.revocations import revocation_feed
 from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import typer
 
-from control_plane.running.home import add_setting
-from control_plane.storage.sealing import SETTING
+from control_plane.db.sealing import SETTING
+from control_plane.ops.home import add_setting
 from tests.support.command import Streamgate
 from tests.support.home import new_home
 from tests.support.ports import free_port

@@ -6,21 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from control_plane.refusals import (
-    SessionOver,
-    TicketExpired,
-    TicketInUse,
-    TokenFinal,
-    TokenUnusable,
-)
-from control_plane.revoking import revocation
-from control_plane.scheduling import event_changes
+from control_plane.db.database import Database
+from control_plane.errors import SessionOver, TicketExpired, TicketInUse, TokenFinal, TokenUnusable
+from control_plane.lifecycle import event_changes, revocation
+from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.schemas import EventDraft
-from control_plane.storage.database import Database
-from control_plane.storage.models import Event, Ticket, ViewingSession
-from control_plane.ticketing import tickets
-from control_plane.viewing import redeeming, sessions
-from control_plane.viewing.sessions import Device, Grant, SeatRules
+from control_plane.sessions import redeeming, sessions
+from control_plane.sessions.sessions import Device, Grant, SeatRules
+from control_plane.tickets import tickets
 from tests.support.beating import beat
 
 pytestmark = pytest.mark.anyio

@@ -15,11 +15,11 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from control_plane.limiting import shared_limits
-from control_plane.limiting.limits import Limits, network_of
-from control_plane.limiting.moving_windows import Limit
-from control_plane.limiting.shared_limits import RedisCounts
-from control_plane.refusals import Refusal, TooManyAttempts
+from control_plane.errors import Refusal, TooManyAttempts
+from control_plane.limits import shared_limits
+from control_plane.limits.limits import Limits, network_of
+from control_plane.limits.moving_windows import Limit
+from control_plane.limits.shared_limits import RedisCounts
 from tests.support import leaks
 from tests.support.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
 from tests.support.forging import SECRET

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from authz_sidecar.contract.feed import Page
-from control_plane.viewing.reports import parse_report
+from control_plane.sessions.reports import parse_report
 from tests.support.feeds import cut
 from tests.support.forging import SID, fresh
 from tests.support.sidecar import PATH, ControlPlaneStub, SidecarUnderTest

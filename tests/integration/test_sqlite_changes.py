@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 
-from control_plane.storage.database import Database
+from control_plane.db.database import Database
 
 pytestmark = pytest.mark.anyio
 WRITE = "UPDATE feed_epoch SET epoch = 'another'"

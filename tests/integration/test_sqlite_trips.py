@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_plane.storage.engines import make_engine
+from control_plane.db.engines import make_engine
 
 pytestmark = pytest.mark.anyio
 MANY = 1000

@@ -12,10 +12,10 @@ import anyio
 import pytest
 from starlette.routing import Route
 
-from control_plane.views import admin_pages
-from control_plane.views.admin_routes import ADMIN_ENDPOINTS
-from control_plane.views.endpoints import Endpoint
-from control_plane.views.viewer_routes import VIEWER_ENDPOINTS
+from control_plane.api.admin_routes import ADMIN_ENDPOINTS
+from control_plane.api.viewer_routes import VIEWER_ENDPOINTS
+from control_plane.console import pages as admin_pages
+from control_plane.web.endpoints import Endpoint
 from tests.support.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio

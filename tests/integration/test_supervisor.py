@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.running import liveness, supervisor
-from control_plane.running.home import OperatorError
-from control_plane.running.processes import HttpProbe, ProcessSpec, Stack
-from control_plane.running.supervisor import Supervisor
+from control_plane.ops import liveness, supervisor
+from control_plane.ops.home import OperatorError
+from control_plane.ops.processes import HttpProbe, ProcessSpec, Stack
+from control_plane.ops.supervisor import Supervisor
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 

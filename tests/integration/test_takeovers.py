@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from control_plane.refusals import TakenOverTooOften
-from control_plane.storage.database import Database
-from control_plane.viewing import takeovers
+from control_plane.db.database import Database
+from control_plane.errors import TakenOverTooOften
+from control_plane.sessions import takeovers
 from tests.support.api import Admin, Viewer
 from tests.support.house import LAPTOP, NOON, PHONE, House, after, new_house
 

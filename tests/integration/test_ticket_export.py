@@ -11,7 +11,7 @@ import anyio
 import pytest
 from sqlalchemy import bindparam, text
 
-from control_plane.storage.database import UtcDateTime
+from control_plane.db.database import UtcDateTime
 from tests.support.api import Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from control_plane.revoking import revocation
-from control_plane.storage.database import Database
-from control_plane.ticketing import history, verdict
-from control_plane.ticketing.verdict import Verdict
-from control_plane.viewing import takeovers
-from control_plane.viewing.sessions import SeatRules
+from control_plane.db.database import Database
+from control_plane.lifecycle import diagnosis as verdict
+from control_plane.lifecycle import revocation
+from control_plane.lifecycle.diagnosis import Verdict
+from control_plane.sessions import takeovers
+from control_plane.sessions.sessions import SeatRules
+from control_plane.tickets import history
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
 from tests.support.house import LAPTOP, NOON, PHONE, RULES, House, after, new_house
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text, update
 
-from control_plane.scheduling import deletion
-from control_plane.storage.database import Database
-from control_plane.storage.models import Ticket
-from control_plane.ticketing import ticket_search, tickets
-from control_plane.ticketing.codes import canonical
-from control_plane.ticketing.tickets import TicketFilter
+from control_plane.db.database import Database
+from control_plane.lifecycle import deletion
+from control_plane.models import Ticket
+from control_plane.tickets import ticket_search, tickets
+from control_plane.tickets.codes import canonical
+from control_plane.tickets.tickets import TicketFilter
 from tests.support.api import Admin
 from tests.support.searches import NOW, add, add_event, find, ids
 

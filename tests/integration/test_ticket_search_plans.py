@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from sqlalchemy import event, text, update
 
-from control_plane.storage.database import Database, upgrade_schema
-from control_plane.storage.models import Ticket
-from control_plane.ticketing import ticket_search
-from control_plane.ticketing.tickets import TicketFilter
+from control_plane.db.database import Database, upgrade_schema
+from control_plane.models import Ticket
+from control_plane.tickets import ticket_search
+from control_plane.tickets.tickets import TicketFilter
 from tests.support.postgres import Postgres
 from tests.support.searches import NOW, add, add_event, ids
 

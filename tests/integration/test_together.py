@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import bindparam, func, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from control_plane.storage.database import Database
-from control_plane.storage.direct import DirectLook
-from control_plane.storage.models import Event, RevocationChange, TvCode
-from control_plane.storage.together import Together, change_of, columns_of, named, row_of
+from control_plane.db.database import Database
+from control_plane.db.direct import DirectLook
+from control_plane.db.together import Together, change_of, columns_of, named, row_of
+from control_plane.models import Event, RevocationChange, TvCode
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)

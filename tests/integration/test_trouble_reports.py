@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from control_plane.viewing.trouble import Kind, Trouble, TroubleReports
+from control_plane.sessions.trouble import Kind, Trouble, TroubleReports
 from tests.support.api import Admin, Viewer
 
 pytestmark = pytest.mark.anyio

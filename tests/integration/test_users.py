@@ -7,8 +7,8 @@ import anyio
 import httpx2
 import pytest
 
-from control_plane.admins import admin_users
-from control_plane.refusals import Conflict
+from control_plane.accounts import admin_users
+from control_plane.errors import Conflict
 from tests.support.api import PASSWORD, UNKNOWN_ID, Admin, ControlPlane
 from tests.support.staff import audit_of, code_now, hire, new_key, program, use_codes
 

@@ -9,13 +9,13 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from control_plane.notifying import outbox, webhooks
-from control_plane.notifying.dispatcher import Dispatcher
-from control_plane.notifying.outbox import Topic
-from control_plane.notifying.webhook_line import Answer as Posted
-from control_plane.notifying.webhook_line import Lines, new_secret
+from control_plane.db.database import Database
 from control_plane.schemas import utc_now
-from control_plane.storage.database import Database
+from control_plane.webhooks import outbox, webhooks
+from control_plane.webhooks.dispatcher import Dispatcher
+from control_plane.webhooks.outbox import Topic
+from control_plane.webhooks.webhook_line import Answer as Posted
+from control_plane.webhooks.webhook_line import Lines, new_secret
 from tests.support.api import SEALER
 from tests.support.certificates import certificate
 from tests.support.hooks import add_webhook, outbox_of, until

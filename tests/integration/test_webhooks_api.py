@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from control_plane.notifying.outbox import Topic
-from control_plane.storage.models_admin import AuditEntry
+from control_plane.models_admin import AuditEntry
+from control_plane.webhooks.outbox import Topic
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, make_settings, running
 from tests.support.hooks import until
 from tests.support.ports import free_port

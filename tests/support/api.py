@@ -11,11 +11,11 @@ import httpx2
 from argon2 import PasswordHasher
 
 from authz_sidecar.contract.playback_token import Claims, mint, verify
-from control_plane.admins.passwords import PasswordChecker
+from control_plane.accounts.passwords import PasswordChecker
 from control_plane.app import create_app
+from control_plane.db.sealing import Sealer
+from control_plane.services import Services
 from control_plane.settings import Settings
-from control_plane.state import Services
-from control_plane.storage.sealing import Sealer
 from tests.support.forging import RING, SECRET
 from tests.support.leaks import remember
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
-from control_plane.scheduling.posters import MEDIA_TYPES
+from control_plane.events.posters import MEDIA_TYPES
 from tests.support.api import PASSWORD
 from tests.support.api_stock import HOOK_URL, STILL_SIGNED_IN, Person, Stock, confirmation, proof, window
 from tests.support.pictures import picture

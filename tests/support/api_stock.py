@@ -20,10 +20,10 @@ from dotenv import dotenv_values
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.orm import Session
 
-from control_plane.admins import totp
-from control_plane.auditing.actors import Role
+from control_plane.access.actors import Role
+from control_plane.accounts import totp
+from control_plane.models_admin import AdminSession, AdminUser
 from control_plane.schemas import utc_now
-from control_plane.storage.models_admin import AdminSession, AdminUser
 from tests.support.api import PASSWORD, PASSWORD_HASH
 
 TITLE: Final = "Zoë's concert"

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import select
 
 from authz_sidecar.contract.feed import Change, Kind
-from control_plane.revoking import revocation_feed
-from control_plane.storage.database import Database
-from control_plane.storage.models import RevocationChange
+from control_plane.db.database import Database
+from control_plane.models import RevocationChange
+from control_plane.revocations import revocation_feed
 
 Lines = list[Any]
 

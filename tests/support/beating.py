@@ -5,9 +5,9 @@ from datetime import datetime
 import anyio
 
 from authz_sidecar.contract.playback_token import Claims
-from control_plane.refusals import Refusal
-from control_plane.storage.database import Database
-from control_plane.viewing.heartbeats import Heartbeats
+from control_plane.db.database import Database
+from control_plane.errors import Refusal
+from control_plane.sessions.heartbeats import Heartbeats
 
 
 async def beat(database: Database, claims: Claims, now: datetime) -> None:

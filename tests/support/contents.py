@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from control_plane.running.binaries import find_ffmpeg
+from control_plane.ops.binaries import find_ffmpeg
 from tests.support.video import live, make_recording
 
 SECONDS: Final = 12

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from control_plane.running.binaries import find_ffmpeg
+from control_plane.ops.binaries import find_ffmpeg
 from tests.support.waiting import eventually
 
 _FRAMES_PER_SECOND: Final = 10  # several pages at once show what as many of these draw

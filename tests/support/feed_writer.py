@@ -10,8 +10,8 @@ from itertools import count
 import anyio
 
 from authz_sidecar.contract.feed import Change, Kind
-from control_plane.revoking import revocation_feed
-from control_plane.storage.database import Database
+from control_plane.db.database import Database
+from control_plane.revocations import revocation_feed
 
 
 def say(word: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from shutil import which
 from typing import Final
 
-from control_plane.running.binaries import find_nginx
+from control_plane.ops.binaries import find_nginx
 from tests.support.certificates import certificate
 from tests.support.ports import free_port
 from tests.support.waiting import eventually

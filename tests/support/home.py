@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from control_plane.running.home import create_home
+from control_plane.ops.home import create_home
 from tests.support.sqlite_file import new_database
 
 

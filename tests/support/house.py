@@ -9,15 +9,16 @@ from sqlalchemy import select, update
 from authz_sidecar.contract.feed import Change
 from authz_sidecar.contract.playback_token import Claims
 from authz_sidecar.revocations import Revocations
+from control_plane.db.database import Database
 from control_plane.endings import Ending
-from control_plane.revoking import revocation_feed
-from control_plane.scheduling import event_changes, events
+from control_plane.events import events
+from control_plane.lifecycle import event_changes
+from control_plane.models import Event, LastSeen, Ticket, ViewingSession
+from control_plane.revocations import revocation_feed
 from control_plane.schemas import EventDraft, EventUpdate
-from control_plane.storage.database import Database
-from control_plane.storage.models import Event, LastSeen, Ticket, ViewingSession
-from control_plane.ticketing import tickets
-from control_plane.viewing import redeeming, sessions, tv
-from control_plane.viewing.sessions import Device, Grant, SeatRules
+from control_plane.sessions import redeeming, sessions, tv
+from control_plane.sessions.sessions import Device, Grant, SeatRules
+from control_plane.tickets import tickets
 
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 RULES = SeatRules(token_seconds=3600, silence=timedelta(seconds=60), counting_since=NOON - timedelta(days=1))

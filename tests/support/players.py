@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from playwright.sync_api import Browser
 
-from control_plane.running.binaries import find_ffmpeg
+from control_plane.ops.binaries import find_ffmpeg
 from tests.support.waiting import eventually
 from tests.support.webkit import PlayerHangs, WebKit
 

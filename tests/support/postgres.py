@@ -21,7 +21,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from control_plane.storage.database import upgrade_schema
+from control_plane.db.database import upgrade_schema
 from tests.support.waiting import eventually
 
 _ACCOUNT: Final = "postgres"

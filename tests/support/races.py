@@ -13,9 +13,9 @@ import anyio
 import httpx2
 from sqlalchemy import func, select
 
-from control_plane.revoking import revocation_feed
-from control_plane.storage.database import Database
-from control_plane.storage.models import ViewingSession
+from control_plane.db.database import Database
+from control_plane.models import ViewingSession
+from control_plane.revocations import revocation_feed
 from tests.support.api import INTERNAL_KEY, Admin
 from tests.support.server import ControlPlaneProcess
 

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from control_plane.scheduling import event_changes
+from control_plane.db.database import Database
+from control_plane.lifecycle import event_changes
+from control_plane.models import Event
 from control_plane.schemas import EventDraft
-from control_plane.storage.database import Database
-from control_plane.storage.models import Event
-from control_plane.ticketing import ticket_search, tickets
-from control_plane.ticketing.ticket_search import Found
-from control_plane.ticketing.tickets import TicketFilter
+from control_plane.tickets import ticket_search, tickets
+from control_plane.tickets.ticket_search import Found
+from control_plane.tickets.tickets import TicketFilter
 
 NOW = datetime.now(UTC)
 

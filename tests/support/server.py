@@ -10,7 +10,7 @@ from typing import Self
 
 import httpx2
 
-from control_plane.running.processes import HttpProbe, ProcessSpec
+from control_plane.ops.processes import HttpProbe, ProcessSpec
 from tests.support.api import INTERNAL_KEY, PASSWORD_HASH, SECRETS_KEY
 from tests.support.forging import SECRET
 from tests.support.stack import Service

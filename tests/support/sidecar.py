@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 
-from control_plane.running.processes import HttpProbe, ProcessSpec
+from control_plane.ops.processes import HttpProbe, ProcessSpec
 from tests.support.forging import EVENT_ID, SECRET
 from tests.support.leaks import remember
 from tests.support.stack import Service

@@ -4,7 +4,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from control_plane.storage.database import upgrade_schema
+from control_plane.db.database import upgrade_schema
 
 
 def new_database(folder: Path) -> str:

@@ -13,7 +13,7 @@ from typing import IO, ClassVar, Final, TypeVar
 
 from argon2 import PasswordHasher
 
-from control_plane.running.processes import ProcessSpec, Stack, stack
+from control_plane.ops.processes import ProcessSpec, Stack, stack
 from tests.support import leaks
 from tests.support.forks import PYTHON, Fork, fork
 from tests.support.home import new_home

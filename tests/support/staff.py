@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from control_plane.admins import totp
+from control_plane.accounts import totp
 from tests.support.api import PASSWORD, Admin, ControlPlane
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from control_plane.running.binaries import find_ffmpeg
+from control_plane.ops.binaries import find_ffmpeg
 from tests.support.waiting import eventually
 
 SEGMENT_SECONDS = 2

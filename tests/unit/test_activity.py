@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from control_plane.viewing.activity import CLIENTS_REMEMBERED_SECONDS, Clients
-from control_plane.viewing.reports import Signs
+from control_plane.sessions.activity import CLIENTS_REMEMBERED_SECONDS, Clients
+from control_plane.sessions.reports import Signs
 from tests.support.forging import NOW
 
 AT = datetime.fromtimestamp(NOW, UTC)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.streaming import names
-from control_plane.streaming.addresses import resolve, shown
-from control_plane.streaming.faults import Failed, Reason
+from control_plane.streams import names
+from control_plane.streams.addresses import resolve, shown
+from control_plane.streams.faults import Failed, Reason
 
 EVENT_ID = "3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f"
 

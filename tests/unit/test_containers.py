@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.streaming import codecs
-from control_plane.streaming.codecs import Plays
-from control_plane.streaming.containers import Container, contents_of
+from control_plane.streams import codecs
+from control_plane.streams.codecs import Plays
+from control_plane.streams.containers import Container, contents_of
 
 
 def box(name: bytes, *parts: bytes) -> bytes:

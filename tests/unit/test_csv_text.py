@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from control_plane.ticketing import csv_text
+from control_plane.tickets import csv_text
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0"])

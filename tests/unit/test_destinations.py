@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from control_plane.notifying.destinations import Destination, DestinationRefused, is_private, is_public, parse
+from control_plane.webhooks.destinations import Destination, DestinationRefused, is_private, is_public, parse
 
 PUBLIC = ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
 PRIVATE = [

@@ -8,14 +8,14 @@ from typer.main import get_command
 
 from authz_sidecar.contract import origin_settings
 from authz_sidecar.settings import SidecarSettings
-from control_plane.backups import saved_settings
+from control_plane.api.admin_routes import ADMIN_ENDPOINTS
+from control_plane.api.docs import document
+from control_plane.api.viewer_routes import VIEWER_ENDPOINTS
 from control_plane.cli import app
-from control_plane.running.processes import SIDECAR_SETTINGS
+from control_plane.ops.backups import saved_settings
+from control_plane.ops.processes import SIDECAR_SETTINGS
 from control_plane.settings import Settings
-from control_plane.views.admin_routes import ADMIN_ENDPOINTS
-from control_plane.views.api_docs import document
-from control_plane.views.endpoints import Endpoint
-from control_plane.views.viewer_routes import VIEWER_ENDPOINTS
+from control_plane.web.endpoints import Endpoint
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

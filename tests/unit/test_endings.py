@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from control_plane import locales
 from control_plane.endings import MEANT, MOVED, SENTENCES, Ending
-from control_plane.refusals import SessionOver
+from control_plane.errors import SessionOver
+from control_plane.portal import locales
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 COLUMN = 16  # characters that the database keeps

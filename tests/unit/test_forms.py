@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from control_plane.refusals import MalformedRequest
-from control_plane.views.forms import read
+from control_plane.errors import MalformedRequest
+from control_plane.web.forms import read
 
 SIZE = 64 * 1024
 SECOND = 1.0  # of processor time: what is quadratic takes minutes

@@ -6,15 +6,8 @@ from pathlib import Path
 import argon2
 import pytest
 
-from control_plane.running import home
-from control_plane.running.home import (
-    OperatorError,
-    UsageError,
-    create_home,
-    public_port,
-    read_environment,
-    stream_root,
-)
+from control_plane.ops import home
+from control_plane.ops.home import OperatorError, UsageError, create_home, public_port, read_environment, stream_root
 
 SETTINGS = (
     "PLAYBACK_SIGNING_SECRET",

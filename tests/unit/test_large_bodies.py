@@ -9,11 +9,11 @@ import pytest
 from pydantic import AfterValidator
 from starlette.requests import Request
 
-from control_plane.refusals import ImportRefused, MalformedRequest
+from control_plane.errors import ImportRefused, MalformedRequest
 from control_plane.schemas import Schema
-from control_plane.views import forms
-from control_plane.views.errors import HANDLERS
-from control_plane.views.requests import parse, read_aside
+from control_plane.web import forms
+from control_plane.web.errors import HANDLERS
+from control_plane.web.requests import parse, read_aside
 
 pytestmark = pytest.mark.anyio
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]

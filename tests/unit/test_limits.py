@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from control_plane.limiting.limits import Limits, network_of
-from control_plane.refusals import Conflict, Refusal, TooManyAttempts
+from control_plane.errors import Conflict, Refusal, TooManyAttempts
+from control_plane.limits.limits import Limits, network_of
 
 pytestmark = pytest.mark.anyio
 HOME, NEIGHBOUR = "192.0.2.1", "192.0.2.2"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane import locales
+from control_plane.portal import locales
 
 OTHERS = sorted(locales.LANGUAGES.keys() - {locales.DEFAULT})
 

@@ -1,6 +1,6 @@
 """Moving windows: exact in time, and small however many keys come by."""
 
-from control_plane.limiting.moving_windows import Limit, MovingWindow
+from control_plane.limits.moving_windows import Limit, MovingWindow
 
 THREE_IN_TEN_SECONDS = Limit("tries", 3, 10)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from control_plane.running.nginx_site import shipped_folder
-from control_plane.streaming.names import EXTENSIONS, fault, is_playlist, query_fault
+from control_plane.ops.nginx_site import shipped_folder
+from control_plane.streams.names import EXTENSIONS, fault, is_playlist, query_fault
 
 EVENT_ID = "3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f"
 NGINX = shipped_folder()

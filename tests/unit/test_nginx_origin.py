@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.running.home import OperatorError
-from control_plane.running.nginx_origin import Origins, origin_conf, read_origins
+from control_plane.ops.home import OperatorError
+from control_plane.ops.nginx_origin import Origins, origin_conf, read_origins
 
 CACHE = Path("/srv/streamgate/cache")
 

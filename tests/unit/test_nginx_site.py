@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.running.access_log import AccessLog, Destination
-from control_plane.running.home import OperatorError
-from control_plane.running.nginx_site import Site, shipped_folder, write_site
-from control_plane.running.nginx_words import quoted
+from control_plane.ops.access_log import AccessLog, Destination
+from control_plane.ops.home import OperatorError
+from control_plane.ops.nginx_site import Site, shipped_folder, write_site
+from control_plane.ops.nginx_words import quoted
 
 
 @pytest.fixture

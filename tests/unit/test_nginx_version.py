@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.running import nginx_version
-from control_plane.running.nginx_version import Version, finding, is_fixed, version_in
+from control_plane.ops import nginx_version
+from control_plane.ops.nginx_version import Version, finding, is_fixed, version_in
 
 
 @pytest.mark.parametrize(

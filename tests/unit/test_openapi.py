@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.views.api_docs import document
+from control_plane.api.docs import document
 
 OPERATIONS = {
     f"{method.upper()} {path}": operation

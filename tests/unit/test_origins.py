@@ -3,8 +3,8 @@
 import pytest
 
 from authz_sidecar.contract.origin_addresses import read_address, read_allowed
-from control_plane.refusals import FieldRefused
-from control_plane.streaming.origins import checked
+from control_plane.errors import FieldRefused
+from control_plane.streams.origins import checked
 
 ALLOWED = read_allowed("media.example, 10.0.0.5:8888, [2001:DB8::1]")
 

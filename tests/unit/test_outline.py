@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.streaming.outline import Entry, Key, Kind, Piece, entries_of, outline_of
+from control_plane.streams.outline import Entry, Key, Kind, Piece, entries_of, outline_of
 
 MASTER = """#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",URI="en.m3u8"

@@ -8,8 +8,8 @@ import anyio
 import pytest
 from argon2 import PasswordHasher
 
-from control_plane.admins.passwords import MOST_AT_ONCE, MOST_WAITING, PasswordChecker, hash_password
-from control_plane.refusals import TooBusy
+from control_plane.accounts.passwords import MOST_AT_ONCE, MOST_WAITING, PasswordChecker, hash_password
+from control_plane.errors import TooBusy
 
 pytestmark = pytest.mark.anyio
 HASH = hash_password("correct horse")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control_plane.streaming.playlists import (
+from control_plane.streams.playlists import (
     LONGEST_LINE,
     MOST_LINES,
     Master,

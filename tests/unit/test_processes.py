@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from authz_sidecar.settings import SidecarSettings
-from control_plane.running.home import OperatorError, UsageError
-from control_plane.running.processes import SIDECAR_SETTINGS, local_url, stack
+from control_plane.ops.home import OperatorError, UsageError
+from control_plane.ops.processes import SIDECAR_SETTINGS, local_url, stack
 from tests.support.home import new_home
 
 SET_FOR_EACH_SIDECAR = {"CONTROL_PLANE_URL", "SIDECAR_STATE_FILE"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.refusals import MalformedRequest
-from control_plane.viewing.reports import Signs, parse_report
+from control_plane.errors import MalformedRequest
+from control_plane.sessions.reports import Signs, parse_report
 from tests.support.forging import NOW, SID
 
 WHO = {"edge": "north", "instance": "a1"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from control_plane.refusals import SecretsKeyMissing
-from control_plane.storage.sealing import SealBroken, Sealer, split_keys
+from control_plane.db.sealing import SealBroken, Sealer, split_keys
+from control_plane.errors import SecretsKeyMissing
 
 ONE, TWO = "the first key of this test, long enough", "another key of this test, long enough"
 

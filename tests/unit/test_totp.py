@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from control_plane.admins import totp
+from control_plane.accounts import totp
 
 SECRET = b32encode(b"12345678901234567890").decode()
 # RFC 6238, appendix B, SHA-1: the last six of its eight digits are the six-digit code.

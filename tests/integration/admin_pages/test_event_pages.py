@@ -8,8 +8,8 @@ import anyio
 import pytest
 from starlette.testclient import TestClient
 
-from control_plane.storage.database import Database
-from control_plane.storage.models_admin import EventTrouble
+from control_plane.db.database import Database
+from control_plane.models_admin import EventTrouble
 from tests.support.console import EVENT, NOWHERE, answer_yes, create, generate, question, validate
 
 

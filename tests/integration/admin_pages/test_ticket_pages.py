@@ -5,7 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from control_plane.ticketing import ticket_search
+from control_plane.tickets import ticket_search
 from tests.support.console import answer_yes, create, generate, question, ticket_rows, validate
 
 

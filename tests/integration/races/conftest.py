@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 import pytest
 
-from control_plane.storage.database import Database
+from control_plane.db.database import Database
 from tests.support.api import Admin
 from tests.support.races import crowd, organisers
 from tests.support.server import ControlPlaneProcess, control_planes

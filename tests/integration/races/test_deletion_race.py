@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 
 from authz_sidecar.contract.playback_token import Claims
 from authz_sidecar.revocations import Revocations
-from control_plane.revoking import revocation_feed
-from control_plane.storage.database import Database
-from control_plane.storage.models import Ticket, ViewingSession
+from control_plane.db.database import Database
+from control_plane.models import Ticket, ViewingSession
+from control_plane.revocations import revocation_feed
 from tests.support.api import Admin, Viewer, claims_of
 from tests.support.races import at_once, followed
 from tests.support.server import ControlPlaneProcess

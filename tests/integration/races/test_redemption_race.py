@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from control_plane.storage.database import Database
-from control_plane.storage.models import Ticket, ViewingSession
-from control_plane.viewing import takeovers
+from control_plane.db.database import Database
+from control_plane.models import Ticket, ViewingSession
+from control_plane.sessions import takeovers
 from tests.support.api import Admin, Viewer, claims_of
 from tests.support.races import at_once, followed, live, statuses
 from tests.support.server import ControlPlaneProcess

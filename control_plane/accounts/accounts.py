@@ -1,0 +1,150 @@
+"""Admin accounts and their sessions."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access import audit
+from control_plane.access.actors import OF_ROLE, Actor, ActorKind, Role
+from control_plane.access.audit import About
+from control_plane.access.audited_change import Action
+from control_plane.errors import FieldRefused, NotFound
+from control_plane.models_admin import AdminSession, AdminUser
+
+SESSION_HOURS: Final = 8
+WRONG_PASSWORD: Final = "This is not your password."  # noqa: S105 - a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where somebody signs in from, and what with."""
+
+    address: str
+    user_agent: str
+
+
+async def has_any(db: AsyncSession) -> bool:
+    return bool(await db.scalar(select(func.count()).select_from(AdminUser)))
+
+
+async def ensure_owner(db: AsyncSession, password_hash: str, now: datetime) -> None:
+    """Make the owner `admin` when there is no account at all."""
+    if await has_any(db):
+        return
+    db.add(AdminUser(username="admin", password_hash=password_hash, role=Role.OWNER, created_at=now))
+    about = About("admin", detail={"role": Role.OWNER.value, "by": "ADMIN_PASSWORD_HASH"})
+    audit.record(db, Actor.system(), Action.USER_CREATE.word, now, about)
+
+
+async def find(db: AsyncSession, username: str, *, lock: bool = False) -> AdminUser | None:
+    """Return the user with this name, in whatever letters it was typed."""
+    query = select(AdminUser).where(AdminUser.username == _spelled(username))
+    return await db.scalar(query.with_for_update() if lock else query)
+
+
+async def hash_in_use(db: AsyncSession, username: str) -> str | None:
+    """Return somebody's hash, for this name always the same one's, None while there is no account.
+
+    Chosen by what only the database knows: whoever tries names cannot tell which hash an unknown one is checked like.
+    """
+    name, hashes = _spelled(username), await db.scalars(select(AdminUser.password_hash))
+    return max(hashes, key=lambda each: _digest(f"{each} {name}"), default=None)
+
+
+async def get(db: AsyncSession, user_id: str, *, lock: bool = False) -> AdminUser:
+    """Raise NotFound."""
+    user = await db.get(AdminUser, user_id, with_for_update=lock, populate_existing=lock)
+    if user is None:
+        raise NotFound
+    return user
+
+
+async def begin_session(db: AsyncSession, user_id: str, client: Client, now: datetime) -> str:
+    """Sign the user in; return the secret for the cookie, of which only the digest is kept."""
+    secret = secrets.token_urlsafe(32)
+    expires_at = now + timedelta(hours=SESSION_HOURS)
+    await db.execute(delete(AdminSession).where(AdminSession.expires_at < now))
+    db.add(
+        AdminSession(
+            token_hash=_digest(secret),
+            user_id=user_id,
+            address=client.address,
+            user_agent=client.user_agent[:400],
+            created_at=now,
+            expires_at=expires_at,
+        )
+    )
+    await db.execute(update(AdminUser).where(AdminUser.id == user_id).values(last_sign_in_at=now))
+    return secret
+
+
+async def actor_of_session(db: AsyncSession, secret: str, address: str, now: datetime) -> Actor | None:
+    """Return who is signed in with this cookie, None when nobody is."""
+    is_alive = AdminSession.token_hash == _digest(secret), AdminSession.expires_at > now, AdminUser.is_active
+    query = select(AdminUser, AdminSession.id).join(AdminSession, AdminSession.user_id == AdminUser.id)
+    row = (await db.execute(query.where(*is_alive))).one_or_none()
+    return None if row is None else actor_of_user(row[0], address, row[1])
+
+
+def actor_of_user(user: AdminUser, address: str, session_id: str | None = None) -> Actor:
+    role = Role(user.role)
+    return Actor(ActorKind.USER, user.username, OF_ROLE[role], address, user.id, role, session_id)
+
+
+async def sessions_of(db: AsyncSession, user_id: str, now: datetime) -> Sequence[AdminSession]:
+    """Return where a user is signed in, the newest first."""
+    query = select(AdminSession).where(AdminSession.user_id == user_id, AdminSession.expires_at > now)
+    return (await db.scalars(query.order_by(AdminSession.created_at.desc(), AdminSession.id))).all()
+
+
+async def end_session(db: AsyncSession, session_id: str | None) -> None:
+    await db.execute(delete(AdminSession).where(AdminSession.id == session_id))
+
+
+async def end_own_session(db: AsyncSession, user_id: str, session_id: str) -> None:
+    """End one of a user's sessions. Raise NotFound for anybody else's."""
+    mine = AdminSession.user_id == user_id, AdminSession.id == session_id
+    if await db.scalar(delete(AdminSession).where(*mine).returning(AdminSession.id)) is None:
+        raise NotFound
+
+
+async def end_sessions(db: AsyncSession, user_id: str, but: str | None = None) -> int:
+    """End all of a user's sessions but one; return how many that were."""
+    others = AdminSession.user_id == user_id, AdminSession.id != (but or "")
+    return len((await db.scalars(delete(AdminSession).where(*others).returning(AdminSession.id))).all())
+
+
+async def change_own_password(db: AsyncSession, user_id: str, proven: str, password_hash: str) -> None:
+    """Change the password and end every session of its user.
+
+    `proven` is the hash that the current password was checked against: raise FieldRefused when it is not any more.
+    """
+    user = await get(db, user_id, lock=True)
+    check_proof(user, proven, "currentPassword")
+    await set_password(db, user, password_hash)
+
+
+async def set_password(db: AsyncSession, user: AdminUser, password_hash: str) -> None:
+    user.password_hash = password_hash
+    await end_sessions(db, user.id)
+
+
+def check_proof(user: AdminUser, proven: str, field: str) -> None:
+    """Raise FieldRefused when the password was changed since it was proven."""
+    if user.password_hash != proven:
+        raise FieldRefused(field, WRONG_PASSWORD)
+
+
+def _spelled(username: str) -> str:
+    """Spell a name as it is kept. PostgreSQL refuses the NUL, which nobody's name has."""
+    return username.strip().lower().replace("\0", " ")
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,117 @@
+"""What an owner does with accounts. There is always an active owner left, and nobody changes their own role or access.
+
+Whatever takes something away from a user ends their sessions: a session keeps the rights of its sign-in.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.actors import Role
+from control_plane.accounts import accounts, second_factor
+from control_plane.db.database import Lock, hold
+from control_plane.errors import Conflict
+from control_plane.models_admin import AdminUser
+
+_PASSWORD_BYTES: Final = 15
+
+
+def new_password() -> str:
+    """Make up a password of 20 characters."""
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
+
+
+async def page(db: AsyncSession, offset: int, limit: int) -> tuple[Sequence[AdminUser], int]:
+    """Return one page of users by name, and how many there are in all."""
+    total = await db.scalar(select(func.count()).select_from(AdminUser))
+    found = await db.scalars(select(AdminUser).order_by(AdminUser.username).offset(offset).limit(limit))
+    return found.all(), total or 0
+
+
+async def create(db: AsyncSession, username: str, role: Role, password_hash: str, now: datetime) -> AdminUser:
+    """Add an account. Raise Conflict for a name that is taken."""
+    user = AdminUser(username=username, role=role, password_hash=password_hash, created_at=now, is_active=True)
+    db.add(user)
+    try:
+        await db.flush()
+    except IntegrityError:
+        raise Conflict("A user with this name already exists.") from None
+    return user
+
+
+async def change_role(db: AsyncSession, user_id: str, role: Role) -> AdminUser:
+    """Change what a user may do, and end their sessions. Raise NotFound, or Conflict for the last owner."""
+    user = await _lock(db, user_id)
+    if user.role == role:
+        return user
+    await _check_an_owner_is_left(db, user)
+    user.role = role
+    await accounts.end_sessions(db, user.id)
+    return user
+
+
+async def deactivate(db: AsyncSession, user_id: str) -> AdminUser:
+    """Stop a user from signing in, and end their sessions. Raise NotFound, or Conflict for the last owner."""
+    user = await _lock(db, user_id)
+    if user.is_active:
+        await _check_an_owner_is_left(db, user)
+    user.is_active = False
+    await accounts.end_sessions(db, user.id)
+    return user
+
+
+async def reactivate(db: AsyncSession, user_id: str) -> AdminUser:
+    """Let a user sign in again, with the same password and second factor as before. Raise NotFound."""
+    user = await _lock(db, user_id)
+    user.is_active = True
+    return user
+
+
+async def reset_password(db: AsyncSession, user_id: str, owner_id: str | None, password_hash: str) -> AdminUser:
+    """Give somebody else another password, and end their sessions. Raise NotFound, or Conflict for one's own."""
+    user = await _somebody_else(db, user_id, owner_id)
+    await accounts.set_password(db, user, password_hash)
+    return user
+
+
+async def reset_second_factor(db: AsyncSession, user_id: str, owner_id: str | None) -> AdminUser:
+    """Let somebody else sign in without a code, and end their sessions. Raise NotFound, or Conflict for oneself."""
+    user = await _somebody_else(db, user_id, owner_id)
+    await second_factor.remove(db, user)
+    await accounts.end_sessions(db, user.id)
+    return user
+
+
+async def _somebody_else(db: AsyncSession, user_id: str, owner_id: str | None) -> AdminUser:
+    """Return a user who is not who asks: a stolen session must not get around the password."""
+    user = await _lock(db, user_id)
+    if user.id == owner_id:
+        raise Conflict("This is your own account. Change it there, with your password.")
+    return user
+
+
+async def _lock(db: AsyncSession, user_id: str) -> AdminUser:
+    """Hold who the owners are, and lock the user: of two owners who send each other away one remains.
+
+    Not by locking their rows: who was an owner a moment ago is not among them any more, and is locked out of order.
+    """
+    await hold(db, Lock.OWNERS)
+    return await accounts.get(db, user_id, lock=True)
+
+
+async def _check_an_owner_is_left(db: AsyncSession, user: AdminUser) -> None:
+    """Raise Conflict when nobody could administer any more without this user."""
+    if user.role != Role.OWNER or not user.is_active:
+        return
+    others = await db.scalars(_active_owners().where(AdminUser.id != user.id).limit(1))
+    if others.first() is None:
+        raise Conflict("This is the last active owner. Make somebody else an owner first.")
+
+
+def _active_owners() -> Select[str]:
+    return select(AdminUser.id).where(AdminUser.role == Role.OWNER, AdminUser.is_active)

@@ -1,0 +1,119 @@
+"""API keys: what programs show instead of signing in. Only a key's digest is kept, and its first characters.
+
+When a key was used last is written behind, once a minute: reading with one writes nothing.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+import anyio
+import structlog
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.actors import OF_SCOPE, Actor, ActorKind, Permission, Scope
+from control_plane.db.database import Database
+from control_plane.errors import Conflict, NotFound
+from control_plane.models_admin import ApiKey
+
+PREFIX: Final = "sgk_"
+_SECRET_BYTES: Final = 32
+_SHOWN: Final = 8
+_WRITE_EVERY_SECONDS: Final = 60
+log = structlog.get_logger()
+
+
+async def create(
+    db: AsyncSession, name: str, scopes: Iterable[Scope], created_by: str, now: datetime
+) -> tuple[ApiKey, str]:
+    """Add a key; return it with what nobody will ever see again. Raise Conflict for a name in use."""
+    secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+    key = ApiKey(
+        name=name,
+        key_hash=_digest(secret),
+        shown=secret[:_SHOWN],
+        scopes=" ".join(sorted(set(scopes))),
+        created_by=created_by,
+        created_at=now,
+    )
+    db.add(key)
+    try:
+        await db.flush()
+    except IntegrityError:
+        raise Conflict("A key with this name already exists. Revoke it first, or choose another name.") from None
+    return key, secret
+
+
+async def page(db: AsyncSession, offset: int, limit: int) -> tuple[Sequence[ApiKey], int]:
+    """Return one page of keys, revoked ones too, the newest first, and how many there are in all."""
+    total = await db.scalar(select(func.count()).select_from(ApiKey))
+    newest = ApiKey.created_at.desc(), ApiKey.id
+    found = await db.scalars(select(ApiKey).order_by(*newest).offset(offset).limit(limit))
+    return found.all(), total or 0
+
+
+async def revoke(db: AsyncSession, key_id: str, now: datetime) -> ApiKey:
+    """Let a key do nothing from now on. Does nothing to one that is revoked. Raise NotFound."""
+    key = await db.get(ApiKey, key_id, with_for_update=True)
+    if key is None:
+        raise NotFound
+    key.revoked_at = key.revoked_at or now
+    return key
+
+
+async def actor_of_key(db: AsyncSession, secret: str, address: str) -> Actor | None:
+    """Return who asks with this key, None when it is unknown or revoked."""
+    query = select(ApiKey).where(ApiKey.key_hash == _digest(secret), ApiKey.revoked_at.is_(None))
+    key = await db.scalar(query)
+    if key is None:
+        return None
+    permissions = frozenset[Permission]().union(*(OF_SCOPE[scope] for scope in scopes_of(key)))
+    return Actor(ActorKind.KEY, key.name, permissions, address, key.id)
+
+
+def scopes_of(key: ApiKey) -> list[Scope]:
+    return [Scope(word) for word in key.scopes.split()]
+
+
+class LastUses:
+    """When keys were used last. `run` must be running for it to be written."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._uses: dict[str, datetime] = {}
+
+    def note(self, key_id: str, now: datetime) -> None:
+        self._uses[key_id] = now
+
+    def of(self, key: ApiKey) -> datetime | None:
+        """Return what this process knows, else what is written."""
+        return self._uses.get(key.id, key.last_used_at)
+
+    async def run(self, stop: anyio.Event) -> None:
+        """Write every minute until `stop`, and once more then. Never cancel it: a transaction wants to be ended."""
+        while not stop.is_set():
+            with anyio.move_on_after(_WRITE_EVERY_SECONDS):
+                await stop.wait()
+            await self._write()
+
+    async def _write(self) -> None:
+        """Write what came in; what could not be written is kept for the next time."""
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            async with self._database.write() as db:
+                for key_id, moment in sorted(uses.items()):
+                    is_news = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < moment)
+                    await db.execute(update(ApiKey).where(ApiKey.id == key_id, is_news).values(last_used_at=moment))
+        except SQLAlchemyError as error:
+            self._uses = uses | self._uses
+            log.error("key_uses_not_written", error=type(error).__name__)
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

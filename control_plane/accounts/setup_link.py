@@ -1,0 +1,117 @@
+"""The set-up link: whoever holds it makes the first owner, once, while there is no account.
+
+Its token must reach neither a log nor a request line: it stands in the link's fragment, in a file that only the
+service's user reads, and hashed in the database.
+"""
+
+import os
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access import audit
+from control_plane.access.actors import Actor, Role
+from control_plane.access.audit import About
+from control_plane.access.audited_change import Action
+from control_plane.accounts import accounts
+from control_plane.db.database import Database, Lock, hold
+from control_plane.errors import Conflict, SetupLinkUnusable
+from control_plane.models_admin import AdminUser, SetupLink
+
+PATH: Final = "/admin/setup"
+LIFE: Final = timedelta(hours=24)
+_SECRET_BYTES: Final = 32
+_ALREADY: Final = "An account already exists. Please sign in."
+log = structlog.get_logger()
+
+
+def link(origin: str, token: str) -> str:
+    return f"{origin}{PATH}#{token}"
+
+
+async def make(db: AsyncSession, now: datetime) -> str:
+    """Return a fresh token beside those that are still good. Raise Conflict when there is an account."""
+    await hold(db, Lock.FIRST_OWNER)
+    if await accounts.has_any(db):
+        raise Conflict(_ALREADY)
+    await db.execute(delete(SetupLink).where(SetupLink.expires_at <= now))
+    token = secrets.token_urlsafe(_SECRET_BYTES)
+    db.add(SetupLink(token_hash=_digest(token), expires_at=now + LIFE))
+    return token
+
+
+async def check(db: AsyncSession, token: str, now: datetime) -> None:
+    """Raise Conflict when there is an account, SetupLinkUnusable for a wrong or old token."""
+    if await accounts.has_any(db):
+        raise Conflict(_ALREADY)
+    is_good = SetupLink.token_hash == _digest(token), SetupLink.expires_at > now
+    if await db.scalar(select(SetupLink.token_hash).where(*is_good)) is None:
+        raise SetupLinkUnusable
+
+
+async def redeem(db: AsyncSession, token: str, username: str, password_hash: str, now: datetime) -> AdminUser:
+    """Make the first owner and forget every link. Raise Conflict or SetupLinkUnusable."""
+    await hold(db, Lock.FIRST_OWNER)
+    await check(db, token, now)
+    owner = AdminUser(username=username, password_hash=password_hash, role=Role.OWNER, created_at=now)
+    db.add(owner)
+    await db.execute(delete(SetupLink))
+    await db.flush()
+    return owner
+
+
+async def offer(database: Database, file: Path | None, origin: str, now: datetime) -> None:
+    """While there is no account, put a fresh link into the file; afterwards take the file away."""
+    async with database.read() as db:
+        is_needed = not await accounts.has_any(db)
+    if not is_needed:
+        withdraw(file)
+    elif file is None:
+        log.warning("no_account", fix="`streamgate setup-link` prints a link to make one")
+    else:
+        await _write_fresh(database, file, origin, now)
+
+
+def withdraw(file: Path | None) -> None:
+    """Take the file away, if there is one; its link is worth nothing any more."""
+    try:
+        if file:
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("setup_link_not_removed", file=str(file), error=type(error).__name__)
+
+
+async def _write_fresh(database: Database, file: Path, origin: str, now: datetime) -> None:
+    try:
+        async with database.write() as db:
+            token = await make(db, now)
+            audit.record(db, Actor.system(), Action.SETUP_LINK_CREATE.word, now, About())
+            _write(file, link(origin, token))
+    except Conflict:  # somebody made an account meanwhile
+        return
+    except OSError as error:
+        log.error("setup_link_not_written", file=str(file), error=type(error).__name__)
+    else:
+        log.warning("setup_link_written", file=str(file))
+
+
+def _write(file: Path, text: str) -> None:
+    """Write aside, readable by nobody else, and rename into place. Raise OSError."""
+    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as writer:
+            writer.write(f"{text}\n")
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

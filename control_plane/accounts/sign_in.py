@@ -1,0 +1,168 @@
+"""The front door of the console and the API: password, second factor, and one answer for every kind of wrong.
+
+Unknown users, wrong passwords, wrong codes and deactivated users must take the same steps, so that neither the words
+nor the time tell them apart. What it really was stands in the audit log, which only admins read.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access import audit
+from control_plane.access.actors import Actor, ActorKind
+from control_plane.access.audit import About
+from control_plane.access.audit_queue import AuditQueue, Refused
+from control_plane.accounts import accounts, second_factor
+from control_plane.accounts.accounts import WRONG_PASSWORD, Client
+from control_plane.accounts.passwords import PasswordChecker
+from control_plane.db.database import Database
+from control_plane.errors import FieldRefused, Refusal, SignInFailed, TooBusy, TooManyAttempts
+from control_plane.limits.limits import Limits
+from control_plane.models_admin import AdminUser
+
+_SIGN_IN: Final = "sign-in"
+_SIGN_OUT: Final = "sign-out"
+_NOBODY: Final = "nobody"
+
+
+class _Why(StrEnum):
+    UNKNOWN = "unknown user"
+    PASSWORD = "password"  # noqa: S105 - a word of the audit log
+    DEACTIVATED = "deactivated"
+    CODE = "authentication code"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody who wants to sign in, and what they say."""
+
+    username: str
+    password: str = field(repr=False)
+    code: str = field(repr=False)
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What is known before the user's row is locked: the hash that was checked, and what came of it."""
+
+    checked: str | None
+    is_right: bool
+    may_try_a_code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """All that signing in takes. Its methods raise TooBusy."""
+
+    database: Database
+    passwords: PasswordChecker
+    limits: Limits
+    audit_queue: AuditQueue
+
+    async def admit(self, address: str, now: datetime) -> None:
+        """Count an attempt before anything of it is read. Raise TooManyAttempts past ten attempts in a minute."""
+        try:
+            await self.limits.count_sign_in(address)
+        except TooManyAttempts as refusal:
+            self._note(refusal, address, now)
+            raise
+
+    async def sign_in(self, attempt: Attempt, now: datetime) -> tuple[str, AdminUser]:
+        """Return the secret of a new admin session, and whose it is. Raise SignInFailed. `admit` comes first."""
+        findings = await self._examine(attempt, now)
+        async with self.database.write() as db:
+            user = await accounts.find(db, attempt.username, lock=True)
+            why = await _objection(db, user, findings, attempt.code, now)
+            secret = await accounts.begin_session(db, user.id, attempt.client, now) if user and not why else None
+            _record(db, attempt, user, why, now)
+        if user is None or secret is None:
+            raise SignInFailed
+        await self._renew_hash(user, attempt.password)
+        return secret, user
+
+    async def prove(self, user_id: str | None, password: str, address: str, field: str) -> str:
+        """Check the password of who is signed in; return the hash that it was checked against.
+
+        Raise FieldRefused, and TooManyAttempts past ten attempts in a minute.
+        """
+        await self.limits.count_sign_in(address)
+        async with self.database.read() as db:
+            user = await accounts.get(db, user_id or "")
+        if not await self.passwords.matches(password, user.password_hash):
+            raise FieldRefused(field, WRONG_PASSWORD)
+        return user.password_hash
+
+    async def _examine(self, attempt: Attempt, now: datetime) -> _Findings:
+        """Raise TooBusy."""
+        try:
+            return await self._look_closely(attempt)
+        except TooBusy as refusal:
+            self._note(refusal, attempt.client.address, now)
+            raise
+
+    def _note(self, refusal: Refusal, address: str, now: datetime) -> None:
+        """Write it down behind: it may come in floods."""
+        self.audit_queue.note(Refused(_SIGN_IN, refusal.reason, address, actor=_nobody(address)), now)
+
+    async def _look_closely(self, attempt: Attempt) -> _Findings:
+        async with self.database.read() as db:
+            user = await accounts.find(db, attempt.username)
+            in_use = await accounts.hash_in_use(db, attempt.username)
+        checked = user.password_hash if user else None
+        is_right = await self.passwords.matches(attempt.password, checked, in_use)
+        counted = user.id if user and is_right and second_factor.is_in_force(user) else _NOBODY
+        try:
+            await self.limits.count_second_factor(counted)
+        except TooManyAttempts:
+            return _Findings(checked, is_right, may_try_a_code=False)
+        return _Findings(checked, is_right, may_try_a_code=True)
+
+    async def _renew_hash(self, user: AdminUser, password: str) -> None:
+        """Hash the password anew where today's parameters are others. Another change of it comes first."""
+        renewed = await self.passwords.renewed(password, user.password_hash)
+        if renewed is None:
+            return
+        async with self.database.write() as db:
+            current = await accounts.get(db, user.id, lock=True)
+            if current.password_hash == user.password_hash:
+                current.password_hash = renewed
+
+
+async def sign_out(db: AsyncSession, actor: Actor, now: datetime) -> None:
+    """End the session that the actor is signed in with."""
+    await accounts.end_session(db, actor.session_id)
+    audit.record(db, actor, _SIGN_OUT, now, About(actor.name))
+
+
+async def _objection(
+    db: AsyncSession, user: AdminUser | None, findings: _Findings, code: str, now: datetime
+) -> _Why | None:
+    """Say what is wrong; None uses the code up. Things may have changed since the password was looked at."""
+    if user is None:
+        return _Why.UNKNOWN
+    if not findings.is_right or user.password_hash != findings.checked:
+        return _Why.PASSWORD
+    if not user.is_active:
+        return _Why.DEACTIVATED
+    if not second_factor.is_in_force(user):
+        return None
+    is_accepted = findings.may_try_a_code and await second_factor.accept(db, user, code, now)
+    return None if is_accepted else _Why.CODE
+
+
+def _record(db: AsyncSession, attempt: Attempt, user: AdminUser | None, why: _Why | None, now: datetime) -> None:
+    """Write it down. A name that is nobody's may be a password in the wrong field: only its digest is kept."""
+    address = attempt.client.address
+    subject = user.username if user else audit.code_digest(attempt.username)
+    if user and not why:
+        audit.record(db, accounts.actor_of_user(user, address), _SIGN_IN, now, About(subject))
+        return
+    audit.record(db, _nobody(address), _SIGN_IN, now, About(subject, detail={"why": why}), SignInFailed.reason)
+
+
+def _nobody(address: str) -> Actor:
+    return Actor(ActorKind.USER, _NOBODY, address=address)

@@ -1,0 +1,80 @@
+"""The admin API's audit log: a page of it, and all of it as CSV. There is no way to change it."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.responses import Response, StreamingResponse
+
+from control_plane.access import audit_trail
+from control_plane.access.actors import Permission
+from control_plane.access.audit_trail import AuditFilter
+from control_plane.models_admin import AuditEntry
+from control_plane.schemas.records import AuditQuery, AuditSelection, AuditView
+from control_plane.tickets import csv_text
+from control_plane.web import answers
+from control_plane.web.answers import Page
+from control_plane.web.endpoints import Call, endpoint
+
+_COLUMNS: Final = (
+    "at",
+    "actor_kind",
+    "actor",
+    "address",
+    "action",
+    "outcome",
+    "subject",
+    "event_id",
+    "ticket_id",
+    "detail",
+)
+_HEADINGS: Final = (
+    "Time",
+    "Kind of actor",
+    "Actor",
+    "Address",
+    "Action",
+    "Outcome",
+    "Subject",
+    "Event",
+    "Ticket",
+    "Detail",
+)
+
+
+@endpoint("GET /audit", needs=Permission.READ, answers={200: Page[AuditView]})
+async def list_audit(call: Call, query: AuditQuery) -> Response:
+    """List the audit log, newest first."""
+    async with call.app.database.read() as db:
+        found, total = await audit_trail.page(db, _wanted(query), query.offset, query.limit)
+    return answers.page([_view(entry) for entry in found], query, total)
+
+
+@endpoint("GET /audit/export", needs=Permission.READ, answers={200: "text/csv"})
+async def export_audit(call: Call, query: AuditSelection) -> Response:
+    """Export the audit log as CSV, newest first."""
+    name = f"audit-{call.now:%Y-%m-%d}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(_lines(call, _wanted(query)), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+async def _lines(call: Call, wanted: AuditFilter) -> AsyncIterator[str]:
+    yield csv_text.MARK + csv_text.line(_HEADINGS)
+    async for some in audit_trail.everything(call.app.database, wanted):
+        yield "".join(csv_text.line(_values(entry)) for entry in some)
+
+
+def _values(entry: AuditEntry) -> list[object]:
+    return [entry.at.isoformat(), *(getattr(entry, name) for name in _COLUMNS[1:])]
+
+
+def _view(entry: AuditEntry) -> AuditView:
+    values = {name: getattr(entry, name) for name in ("id", *_COLUMNS)}
+    return AuditView(**values | {"detail": json.loads(entry.detail) if entry.detail else None})
+
+
+def _wanted(query: AuditSelection) -> AuditFilter:
+    return AuditFilter(**{name: getattr(query, name) for name in AuditSelection.model_fields})
+
+
+ENDPOINTS = (list_audit, export_audit)

@@ -1,0 +1,251 @@
+"""The viewer API: from a code to a playing session. The published paths say `tokens` where we say ticket."""
+
+from typing import Final
+
+from pydantic import ValidationError
+from starlette.responses import JSONResponse, Response
+
+from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, stream_prefix
+from control_plane.access import audit
+from control_plane.access.actors import Actor
+from control_plane.api.viewer_records import Asking, asking
+from control_plane.errors import (
+    EventUnavailable,
+    MalformedRequest,
+    NotFound,
+    SessionOver,
+    SessionTakenOver,
+    TicketExpired,
+    TicketInUse,
+    TicketRevoked,
+    TokenFinal,
+    TokenUnusable,
+    TooManyAttempts,
+    UnknownCode,
+)
+from control_plane.events import doors, posters
+from control_plane.models import Event, Ticket
+from control_plane.schemas import utc_now
+from control_plane.schemas.viewer import (
+    Alive,
+    Granted,
+    Redemption,
+    Released,
+    StatusQuery,
+    StatusView,
+    Token,
+    WatchedEvent,
+)
+from control_plane.services import Request, Services
+from control_plane.sessions import redeeming, sessions
+from control_plane.sessions.sessions import Device, Grant
+from control_plane.streams.event_status import Status
+from control_plane.tickets import tickets
+from control_plane.tickets.codes import parse_code
+from control_plane.web.answers import as_json
+from control_plane.web.endpoints import Call, endpoint
+from control_plane.web.requests import bearer, client_address, is_secure, parse, services, streams_origin
+
+RESUME_COOKIE = "sg_resume"
+PLAYBACK_COOKIE = "sg_playback"
+NOT_ADMITTED: Final = (TicketRevoked, EventUnavailable, TicketExpired)
+
+
+@endpoint(
+    "POST /tokens/validate",
+    needs=None,
+    answers={200: Granted},
+    refuses=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TicketInUse, TooManyAttempts),
+    reads_body=Redemption,
+)
+async def validate(call: Call) -> Response:
+    """Redeem a code. Only guesses count against the limits."""
+    request = call.request
+    app, address = services(request), client_address(request)
+    with asking(request, audit.REDEEM) as asked:
+        async with app.limits.guess(address, wrong=(MalformedRequest, UnknownCode)):
+            grant = await _redeem(request, app, asked)
+    return granted(request, grant)
+
+
+async def _redeem(request: Request, app: Services, asked: Asking) -> Grant:
+    wish = await _redemption(request)
+    asked.code = code = parse_code(wish.code)
+    async with app.database.write() as db:
+        return await redeeming.redeem(db, code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
+
+
+async def _redemption(request: Request) -> Redemption:
+    """Raise MalformedRequest with a sentence for who types codes."""
+    try:
+        return await parse(request, Redemption)
+    except ValidationError as error:
+        wrong = {item["loc"][0] for item in error.errors()}
+    if "code" not in wrong:
+        raise MalformedRequest("takeover is true or false.")
+    raise MalformedRequest
+
+
+@endpoint(
+    "POST /playback/refresh",
+    needs=None,
+    shows="playbackToken",
+    answers={200: Token},
+    refuses=(TokenUnusable, *NOT_ADMITTED, TokenFinal, SessionOver, SessionTakenOver, TooManyAttempts),
+)
+async def refresh(call: Call) -> Response:
+    """Give the next token of the same session."""
+    request = call.request
+    app = services(request)
+    with asking(request, audit.REFRESH) as asked:
+        claims = claims_of(app, bearer(request))
+        asked.with_token(claims)
+        await app.limits.count_refresh(claims.sid or "")
+        async with app.database.write() as db:
+            grant = await sessions.refresh(db, claims, app.rules, utc_now(), Actor.viewer(client_address(request)))
+    fresh, is_held = grant.claims, doors.is_held(grant.event, utc_now())
+    token = _mint(request, fresh)
+    response = JSONResponse(as_json(Token(playback_token=token, token_expires_in=_lasts(fresh), is_held=is_held)))
+    _set_playback_cookie(request, response, fresh, token)
+    return response
+
+
+@endpoint(
+    "POST /playback/heartbeat",
+    needs=None,
+    shows="playbackToken",
+    answers={200: Alive},
+    refuses=(TokenUnusable, SessionOver, SessionTakenOver),
+)
+async def heartbeat(call: Call) -> Response:
+    """Give a sign of life."""
+    request = call.request
+    app = services(request)
+    claims = claims_of(app, bearer(request))
+    silent = await app.heartbeats.beat(claims, utc_now())
+    return JSONResponse(as_json(Alive(ok=True, seconds_silent=silent)))
+
+
+@endpoint(
+    "POST /playback/release",
+    needs=None,
+    shows="playbackToken",
+    answers={200: Released},
+    refuses=(TokenUnusable,),
+    consumes=("text/plain",),
+)
+async def release(call: Call) -> Response:
+    """End the session; the token comes in the header, or as the body of a beacon. Idempotent."""
+    request = call.request
+    app = services(request)
+    claims = claims_of(app, bearer(request) or (await request.body()).decode("latin-1").strip())
+    async with app.database.write() as db:
+        await sessions.release(db, claims, utc_now(), Actor.viewer(client_address(request)))
+    return JSONResponse(as_json(Released(released=True)))
+
+
+@endpoint(
+    "GET /events/{event_id:uuid}/status",
+    needs=None,
+    answers={200: StatusView},
+    refuses=(MalformedRequest, UnknownCode, TokenUnusable, *NOT_ADMITTED, TooManyAttempts),
+    reads_query=StatusQuery,
+)
+async def event_status(call: Call) -> Response:
+    """Tell a viewer, who shows the session's token or else a code, how the event stands."""
+    request = call.request
+    app, address, now = services(request), client_address(request), utc_now()
+    with asking(request, audit.LOOK_UP) as asked:
+        async with app.limits.guess(address, wrong=(MalformedRequest, UnknownCode, NotFound)):
+            ticket, event = await _look_up(request, app, asked)
+    tickets.check_admission(ticket, event, now)
+    status = await app.probe.status(event, now)
+    told = StatusView(event_id=event.id, status=status.value, starts_at=event.starts_at, ends_at=event.ends_at)
+    return JSONResponse(as_json(told))
+
+
+async def _look_up(request: Request, app: Services, asked: Asking) -> tuple[Ticket, Event]:
+    if token := bearer(request):
+        asked.with_token(claims := claims_of(app, token))
+        sessions.check_grace(claims, utc_now())
+        code = claims.sub or ""
+    else:
+        asked.code = code = parse_code(request.query_params.get("code"))
+    async with app.database.read() as db:
+        ticket, event = await tickets.find_by_code(db, code)
+    if event.id != str(request.path_params["event_id"]):
+        raise NotFound
+    return ticket, event
+
+
+def device_of(request: Request) -> Device:
+    user_agent, secret = request.headers.get("user-agent", ""), request.cookies.get(RESUME_COOKIE)
+    return Device(client_address(request), user_agent, secret)
+
+
+def claims_of(app: Services, token: str | None) -> Claims:
+    """Return the claims of a session's token, expired or not; raise TokenUnusable."""
+    try:
+        claims = app.verifier.verify(token or "")
+    except TokenRefused:
+        raise TokenUnusable from None
+    if claims.sid is None:
+        raise TokenUnusable
+    return claims
+
+
+def granted(request: Request, grant: Grant) -> Response:
+    app, token, event = services(request), _mint(request, grant.claims), grant.event
+    answer = Granted(
+        event=WatchedEvent(
+            id=event.id,
+            title=event.title,
+            description=event.description,
+            starts_at=event.starts_at,
+            ends_at=event.ends_at,
+            poster_url=posters.shown(event),
+            is_live=app.probe.remembered_status(event, utc_now()) is Status.LIVE,
+        ),
+        playback_token=token,
+        token_expires_in=_lasts(grant.claims),
+        is_held=doors.is_held(event, utc_now()),
+        playback_base_url=streams_origin(request),
+        stream_path=f"{stream_prefix(event.id)}stream.m3u8",
+        expires_at=grant.ticket.expires_at,
+    )
+    response = JSONResponse(as_json(answer))
+    _set_playback_cookie(request, response, grant.claims, token)
+    if grant.resume_secret:
+        response.set_cookie(
+            RESUME_COOKIE,
+            grant.resume_secret,
+            path="/api/",
+            secure=is_secure(request),
+            httponly=True,
+            samesite="strict",
+        )
+    return response
+
+
+def _mint(request: Request, claims: Claims) -> str:
+    return mint(claims, services(request).ring)
+
+
+def _lasts(claims: Claims) -> int:
+    return max(0, claims.exp - int(utc_now().timestamp()))
+
+
+def _set_playback_cookie(request: Request, response: Response, claims: Claims, token: str) -> None:
+    """Let players play that can send no header: this browser, and only below the event's own stream folder."""
+    response.set_cookie(
+        PLAYBACK_COOKIE,
+        token,
+        max_age=_lasts(claims),
+        path=claims.sp,
+        secure=is_secure(request),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+ENDPOINTS = (validate, refresh, heartbeat, release, event_status)

@@ -1,0 +1,53 @@
+"""The admin API's posters: a picture's bytes in, or away with it."""
+
+from anyio import to_thread
+from starlette.responses import Response
+
+from control_plane.access.actors import Permission
+from control_plane.access.audited_change import Action
+from control_plane.api.events import as_known
+from control_plane.errors import FieldRefused, MalformedRequest
+from control_plane.events import events, posters
+from control_plane.schemas import EventView
+from control_plane.web import answers
+from control_plane.web.answers import Data
+from control_plane.web.endpoints import Call, endpoint
+
+
+@endpoint(
+    "PUT /events/{event_id:uuid}/poster",
+    needs=Permission.EVENTS,
+    answers={200: Data[EventView]},
+    refuses=(MalformedRequest, FieldRefused),
+    consumes=posters.MEDIA_TYPES,
+    max_body=posters.MAX_BYTES,
+)
+async def upload_poster(call: Call) -> Response:
+    """Upload an event's poster: a JPEG, PNG or WebP of 5 MB at most. It is scaled down and loses its metadata."""
+    if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() not in posters.MEDIA_TYPES:
+        raise MalformedRequest("Please send a JPEG, PNG or WebP picture (image/jpeg, image/png or image/webp).")
+    sent = await call.request.body()
+    content = await to_thread.run_sync(posters.drawn, sent, limiter=call.app.drawing)
+    return await _changed(call, content)
+
+
+@endpoint("DELETE /events/{event_id:uuid}/poster", needs=Permission.EVENTS, answers={200: Data[EventView]})
+async def remove_poster(call: Call) -> Response:
+    """Remove an event's uploaded poster; `posterUrl`, where it is set, is shown again."""
+    return await _changed(call, None)
+
+
+async def _changed(call: Call, content: bytes | None) -> Response:
+    async with call.act(Action.EVENT_POSTER, call.id("event_id")) as deed:
+        deed.event_id = deed.subject
+        event = await events.find(deed.db, call.id("event_id"), for_update=True)
+        if content is None:
+            await posters.remove(deed.db, event)
+        else:
+            await posters.put(deed.db, event, content)
+        deed.detail = {"isUploaded": content is not None}
+        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+    return answers.data(as_known(call, event, figures.get(event.id)))
+
+
+ENDPOINTS = (upload_poster, remove_poster)

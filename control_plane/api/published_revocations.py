@@ -1,0 +1,43 @@
+"""The revocations for other media servers, on the public port, in the shape in which they were published."""
+
+import re
+from datetime import datetime
+
+from starlette.responses import JSONResponse, Response
+
+from control_plane.api.internal import check_key
+from control_plane.errors import MalformedRequest, TokenUnusable
+from control_plane.revocations import published_revocations
+from control_plane.schemas import parse_moment
+from control_plane.schemas.viewer import PublishedRevocations, SinceQuery
+from control_plane.web.endpoints import Call, endpoint
+from control_plane.web.requests import services
+
+_PLUS_LOST = re.compile(r" (?=\d\d:?\d\d\Z)")  # `+02:00` that nobody percent-encoded arrives as ` 02:00`
+
+
+@endpoint(
+    "GET /revocations",
+    needs=None,
+    shows="internalKey",
+    answers={200: PublishedRevocations},
+    refuses=(TokenUnusable, MalformedRequest),
+    reads_query=SinceQuery,
+)
+async def list_revocations(call: Call) -> Response:
+    """List for other media servers what was cut since a moment and is still in force."""
+    request = call.request
+    check_key(request)
+    moment = _since(request.query_params.get("since", ""))
+    return JSONResponse(await published_revocations.since(services(request).database, moment))
+
+
+def _since(text: str) -> datetime:
+    """Raise MalformedRequest unless it is a time with its zone."""
+    try:
+        return parse_moment(_PLUS_LOST.sub("+", text) if "T" in text else text)
+    except ValueError:
+        raise MalformedRequest("since is an ISO 8601 time with its zone, like 2027-01-15T20:00:00Z.") from None
+
+
+ENDPOINTS = (list_revocations,)

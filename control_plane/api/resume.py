@@ -1,0 +1,76 @@
+"""Going on with a session over HTTP: which tab's it is, and what a refusal takes away."""
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from authz_sidecar.contract.playback_token import stream_prefix
+from control_plane.access import audit
+from control_plane.api.playback import NOT_ADMITTED, PLAYBACK_COOKIE, RESUME_COOKIE, claims_of, device_of, granted
+from control_plane.api.viewer_records import asking
+from control_plane.errors import (
+    MalformedRequest,
+    NoSession,
+    Refusal,
+    SessionOver,
+    SessionTakenOver,
+    TicketInUse,
+    TokenUnusable,
+)
+from control_plane.schemas import utc_now
+from control_plane.schemas.viewer import Granted, Resumption
+from control_plane.services import Request, Services
+from control_plane.sessions import resuming, watching
+from control_plane.sessions.resuming import Tab
+from control_plane.web import errors
+from control_plane.web.endpoints import Call, endpoint
+from control_plane.web.requests import bearer, parse, services
+
+
+@endpoint(
+    "POST /playback/resume",
+    needs=None,
+    shows="resumeCookie",
+    answers={200: Granted},
+    refuses=(MalformedRequest, NoSession, TokenUnusable, *NOT_ADMITTED, SessionOver, SessionTakenOver, TicketInUse),
+    reads_body=Resumption,
+)
+async def resume(call: Call) -> Response:
+    """Go on: after a reload by cookie and sid, a page that has its token by that; a refusal takes a cookie away."""
+    request = call.request
+    app = services(request)
+    tab = await _tab(request, app)
+    try:
+        with asking(request, audit.RESUME) as asked:
+            asked.resume_secret, asked.sid = request.cookies.get(RESUME_COOKIE), tab.sid
+            if tab.claims:
+                asked.with_token(tab.claims)
+            async with app.database.write() as db:
+                grant = await resuming.resume(db, device_of(request), app.rules, utc_now(), tab)
+    except Refusal as refusal:
+        return await _taking_cookie_away(request, refusal, tab)
+    return granted(request, grant)
+
+
+async def _tab(request: Request, app: Services) -> Tab:
+    """Read which session is meant; no body and no token is the browser's last one. Raise what both are refused with."""
+    if token := bearer(request):
+        return Tab(claims=claims_of(app, token))
+    try:
+        return Tab(sid=(await parse(request, Resumption)).sid if await request.body() else None)
+    except ValidationError:
+        raise MalformedRequest("sid is the id of a session.") from None
+
+
+async def _taking_cookie_away(request: Request, refusal: Refusal, tab: Tab) -> Response:
+    """Refuse to resume. What the session played with goes; the resume cookie is all tabs', and opens nothing alone."""
+    response = await errors.refused(request, refusal)
+    if isinstance(refusal, NoSession | TokenUnusable):
+        return response
+    async with services(request).database.read() as db:
+        event_id = await watching.event_id_of_tab(db, request.cookies.get(RESUME_COOKIE), tab)
+    if event_id:
+        response.delete_cookie(PLAYBACK_COOKIE, path=stream_prefix(event_id))
+    return response
+
+
+ENDPOINTS = (resume,)

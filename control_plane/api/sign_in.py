@@ -1,0 +1,87 @@
+"""The admin API's front door: signing in and out, and who is signed in."""
+
+from starlette.responses import Response
+
+from control_plane.access.actors import Permission, Role
+from control_plane.accounts import sign_in as rules
+from control_plane.accounts.accounts import Client
+from control_plane.accounts.sign_in import Attempt, Door
+from control_plane.errors import SignInFailed, TooBusy, TooManyAttempts
+from control_plane.schemas import Credentials, Schema, utc_now
+from control_plane.services import Request
+from control_plane.web import answers
+from control_plane.web.answers import Data
+from control_plane.web.authentication import clear_admin_cookie, set_admin_cookie, who_signed_in
+from control_plane.web.endpoints import Call, endpoint
+from control_plane.web.requests import client_address, services
+
+
+class SignedIn(Schema):
+    """Who is signed in: a person with their role, or a program with an API key's name and no role."""
+
+    username: str
+    role: Role | None
+
+
+def door(request: Request) -> Door:
+    app = services(request)
+    return Door(app.database, app.passwords, app.limits, app.audit_queue)
+
+
+def client_of(request: Request) -> Client:
+    return Client(client_address(request), request.headers.get("user-agent", ""))
+
+
+async def admit(request: Request) -> None:
+    """Count an attempt to sign in, before its form is read. Raise TooManyAttempts."""
+    await door(request).admit(client_address(request), utc_now())
+
+
+async def sign_in(request: Request, credentials: Credentials) -> tuple[str, SignedIn]:
+    """Return the secret of a new admin session, and whose it is. Raise SignInFailed, alike for every kind of wrong.
+
+    Raise TooBusy, too. `admit` comes first.
+    """
+    attempt = Attempt(credentials.username, credentials.password, credentials.totp or "", client_of(request))
+    secret, user = await door(request).sign_in(attempt, utc_now())
+    return secret, SignedIn(username=user.username, role=Role(user.role))
+
+
+@endpoint("POST /login", needs=None, answers={200: Data[SignedIn]}, refuses=(SignInFailed, TooManyAttempts, TooBusy))
+async def login(call: Call, body: Credentials) -> Response:
+    """Sign in; the answer sets the session's cookie."""
+    await admit(call.request)
+    secret, who = await sign_in(call.request, body)
+    response = answers.data(who)
+    set_admin_cookie(call.request, response, secret)
+    return response
+
+
+async def sign_out(request: Request, response: Response) -> Response:
+    actor = await who_signed_in(request)
+    if actor:
+        async with services(request).database.write() as db:
+            await rules.sign_out(db, actor, utc_now())
+    clear_admin_cookie(response)
+    return response
+
+
+@endpoint("POST /logout", needs=None, answers={204: None})
+async def logout(call: Call) -> Response:
+    """Sign out; does nothing for who is not signed in."""
+    return await sign_out(call.request, answers.nothing())
+
+
+@endpoint("DELETE /session", needs=None, answers={204: None})
+async def end_own_session(call: Call) -> Response:
+    """Sign out; does nothing for who is not signed in."""
+    return await sign_out(call.request, answers.nothing())
+
+
+@endpoint("GET /session", needs=Permission.READ, answers={200: Data[SignedIn]})
+async def show_session(call: Call) -> Response:
+    """Tell who is signed in."""
+    return answers.data(SignedIn(username=call.actor.name, role=call.actor.role))
+
+
+ENDPOINTS = (login, logout, show_session, end_own_session)

@@ -1,0 +1,141 @@
+"""The admin API's tickets. The published paths say `tokens` where we say ticket."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.responses import Response
+
+from control_plane.access import audit
+from control_plane.access.actors import Permission
+from control_plane.access.audit import About
+from control_plane.access.audited_change import Action, Deed
+from control_plane.errors import Conflict, NotFound
+from control_plane.events import events
+from control_plane.lifecycle import deletion, revocation
+from control_plane.models import Ticket
+from control_plane.revocations import revocation_feed
+from control_plane.schemas import TicketOrder, TicketQuery, TicketsOfEventQuery, TicketView, utc_now
+from control_plane.schemas.tickets import TicketIds
+from control_plane.tickets import ticket_search, tickets
+from control_plane.tickets.ticket_search import Found
+from control_plane.tickets.tickets import TicketFilter
+from control_plane.web import answers
+from control_plane.web.answers import Changed, Data, Searched
+from control_plane.web.endpoints import Call, endpoint
+
+_TOO_COMMON: Final = "More tickets may match than are shown and counted here. A longer search finds them."
+
+
+@endpoint(
+    "POST /events/{event_id:uuid}/tokens/generate",
+    needs=Permission.TICKETS,
+    answers={201: Data[list[TicketView]]},
+)
+async def generate_tickets(call: Call, body: TicketOrder) -> Response:
+    """Generate tickets with fresh codes, all of them or none."""
+    async with call.act(Action.TICKET_GENERATE, call.id("event_id")) as deed:
+        event = await events.find(deed.db, call.id("event_id"))
+        made = await tickets.generate(deed.db, event, body.count, body.label)
+        deed.event_id, deed.detail = event.id, {"count": body.count}
+    return answers.data([ticket_view(ticket) for ticket in made], 201)
+
+
+@endpoint("GET /events/{event_id:uuid}/tokens", needs=Permission.READ, answers={200: Searched[TicketView]})
+async def list_tickets_of_event(call: Call, query: TicketsOfEventQuery) -> Response:
+    """List the tickets of one event, newest first."""
+    async with call.app.database.read() as db:
+        await events.find(db, call.id("event_id"))
+    return await _page(call, query, TicketFilter(call.id("event_id"), query.status, query.search or None))
+
+
+@endpoint("GET /tokens", needs=Permission.READ, answers={200: Searched[TicketView]})
+async def list_tickets(call: Call, query: TicketQuery) -> Response:
+    """List tickets, newest first."""
+    return await _page(call, query, TicketFilter(query.event_id, query.status, query.search or None))
+
+
+@endpoint("PATCH /tokens/{ticket_id:uuid}/revoke", needs=Permission.REVOKE, answers={200: Changed[TicketView]})
+async def revoke_ticket(call: Call) -> Response:
+    """Revoke a ticket; whoever watches with it is cut off."""
+    async with call.act(Action.TICKET_REVOKE, call.id("ticket_id")) as deed:
+        ticket = await revocation.revoke(deed.db, call.id("ticket_id"), utc_now())
+        deed.ticket_id, deed.event_id = ticket.id, ticket.event_id
+        cursor = await revocation_feed.head(deed.db)
+    return answers.changed(ticket_view(ticket), cursor)
+
+
+@endpoint(
+    "PATCH /tokens/{ticket_id:uuid}/unrevoke",
+    needs=Permission.REVOKE,
+    answers={200: Changed[TicketView]},
+    refuses=(Conflict,),
+)
+async def unrevoke_ticket(call: Call) -> Response:
+    """Let a revoked ticket in again, before it expires."""
+    async with call.act(Action.TICKET_UNREVOKE, call.id("ticket_id")) as deed:
+        ticket = await revocation.unrevoke(deed.db, call.id("ticket_id"), utc_now())
+        deed.ticket_id, deed.event_id = ticket.id, ticket.event_id
+        cursor = await revocation_feed.head(deed.db)
+    return answers.changed(ticket_view(ticket), cursor)
+
+
+@endpoint(
+    "POST /tokens/bulk-revoke", needs=Permission.REVOKE, answers={200: Changed[list[TicketView]]}, refuses=(NotFound,)
+)
+async def revoke_tickets(call: Call, body: TicketIds) -> Response:
+    """Revoke up to a thousand tickets, all of them or none."""
+    async with call.act(Action.TICKET_REVOKE) as deed:
+        found = await revocation.revoke_all(deed.db, set(body.token_ids), utc_now())
+        _tell(call, deed, found)
+        watching = await tickets.watching(deed.db, [ticket.id for ticket in found], call.alive_since)
+        cursor = await revocation_feed.head(deed.db)
+    return answers.changed([ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found], cursor)
+
+
+@endpoint("DELETE /tokens/{ticket_id:uuid}", needs=Permission.TICKETS, answers={204: None})
+async def delete_ticket(call: Call) -> Response:
+    """Delete a ticket for good; whoever watches with it is cut off."""
+    async with call.act(Action.TICKET_DELETE, call.id("ticket_id")) as deed:
+        deed.ticket_id = deed.subject
+        ticket = await deletion.delete_ticket(deed.db, call.id("ticket_id"), utc_now())
+        deed.event_id = ticket.event_id
+    return answers.nothing()
+
+
+def _tell(call: Call, deed: Deed, revoked: Sequence[Ticket]) -> None:
+    """Make it part of each ticket's history."""
+    first, *others = revoked
+    deed.subject, deed.ticket_id, deed.event_id = first.id, first.id, first.event_id
+    for ticket in others:
+        about = About(ticket.id, ticket.event_id, ticket.id)
+        audit.record(deed.db, call.actor, Action.TICKET_REVOKE.word, call.now, about)
+
+
+async def _page(call: Call, query: TicketsOfEventQuery, wanted: TicketFilter) -> Response:
+    async with call.app.database.read() as db:
+        found = await ticket_search.page(db, wanted, call.now, query.offset, query.limit)
+        watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], call.alive_since)
+    rows = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
+    return answers.searched(rows, query, found.total, note_on(found))
+
+
+def note_on(found: Found) -> str | None:
+    """Say so where a search has left something out."""
+    return None if found.is_whole else _TOO_COMMON
+
+
+def ticket_view(ticket: Ticket, watching: int = 0) -> TicketView:
+    names = TicketView.model_fields.keys() - {"status", "watching"}
+    values = {name: getattr(ticket, name) for name in names}
+    return TicketView(**values, status=tickets.status_of(ticket, utc_now()), watching=watching)
+
+
+ENDPOINTS = (
+    generate_tickets,
+    list_tickets_of_event,
+    list_tickets,
+    revoke_ticket,
+    unrevoke_ticket,
+    revoke_tickets,
+    delete_ticket,
+)

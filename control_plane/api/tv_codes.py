@@ -1,0 +1,168 @@
+"""A TV that shows a code, and the phone that approves it: "Watch on TV" without typing a link."""
+
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import JSONResponse, Response
+
+from control_plane.access import audit
+from control_plane.api.playback import NOT_ADMITTED, claims_of, device_of, granted
+from control_plane.api.tv import qr_code
+from control_plane.api.viewer_records import asking, done
+from control_plane.errors import (
+    MalformedRequest,
+    SessionOver,
+    SessionTakenOver,
+    TakenOverTooOften,
+    TicketInUse,
+    TokenUnusable,
+    TooManyAttempts,
+    TvCodeUnusable,
+    UnknownCode,
+)
+from control_plane.schemas import utc_now
+from control_plane.schemas.viewer import (
+    Granted,
+    TvApproval,
+    TvApproved,
+    TvCodeShown,
+    TvPageApproval,
+    TvPlan,
+    TvQuestion,
+    TvWaiting,
+)
+from control_plane.services import Request
+from control_plane.sessions import tv, tv_codes
+from control_plane.sessions.tv_codes import Approval
+from control_plane.tickets.codes import NO_CODE, parse_code
+from control_plane.web.answers import as_json
+from control_plane.web.endpoints import Call, endpoint
+from control_plane.web.requests import SchemaT, bearer, client_address, own_origin, parse, services
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@endpoint("POST /tv/codes", needs=None, answers={200: TvCodeShown}, refuses=(TooManyAttempts,))
+async def show_code(call: Call) -> Response:
+    """Give a TV a code to show, and a secret with which to ask whether somebody approved it."""
+    request = call.request
+    app = services(request)
+    await app.limits.count_tv_code(client_address(request))
+    async with app.database.write() as db:
+        shown = await tv_codes.show(db, device_of(request), utc_now())
+    origin = own_origin(request)
+    told = TvCodeShown(
+        user_code=shown.user_code,
+        device_code=shown.device_code,
+        verification_url=origin,
+        qr=qr_code(f"{origin}/#tv={shown.user_code}"),
+        expires_in=int(tv_codes.LIFE.total_seconds()),
+        interval=tv_codes.POLL_SECONDS,
+    )
+    return JSONResponse(as_json(told), headers=_NO_STORE)
+
+
+@endpoint(
+    "POST /tv/session",
+    needs=None,
+    answers={200: Granted, 202: TvWaiting},
+    refuses=(MalformedRequest, TvCodeUnusable, SessionOver, SessionTakenOver, *NOT_ADMITTED, TooManyAttempts),
+    reads_body=TvQuestion,
+)
+async def collect(call: Call) -> Response:
+    """Give the TV its session, once, as soon as its code is approved; 202 until then."""
+    request = call.request
+    app = services(request)
+    question = await _parsed(request, TvQuestion, "deviceCode is what /api/tv/codes gave.")
+    await app.limits.count_tv_question(question.device_code)
+    async with app.database.write() as db:
+        grant = await tv_codes.collect(db, question.device_code, device_of(request), app.rules, utc_now())
+        if grant:
+            done(db, request, audit.LINK, grant.claims, grant.ticket.id, {"tvCode": True})
+    if grant is None:
+        return JSONResponse(as_json(TvWaiting(interval=tv_codes.POLL_SECONDS)), 202)
+    return granted(request, grant)
+
+
+@endpoint(
+    "POST /tv/approve",
+    needs=None,
+    answers={200: TvApproved},
+    refuses=(
+        *(MalformedRequest, UnknownCode, *NOT_ADMITTED, TvCodeUnusable),
+        *(TicketInUse, TakenOverTooOften, TooManyAttempts),
+    ),
+    reads_body=TvApproval,
+)
+async def approve_by_code(call: Call) -> Response:
+    """Let a TV in on the ticket of a code. Wrong codes of both kinds count as guesses."""
+    request = call.request
+    app, address = services(request), client_address(request)
+    with asking(request, audit.APPROVE) as asked:
+        async with app.limits.guess(address, wrong=(MalformedRequest, UnknownCode, TvCodeUnusable)):
+            wish = await _parsed(request, TvApproval, NO_CODE)
+            asked.code = code = parse_code(wish.code)
+            async with app.database.write() as db:
+                approval = await tv_codes.approve_by_code(
+                    db, code, wish.user_code, device_of(request), app.rules, utc_now(), takeover=wish.takeover
+                )
+                _record(db, request, approval)
+    return JSONResponse(as_json(TvApproved(approved=True, moved=approval.moved)))
+
+
+@endpoint(
+    "POST /playback/tv/approve",
+    needs=None,
+    shows="playbackToken",
+    answers={200: TvApproved},
+    refuses=(
+        *(MalformedRequest, TokenUnusable, *NOT_ADMITTED, TvCodeUnusable),
+        *(SessionOver, SessionTakenOver, TooManyAttempts),
+    ),
+    reads_body=TvPageApproval,
+)
+async def approve_by_page(call: Call) -> Response:
+    """Let a TV in on the page's own ticket; where it has no other seat, the page gives the TV its own."""
+    request = call.request
+    app, address = services(request), client_address(request)
+    with asking(request, audit.APPROVE) as asked:
+        claims = claims_of(app, bearer(request))
+        asked.with_token(claims)
+        async with app.limits.guess(address, wrong=(MalformedRequest, TvCodeUnusable)):
+            wish = await _parsed(request, TvPageApproval, "userCode is the code on the TV.")
+            async with app.database.write() as db:
+                approval = await tv_codes.approve_by_page(db, claims, wish.user_code, app.rules, utc_now())
+                _record(db, request, approval)
+    return JSONResponse(as_json(TvApproved(approved=True, moved=approval.moved)))
+
+
+@endpoint(
+    "GET /playback/tv",
+    needs=None,
+    shows="playbackToken",
+    answers={200: TvPlan},
+    refuses=(TokenUnusable, SessionOver, SessionTakenOver),
+)
+async def plan(call: Call) -> Response:
+    """Tell whether the page would pause if a TV played. Changes nothing."""
+    request = call.request
+    app = services(request)
+    claims = claims_of(app, bearer(request))
+    async with app.database.write() as db:
+        pauses = await tv.would_pause(db, claims, app.rules, utc_now())
+    return JSONResponse(as_json(TvPlan(pauses_here=pauses)))
+
+
+def _record(db: AsyncSession, request: Request, approval: Approval) -> None:
+    grant = approval.grant
+    done(db, request, audit.APPROVE, grant.claims, grant.ticket.id, {"moved": True} if approval.moved else None)
+
+
+async def _parsed(request: Request, schema: type[SchemaT], sentence: str) -> SchemaT:
+    """Raise MalformedRequest with that sentence."""
+    try:
+        return await parse(request, schema)
+    except ValidationError:
+        raise MalformedRequest(sentence) from None
+
+
+ENDPOINTS = (show_code, collect, approve_by_code, approve_by_page, plan)

@@ -1,0 +1,21 @@
+"""The viewer API, readable from top to bottom: every route below /api that is no admin's."""
+
+from typing import Final
+
+from control_plane.api import playback as viewer_api
+from control_plane.api import published_revocations as published_api
+from control_plane.api import resume as resume_api
+from control_plane.api import trouble as trouble_api
+from control_plane.api import tv as tv_api
+from control_plane.api import tv_codes as tv_codes_api
+from control_plane.web.endpoints import routes_of
+
+VIEWER_ENDPOINTS: Final = (
+    *viewer_api.ENDPOINTS,
+    *resume_api.ENDPOINTS,
+    *tv_api.ENDPOINTS,
+    *tv_codes_api.ENDPOINTS,
+    *trouble_api.ENDPOINTS,
+    *published_api.ENDPOINTS,
+)
+VIEWER_API: Final = routes_of(VIEWER_ENDPOINTS)

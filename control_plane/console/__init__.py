@@ -1,0 +1,1 @@
+"""The console: pages for organisers. Plain forms; JavaScript only adds comfort."""

@@ -1,0 +1,114 @@
+"""The console's import of own codes: they are checked first, then what is doubtful is answered, then tickets are made.
+
+The codes travel in the form as text; a script puts a file's text into its field. The rules are the API's.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from anyio import to_thread
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.responses import Response
+from starlette.routing import Route
+
+from control_plane.access.audited_change import Action
+from control_plane.console.frame import HOME, console_page, doing, redirect, render
+from control_plane.errors import Conflict, ImportRefused, MalformedRequest
+from control_plane.events import events
+from control_plane.models import Event
+from control_plane.schemas import utc_now
+from control_plane.services import Request
+from control_plane.tickets import ticket_csv, ticket_import
+from control_plane.tickets.ticket_csv import Codes, Doubtful, Problem
+from control_plane.web import forms
+from control_plane.web.errors import status_of
+from control_plane.web.requests import services
+
+_MOST_SHOWN: Final = 200
+_LONGEST_SHOWN: Final = 60
+_LARGEST_FORM: Final = 5 * ticket_csv.MAX_BYTES  # a form may write each byte as %xx
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_TOO_LARGE: Final = "This is more than 1 MB. Please import the codes in several parts."
+_ANSWERS: Final[dict[str, Doubtful]] = {"ask": "ask", "import": "import", "skip": "skip"}
+
+
+class Remark(NamedTuple):
+    """What there is to say about a line of the text."""
+
+    line: int
+    text: str
+    sentence: str
+
+
+@console_page
+async def show(request: Request) -> Response:
+    return render(request, "import.html", event=await _event(request), text="")
+
+
+@console_page
+async def take(request: Request) -> Response:
+    """Check the codes; with an answer for what is doubtful, which may be that nothing is, import them."""
+    typed, event = await forms.typed(request), await _event(request)
+    text, answer = typed.get("codes", ""), _ANSWERS.get(typed.get("doubtful", ""))
+    try:
+        codes = await to_thread.run_sync(_read, text)
+        if answer is None:
+            async with services(request).database.read() as db:
+                problems = await ticket_import.check(db, event.id, codes)
+            return await to_thread.run_sync(_checked, request, event, text, codes, problems)
+        async with doing(request, Action.TICKET_IMPORT, event.id) as deed:
+            wanted = codes.answered(answer)
+            deed.event_id, deed.detail = event.id, {"count": wanted.total}
+            await ticket_import.run(deed.db, event.id, wanted, utc_now())
+    except ImportRefused as refusal:
+        problems = [Problem(*each) for each in refusal.problems]
+        return await to_thread.run_sync(_checked, request, event, text, codes, problems, status_of(refusal))
+    except (MalformedRequest, Conflict) as refusal:
+        return render(request, "import.html", status_of(refusal), event=event, text=text, trouble=str(refusal))
+    return redirect(f"{HOME}/events/{event.id}", done="imported")
+
+
+def _read(text: str) -> Codes:
+    """Raise MalformedRequest."""
+    body = text.encode()
+    if len(body) > ticket_csv.MAX_BYTES:
+        raise MalformedRequest(_TOO_LARGE)
+    return ticket_csv.read(body)
+
+
+def _checked(
+    request: Request, event: Event, text: str, codes: Codes, problems: Sequence[Problem], status: int = 200
+) -> Response:
+    lines = _LINE_END.split(text)
+    remarks = [(Remark(each.line, _shown(lines, each.line), each.sentence), each.is_question) for each in problems]
+    found = {
+        "wrong": [remark for remark, is_question in remarks if not is_question],
+        "doubtful": [remark for remark, is_question in remarks if is_question],
+        "all": codes.answered("import").total,
+        "certain": codes.answered("skip").total,
+    }
+    return render(request, "import.html", status, event=event, text=text, found=found, most=_MOST_SHOWN)
+
+
+def _shown(lines: Sequence[str], number: int) -> str:
+    line = lines[number - 1].strip()
+    return f"{line[:_LONGEST_SHOWN]}…" if len(line) > _LONGEST_SHOWN else line
+
+
+async def _event(request: Request) -> Event:
+    async with services(request).database.read() as db:
+        return await events.find(db, str(request.path_params["event_id"]))
+
+
+_PATH: Final = "/events/{event_id:uuid}/import"
+ROUTES: Final = (
+    Route(_PATH, show),
+    Route(
+        _PATH,
+        take,
+        methods=["POST"],
+        middleware=[Middleware(RequestBodyLimitMiddleware, max_body_size=_LARGEST_FORM)],
+    ),
+)

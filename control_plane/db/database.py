@@ -1,0 +1,191 @@
+"""The database: reads and writes apart, one transaction a block, and the schema's migrations.
+
+SQLite runs in WAL mode with synchronous=FULL, so that what was answered 200 survives a power cut, and takes its
+write lock at BEGIN: with a deferred one, concurrent redemptions end in "database is locked".
+
+On PostgreSQL several processes share it. Whoever locks more than one thing does so in this order, so that nobody
+waits for a transaction that waits for it: events, tickets and sessions, each by their id, then the feed, and when
+sessions were last seen at the very end.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import anyio
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, DateTime, QueuePool, Select, func, select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.types import TypeDecorator
+
+from control_plane.db.announcements import ANNOUNCED, CHANNEL, Announcements, Notice
+from control_plane.db.engines import Purpose, make_engine
+from control_plane.db.sealing import SEALER, Sealer
+from control_plane.db.sqlite_changes import SqliteChanges
+from control_plane.webhooks.interest import INTEREST, Interest
+
+
+class Lock(IntEnum):
+    """What is done by one at a time, whatever the process. The values are PostgreSQL's keys: never change one."""
+
+    FEED = 7_370_001
+    SCHEMA = 7_370_002
+    FIRST_OWNER = 7_370_003
+    EVENT = 7_370_004
+    OWNERS = 7_370_005
+    WEBHOOKS = 7_370_006
+    LAST_SEEN = 7_370_007
+
+
+class DatabaseUnusable(Exception):
+    """The database cannot be reached, or will not do what is wanted, said in one sentence for the operator."""
+
+    exit_code = 1
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes on every database; a naive one is a bug and raises ValueError."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("A time without its zone cannot be stored.")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    def __init__(self, url: str, sealer: Sealer | None = None) -> None:
+        self.name = secrets.token_hex(4)  # by which this process knows its own notices
+        self.engine = make_engine(url, Purpose.READING)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        writing = self.engine if self.is_sqlite else make_engine(url, Purpose.WRITING)
+        self._writing_engine = writing.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        # SQLite has one writer at a time anyway; a fair queue in the process beats its busy handler's dice.
+        self._writers = anyio.Lock() if self.is_sqlite else None
+        self._changes = SqliteChanges(self.engine) if self.is_sqlite else None
+        self.announcements = Announcements()
+        self.interest = Interest()
+        self.sealer = sealer or Sealer()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Give a session whose reads see one state of the database."""
+        async with _closing(AsyncSession(self.engine, expire_on_commit=False, info={SEALER: self.sealer})) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Give a session whose changes are committed together when the block ends, or not at all."""
+        announced: set[str] = set()
+        async with self._queue(), _closing(self._writing_session(announced)) as session:
+            yield session
+            await self._tell_others(session, announced)
+            await session.commit()
+        self.announcements.wake(announced)
+
+    async def _tell_others(self, session: AsyncSession, topics: Iterable[str]) -> None:
+        """Let PostgreSQL tell the other processes, once this transaction is committed."""
+        if not self.is_sqlite:
+            for topic in topics:
+                await session.execute(select(func.pg_notify(CHANNEL, str(Notice(topic, self.name)))))
+
+    def _writing_session(self, announced: set[str]) -> AsyncSession:
+        info = {ANNOUNCED: announced, INTEREST: self.interest, SEALER: self.sealer}
+        return AsyncSession(self._writing_engine, expire_on_commit=False, info=info)
+
+    def _queue(self) -> AbstractAsyncContextManager[Any]:
+        return self._writers or nullcontext()
+
+    async def may_have_changed(self) -> bool:
+        """Tell whether there may be news since this was asked last: of PostgreSQL nobody can tell without a look."""
+        return await self._changes.any() if self._changes else True
+
+    def connections_in_use(self) -> dict[str, int]:
+        """Count by purpose; with SQLite both come from one pool."""
+        engines = {"read": self.engine} if self.is_sqlite else {"read": self.engine, "write": self._writing_engine}
+        pools = {purpose: engine.pool for purpose, engine in engines.items()}
+        return {purpose: pool.checkedout() for purpose, pool in pools.items() if isinstance(pool, QueuePool)}
+
+    def waiting_writers(self) -> int:
+        """Count who waits in this process to be SQLite's one writer."""
+        return self._writers.statistics().tasks_waiting if self._writers else 0
+
+    async def close(self) -> None:
+        if self._changes:
+            await self._changes.close()
+        await self.engine.dispose()
+        await self._writing_engine.dispose()
+
+
+@asynccontextmanager
+async def _closing(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Undo what was not committed, also for who gives up. SQLAlchemy makes a task of it even where nothing is left."""
+    try:
+        yield session
+    finally:
+        if session.in_transaction():
+            with anyio.CancelScope(shield=True):
+                await session.close()
+        else:
+            session.sync_session.close()
+
+
+async def hold(db: AsyncSession, lock: Lock) -> None:
+    """Wait until nobody else holds this, and hold it until the transaction ends. SQLite has one writer anyway."""
+    if db.get_bind().dialect.name == "postgresql":
+        await db.execute(select(func.pg_advisory_xact_lock(lock.value)))
+
+
+def queue_for(lock: Lock, ids: Select[str], *, shared: bool) -> Select[Any]:
+    """Make the statement that holds these by their ids, in their order, until the transaction ends: on PostgreSQL only.
+
+    Not by locking rows: whoever wants a row for himself would wait for as long as others share it in turns, a
+    deactivation for as long as tickets are redeemed. This queue is fair.
+    """
+    take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+    return select(take(lock.value, func.hashtext(ids.subquery().c[0])))
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """Give an engine without time-outs, for what an operator started."""
+    return make_engine(url)
+
+
+def upgrade_schema(database_url: str) -> None:
+    """Bring the database to the newest schema, creating it if there is none. Synchronous: for commands.
+
+    Of several processes that do so at once one does it, and the others wait. Raise DatabaseUnusable.
+    """
+    try:
+        command.upgrade(_alembic_config(database_url), "head")
+    except (OperationalError, InterfaceError) as error:
+        # The driver names a host and a user, and no password.
+        why = str(error.orig).partition("\n")[0].rstrip(".")
+        raise DatabaseUnusable(f"The database cannot be used: {why}.") from error
+
+
+def hold_schema(connection: Connection) -> None:
+    """Keep other migrations out until the transaction ends; on SQLite BEGIN IMMEDIATE has done so."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(Lock.SCHEMA.value)))
+
+
+def _alembic_config(database_url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["database_url"] = database_url
+    return config

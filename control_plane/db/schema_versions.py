@@ -1,0 +1,39 @@
+"""The versions of the schema: which one a database has, which ones this program knows, and the way between two."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from control_plane.ops.home import OperatorError
+
+_MIGRATIONS: Final = str(Path(__file__).parent / "migrations")
+
+
+def known() -> list[str]:
+    """Give all revisions, oldest first."""
+    return [script.revision for script in ScriptDirectory(_MIGRATIONS).walk_revisions()][::-1]
+
+
+def current(connection: Connection) -> str | None:
+    """Give the database's revision, None when it has no tables of ours."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def move(connection: Connection, revision: str) -> None:
+    """Migrate to a known revision, up or down, within the caller's transaction.
+
+    Raise OperatorError when the database is newer than this program.
+    """
+    revisions, now = known(), current(connection)
+    if now is not None and now not in revisions:
+        raise OperatorError("The database was made by a newer StreamGate; use that version.")
+    config = Config()
+    config.set_main_option("script_location", _MIGRATIONS)
+    config.attributes["connection"] = connection
+    go = command.downgrade if now and revisions.index(now) > revisions.index(revision) else command.upgrade
+    go(config, revision)

@@ -1,0 +1,1 @@
+"""What reaches across events, tickets and sessions: revoke, deactivate, delete, expire, diagnose."""

@@ -1,0 +1,98 @@
+"""Why can this person not watch? One word and one sentence, the first thing that is in the way.
+
+It asks what a redemption would ask, in its order, and changes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.models import Event, Ticket, ViewingSession
+from control_plane.models_admin import AuditEntry
+from control_plane.sessions import takeovers
+from control_plane.sessions.sessions import SeatRules
+from control_plane.tickets.history import Subject
+
+_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`word` is a refusal's, or `deleted`, `silent`, `waiting`, `not-started`, `playing` or `ok`."""
+
+    word: str
+    sentence: str
+
+
+async def judge(db: AsyncSession, subject: Subject, rules: SeatRules, now: datetime) -> Verdict:
+    ticket, event = subject.ticket, subject.event
+    if ticket is None or event is None:
+        return await _deleted(subject)
+    if ticket.is_revoked:
+        return Verdict("revoked", f"The ticket was revoked at {_moment(ticket.revoked_at)}{await _by(db, ticket)}.")
+    if not event.is_active:
+        return Verdict("event", f"The event was deactivated at {_moment(event.deactivated_at)}.")
+    if now >= ticket.expires_at:
+        return Verdict("expired", f"The ticket expired at {_moment(ticket.expires_at)}.")
+    return await _of_seats(db, ticket, event, rules, now)
+
+
+async def _of_seats(db: AsyncSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Verdict:
+    query = select(ViewingSession).where(ViewingSession.ticket_id == ticket.id, ViewingSession.ended_at.is_(None))
+    live = (await db.scalars(query.order_by(ViewingSession.last_seen_at))).all()
+    if len(live) < event.max_devices:
+        return _free(ticket, event, len(live), now)
+    quietest = live[0]
+    if now - max(quietest.last_seen_at, rules.counting_since) > rules.silence:
+        sentence = f"Nothing is in the way: a device that was last seen at {_moment(quietest.last_seen_at)} gives way."
+        return Verdict("silent", sentence)
+    if rules.nothing_plays(event, now):
+        return Verdict("waiting", "Nothing is in the way: nothing plays yet, so a device that is waiting gives way.")
+    if event.session_policy == "takeover":
+        return await _may_take_over(db, ticket, live[-1], now)
+    since = _moment(min(session.started_at for session in live))
+    if event.max_devices == 1:
+        return Verdict("in-use", f"Another device is using this ticket's only seat since {since}.")
+    return Verdict("in-use", f"All {event.max_devices} seats of this ticket are taken, the first since {since}.")
+
+
+async def _may_take_over(db: AsyncSession, ticket: Ticket, newest: ViewingSession, now: datetime) -> Verdict:
+    if wait := await takeovers.pause(db, ticket.id, now):
+        minutes = -(-wait // _SECONDS)
+        return Verdict(
+            "taken-over-too-often",
+            f"Devices are taking this ticket from each other; another one may do so in {minutes} min.",
+        )
+    sentence = f"A device is watching, last seen at {_moment(newest.last_seen_at)}; another one may take over."
+    return Verdict("in-use", sentence)
+
+
+def _free(ticket: Ticket, event: Event, live: int, now: datetime) -> Verdict:
+    until = f"the ticket is good until {_moment(ticket.expires_at)}"
+    if now < event.starts_at:
+        return Verdict("not-started", f"The event begins at {_moment(event.starts_at)}; {until}.")
+    seats = event.max_devices - live
+    free = "a seat is free" if seats == 1 else f"{seats} seats are free"
+    return Verdict("ok", f"Nothing is in the way: {until} and {free}.")
+
+
+async def _deleted(subject: Subject) -> Verdict:
+    last = subject.last
+    if last and last.action == "ticket.delete":
+        return Verdict("deleted", f"The ticket was deleted at {_moment(last.at)} by {last.actor}.")
+    return Verdict("deleted", "The ticket was deleted together with its event.")
+
+
+async def _by(db: AsyncSession, ticket: Ticket) -> str:
+    """Tell who it was, as far as the audit log goes back."""
+    of_ticket: tuple[Any, ...] = AuditEntry.ticket_id == ticket.id, AuditEntry.action == "ticket.revoke"
+    query = select(AuditEntry.actor).where(*of_ticket, AuditEntry.outcome == "ok").order_by(AuditEntry.id.desc())
+    actor = await db.scalar(query.limit(1))
+    return f" by {actor}" if actor else ""
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%H:%M on %-d %B %Y} UTC" if moment else "an unknown time"

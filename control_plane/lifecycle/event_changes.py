@@ -1,0 +1,156 @@
+"""Making and changing an event: its window and its devices reach into tickets that are sold and sessions that are on.
+
+A shorter window must stop tokens that were minted for the longer one, whatever becomes of the control plane meanwhile.
+So one entry in the feed refuses every token of the event that is older than the change, and only if there is one that
+would outlast the new end. Its sessions live on: a page is refused once, refreshes its token and goes on without the
+viewer noticing; nobody types a code. What cannot refresh, a TV's link, has to be made anew. Once the new end is past,
+the sessions are over as well.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.feed import Kind
+from authz_sidecar.contract.origin_addresses import Place
+from control_plane.access import audit
+from control_plane.access.actors import Actor
+from control_plane.db.announcements import announce
+from control_plane.endings import Ending
+from control_plane.errors import Conflict
+from control_plane.events import doors, events
+from control_plane.events.doors import Doors
+from control_plane.lifecycle import revival
+from control_plane.models import Event, Ticket, ViewingSession, new_id
+from control_plane.schemas import EventDraft, EventUpdate, utc_now
+from control_plane.sessions import sessions
+from control_plane.streams import origins
+from control_plane.webhooks import news
+from control_plane.webhooks.outbox import Topic
+
+_STALE: Final = "Somebody has changed this event since you read it. Please load it again."
+_SYSTEM: Final = Actor.system()
+_LIVE: Final = ViewingSession.ended_at.is_(None)
+
+
+async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[Place] = ()) -> Event:
+    """Add an event. Raise Conflict for an id that is taken, FieldRefused for an origin that is not allowed."""
+    now, source = utc_now(), origins.checked(draft.stream_url, allowed)
+    values = draft.model_dump() | {"id": draft.id or new_id(), "stream_url": source}
+    begins = await revival.make_way(db, Kind.EVENT, [draft.id], now) if draft.id else {}
+    event = Event(**values, created_at=now, updated_at=now, tokens_not_before=begins.get(values["id"], 0))
+    db.add(event)
+    announce(db, origins.TOPIC)
+    try:
+        await db.flush()
+    except IntegrityError:
+        raise Conflict("An event with this id already exists.") from None
+    await doors.tell_edges(db, event, now)
+    return event
+
+
+async def update_event(
+    db: AsyncSession, event_id: str, wanted: EventUpdate, allowed: Collection[Place], now: datetime
+) -> Event:
+    """Make the event what is wanted. Raise NotFound, Conflict for a stale version, or FieldRefused for an origin."""
+    event = await events.find(db, event_id, for_update=True)
+    if event.version != wanted.version:
+        raise Conflict(_STALE)
+    source = origins.checked(wanted.stream_url, allowed)
+    expiry, devices = events.ticket_expiry(event), event.max_devices
+    if wanted.hold_until_start and not event.hold_until_start and event.doors == Doors.OPEN:
+        event.doors = None  # whoever wants it held again wants the plan to be followed
+    origins.move(db, event, source)
+    for name, value in (wanted.model_dump(exclude={"version", "stream_url"}) | {"updated_at": now}).items():
+        setattr(event, name, value)
+    await db.flush()
+    if event.max_devices < devices:
+        await _end_surplus(db, event, now)
+    if events.ticket_expiry(event) != expiry:
+        await _move_expiry(db, event, expiry, now)
+    await doors.tell_edges(db, event, now)
+    return event
+
+
+async def archive(db: AsyncSession, event_id: str, now: datetime) -> Event:
+    """Hide an event from the lists. Nothing else changes. Raise NotFound."""
+    return await _set_archived(db, event_id, now, archived=True)
+
+
+async def unarchive(db: AsyncSession, event_id: str, now: datetime) -> Event:
+    """Show an archived event in the lists again. Raise NotFound."""
+    return await _set_archived(db, event_id, now, archived=False)
+
+
+async def _set_archived(db: AsyncSession, event_id: str, now: datetime, *, archived: bool) -> Event:
+    event = await events.find(db, event_id, for_update=True)
+    if event.is_archived is not archived:
+        event.is_archived, event.updated_at = archived, now
+        await db.flush()
+    return event
+
+
+async def _move_expiry(db: AsyncSession, event: Event, before: datetime, now: datetime) -> None:
+    """Move the tickets' end along with the event's."""
+    expiry = events.ticket_expiry(event)
+    moved = update(Ticket).where(Ticket.event_id == event.id).values(expires_at=expiry)
+    await db.execute(moved.execution_options(synchronize_session=False))
+    if expiry < before:
+        await _shorten(db, event, expiry, now)
+
+
+async def _shorten(db: AsyncSession, event: Event, expiry: datetime, now: datetime) -> None:
+    await _hold_live(db, event)
+    last = int(expiry.timestamp()) + sessions.TOKEN_GRACE_SECONDS
+    too_long = _LIVE, _of_event(event), ViewingSession.token_expires_at > max(last, now.timestamp())
+    newest = await db.scalar(select(func.max(ViewingSession.token_issued_at)).where(*too_long))
+    if expiry <= now:
+        await _end_all(db, event, now)
+    if newest is not None:  # what was minted before the next second is refused
+        event.tokens_not_before = max(event.tokens_not_before, newest + 1, int(now.timestamp()) + 1)
+
+
+async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:
+    over = update(ViewingSession).where(_LIVE, _of_event(event)).values(sessions.ended(now, Ending.EXPIRED))
+    ended = (await db.scalars(over.returning(ViewingSession.sid))).all()
+    await news.of_sessions(db, Topic.SESSION_ENDED, ended, now, Ending.EXPIRED)
+    if ended:
+        about = audit.About(None, event.id, None, {"reason": Ending.EXPIRED.value, "sessions": len(ended)})
+        audit.record(db, _SYSTEM, audit.END, now, about)
+
+
+async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
+    """End the quietest sessions of each ticket that has more than it may have by now; the others move up."""
+    await _hold_live(db, event)
+    session, by_ticket = ViewingSession, defaultdict(list)
+    crowded = select(session.ticket_id).where(_LIVE, session.seat >= event.max_devices, _of_event(event))
+    quietest_last = session.last_seen_at.desc(), session.sid
+    for one in await db.scalars(select(session).where(_LIVE, session.ticket_id.in_(crowded)).order_by(*quietest_last)):
+        by_ticket[one.ticket_id].append(one)
+    for live in by_ticket.values():
+        for surplus in live[event.max_devices :]:
+            await sessions.end(db, surplus, Ending.DEVICES, now)
+        await _move_up(db, live[: event.max_devices], event.max_devices)
+
+
+async def _move_up(db: AsyncSession, staying: Sequence[ViewingSession], seats: int) -> None:
+    """Give those that stay a seat that there still is: who comes next takes the first that nobody has."""
+    free = sorted(set(range(seats)) - {session.seat for session in staying})
+    for session in staying:
+        if session.seat >= seats:
+            session.seat = free.pop(0)
+    await db.flush()
+
+
+async def _hold_live(db: AsyncSession, event: Event) -> None:
+    live = select(ViewingSession.sid).where(_LIVE, _of_event(event))
+    await db.execute(live.order_by(ViewingSession.sid).with_for_update())
+
+
+def _of_event(event: Event) -> ColumnElement[bool]:
+    return ViewingSession.ticket_id.in_(select(Ticket.id).where(Ticket.event_id == event.id))

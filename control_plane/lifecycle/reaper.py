@@ -1,0 +1,77 @@
+"""Clears up behind the viewers: ends sessions that nobody will end, forgets what no token can meet and what is old."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.steady_clock import SteadyClock
+from control_plane.access.retention import Retention
+from control_plane.db.database import Database
+from control_plane.endings import Ending
+from control_plane.models import LastSeen, Ticket, ViewingSession
+from control_plane.revocations import revocation_feed
+from control_plane.schemas import utc_now
+from control_plane.sessions import sessions, tv_codes
+
+_EVERY_SECONDS: Final = 60
+_FIRST_AFTER_SECONDS: Final = 10  # whoever has just started has more urgent things to do
+_AT_ONCE: Final = 200  # sessions a transaction: other writers wait for it
+_SILENT_FOR: Final = timedelta(hours=24)
+_CLOCK_MARGIN: Final = timedelta(days=1)  # a clock that is hours ahead from its start must forget nothing that is valid
+log = structlog.get_logger()
+
+
+async def run(database: Database, retention: Retention, stop: anyio.Event) -> None:
+    """Clear up every minute until `stop`, soon after the start. Never cancel it: a transaction wants to be ended.
+
+    By a clock that was set lately nothing is: what was forgotten because of a wrong one would be gone for good.
+    """
+    clock = SteadyClock()
+    await _wait(_FIRST_AFTER_SECONDS, stop)
+    while not stop.is_set():
+        if leap := clock.look():
+            log.warning("clock_set", seconds=round(leap, 1))
+        try:
+            if clock.is_trusted:
+                await clear_up(database)
+                await retention.apply(database, utc_now(), stop)
+        except SQLAlchemyError as error:
+            log.error("clear_up_failed", error=type(error).__name__)
+        await _wait(_EVERY_SECONDS, stop)
+
+
+async def _wait(seconds: float, stop: anyio.Event) -> None:
+    with anyio.move_on_after(seconds):
+        await stop.wait()
+
+
+async def clear_up(database: Database) -> None:
+    ended = _AT_ONCE
+    while ended == _AT_ONCE:
+        async with database.write() as db:
+            ended = await end_forgotten(db, utc_now(), _AT_ONCE)
+    async with database.write() as db:
+        await revocation_feed.forget_expired(db, utc_now() - _CLOCK_MARGIN)
+        await tv_codes.forget_expired(db, utc_now())
+
+
+async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
+    """End up to `limit` sessions that nobody will end: past their ticket, or silent for a day. Return how many."""
+    is_past = Ticket.expires_at < now - timedelta(seconds=sessions.TOKEN_GRACE_SECONDS)
+    is_silent = ViewingSession.sid.in_(select(LastSeen.sid).where(LastSeen.at < now - _SILENT_FOR))
+    query = (
+        select(ViewingSession, is_past, Ticket)
+        .join(Ticket, Ticket.id == ViewingSession.ticket_id)
+        .where(ViewingSession.ended_at.is_(None), or_(is_past, is_silent))
+    )
+    # Held all at once, before the feed is; those that somebody else is busy with can wait for the next time.
+    locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
+    rows = (await db.execute(locked_rows.limit(limit))).all()
+    for session, past, _ in rows:
+        await sessions.end(db, session, Ending.EXPIRED if past else Ending.TIMEOUT, now)
+    return len(rows)

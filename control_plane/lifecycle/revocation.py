@@ -1,0 +1,160 @@
+"""Revoking a ticket, deactivating an event, and lifting both again.
+
+One entry in the feed, however many sessions it cuts. What was cut stays cut: lifting refuses every token issued
+until then, and the sessions in the database are over; a fresh redemption plays at once.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.feed import Change, Kind
+from control_plane.access import audit
+from control_plane.access.actors import Actor
+from control_plane.endings import Ending
+from control_plane.errors import Conflict, NotFound
+from control_plane.events import doors, events
+from control_plane.models import Event, Ticket, ViewingSession
+from control_plane.revocations import revocation_feed
+from control_plane.sessions import sessions as viewing_sessions
+from control_plane.tickets import tickets
+from control_plane.webhooks import news
+from control_plane.webhooks.outbox import Topic
+
+_SHOWN: Final = 10  # ids in a refusal
+
+
+async def revoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
+    """Revoke a ticket and end its sessions. Does nothing to one that is revoked. Raise NotFound."""
+    ticket, _ = await tickets.hold(db, ticket_id)
+    if not ticket.is_revoked:
+        ticket.is_revoked, ticket.revoked_at = True, now
+        await news.of_ticket(db, Topic.TICKET_REVOKED, ticket, now)
+        ended = await _end(db, _of_ticket(ticket), Ending.REVOKED, now)
+        expires_at = await _latest_expiry(db, _of_ticket(ticket), now)
+        await revocation_feed.append(db, Change(Kind.CODE, ticket.code, True, None, now.timestamp(), expires_at))
+        about = audit.About(None, ticket.event_id, ticket.id, {"reason": Ending.REVOKED.value, "sessions": ended})
+        _record(db, ended, about, now)
+    return ticket
+
+
+async def revoke_all(db: AsyncSession, ticket_ids: Collection[str], now: datetime) -> Sequence[Ticket]:
+    """Revoke several tickets, all of them or none, and return them all, in the order of their ids.
+
+    One after another a thousand of them would keep every viewer waiting for seconds. Raise NotFound.
+    """
+    await tickets.hold_all(db, ticket_ids)
+    chosen = select(Ticket).where(Ticket.id.in_(ticket_ids)).order_by(Ticket.id)
+    found = (await db.scalars(chosen.execution_options(populate_existing=True))).all()
+    if unknown := sorted(set(ticket_ids) - {ticket.id for ticket in found}):
+        shown = ", ".join(unknown[:_SHOWN]) + (" and others" if len(unknown) > _SHOWN else "")
+        raise NotFound(f"Nothing was revoked: there is no ticket {shown}.")
+    meant = [ticket for ticket in found if not ticket.is_revoked]
+    for ticket in meant:
+        ticket.is_revoked, ticket.revoked_at = True, now
+        await news.of_ticket(db, Topic.TICKET_REVOKED, ticket, now)
+    await _cut_all(db, meant, now)
+    return found
+
+
+async def unrevoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
+    """Let a revoked ticket in again. Raise NotFound, or Conflict once it has expired."""
+    ticket, _ = await tickets.hold(db, ticket_id)
+    if now >= ticket.expires_at:
+        raise Conflict("This ticket has expired; there is nothing to give back.")
+    if ticket.is_revoked:
+        ticket.is_revoked, ticket.revoked_at = False, None
+        since = ticket.tokens_not_before = await _cut_until_now(db, _of_ticket(ticket), now)
+        expires_at = await _latest_expiry(db, _of_ticket(ticket), now)
+        await revocation_feed.append(db, Change(Kind.CODE, ticket.code, False, since, now.timestamp(), expires_at))
+    return ticket
+
+
+async def deactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
+    """Close an event to everybody and end its sessions. Raise NotFound."""
+    event = await events.find(db, event_id, for_update=True)
+    if event.is_active:
+        event.is_active, event.deactivated_at, event.updated_at = False, now, now
+        ended = await _end(db, _of_event(event), Ending.EVENT, now)
+        await doors.tell_edges(db, event, now)
+        _record(db, ended, audit.About(None, event.id, None, {"reason": Ending.EVENT.value, "sessions": ended}), now)
+    return event
+
+
+async def reactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
+    """Make a deactivated event what it was before; its doors may be closed. Raise NotFound."""
+    event = await events.find(db, event_id, for_update=True)
+    if not event.is_active:
+        event.is_active, event.deactivated_at, event.updated_at = True, None, now
+        event.tokens_not_before = await _cut_until_now(db, _of_event(event), now)
+        await doors.tell_edges(db, event, now)
+    return event
+
+
+async def _end(db: AsyncSession, sessions: ColumnElement[bool], reason: Ending, now: datetime) -> int:
+    """End the sessions; the feed's one entry is the caller's. Return how many there were."""
+    await db.flush()
+    is_live = ViewingSession.ended_at.is_(None)
+    held = select(ViewingSession.sid).where(sessions, is_live).order_by(ViewingSession.sid).with_for_update()
+    live = (await db.scalars(held)).all()
+    await db.execute(update(ViewingSession).where(sessions, is_live).values(viewing_sessions.ended(now, reason)))
+    await news.of_sessions(db, Topic.SESSION_ENDED, live, now, reason)
+    return len(live)
+
+
+async def _cut_all(db: AsyncSession, revoked: Sequence[Ticket], now: datetime) -> None:
+    """End the sessions of these tickets, with one entry in the feed for each ticket."""
+    await db.flush()
+    session = ViewingSession
+    mine = session.ticket_id.in_([ticket.id for ticket in revoked])
+    newest = select(session.ticket_id, func.max(session.token_expires_at)).where(mine).group_by(session.ticket_id)
+    until = dict((await db.execute(newest)).all())
+    over = update(session).where(mine, session.ended_at.is_(None)).values(viewing_sessions.ended(now, Ending.REVOKED))
+    ended = (await db.execute(over.returning(session.sid, session.ticket_id))).all()
+    await news.of_sessions(db, Topic.SESSION_ENDED, [sid for sid, _ in ended], now, Ending.REVOKED)
+    counted = Counter(ticket_id for _, ticket_id in ended)
+    for ticket in revoked:
+        number = counted[ticket.id]
+        about = audit.About(None, ticket.event_id, ticket.id, {"reason": Ending.REVOKED.value, "sessions": number})
+        _record(db, number, about, now)
+    begun, soon = now.timestamp(), int(now.timestamp()) + 1
+    changes = [Change(Kind.CODE, one.code, True, None, begun, max(until.get(one.id, 0), soon)) for one in revoked]
+    await revocation_feed.append_all(db, changes)
+
+
+def _record(db: AsyncSession, ended: int, about: audit.About, now: datetime) -> None:
+    """Say with one entry that so many sessions are over: which ones, and when, stands in the sessions."""
+    if ended:
+        audit.record(db, Actor.system(), audit.END, now, about)
+
+
+async def _cut_until_now(db: AsyncSession, sessions: ColumnElement[bool], now: datetime) -> int:
+    """Return the second from which tokens are good once a revocation is lifted: the next one.
+
+    Whole seconds are all that `iat` has. A token that bears that second already, because this is done several
+    times within it, is cut by an entry of its own session.
+    """
+    await db.flush()
+    not_before = int(now.timestamp()) + 1
+    too_new = await db.scalars(select(ViewingSession).where(sessions, ViewingSession.token_issued_at >= not_before))
+    for session in too_new.all():
+        await revocation_feed.append(db, viewing_sessions.end_of_session(session, now))
+    return not_before
+
+
+async def _latest_expiry(db: AsyncSession, sessions: ColumnElement[bool], now: datetime) -> int:
+    """Return the newest `exp` of these sessions' tokens: until then an entry about them must be kept."""
+    newest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(sessions))
+    return max(newest or 0, int(now.timestamp()) + 1)
+
+
+def _of_ticket(ticket: Ticket) -> ColumnElement[bool]:
+    return ViewingSession.ticket_id == ticket.id
+
+
+def _of_event(event: Event) -> ColumnElement[bool]:
+    return ViewingSession.ticket_id.in_(select(Ticket.id).where(Ticket.event_id == event.id))

@@ -1,0 +1,117 @@
+"""Counts in Redis, for limits that hold over several control planes.
+
+They must never be the reason why somebody with a good code waits or is refused: Redis has a moment to answer, and for
+a while after it failed nobody asks it. The counts in memory decide meanwhile.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+from uuid import uuid4
+
+import structlog
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from control_plane.limits.guesses import UNDECIDED
+from control_plane.limits.moving_windows import Limit
+
+PATIENCE_SECONDS: Final = 0.1
+OPEN_SECONDS: Final = 5  # after this a hit that is still open counts as one whose process has died
+_LEFT_ALONE_SECONDS: Final = 2.0
+_PREFIX: Final = "streamgate"
+# A moving window: sorted by Redis's own clock are all hits, and beside them those that may still be taken back.
+_HIT: Final = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local amount, seconds, member, open_seconds = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - seconds)
+if redis.call('ZCARD', KEYS[1]) < amount then
+  redis.call('ZADD', KEYS[1], now, member)
+  redis.call('EXPIRE', KEYS[1], seconds + 1)
+  if open_seconds > 0 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - open_seconds)
+    redis.call('ZADD', KEYS[2], now, member)
+    redis.call('EXPIRE', KEYS[2], open_seconds + 1)
+  end
+  return '0'
+end
+if open_seconds > 0 and redis.call('ZCOUNT', KEYS[2], now - open_seconds, '+inf') > 0 then
+  return 'undecided'
+end
+return tostring(redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] + seconds - now)
+"""
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class RedisCounts:
+    """What `Limits` asks of shared counts. Each answer is None while Redis is away, and comes soon in any case."""
+
+    def __init__(self, url: str) -> None:
+        once = Retry(NoBackoff(), 0)  # its own default tries three more times, with pauses
+        patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
+        self._pool = ConnectionPool.from_url(url, retry=once, **patience)
+        self._redis = Redis(connection_pool=self._pool)
+        self._script = self._redis.register_script(_HIT)
+        self._left_alone_until = 0.0
+        self._is_away = False
+
+    async def hit(self, limit: Limit, key: str) -> float | None:
+        """Count a hit, or count nothing and tell after how many seconds there is room for one."""
+        return await self._ask(lambda: self._hit(limit, key, uuid4().hex, 0))
+
+    async def open(self, limit: Limit, key: str, member: str) -> float | None:
+        """Count a hit that may be taken back; UNDECIDED where there is no room, but where others may yet make some."""
+        return await self._ask(lambda: self._hit(limit, key, member, OPEN_SECONDS))
+
+    async def close(self, limit: Limit, key: str, member: str, *, take_back: bool) -> None:
+        """Say what came of an open hit."""
+        every, still_open = _names(limit, key)
+        await self._ask(lambda: self._remove(member, every if take_back else None, still_open))
+
+    async def disconnect(self) -> None:
+        await self._pool.disconnect()
+
+    async def _hit(self, limit: Limit, key: str, member: str, open_seconds: int) -> float:
+        arguments = limit.amount, limit.seconds, member, open_seconds
+        answer = await self._script(keys=_names(limit, key), args=arguments)
+        return UNDECIDED if answer == b"undecided" else float(answer)
+
+    async def _remove(self, member: str, *names: str | None) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in filter(None, names):
+                pipeline.zrem(name, member)
+            await pipeline.execute()
+
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
+        if time.monotonic() < self._left_alone_until:
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer = await question()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._note_away(error)
+            return None
+        self._note_back()
+        return answer
+
+    def _note_away(self, error: Exception) -> None:
+        self._left_alone_until = time.monotonic() + _LEFT_ALONE_SECONDS
+        if not self._is_away:
+            log.warning("shared_limits_away", error=type(error).__name__)
+        self._is_away = True
+
+    def _note_back(self) -> None:
+        if self._is_away:
+            log.info("shared_limits_back")
+        self._is_away = False
+
+
+def _names(limit: Limit, key: str) -> tuple[str, str]:
+    """Give both names of a key; the braces keep them together in a cluster."""
+    name = f"{_PREFIX}:{{{limit.name}:{key}}}"
+    return f"{name}:hits", f"{name}:open"

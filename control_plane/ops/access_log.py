@@ -1,0 +1,84 @@
+"""nginx's access log: where it goes, and how a file is kept from filling the disk.
+
+A thousand viewers write about a gigabyte an hour. When the file has grown past its share it is renamed and nginx told
+to open a new one (SIGUSR1); no line is lost, and only so many old files are kept.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from control_plane.ops.home import OperatorError
+from control_plane.ops.nginx_words import quoted
+
+KEPT_FILES: Final = 4  # the one that is written, and three older ones
+DEFAULT_MEGABYTES: Final = 1024
+_LARGEST_MEGABYTES: Final = 1_000_000
+_MEGABYTE: Final = 1_000_000
+
+
+class Destination(StrEnum):
+    FILE = "file"
+    STDOUT = "stdout"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLog:
+    """`megabytes` is what all its files together may take, give or take what a few seconds write."""
+
+    destination: Destination
+    file: Path
+    megabytes: int = DEFAULT_MEGABYTES
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], folder: Path) -> "AccessLog":
+        """Raise OperatorError when ACCESS_LOG or ACCESS_LOG_MAX_SIZE_MB makes no sense."""
+        return cls(_destination(environment), folder / "access.jsonl", _megabytes(environment))
+
+    @property
+    def directive(self) -> str:
+        """Give nginx's line. Writes to a pipe of at most 4 KiB are not torn by other writers (pipe(7))."""
+        match self.destination:
+            case Destination.OFF:
+                return "access_log off;"
+            case Destination.STDOUT:
+                return "access_log /dev/stdout gate buffer=4k flush=1s;"
+            case Destination.FILE:
+                return f"access_log {quoted(self.file)} gate buffer=64k flush=1s;"
+
+    def rotate(self) -> bool:
+        """Rename the files by one when the newest is full; tell whether nginx must open a new one. Raise OSError."""
+        if self.destination is not Destination.FILE or not self._is_full():
+            return False
+        for number in range(KEPT_FILES - 1, 0, -1):
+            newer = self._older(number - 1)
+            if newer.exists():
+                newer.replace(self._older(number))
+        return True
+
+    def _is_full(self) -> bool:
+        try:
+            return self.file.stat().st_size >= self.megabytes * _MEGABYTE // KEPT_FILES
+        except FileNotFoundError:
+            return False
+
+    def _older(self, number: int) -> Path:
+        return self.file.with_name(f"{self.file.name}.{number}") if number else self.file
+
+
+def _destination(environment: Mapping[str, str]) -> Destination:
+    try:
+        return Destination(environment.get("ACCESS_LOG") or Destination.FILE)
+    except ValueError:
+        raise OperatorError(f"ACCESS_LOG must be one of {', '.join(Destination)}.") from None
+
+
+def _megabytes(environment: Mapping[str, str]) -> int:
+    text = environment.get("ACCESS_LOG_MAX_SIZE_MB") or str(DEFAULT_MEGABYTES)
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not KEPT_FILES <= int(text) <= _LARGEST_MEGABYTES:
+        raise OperatorError(f"ACCESS_LOG_MAX_SIZE_MB must be a whole number from {KEPT_FILES} to {_LARGEST_MEGABYTES}.")
+    return int(text)

@@ -1,0 +1,246 @@
+"""Copies a whole database into a backup file and back, from SQLite or PostgreSQL to either.
+
+It reads tables as the database describes them, not as today's models do: so an older schema can be backed up before an
+upgrade, and its backup restored after it. A restore is one transaction. It must never lose what it replaces before the
+new data is in, and never let an edge go on with revocations of the history that it ended: the feed's epoch is new.
+"""
+
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, DateTime, LargeBinary, TableClause, column, delete, func, insert, select, table, text
+from sqlalchemy import inspect as look_into
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
+
+from control_plane.access import audit
+from control_plane.access.actors import Actor
+from control_plane.access.audit import About
+from control_plane.access.audited_change import Action
+from control_plane.cli import commands
+from control_plane.db import schema_versions
+from control_plane.db.announcements import CHANNEL, Notice
+from control_plane.db.database import DatabaseUnusable, hold_schema
+from control_plane.db.engines import make_engine
+from control_plane.db.sealed_columns import seal_within
+from control_plane.db.sealing import SETTING, Sealer
+from control_plane.models import Base, FeedEpoch, FeedMark, SealCheck
+from control_plane.ops.backups import backup_counters, backup_file
+from control_plane.ops.backups.backup_file import (
+    DamagedBackupError,
+    Ending,
+    Heading,
+    NewerBackupError,
+    Reader,
+    SavedSettings,
+)
+from control_plane.ops.home import OperatorError
+from control_plane.revocations.revocation_feed import TOPIC
+from control_plane.schemas import utc_now
+
+_ROWS_AT_ONCE: Final = 1_000
+_PICTURES_AT_ONCE: Final = 10
+_WAIT_FOR_OTHERS: Final = "30s"
+_METADATA: Final = Base.metadata
+_OTHER_KEY: Final = (
+    f"The secrets in the backup were sealed with another {SETTING}; nothing was changed. Make the backup with "
+    "--with-secrets, or put its key behind this home's in the settings, with a comma between."
+)
+_NOT_EMPTY: Final = "The database is not empty; --force replaces everything in it."
+T = TypeVar("T")
+
+
+async def dump(url: str, file: Path, settings: SavedSettings | None, now: datetime) -> Ending:
+    """Write one state of the whole database into a new file, also while the service runs. Raise OperatorError."""
+    commands.check_it_exists(url)
+    return await _within_transaction(url, lambda connection: _dump(connection, file, settings, now), _ONE_STATE)
+
+
+async def restore(url: str, file: Path, sealer: Sealer, *, force: bool) -> Ending:
+    """Make the database what the backup says, or leave it as it is and raise OperatorError.
+
+    `force` replaces what is there; what is sealed gets sealed with the sealer's first key. Give what was restored.
+    """
+
+    def work(connection: Connection) -> Ending:
+        with backup_file.reading(file) as reader:
+            return _restore(connection, reader, sealer, force=force)
+
+    return await _within_transaction(url, work, _ONE_WRITER)
+
+
+_ONE_STATE: Final = {"sqlite": {}, "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}}
+_ONE_WRITER: Final[dict[str, dict[str, Any]]] = {"sqlite": {"sqlite_begin": "BEGIN IMMEDIATE"}, "postgresql": {}}
+
+
+async def _within_transaction(url: str, work: Callable[[Connection], T], options: dict[str, dict[str, Any]]) -> T:
+    engine = make_engine(url)
+    try:
+        async with engine.execution_options(**options[engine.dialect.name]).begin() as connection:
+            return await connection.run_sync(work)
+    except DBAPIError as error:
+        raise OperatorError(f"The database cannot be used: {commands.first_line(error)}.") from None
+    finally:
+        await engine.dispose()
+
+
+def _dump(connection: Connection, file: Path, settings: SavedSettings | None, now: datetime) -> Ending:
+    revision = schema_versions.current(connection)
+    if revision is None:
+        raise OperatorError("The database holds no tables of StreamGate.")
+    with backup_file.writing(file) as writer:
+        writer.begin(Heading(revision, now), settings)
+        for stored in _tables(connection):
+            writer.table(stored.name, [each.name for each in stored.columns], _rows(connection, stored))
+        return writer.end(backup_counters.read(connection, list(_METADATA.tables)))
+
+
+def _tables(connection: Connection) -> list[TableClause]:
+    """Describe our tables as they are, those first that others point to."""
+    inspector = look_into(connection)
+    names = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name in _METADATA.tables]
+    return [
+        table(name, *(column(each["name"], each["type"]) for each in inspector.get_columns(name) if _is_given(each)))
+        for name in names
+        if name is not None
+    ]
+
+
+def _is_given(stored: Mapping[str, Any]) -> bool:
+    """Tell whether a column has values of its own; what the database computes it computes again."""
+    return "computed" not in stored
+
+
+def _rows(connection: Connection, stored: TableClause) -> Iterator[Sequence[Any]]:
+    for row in connection.execute(select(stored), execution_options={"yield_per": _at_once(stored)}):
+        yield [_as_json(value) for value in row]
+
+
+def _at_once(stored: TableClause) -> int:
+    """Bound what is in memory at the same time: bytes are whole pictures."""
+    return _PICTURES_AT_ONCE if _of_type(stored, LargeBinary) else _ROWS_AT_ONCE
+
+
+def _of_type(stored: TableClause, kind: type[TypeEngine[Any]]) -> set[str]:
+    return {each.name for each in stored.columns if isinstance(each.type, kind)}
+
+
+def _as_json(value: Any) -> Any:
+    """SQLite's times are UTC without saying so."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if not isinstance(value, datetime):
+        return value
+    return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+
+
+def _restore(connection: Connection, reader: Reader, sealer: Sealer, *, force: bool) -> Ending:
+    heading, _ = reader.heading(), reader.settings()
+    if heading.schema not in schema_versions.known():
+        raise NewerBackupError
+    hold_schema(connection)
+    _keep_others_out(connection)
+    if not force and not _is_empty(connection):
+        raise OperatorError(_NOT_EMPTY)
+    _clear(connection)
+    schema_versions.move(connection, heading.schema)
+    _clear(connection)  # the first migration writes an epoch
+    _fill(connection, reader)
+    ending = reader.ending()
+    schema_versions.move(connection, schema_versions.known()[-1])
+    backup_counters.write(connection, ending.counters)
+    _seal(connection, sealer)
+    _begin_epoch(connection)
+    _record(connection, heading)
+    return ending
+
+
+def _keep_others_out(connection: Connection) -> None:
+    """Let control planes elsewhere wait, and see the old state or the new one. SQLite has one writer anyway."""
+    names = ", ".join(stored.name for stored in _tables(connection))
+    if names and connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHERS}'"))
+        connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+
+
+def _is_empty(connection: Connection) -> bool:
+    """Tell whether there is anything but what every database has from its first moments."""
+    always = {FeedEpoch.__tablename__, FeedMark.__tablename__, SealCheck.__tablename__}
+    stored = [each for each in _tables(connection) if each.name not in always]
+    return not any(connection.execute(select(text("1")).select_from(each).limit(1)).first() for each in stored)
+
+
+def _clear(connection: Connection) -> None:
+    for stored in reversed(_tables(connection)):
+        connection.execute(delete(stored))
+
+
+def _fill(connection: Connection, reader: Reader) -> None:
+    tables = {stored.name: stored for stored in _tables(connection)}
+    for saved in reader.tables():
+        stored = tables.pop(saved.name)
+        if {each.name for each in stored.columns} != set(saved.columns):
+            raise DamagedBackupError("other columns")
+        from_json: dict[str, Callable[[str], Any]] = dict.fromkeys(_of_type(stored, DateTime), datetime.fromisoformat)
+        from_json |= dict.fromkeys(_of_type(stored, LargeBinary), _bytes)
+        with _refusals_said(saved.name):
+            for rows in _batches(saved.rows, _at_once(stored)):
+                values = [dict(zip(saved.columns, row, strict=True)) for row in rows]
+                connection.execute(insert(stored), [_read(each, from_json) for each in values])
+    if tables:
+        raise DamagedBackupError("a table is missing")
+
+
+def _batches(rows: Iterator[Sequence[Any]], size: int) -> Iterator[list[Sequence[Any]]]:
+    while batch := list(islice(rows, size)):
+        yield batch
+
+
+def _read(values: dict[str, Any], from_json: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    return values | {name: made(values[name]) for name, made in from_json.items() if values[name] is not None}
+
+
+def _bytes(text: str) -> bytes:
+    return b64decode(text, validate=True)
+
+
+def _seal(connection: Connection, sealer: Sealer) -> None:
+    try:
+        seal_within(connection, sealer)
+    except DatabaseUnusable:
+        raise OperatorError(_OTHER_KEY) from None
+
+
+def _begin_epoch(connection: Connection) -> None:
+    """Name the history anew, so that every edge takes a snapshot, and wake control planes elsewhere."""
+    epoch = secrets.token_hex(4)
+    if connection.execute(text("UPDATE feed_epoch SET epoch = :epoch"), {"epoch": epoch}).rowcount != 1:
+        raise DamagedBackupError("no epoch")
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(CHANNEL, str(Notice(TOPIC, epoch)))))
+
+
+def _record(connection: Connection, heading: Heading) -> None:
+    """Say in the log, which is the backup's now, that everything after the backup was undone."""
+    about = About(detail={"backupOf": heading.created_at.isoformat()})
+    with Session(connection) as db:
+        db.add(audit.entry(Actor.command(), Action.BACKUP_RESTORE.word, utc_now(), about))
+        db.flush()
+
+
+@contextmanager
+def _refusals_said(name: str) -> Iterator[None]:
+    """Say which table it was and not what was in it: the database's own words would."""
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        raise
+    except StatementError:
+        raise OperatorError(f"The database refuses what the backup has for {name}; nothing was changed.") from None

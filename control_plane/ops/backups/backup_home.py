@@ -1,0 +1,162 @@
+"""Backup and restore of a home: its database, and with it, when asked for, the secrets that its settings hold.
+
+Settings are only ever written where there are none: those in use are never overwritten.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from control_plane.cli.commands import database_url
+from control_plane.db.sealing import SETTING, Sealer, split_keys
+from control_plane.ops import supervisor
+from control_plane.ops.backups import backup, backup_file, saved_settings
+from control_plane.ops.backups.backup_file import Ending, SavedSettings
+from control_plane.ops.home import (
+    OperatorError,
+    add_setting,
+    default_keys_file,
+    ensure_secrets_key,
+    has_settings,
+    read_environment,
+    settings_file,
+    stream_root,
+)
+
+_KEYS: Final = "PLAYBACK_KEYS_FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """`settings` tells whether the settings came along."""
+
+    created_at: datetime
+    rows: dict[str, int]
+    settings: bool
+
+
+def back_up(home: Path, file: Path, now: datetime, *, with_secrets: bool) -> Ending:
+    """Write a backup into a new file (mode 600). Raise OperatorError, with no file left."""
+    home = home.absolute()
+    environment = read_environment(home)
+    saved = _saved_settings(home, environment) if with_secrets else None
+    return anyio.run(backup.dump, database_url(environment), file.absolute(), saved, now)
+
+
+def restore(home: Path, file: Path, *, force: bool) -> Restored:
+    """Restore into a home that is not up; a home without settings takes those of the backup.
+
+    Raise OperatorError, with settings and data as they were.
+    """
+    home = home.absolute()
+    contents = backup_file.check(file)
+    saved = None if settings_file(home).exists() else contents.settings
+    if saved is None and not has_settings(home):
+        raise OperatorError(f"The backup holds no settings; make them first: streamgate init --home {home}")
+    with _settings_in_place(home, saved):
+        environment = ensure_secrets_key(home)
+        url = database_url(environment)
+        if saved:
+            _check_it_is_here(home, url)
+        with held(home, url):
+            sealer = _sealer(environment, contents.settings)
+            ending = anyio.run(partial(backup.restore, url, file, sealer, force=force))
+    return Restored(contents.heading.created_at, ending.rows, saved is not None)
+
+
+def _saved_settings(home: Path, environment: Mapping[str, str]) -> SavedSettings:
+    keys = Path(environment.get(_KEYS) or default_keys_file(home))
+    with _problems_said(home):
+        text = keys.read_text(encoding="utf-8") if keys.exists() else None
+        return SavedSettings(str(home), settings_file(home).read_text(encoding="utf-8"), text)
+
+
+def _sealer(environment: Mapping[str, str], saved: SavedSettings | None) -> Sealer:
+    """Seal with this home's key, and open what the backup's home has sealed, where its settings came along."""
+    theirs = saved_settings.values(saved).get(SETTING, "") if saved else ""
+    try:
+        return Sealer(split_keys(",".join(filter(None, (environment.get(SETTING, ""), theirs)))))
+    except ValueError as error:
+        raise OperatorError(f"{SETTING}: {error}.") from None
+
+
+def _check_it_is_here(home: Path, url: str) -> None:
+    """Raise OperatorError where a link leads from a new home to a database elsewhere: it is somebody else's."""
+    if url.startswith(saved_settings.SQLITE):
+        file = Path(url.removeprefix(saved_settings.SQLITE)).resolve()
+        if not file.is_relative_to(home.resolve()):
+            raise OperatorError(f"{url.removeprefix(saved_settings.SQLITE)} leads out of {home}; nothing was changed.")
+
+
+@contextmanager
+def held(home: Path, url: str) -> Iterator[None]:
+    """Keep `up` out meanwhile, of this home and of the one in which its database lies. Raise OperatorError."""
+    run_folder = home / "run"
+    with _problems_said(home):
+        run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as held:
+        for folder in {run_folder.resolve(), *_run_folders_above(url)}:
+            held.enter_context(supervisor.only_one(folder))
+        yield
+
+
+def _run_folders_above(url: str) -> list[Path]:
+    """Find the home that an SQLite file lies in, through whatever links it is named."""
+    if not url.startswith(saved_settings.SQLITE):
+        return []
+    above = Path(url.removeprefix(saved_settings.SQLITE)).resolve().parents
+    return [folder / "run" for folder in above if (folder / "run" / supervisor.LOCK_FILE).is_file()]
+
+
+@contextmanager
+def _settings_in_place(home: Path, saved: SavedSettings | None) -> Iterator[None]:
+    """Write the settings; take them away again when what follows fails."""
+    written: list[Path] = []
+    try:
+        if saved:
+            with _problems_said(home):
+                _write_settings(home, saved, written)
+        yield
+    except BaseException:
+        for file in written:
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _write_settings(home: Path, saved: SavedSettings, written: list[Path]) -> None:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_new(settings_file(home), saved_settings.ours(saved), written)
+    for name, value in saved_settings.moved(saved, home).items():
+        add_setting(home, name, value)
+    if saved.keys:
+        keys = default_keys_file(home)
+        keys.parent.mkdir(mode=0o700, exist_ok=True)
+        _write_new(keys, saved.keys, written)
+        add_setting(home, _KEYS, str(keys))
+    root = stream_root(home, read_environment(home))
+    if root.is_relative_to(home):
+        root.mkdir(parents=True, exist_ok=True)
+
+
+def _write_new(file: Path, text: str, written: list[Path]) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    written.append(file)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as writer:
+        writer.write(text)
+        writer.flush()
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _problems_said(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OperatorError(f"{error.filename or home} cannot be used: {(error.strerror or '').lower()}.") from error

@@ -1,0 +1,155 @@
+"""`streamgate demo`: everything there is to see, in one command, and the same again when it is run again."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+
+from control_plane.db.database import Database, upgrade_schema
+from control_plane.errors import NotFound
+from control_plane.events import events
+from control_plane.lifecycle import event_changes
+from control_plane.models import Event
+from control_plane.ops import demo_streams, nginx_version, supervisor
+from control_plane.ops.home import create_home, new_password, read_environment, settings_file, stream_root
+from control_plane.ops.processes import ProcessSpec, described, for_everybody, stack
+from control_plane.schemas import EventDraft
+from control_plane.settings import Settings
+from control_plane.tickets import ticket_search, tickets
+from control_plane.tickets.tickets import TicketFilter
+
+RECORDING_ID = "5e4de300-0000-4000-8000-000000000001"
+LIVE_ID = "5e4de300-0000-4000-8000-000000000002"
+CODES_EACH = 3
+_BAR_WIDTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """An event of the demo and the codes that open it."""
+
+    title: str
+    codes: list[str]
+
+
+def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
+    """Make what is missing, then run until SIGINT or SIGTERM. Raise OperatorError."""
+    home = home.absolute()
+    password = _ensure_home(home, port)
+    environment = read_environment(home)
+    folders = stream_root(home, environment)
+    running = stack(home, sidecars, host)
+    _ensure_recording(folders / RECORDING_ID)
+    showings = prepare_events(environment)
+    companions = (_live_encoder(folders / LIVE_ID, environment),)
+    supervisor.run(
+        replace(running, companions=companions),
+        on_ready=lambda: _say(_welcome(running.url, showings, password)),
+        warning=nginx_version.finding(running.nginx.argv[0]),
+        reread=lambda: replace(described(home, sidecars, host), companions=companions),
+    )
+
+
+def prepare_events(environment: Mapping[str, str]) -> list[Showing]:
+    """Make both events, or let those of an earlier demo go on, and give their codes."""
+    url = environment.get("DATABASE_URL") or str(Settings.model_fields["database_url"].default)
+    upgrade_schema(url)
+    return anyio.run(_prepare_events, url)
+
+
+async def _prepare_events(url: str) -> list[Showing]:
+    database = Database(url)
+    try:
+        return [await _ensure_event(database, draft) for draft in _drafts(datetime.now(UTC))]
+    finally:
+        await database.close()
+
+
+def _drafts(now: datetime) -> tuple[EventDraft, EventDraft]:
+    live = EventDraft(
+        id=LIVE_ID,
+        title="Live from the test studio",
+        description="A stream that never ends, with a clock and a beep each second. You can go back one minute.",
+        starts_at=now - timedelta(hours=1),
+        ends_at=now + timedelta(days=365),
+    )
+    recording = EventDraft(
+        id=RECORDING_ID,
+        title="The recording",
+        description="Two minutes in two qualities, made on this machine when the demo first ran.",
+        starts_at=now - timedelta(hours=3),
+        ends_at=now - timedelta(hours=1),
+        access_window_hours=168,
+    )
+    return live, recording
+
+
+async def _ensure_event(database: Database, draft: EventDraft) -> Showing:
+    async with database.write() as db:
+        try:
+            event = await events.find(db, draft.id or "")
+        except NotFound:
+            event = await event_changes.create_event(db, draft)
+        now = datetime.now(UTC)
+        found, _, _ = await ticket_search.page(db, TicketFilter(event_id=event.id), now, 0, CODES_EACH)
+        found = found or await tickets.generate(db, event, CODES_EACH, "Demo")
+        _prolong(event, draft)
+        for ticket in found:
+            ticket.expires_at = max(ticket.expires_at, events.ticket_expiry(event))
+        return Showing(event.title, [ticket.code for ticket in found])
+
+
+def _prolong(event: Event, draft: EventDraft) -> None:
+    """Let a demo that is run again next month show what it showed today."""
+    if events.ticket_expiry(event) < datetime.now(UTC) + timedelta(days=1):
+        event.ends_at = draft.ends_at
+
+
+def _ensure_home(home: Path, port: int) -> str | None:
+    """Give the admin password when it was made just now."""
+    if settings_file(home).exists():
+        return None
+    password = new_password()
+    create_home(home, password, port)
+    return password
+
+
+def _ensure_recording(folder: Path) -> None:
+    if not demo_streams.has_recording(folder):
+        _say(["Making the recording ..."])
+        demo_streams.make_recording(folder, _show_progress)
+        _say([""] if sys.stdout.isatty() else ["The recording is made."])
+
+
+def _show_progress(done: float) -> None:
+    """Draw a bar, on a terminal only."""
+    if sys.stdout.isatty():
+        filled = round(done * _BAR_WIDTH)
+        bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
+        sys.stdout.write(f"\r  {bar} {done:4.0%}")
+        sys.stdout.flush()
+
+
+def _live_encoder(folder: Path, environment: Mapping[str, str]) -> ProcessSpec:
+    async def is_ready() -> bool:
+        return (folder / demo_streams.MASTER).is_file()
+
+    (folder / demo_streams.MASTER).unlink(missing_ok=True)  # of an earlier run: ready means that there is a new one
+    return ProcessSpec("live", demo_streams.live_command(folder), for_everybody(environment), is_ready)
+
+
+def _welcome(url: str, showings: list[Showing], password: str | None) -> list[str]:
+    lines = ["", f"StreamGate is up at {url}", ""]
+    for showing in showings:
+        lines += [showing.title, *(f"  {code}   {url}/#{code}" for code in showing.codes), ""]
+    signing_in = f"user admin, password {password}" if password else "user admin, with the password of the first run"
+    return [*lines, f"Admin  {url}/admin  ({signing_in})", f"Stop   Ctrl-C (process {os.getpid()})", ""]
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        supervisor.print_line(line)

@@ -1,0 +1,117 @@
+"""Tells whether the database is in reach and of this schema, somebody may sign in, and edges keep up."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from anyio import to_thread
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.actors import Role
+from control_plane.cli.commands import database_url, open_url, sealer
+from control_plane.db.database import Database
+from control_plane.db.sealed_columns import holds_secrets, is_of_this_key
+from control_plane.db.sealing import SETTING
+from control_plane.events.events import ticket_expiry
+from control_plane.models import Event
+from control_plane.models_admin import AdminUser
+from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.doctor.machine import health
+from control_plane.ops.home import OperatorError
+from control_plane.revocations import edges, revocation_feed
+from control_plane.revocations.edges import LIVE_SECONDS, EdgeState, Receipts
+
+_TOLERATED_SKEW_SECONDS: Final = 3.0
+_LATE: Final = timedelta(seconds=60)
+_LOOKED_AT: Final = 50  # events
+_NEW_KEY: Final = f"Put `{SETTING}=` with the output of `openssl rand -base64 48` into the settings and restart."
+
+
+async def examine(patient: Patient, now: datetime) -> tuple[list[Finding], Sequence[Event]]:
+    """Give the findings, and the events whose streams are worth a look."""
+    try:
+        async with open_url(database_url(patient.environment)) as database, database.read() as db:
+            findings = [ok("database", "Reachable, with the current schema."), *await _clock(database, db)]
+            findings += [*await _owner(patient, db), await _seal(patient, db)]
+            if await to_thread.run_sync(health, patient):
+                findings += await _edges(db, now)
+            return findings, await _events(db, now)
+    except OperatorError as problem:
+        return [error("database", str(problem), "The service cannot start without it.")], []
+    except SQLAlchemyError as problem:
+        what = f"It cannot be read ({type(problem).__name__})."
+        return [error("database", what, "Restore a backup, or look at the database's own log.")], []
+
+
+async def _clock(database: Database, db: AsyncSession) -> list[Finding]:
+    """Compare with the server's: tokens and tickets are judged by several machines' clocks."""
+    if database.is_sqlite:
+        return []
+    theirs = await db.scalar(text("SELECT clock_timestamp()"))
+    skew = abs((datetime.now(UTC) - theirs).total_seconds()) if theirs else 0.0
+    if skew > _TOLERATED_SKEW_SECONDS:
+        return [
+            warning(
+                "clock", f"It differs from the database's by {skew:.0f} s.", "Synchronise both with a time service."
+            )
+        ]
+    return []
+
+
+async def _owner(patient: Patient, db: AsyncSession) -> list[Finding]:
+    may_sign_in = AdminUser.role == Role.OWNER.value, AdminUser.is_active
+    if owners := await db.scalar(select(func.count()).select_from(AdminUser).where(*may_sign_in)):
+        return [ok("accounts", f"Owners who may sign in: {owners}.")]
+    if await db.scalar(select(func.count()).select_from(AdminUser)):
+        return [
+            error("accounts", "No owner can sign in.", "Restore a backup from before the last one was deactivated.")
+        ]
+    if patient.environment.get("ADMIN_PASSWORD_HASH"):
+        return [ok("accounts", "The first start makes the owner `admin`.")]
+    return [warning("accounts", "There is no account yet.", "Start the service and follow the link that it prints.")]
+
+
+async def _seal(patient: Patient, db: AsyncSession) -> Finding:
+    """Tell whether the key is there that opens the secrets in the database."""
+    keys = sealer(patient.environment)
+    is_ours = await is_of_this_key(db, keys)
+    if is_ours is False:
+        what = "It is not the key" if keys.has_key else "The key is missing"
+        fix = "Put that key back. If it is lost: `streamgate secrets reset`."
+        return error(SETTING, f"{what} that sealed the secrets in the database.", fix)
+    if keys.has_key:
+        return ok(SETTING, "It opens the secrets in the database." if is_ours else "There; the next start uses it.")
+    if await holds_secrets(db):
+        return error(SETTING, "It is missing, and secrets lie in the database in the clear.", _NEW_KEY)
+    return warning(SETTING, "It is missing: nothing secret can be stored (authentication apps, webhooks).", _NEW_KEY)
+
+
+async def _edges(db: AsyncSession, now: datetime) -> list[Finding]:
+    known = await edges.known(db, Receipts(), now.timestamp())
+    return [await _edge(db, state, now) for state in known]
+
+
+async def _edge(db: AsyncSession, state: EdgeState, now: datetime) -> Finding:
+    about, silent = f"edge {state.name}", now.timestamp() - state.heard_at
+    if silent > LIVE_SECONDS:
+        fix = "Start its sidecar; an edge that is gone is forgotten after 7 days."
+        return warning(about, f"Not heard from for {timedelta(seconds=round(silent))}.", fix)
+    if str(state.cursor).partition(".")[0] != (await revocation_feed.head(db)).partition(".")[0]:
+        return warning(about, "It follows another history of the feed.", "Wait a moment and look again.")
+    waiting_since = await revocation_feed.oldest_after(db, state.cursor)
+    if waiting_since and now - waiting_since > _LATE:
+        seconds = (now - waiting_since).total_seconds()
+        return error(
+            about, f"Revocations have been waiting {seconds:.0f} s to take effect there.", "Look at its sidecar's log."
+        )
+    return ok(about, f"Every revocation is in force there; last heard from {silent:.0f} s ago.")
+
+
+async def _events(db: AsyncSession, now: datetime) -> Sequence[Event]:
+    """Give those that somebody may watch now or soon, the next ones first."""
+    is_open = Event.is_active.is_(True), Event.is_archived.is_(False)
+    found = await db.scalars(select(Event).where(*is_open).order_by(Event.ends_at.desc()).limit(10 * _LOOKED_AT))
+    watchable = [event for event in found if ticket_expiry(event) > now]
+    return sorted(watchable, key=lambda event: event.starts_at)[:_LOOKED_AT]

@@ -1,0 +1,124 @@
+"""Tells whether the machine is fit: its clock kept, room on its disks, the public port ours or free."""
+
+import ctypes
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import httpx2
+
+from control_plane.cli.commands import database_url
+from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.home import OperatorError, public_port, stream_root
+
+_UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
+_SIZE_OF_TIMEX: Final = 512  # more than any architecture's; all zeros: only ask
+_PATIENCE_SECONDS: Final = 3.0
+_GIGABYTE: Final = 1024**3
+_LITTLE_SPACE: Final = 2 * _GIGABYTE
+_NO_SPACE: Final = _GIGABYTE // 10
+
+
+def examine(patient: Patient) -> list[Finding]:
+    return [*_clock(), *_disks(patient), *_port(patient)]
+
+
+def _clock() -> Iterator[Finding]:
+    """Ask the kernel: it knows also where the time service runs outside of this container."""
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_SIZE_OF_TIMEX))
+    except (OSError, AttributeError):
+        state = -1
+    if state == _UNSYNCHRONISED:
+        fix = "Turn on a time service: `timedatectl set-ntp true`, or install chrony."
+        yield warning("clock", "No time service synchronises this machine's clock.", fix)
+    elif state >= 0:
+        yield ok("clock", "A time service synchronises it.")
+
+
+def _disks(patient: Patient) -> Iterator[Finding]:
+    seen: set[int] = set()
+    for folder in _folders(patient):
+        if not folder.is_dir() or (device := folder.stat().st_dev) in seen:
+            continue
+        seen.add(device)
+        free = shutil.disk_usage(folder).free
+        what = f"{free / _GIGABYTE:.1f} GB are free."
+        if free < _NO_SPACE:
+            yield error(str(folder), what, "Free some space: the database cannot be written on a full disk.")
+        elif free < _LITTLE_SPACE:
+            yield warning(str(folder), what, "Free some space before an event.")
+        else:
+            yield ok(str(folder), what)
+
+
+def _folders(patient: Patient) -> Iterator[Path]:
+    if patient.home:
+        yield patient.home
+    try:
+        url = database_url(patient.environment)
+    except OperatorError:
+        url = ""
+    if url.startswith("sqlite"):
+        yield Path(url.partition(":///")[2]).parent
+    if patient.home or patient.environment.get("STREAM_ROOT"):
+        yield stream_root(patient.home or Path(), patient.environment)
+    if cache := patient.environment.get("SEGMENT_CACHE_ROOT"):
+        yield Path(cache)
+
+
+def _port(patient: Patient) -> Iterator[Finding]:
+    try:
+        port = public_port(patient.environment)
+    except OperatorError:
+        return  # said with the configuration
+    answer = health(patient)
+    if answer and "revocationCacheSize" in answer:
+        yield from _service(answer)
+    elif answer is not None:
+        yield error(f"port {port}", "Another program answers there.", "Stop it, or set PORT to another one.")
+    else:
+        yield from _free_port(port)
+
+
+def health(patient: Patient) -> dict[str, object] | None:
+    """Give what the service says at the public port: nothing of ours is an empty answer, None means nobody."""
+    try:
+        port = public_port(patient.environment)
+        answer = httpx2.get(f"http://127.0.0.1:{port}/health", timeout=_PATIENCE_SECONDS)
+        body = answer.json()
+    except (httpx2.ConnectError, OperatorError):
+        return None
+    except (httpx2.HTTPError, ValueError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _service(answer: dict[str, object]) -> Iterator[Finding]:
+    if answer.get("controlPlane") != "ok":
+        fix = "Check the control plane's log: viewers keep watching, but no revocation arrives."
+        yield error("feed", "This edge does not reach the control plane.", fix)
+    elif answer.get("status") != "ok":
+        yield error("feed", f"The last revocations came {answer.get('lastSyncAgo')} ago.", "Look at the sidecar's log.")
+    else:
+        yield ok("feed", f"The service is up; this edge heard of revocations {answer.get('lastSyncAgo')} ago.")
+
+
+def _free_port(port: int) -> Iterator[Finding]:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as problem:
+            if problem.errno == errno.EACCES:
+                fix = "Use a port from 1024 up, or grant CAP_NET_BIND_SERVICE."
+                yield error(f"port {port}", "This user may not open it.", fix)
+            else:
+                what = f"It cannot be opened: {os.strerror(problem.errno or 0).lower()}."
+                yield error(f"port {port}", what, "Stop the program that uses it, or set PORT to another one.")
+        else:
+            yield ok(f"port {port}", "Free; the service is not running.")

@@ -1,0 +1,106 @@
+"""Asks the origin as the fetcher does, and says what it really answers; and whether its cache leaves room for the rest.
+
+What the origin is shown is shown to it alone: no redirect is followed, and no secret stands in a finding.
+"""
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from shutil import disk_usage
+from typing import Final
+
+import httpx2
+
+from authz_sidecar.contract.origin_credentials import read_header
+from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
+from authz_sidecar.origin_fetcher.answers import explain, said
+from control_plane.cli.commands import database_url
+from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.home import OperatorError
+
+_PATIENCE_SECONDS: Final = 3.0
+_TOLERATED_SKEW_SECONDS: Final = 3.0
+_GIGABYTE: Final = 1024**3
+_ABOUT: Final = "origin"
+_SHOW_IT: Final = (
+    "It may require credentials: put a header into UPSTREAM_ORIGIN_HEADER_FILE or a query into "
+    "UPSTREAM_ORIGIN_QUERY_FILE; or correct its address."
+)
+
+
+def examine(patient: Patient) -> list[Finding]:
+    try:
+        settings = OriginSettings.read(patient.environment)
+    except ValueError:
+        return []  # said with the configuration
+    return [*_common(patient, settings), *_room(patient, settings)]
+
+
+def _common(patient: Patient, settings: OriginSettings) -> Iterator[Finding]:
+    """Ask the origin of all events for its folder, and compare clocks. Its address is not repeated."""
+    if settings.common is None:
+        return
+    place, path = settings.common
+    header = dict([read_header(settings.credentials.header)] if settings.credentials.header else [])
+    query = f"?{settings.credentials.query}" if settings.credentials.query else ""
+    try:
+        trust = ssl.create_default_context(cafile=trusted_authorities(patient.environment))
+        with (
+            httpx2.Client(verify=trust, timeout=_PATIENCE_SECONDS, trust_env=False) as http,
+            http.stream("GET", f"{place}{path}/{query}", headers=header) as answer,
+        ):
+            yield from _answered(answer)
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as problem:
+        what = f"UPSTREAM_ORIGIN does not answer: {explain(problem)}."
+        yield error(_ABOUT, what, "Check its address and the network in between.")
+
+
+def _answered(answer: httpx2.Response) -> Iterator[Finding]:
+    if answer.is_redirect or answer.status_code in {400, 401, 403, 407}:
+        yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {said(answer)}.", _SHOW_IT)
+    elif answer.is_server_error:
+        yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {said(answer)}.", "Look at the origin's own log.")
+    else:  # a folder that lists nothing is 404, and well
+        yield ok(_ABOUT, f"UPSTREAM_ORIGIN answers ({said(answer)}).")
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return
+    skew = abs((datetime.now(UTC) - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds())
+    if skew > _TOLERATED_SKEW_SECONDS:
+        yield warning(
+            "clock", f"It differs from the origin's by {skew:.0f} s.", "Synchronise both with a time service."
+        )
+
+
+def _room(patient: Patient, settings: OriginSettings) -> Iterator[Finding]:
+    """Warn where the cache may grow until the database's disk is nearly full."""
+    cache = Path(patient.environment.get("SEGMENT_CACHE_ROOT") or (patient.home or Path()) / "cache")
+    database = _database_folder(patient)
+    if settings.is_empty or database is None or not database.is_dir():
+        return
+    folder = next((one for one in (cache, *cache.parents) if one.is_dir()), Path("/"))
+    wanted = _gigabytes(patient) * _GIGABYTE
+    room = disk_usage(folder).free + sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
+    if folder.stat().st_dev == database.stat().st_dev and wanted > room:
+        yield warning(
+            "cache",
+            f"It may grow to {wanted / _GIGABYTE:.0f} GB, and the database's disk has room for {room / _GIGABYTE:.0f}. "
+            "It stops when a gigabyte is left.",
+            "Set SEGMENT_CACHE_MAX_SIZE_GB lower, or SEGMENT_CACHE_ROOT to another disk.",
+        )
+
+
+def _gigabytes(patient: Patient) -> int:
+    told = patient.environment.get("SEGMENT_CACHE_MAX_SIZE_GB") or "50"
+    return int(told) if told.isascii() and told.isdigit() else 0  # nonsense is said with the configuration
+
+
+def _database_folder(patient: Patient) -> Path | None:
+    try:
+        url = database_url(patient.environment)
+    except OperatorError:
+        return None
+    return Path(url.partition(":///")[2]).parent if url.startswith("sqlite") else None

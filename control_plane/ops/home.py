@@ -1,0 +1,192 @@
+"""The home folder of one StreamGate: its settings file, and where everything else lies.
+
+It must never overwrite a settings file (the secrets in it are in use) and never leave half a one behind.
+"""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from control_plane.accounts.passwords import hash_password
+from control_plane.db.database import upgrade_schema
+from control_plane.db.sealing import SETTING
+
+DEFAULT_PORT = 8080
+_HIGHEST_PORT = 65_535
+# One of them in the environment tells that settings come from there: the commands need the one, `up` the other.
+_ENOUGH_WITHOUT_A_FILE = ("DATABASE_URL", "INTERNAL_API_KEY")
+_SECRET_BYTES = 48
+_PASSWORD_BYTES = 12
+
+
+class OperatorError(Exception):
+    """Something the operator can fix, said in one sentence."""
+
+    exit_code = 1
+
+
+class UsageError(OperatorError):
+    """The command line itself asks for something impossible."""
+
+    exit_code = 2
+
+
+def create_home(folder: Path, password: str | None, port: int = DEFAULT_PORT, stream_root: Path | None = None) -> None:
+    """Make a home with fresh secrets and a migrated database. Without a password a set-up link makes the first owner.
+
+    Raise UsageError for input that cannot work, OperatorError when there is a home already; nothing is changed then.
+    """
+    _check_port(port)
+    if password is not None and not password.strip():
+        raise UsageError("The admin password must not be empty.")
+    folder = folder.absolute()
+    settings = _fresh_settings(folder, password, port, stream_root)
+    try:
+        if settings_file(folder).exists():
+            raise OperatorError(_already(folder))
+        _make_folders(folder, Path(settings["STREAM_ROOT"]))
+        upgrade_schema(settings["DATABASE_URL"])
+        _publish(settings_file(folder), settings)
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}.") from error
+
+
+def settings_file(folder: Path) -> Path:
+    return folder / ".env"
+
+
+def has_settings(folder: Path) -> bool:
+    """Tell whether there is a settings file, or the environment names what the file would."""
+    return settings_file(folder).is_file() or any(os.environ.get(name) for name in _ENOUGH_WITHOUT_A_FILE)
+
+
+def read_environment(folder: Path) -> dict[str, str]:
+    """Give the home's settings under the real environment, which wins and can stand alone. Raise OperatorError."""
+    file = settings_file(folder)
+    if not has_settings(folder):
+        raise OperatorError(
+            f"{file} does not exist; `streamgate init --home {folder}` makes it. Without it, the environment must have "
+            f"the settings: {' or '.join(_ENOUGH_WITHOUT_A_FILE)} at least."
+        )
+    if not file.is_file():
+        return dict(os.environ)
+    try:
+        written = dotenv_values(file, interpolate=False)
+    except OSError as error:
+        raise OperatorError(f"{file} cannot be read: {error.strerror}.") from error
+    settings = {name: value for name, value in written.items() if value is not None}
+    return {**settings, **os.environ}
+
+
+def default_keys_file(folder: Path) -> Path:
+    """Name the key file of a home that names none: alone in its folder, so that watching it is quiet."""
+    return folder / "keys" / "playback.json"
+
+
+def setup_link_file(folder: Path) -> Path:
+    """Name the file that holds the link to make the first owner with, while there is no account."""
+    return folder / "setup-link"
+
+
+def ensure_secrets_key(folder: Path) -> dict[str, str]:
+    """Give the settings; a home from before there was a key gets one. Raise OperatorError."""
+    environment = read_environment(folder)
+    if environment.get(SETTING) or not settings_file(folder).is_file():
+        return environment
+    try:
+        add_setting(folder, SETTING, secrets.token_urlsafe(_SECRET_BYTES))
+    except OSError as error:
+        raise OperatorError(f"{settings_file(folder)} cannot be written: {error.strerror}.") from error
+    return read_environment(folder)
+
+
+def add_setting(folder: Path, name: str, value: str) -> None:
+    """Add a line at the end of the settings, where it wins; no other line is touched. Raise OSError."""
+    file = settings_file(folder).resolve()
+    text, found = file.read_bytes(), file.stat()
+    aside = file.with_name(f".env.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as writer:
+            writer.write(text if not text or text.endswith(b"\n") else text + b"\n")
+            writer.write(f"{name}={_quoted(value)}\n".encode())
+            writer.flush()
+            os.fchown(descriptor, found.st_uid, found.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+            os.fsync(descriptor)
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def stream_root(folder: Path, environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("STREAM_ROOT") or folder / "streams").absolute()
+
+
+def public_port(environment: Mapping[str, str]) -> int:
+    """Give the port that nginx opens. Raise OperatorError when PORT is not one."""
+    value = environment.get("PORT") or str(DEFAULT_PORT)
+    if not value.isascii() or not value.isdigit():
+        raise OperatorError("PORT must be a number.")
+    _check_port(int(value))
+    return int(value)
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
+
+
+def _check_port(port: int) -> None:
+    if not 1 <= port <= _HIGHEST_PORT:
+        raise UsageError(f"The port must be between 1 and {_HIGHEST_PORT}.")
+
+
+def _already(folder: Path) -> str:
+    return f"{settings_file(folder)} exists already and is never overwritten."
+
+
+def _fresh_settings(folder: Path, password: str | None, port: int, root: Path | None) -> dict[str, str]:
+    return {
+        "PLAYBACK_SIGNING_SECRET": secrets.token_urlsafe(_SECRET_BYTES),
+        SETTING: secrets.token_urlsafe(_SECRET_BYTES),
+        "INTERNAL_API_KEY": secrets.token_urlsafe(_SECRET_BYTES),
+        "ADMIN_PASSWORD_HASH": hash_password(password) if password is not None else "",
+        "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite+aiosqlite:///{folder}/streamgate.db",
+        "STREAM_ROOT": str(root.absolute() if root else stream_root(folder, os.environ)),
+        "PORT": str(port),
+    }
+
+
+def _make_folders(folder: Path, root: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def _publish(file: Path, settings: Mapping[str, str]) -> None:
+    """Write aside and link into place: a crash leaves nothing half, and of two at once only one wins."""
+    aside = file.with_name(f".env.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as writer:
+            writer.write("# Settings of this StreamGate; .env.example describes them all. Keep this file secret.\n")
+            writer.writelines(f"{name}={_quoted(value)}\n" for name, value in settings.items())
+            writer.flush()
+            os.fsync(descriptor)
+        os.link(aside, file)
+    except FileExistsError as error:
+        raise OperatorError(_already(file.parent)) from error
+    finally:
+        aside.unlink()
+
+
+def _quoted(value: str) -> str:
+    """Quote for python-dotenv and shells alike: in single quotes a `$` is only a `$`."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,1 @@
+"""The portal: the pages that viewers see."""

@@ -1,0 +1,237 @@
+"""Which edge has which revocations in force: receipts, each of which lies in a sidecar's next question to the feed.
+
+Kept in memory and written behind, so noting one costs nothing; a table remembers them across a restart and tells one
+control plane what another has heard. Must never hold up the feed, nor fail it. Times are seconds since 1970.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
+
+import anyio
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.feed import Cursor
+from control_plane.db.database import Database
+from control_plane.models import Edge
+from control_plane.revocations import revocation_feed
+from control_plane.schemas import utc_now
+
+LIVE_SECONDS: Final = 90
+FORGOTTEN_AFTER: Final = timedelta(days=7)
+_WRITE_EVERY_SECONDS: Final = 10
+_WRITE_EVERY_SECONDS_FOR_OTHERS: Final = 1  # where other control planes may be asked what is in force
+_AT_ONCE: Final = 500  # rows in a statement
+_REMEMBERED_RECEIPTS: Final = 4_096  # an instance: enough to tell how long each of the latest revocations took
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One sidecar, as it calls itself when it asks."""
+
+    edge: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one sidecar had in force when it was last heard of; `lag` as an edge's."""
+
+    who: Instance
+    cursor: Cursor
+    at: float
+    lag: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeState:
+    """What an edge has in force: the least of what its live sidecars have.
+
+    `lag` is how many seconds the newest change that was pushed there took, None before the first.
+    """
+
+    name: str
+    cursor: Cursor
+    heard_at: float
+    lag: float | None
+    live_instances: int
+
+
+@dataclass(slots=True)
+class _Receipts:
+    """What one sidecar acknowledged: `first_at` holds (place, when it was acknowledged), oldest first."""
+
+    acknowledged: int = 0
+    heard_at: float = 0.0
+    lag: float | None = None
+    sent: tuple[int, float] | None = None
+    first_at: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_RECEIPTS))
+
+    def acknowledge(self, n: int, now: float) -> None:
+        if self.sent and n >= self.sent[0]:
+            self.lag, self.sent = max(0.0, now - self.sent[1]), None
+        if n != self.acknowledged or not self.first_at:
+            self.first_at.append((n, now))
+        self.acknowledged = n
+
+    def in_force_since(self, n: int) -> float | None:
+        """Tell when it was first said to be in force; None when that was before the first receipt we remember."""
+        steps = pairwise(self.first_at)
+        return next((when for (before, _), (after, when) in steps if before < n <= after), None)
+
+
+class Receipts:
+    """What the sidecars that asked this process acknowledged."""
+
+    def __init__(self) -> None:
+        self._edges: dict[str, dict[str, _Receipts]] = {}
+        self._epoch = ""
+        self._unwritten: set[Instance] = set()
+
+    def note_question(self, who: Instance, cursor: Cursor, now: float) -> None:
+        """Note that a sidecar asked: from a place in the log, which acknowledges it, or from inside a snapshot."""
+        if cursor.epoch != self._epoch:
+            self._epoch, self._edges = cursor.epoch, {}
+        receipts = self._edges.setdefault(who.edge, {}).setdefault(who.name, _Receipts())
+        receipts.heard_at = now
+        if not cursor.in_snapshot:
+            receipts.acknowledge(cursor.n, now)
+        self._unwritten.add(who)
+
+    def note_answer(self, who: Instance, n: int, changed_at: float) -> None:
+        """Note which change, made when, an answer ends with: its receipt will tell the lag."""
+        if receipts := self._edges.get(who.edge, {}).get(who.name):
+            receipts.sent = (n, changed_at)
+
+    def heard(self) -> list[Heard]:
+        return [
+            Heard(Instance(edge, name), Cursor(self._epoch, one.acknowledged), one.heard_at, one.lag)
+            for edge, instances in self._edges.items()
+            for name, one in instances.items()
+        ]
+
+    def states(self, now: float) -> list[EdgeState]:
+        return _states(self.heard(), now)
+
+    def in_force_since(self, edge: str, n: int) -> float | None:
+        """Tell when the last of an edge's sidecars acknowledged a place in the log; None when nobody watched."""
+        instances = self._edges.get(edge, {}).values()
+        latest = max((receipts.heard_at for receipts in instances), default=0.0)
+        moments = [one.in_force_since(n) for one in instances if latest - one.heard_at <= LIVE_SECONDS]
+        return max((moment for moment in moments if moment is not None), default=None)
+
+    def take_unwritten(self) -> list[Heard]:
+        """Return what changed since the last time, and let go of sidecars that their edge has outlived."""
+        taken = [one for one in self.heard() if one.who in self._unwritten]
+        self._unwritten = set()
+        for edge, instances in self._edges.items():
+            latest = max(receipts.heard_at for receipts in instances.values())
+            self._edges[edge] = {i: r for i, r in instances.items() if latest - r.heard_at <= LIVE_SECONDS}
+        return taken
+
+    def put_back(self, heard: Iterable[Heard]) -> None:
+        """Write these once more: the last attempt failed."""
+        self._unwritten |= {one.who for one in heard}
+
+
+def _states(heard: Iterable[Heard], now: float) -> list[EdgeState]:
+    edges: dict[str, list[Heard]] = {}
+    for one in heard:
+        edges.setdefault(one.who.edge, []).append(one)
+    return [_state(name, edges[name], now) for name in sorted(edges)]
+
+
+def _state(name: str, instances: Sequence[Heard], now: float) -> EdgeState:
+    """Reckon with the sidecars that live, or that were the last to live: nobody knows better what is in force there.
+
+    One that was last heard of in another epoch has nothing in force.
+    """
+    latest = max(instances, key=lambda one: one.at)
+    current = [one for one in instances if latest.at - one.at <= LIVE_SECONDS]
+    least = min(current, key=lambda one: (one.cursor.epoch == latest.cursor.epoch, one.cursor.n))
+    return EdgeState(
+        name=name,
+        cursor=least.cursor,
+        heard_at=latest.at,
+        lag=max((one.lag for one in current if one.lag is not None), default=None),
+        live_instances=sum(now - one.at <= LIVE_SECONDS for one in current),
+    )
+
+
+async def known(db: AsyncSession, receipts: Receipts, now: float) -> list[EdgeState]:
+    """Return all edges by name: of each sidecar what was heard last, by this process or by another."""
+    latest = {one.who: one for one in map(_heard, await db.scalars(select(Edge)))}
+    for one in receipts.heard():
+        if one.who not in latest or one.at >= latest[one.who].at:
+            latest[one.who] = one
+    return _states(latest.values(), now)
+
+
+async def lag_of(db: AsyncSession, state: EdgeState, now: datetime) -> float | None:
+    """Tell how many seconds the newest pushed change took, or an older one has been waiting; None when neither."""
+    waiting_since = await revocation_feed.oldest_after(db, state.cursor)
+    waiting = max(0.0, (now - waiting_since).total_seconds()) if waiting_since else None
+    return max((seconds for seconds in (state.lag, waiting) if seconds is not None), default=None)
+
+
+async def run(database: Database, receipts: Receipts, stop: anyio.Event) -> None:
+    """Write behind until `stop`, and once more then. Never cancel it: a transaction wants to be ended, not dropped."""
+    pause = _WRITE_EVERY_SECONDS if database.is_sqlite else _WRITE_EVERY_SECONDS_FOR_OTHERS
+    while not stop.is_set():
+        with anyio.move_on_after(pause):
+            await stop.wait()
+        await write_behind(database, receipts, utc_now())
+
+
+async def write_behind(database: Database, receipts: Receipts, now: datetime) -> None:
+    """Write what changed; what could not be written is kept for the next time."""
+    taken = receipts.take_unwritten()
+    if not taken:
+        return
+    try:
+        async with database.write() as db:
+            await db.execute(delete(Edge).where(Edge.heard_at < now - FORGOTTEN_AFTER))
+            await _write(db, taken)
+    except SQLAlchemyError as error:
+        receipts.put_back(taken)
+        log.error("receipts_not_written", error=type(error).__name__)
+
+
+async def _write(db: AsyncSession, taken: Sequence[Heard]) -> None:
+    """Write what sidecars acknowledged, but for those of which another process has heard since.
+
+    In the order of all processes: they would wait for each other's rows otherwise.
+    """
+    insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
+    ordered = sorted(taken, key=lambda one: (one.who.edge, one.who.name))
+    for start in range(0, len(ordered), _AT_ONCE):
+        rows: Any = insert(Edge).values([_row(heard) for heard in ordered[start : start + _AT_ONCE]])
+        newer = {name: rows.excluded[name] for name in ("epoch", "acknowledged", "heard_at", "lag")}
+        unless_newer = Edge.heard_at <= rows.excluded.heard_at
+        keys = [Edge.name, Edge.instance]
+        await db.execute(rows.on_conflict_do_update(index_elements=keys, set_=newer, where=unless_newer))
+
+
+def _row(heard: Heard) -> dict[str, object]:
+    return {
+        "name": heard.who.edge,
+        "instance": heard.who.name,
+        "epoch": heard.cursor.epoch,
+        "acknowledged": heard.cursor.n,
+        "heard_at": datetime.fromtimestamp(heard.at, UTC),
+        "lag": heard.lag,
+    }
+
+
+def _heard(row: Edge) -> Heard:
+    return Heard(
+        Instance(row.name, row.instance), Cursor(row.epoch, row.acknowledged), row.heard_at.timestamp(), row.lag
+    )

@@ -1,0 +1,231 @@
+"""Viewing sessions: one device on one seat of one ticket, from redeeming to its end.
+
+That a seat has one live session is held by a unique index, not by these rules: of a hundred simultaneous
+redemptions exactly one wins on any database. Ending a session writes to the revocation feed in the same
+transaction, so that its token stops at every edge.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from hashlib import sha256
+from typing import Any, Final
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.playback_token import Claims
+from control_plane.access import audit
+from control_plane.access.actors import Actor
+from control_plane.access.audit import Intent
+from control_plane.db.together import Together, change_of, columns_of, named, row_of
+from control_plane.endings import MOVED, Ending
+from control_plane.errors import SessionOver, SessionTakenOver, TokenFinal, TokenUnusable
+from control_plane.models import Event, LastSeen, Ticket, ViewingSession
+from control_plane.models_admin import AuditEntry
+from control_plane.revocations import revocation_feed
+from control_plane.sessions import last_seen
+from control_plane.tickets import tickets
+from control_plane.webhooks import news
+from control_plane.webhooks.outbox import Topic
+
+TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
+SHOWN_USER_AGENT = 400
+_SYSTEM = Actor.system()
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRules:
+    """What the settings say about seats, and what is known of streams.
+
+    Silence is counted from the control plane's own start at the earliest: while it was down nobody could give a
+    sign of life. While `nothing_plays`, whoever has a seat of the event is only waiting, and gives it to who comes.
+    """
+
+    token_seconds: int
+    silence: timedelta
+    counting_since: datetime
+    nothing_plays: Callable[[Event, datetime], bool] = lambda _event, _now: False
+
+    def alive_since(self, now: datetime) -> datetime:
+        """Tell since when a session must have given a sign of life to count as watching now."""
+        return now - self.silence
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Who asks: the address as nginx saw it, what it calls itself, and the resume secret that its browser holds."""
+
+    address: str
+    user_agent: str
+    resume_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A session that may play: what its token says, and the secret with which its browser resumes it.
+
+    None for a browser that was shown by its token alone: it keeps no cookie.
+    """
+
+    event: Event
+    ticket: Ticket
+    claims: Claims
+    resume_secret: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A device that was admitted and asks for a seat; `replaces` is the session that the asking page had.
+
+    A page that showed its token keeps the resume hash of its session, and its browser the secret. A TV is let in by a
+    browser, `approved_by` its resume hash, and may have the seat of the `page` that plays there.
+    """
+
+    ticket: Ticket
+    event: Event
+    device: Device
+    rules: SeatRules
+    now: datetime
+    takeover: bool
+    replaces: ViewingSession | None = None
+    kept_hash: str | None = None
+    page: ViewingSession | None = None
+    approved_by: str | None = None
+    intent: Intent | None = None
+
+
+_REFRESHED: Final = Together(
+    change_of(ViewingSession, "token_issued_at", "token_expires_at"), last_seen.moved_forward(), row_of(AuditEntry)
+)
+
+
+async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime, by: Actor = _SYSTEM) -> Grant:
+    """Give the session its next token, and record it.
+
+    Raise an admission refusal, SessionOver, SessionTakenOver, TokenUnusable, or TokenFinal when the last token
+    already lasts to the ticket's end.
+    """
+    check_grace(claims, now)
+    session, ticket, event = await _alone(db, claims)
+    tickets.check_admission(ticket, event, now)
+    if session.ended_at:
+        raise why_over(session)
+    is_good = claims.iat >= max(ticket.tokens_not_before, event.tokens_not_before)  # a window may be shorter by now
+    if is_good and claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
+        raise TokenFinal
+    fresh = next_claims(session, ticket, event, rules, now)
+    entry = Intent(by, audit.REFRESH).row(session.sid, event.id, ticket.id, now)
+    seen = named(LastSeen, {"sid": session.sid, "at": now})
+    await _REFRESHED.run(db, {**named(ViewingSession, columns_of(session)), **named(AuditEntry, entry), **seen})
+    return Grant(event, ticket, fresh, None)
+
+
+def check_grace(claims: Claims, now: datetime) -> None:
+    """Raise TokenUnusable for a token that ended too long ago to say anything about its session."""
+    if now.timestamp() > claims.exp + TOKEN_GRACE_SECONDS:
+        raise TokenUnusable
+
+
+async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _SYSTEM) -> None:
+    """End a session on its own wish. Does nothing to one that is over."""
+    session = await db.get(ViewingSession, claims.sid, with_for_update=True)
+    if session and session.ended_at is None:
+        await end(db, session, Ending.RELEASED, now, by)
+
+
+async def end(db: AsyncSession, session: ViewingSession, reason: Ending, now: datetime, by: Actor = _SYSTEM) -> None:
+    """End one live session and tell the edges."""
+    session.ended_at, session.end_reason, session.seen_until = now, reason.value, session.last_seen_at
+    ticket = await db.get(Ticket, session.ticket_id)
+    about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason.value})
+    audit.record(db, by, audit.END, now, about)
+    await db.flush()
+    await news.of_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
+    await revocation_feed.append(db, end_of_session(session, now))
+
+
+def ended(now: datetime, reason: Ending) -> dict[str, Any]:
+    """Give what an UPDATE writes into sessions that end: when they were last seen, too, which then stays as it is."""
+    return {"ended_at": now, "end_reason": reason.value, "seen_until": ViewingSession.last_seen_at}
+
+
+def end_of_session(session: ViewingSession, now: datetime) -> Change:
+    """Say to the edges that none of the session's tokens is good any more."""
+    return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
+
+
+def next_claims(session: ViewingSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Claims:
+    """Say what the next token says: never older than a lifted revocation demands, nor good beyond the ticket."""
+    issued_at = max(int(now.timestamp()), ticket.tokens_not_before, event.tokens_not_before)
+    expires_at = min(issued_at + rules.token_seconds, latest_expiry(ticket))
+    session.token_issued_at = issued_at
+    session.token_expires_at = max(expires_at, session.token_expires_at or 0)
+    return Claims(eid=event.id, iat=issued_at, exp=expires_at, sub=ticket.code, sid=session.sid)
+
+
+def latest_expiry(ticket: Ticket) -> int:
+    return int(ticket.expires_at.timestamp()) + TOKEN_GRACE_SECONDS
+
+
+async def live_of(db: AsyncSession, ticket_id: str) -> Sequence[ViewingSession]:
+    """Return the ticket's live sessions and hold them, all in one order: nobody ends one until we are done."""
+    return (await db.scalars(_live(), {"of": ticket_id})).all()
+
+
+@cache
+def _live() -> Select[ViewingSession]:
+    query = select(ViewingSession).where(ViewingSession.ticket_id == bindparam("of"), ViewingSession.ended_at.is_(None))
+    return query.order_by(ViewingSession.sid).with_for_update()
+
+
+async def last_session(db: AsyncSession, secret: str) -> ViewingSession | None:
+    query = select(ViewingSession).where(ViewingSession.resume_hash == digest(secret))
+    return await db.scalar(query.order_by(ViewingSession.started_at.desc()).limit(1))
+
+
+async def known(db: AsyncSession, claims: Claims) -> ViewingSession:
+    """Return a token's session, over or not. Raise SessionOver where there is none."""
+    session = await db.get(ViewingSession, claims.sid)
+    if session is None:
+        raise await why_unknown(db, claims)
+    return session
+
+
+async def why_unknown(db: AsyncSession, claims: Claims) -> SessionOver:
+    """Say why a session that we had given a token is not there: its ticket was deleted, or a backup restored."""
+    ticket = await db.scalar(select(Ticket.id).where(Ticket.code == claims.sub))
+    return SessionOver(Ending.UNKNOWN if ticket else Ending.DELETED)
+
+
+async def locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
+    session = await known(db, claims)
+    ticket, event = await tickets.hold(db, session.ticket_id)
+    await live_of(db, ticket.id)  # a kick that comes now has to know of the token that we are to issue
+    await db.refresh(session)
+    return session, ticket, event
+
+
+async def _alone(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
+    """Hold a token's session with its ticket and event, but no other session. What is changed is not written by itself.
+
+    Raise SessionOver.
+    """
+    found = await tickets.hold_session(db, claims.sid or "")
+    if found is None:
+        raise await why_unknown(db, claims)
+    return found
+
+
+def why_over(session: ViewingSession) -> SessionOver:
+    return over_because(session.end_reason or Ending.UNKNOWN)
+
+
+def over_because(reason: str) -> SessionOver:
+    return SessionTakenOver(reason) if reason in MOVED else SessionOver(reason)
+
+
+def digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""Codes that a TV shows: the viewer approves one on the phone, and the TV plays. In the spirit of RFC 8628.
+
+The TV alone knows the device code, and asks with it; people read the user code, which has no look-alikes, is good for
+ten minutes and for one approval. All of it is in the database, so any control plane can be asked.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.playback_token import Claims
+from control_plane.endings import Ending
+from control_plane.errors import TokenUnusable, TvCodeUnusable
+from control_plane.models import Event, Ticket, TvCode, ViewingSession
+from control_plane.sessions import last_seen, redeeming, sessions
+from control_plane.sessions.sessions import Attempt, Device, Grant, SeatRules
+from control_plane.tickets import tickets
+
+LIFE: Final = timedelta(minutes=10)
+POLL_SECONDS: Final = 5
+LENGTH: Final = 8
+_LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628, section 6.1: no vowels, so no words, and nothing like a digit
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the TV is given: a code to show, and the secret with which it asks whether somebody approved it."""
+
+    user_code: str
+    device_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The TV's session; `moved` when the approving page gave it its own seat."""
+
+    grant: Grant
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """Who approves: the resume hash of the browser, and the session that plays in it, if any."""
+
+    address: str
+    resume_hash: str | None = None
+    page: ViewingSession | None = None
+
+
+def parse_user_code(text: str) -> str:
+    """Return the code as it is kept: people may write it small, with dashes and spaces."""
+    return "".join(letter for letter in text.upper() if letter.isalnum())
+
+
+async def show(db: AsyncSession, tv: Device, now: datetime) -> Shown:
+    shown = Shown("".join(secrets.choice(_LETTERS) for _ in range(LENGTH)), secrets.token_urlsafe(32))
+    row = TvCode(
+        device_hash=sessions.digest(shown.device_code),
+        user_code=shown.user_code,
+        client_ip=tv.address,
+        user_agent=tv.user_agent[: sessions.SHOWN_USER_AGENT],
+        expires_at=now + LIFE,
+    )
+    db.add(row)
+    await db.flush()
+    return shown
+
+
+async def approve_by_page(
+    db: AsyncSession, claims: Claims, user_code: str, rules: SeatRules, now: datetime
+) -> Approval:
+    """Let the TV in on the ticket of the page that shows these claims, on its seat where there is no other.
+
+    Raise TokenUnusable, SessionOver, TvCodeUnusable or an admission refusal.
+    """
+    if claims.is_expired(now.timestamp()):
+        raise TokenUnusable
+    page, ticket, event = await sessions.locked(db, claims)
+    if page.ended_at:
+        raise sessions.why_over(page)
+    last_seen.note(page, now)
+    approver = Approver(page.client_ip, page.resume_hash, page)
+    approval = await _approve(db, user_code, (ticket, event), approver, rules, now)
+    await last_seen.move(db, {page.sid: now.timestamp()}, now)
+    return approval
+
+
+async def approve_by_code(  # noqa: PLR0913 - what the phone shows, and how it is judged
+    db: AsyncSession, code: str, user_code: str, phone: Device, rules: SeatRules, now: datetime, *, takeover: bool
+) -> Approval:
+    """Let the TV in on the ticket of a code.
+
+    Raise UnknownCode, an admission refusal, TvCodeUnusable, TicketInUse or TakenOverTooOften.
+    """
+    ticket, event = await tickets.find_by_code(db, code, for_update=True)
+    resume_hash = sessions.digest(phone.resume_secret) if phone.resume_secret else None
+    live = await sessions.live_of(db, ticket.id)
+    page = next((one for one in live if resume_hash and one.resume_hash == resume_hash), None)
+    approver = Approver(phone.address, resume_hash, page)
+    return await _approve(db, user_code, (ticket, event), approver, rules, now, takeover=takeover)
+
+
+async def collect(db: AsyncSession, device_code: str, tv: Device, rules: SeatRules, now: datetime) -> Grant | None:
+    """Give the TV its session, once; None while nobody has approved. Raise TvCodeUnusable or why it is over."""
+    query = select(TvCode).where(TvCode.device_hash == sessions.digest(device_code), TvCode.expires_at > now)
+    row = await db.scalar(query.with_for_update())
+    if row is None:
+        raise TvCodeUnusable
+    if row.sid is None:
+        return None
+    session = await db.get(ViewingSession, row.sid, with_for_update=True)
+    await db.delete(row)
+    if session is None:
+        raise TvCodeUnusable
+    return await _hand_over(db, session, tv, rules, now)
+
+
+async def _hand_over(db: AsyncSession, session: ViewingSession, tv: Device, rules: SeatRules, now: datetime) -> Grant:
+    """Give the session's first token to the TV, whose browser resumes it from now on."""
+    ticket, event = await tickets.hold(db, session.ticket_id)
+    tickets.check_admission(ticket, event, now)
+    if session.ended_at:
+        raise sessions.why_over(session)
+    secret = await redeeming.secret_for(db, tv)
+    session.resume_hash = sessions.digest(secret)
+    claims = sessions.next_claims(session, ticket, event, rules, now)
+    await last_seen.move(db, {session.sid: now.timestamp()}, now)
+    return Grant(event, ticket, claims, secret)
+
+
+async def forget_expired(db: AsyncSession, now: datetime) -> None:
+    await db.execute(delete(TvCode).where(TvCode.expires_at <= now))
+
+
+async def _approve(  # noqa: PLR0913 - one decision
+    db: AsyncSession,
+    user_code: str,
+    watched: tuple[Ticket, Event],
+    approver: Approver,
+    rules: SeatRules,
+    now: datetime,
+    *,
+    takeover: bool = False,
+) -> Approval:
+    ticket, event = watched
+    tickets.check_admission(ticket, event, now)
+    wanted = TvCode.user_code == parse_user_code(user_code), TvCode.expires_at > now, TvCode.sid.is_(None)
+    row = await db.scalar(select(TvCode).where(*wanted).with_for_update())
+    if row is None:
+        raise TvCodeUnusable
+    tv = Device(row.client_ip, row.user_agent)
+    attempt = Attempt(ticket, event, tv, rules, now, takeover, page=approver.page, approved_by=approver.resume_hash)
+    grant = await redeeming.begin(db, attempt)
+    row.sid = grant.claims.sid
+    moved = approver.page is not None and approver.page.end_reason == Ending.ON_TV
+    return Approval(grant, moved)

@@ -1,0 +1,66 @@
+"""Who is watching now, as an organiser sees it, and sending somebody away."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.endings import Ending
+from control_plane.errors import NotFound
+from control_plane.models import Event, LastSeen, Ticket, ViewingSession, is_watching
+from control_plane.sessions import sessions
+from control_plane.sessions.resuming import Tab
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """A session of somebody who watches now, with what it watches on."""
+
+    session: ViewingSession
+    ticket: Ticket
+    event: Event
+
+
+async def page(
+    db: AsyncSession, event_id: str | None, alive_since: datetime, offset: int, limit: int
+) -> tuple[list[Watcher], int]:
+    """Return one page of who watches now, the one seen last first, and how many there are in all."""
+    conditions: list[ColumnElement[bool]] = [is_watching(alive_since)]
+    if event_id:
+        conditions.append(Ticket.event_id == event_id)
+    joined = (
+        select(ViewingSession, Ticket, Event)
+        .join(Ticket, Ticket.id == ViewingSession.ticket_id)
+        .join(Event, Event.id == Ticket.event_id)
+        .where(*conditions)
+    )
+    total = await db.scalar(joined.with_only_columns(func.count()))
+    order = (LastSeen.at.desc(), ViewingSession.sid)
+    seen = joined.join(LastSeen, LastSeen.sid == ViewingSession.sid)
+    rows = await db.execute(seen.order_by(*order).offset(offset).limit(limit))
+    return [Watcher(*row) for row in rows], total or 0
+
+
+async def event_id_of(db: AsyncSession, session: ViewingSession) -> str | None:
+    return await db.scalar(select(Ticket.event_id).where(Ticket.id == session.ticket_id))
+
+
+async def event_id_of_tab(db: AsyncSession, resume_secret: str | None, tab: Tab) -> str | None:
+    """Return the id of the event that a tab watched, or where it does not say, its browser last."""
+    if tab.claims:
+        return tab.claims.eid
+    query = select(Ticket.event_id).join(ViewingSession, ViewingSession.ticket_id == Ticket.id)
+    own = query.where(ViewingSession.resume_hash == sessions.digest(resume_secret or ""))
+    meant = own.where(ViewingSession.sid == tab.sid) if tab.sid else own.order_by(ViewingSession.started_at.desc())
+    return await db.scalar(meant.limit(1))
+
+
+async def kick(db: AsyncSession, sid: str, now: datetime) -> ViewingSession:
+    """End a session at an organiser's wish. Does nothing to one that is over. Raise NotFound."""
+    session = await db.get(ViewingSession, sid, with_for_update=True)
+    if session is None:
+        raise NotFound
+    if session.ended_at is None:
+        await sessions.end(db, session, Ending.KICKED, now)
+    return session

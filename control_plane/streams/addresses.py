@@ -1,0 +1,57 @@
+"""Which file of an event an address in one of its playlists means, and why the gate would not serve it."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from authz_sidecar.contract.playback_token import stream_prefix
+from control_plane.streams import names
+from control_plane.streams.faults import Failed, Reason
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
+_ELSEWHERE: Final = "It is on another host. Viewers' pages may ask this gate only: write a relative address."
+_OUTSIDE: Final = "It is outside of the event's own folder, and a viewer's token opens nothing else."
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`name` is a path below the event's folder; `target` is what is asked for, with the query that was written."""
+
+    name: str
+    target: str
+    is_rooted: bool
+
+
+def resolve(event_id: str, base: str, uri: str) -> Address:
+    """Resolve what the playlist `base` names, as a player does. Raise Failed with why it is not served."""
+    scheme = _SCHEME.match(uri)
+    if uri.startswith("//") or (scheme and scheme[2]):
+        raise Failed(Reason.ELSEWHERE, _ELSEWHERE)
+    if scheme:
+        raise Failed(Reason.NAME, f"{_sentence(names.fault(uri) or '')} Players take what is before it for a scheme.")
+    if "#" in uri:
+        raise Failed(Reason.NAME, "Its name contains “#”; players ask only for what is before it.")
+    if "//" in uri.partition("?")[0]:
+        raise Failed(Reason.NAME, "Its name contains an empty folder name (//).")
+    here = stream_prefix(event_id)
+    parts = urlsplit(urljoin(f"http://gate{here}{base}", uri))
+    if not parts.path.startswith(here):
+        raise Failed(Reason.OUTSIDE, _OUTSIDE)
+    name = parts.path.removeprefix(here)
+    if fault := names.fault(name) or names.query_fault(parts.query):
+        raise Failed(Reason.NAME, _sentence(fault))
+    return Address(name, f"{name}?{parts.query}" if parts.query else name, uri.startswith("/"))
+
+
+def shown(uri: str) -> str:
+    """Make an address fit to be shown: short, without its query, which may be a secret, and without a user."""
+    text = uri.partition("?")[0]
+    if "//" in text:
+        host, _, path = text.partition("//")[2].partition("/")
+        text = f"{text.partition('//')[0]}//{host.rpartition('@')[2]}/{path}"
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:120])
+
+
+def _sentence(fault: str) -> str:
+    return f"{fault[:1].upper()}{fault[1:]}."

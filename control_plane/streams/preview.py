@@ -1,0 +1,22 @@
+"""Previewing a stream, also behind closed doors: a token that lasts some minutes, of no ticket and no session.
+
+It is refused like everybody's while the event is deactivated, and counted nowhere as a viewer's.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from authz_sidecar.contract.playback_token import PREVIEW_SID, PREVIEW_SUB, Claims
+from control_plane.errors import Conflict
+from control_plane.models import Event
+
+_TOKEN_SECONDS: Final = 300
+
+
+def claims_of(event: Event, now: datetime) -> Claims:
+    """Say what a preview token says. Raise Conflict for a deactivated event."""
+    if not event.is_active:
+        raise Conflict("This event is deactivated: the gate shows its stream to nobody.")
+    issued_at = max(int(now.timestamp()), event.tokens_not_before)
+    ends_at = issued_at + _TOKEN_SECONDS
+    return Claims(eid=event.id, iat=issued_at, exp=ends_at, sub=PREVIEW_SUB, sid=PREVIEW_SID, preview=True)

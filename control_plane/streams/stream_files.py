@@ -1,0 +1,117 @@
+"""An event's files as a viewer gets them, through the gate, or as they lie in a folder: for whoever inspects a stream.
+
+Neither reads more of a file than asked, nor anything outside of the event's own folder.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+import anyio
+
+from control_plane.models import Event
+from control_plane.streams.addresses import Address
+from control_plane.streams.faults import Failed, Reason
+from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES, Page, PlaylistReader, ReadFailed
+
+_NOT_THERE: Final = "It is not there (404)."
+_STATUS: Final = {
+    403: (Reason.REFUSED, "The gate refuses it to everybody (403)."),
+    404: (Reason.MISSING, _NOT_THERE),
+    502: (Reason.UNREACHABLE, "The origin of this stream cannot be reached (502)."),
+    503: (Reason.GATE, "The gate is not ready (503): its sidecar is down or does not know the revocations yet."),
+    504: (Reason.UNREACHABLE, "The origin of this stream does not answer in time (504)."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The beginning of a file, or of a part of it. `size` is that of the whole, None where it is not told."""
+
+    data: bytes
+    size: int | None
+
+
+class StreamFiles(Protocol):
+    """Where an event's files are read."""
+
+    @property
+    def event(self) -> Event: ...
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+
+    async def page(self, address: Address) -> Page:
+        """Read a playlist. Raise Failed."""
+
+    async def sample(self, address: Address, at: int, count: int) -> Sample:
+        """Read some bytes. Raise Failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateFiles:
+    """Asks the gate as a viewer would. `clock` dates the tokens, of which each request has its own."""
+
+    event: Event
+    clock: Callable[[], datetime]
+    reader: PlaylistReader
+
+    async def page(self, address: Address) -> Page:
+        try:
+            return await self.reader.read(self.event, self.clock(), address.target)
+        except ReadFailed as problem:
+            raise _explained(problem, self.event) from None
+
+    async def sample(self, address: Address, at: int, count: int) -> Sample:
+        try:
+            data, size = await self.reader.sample(self.event, self.clock(), address.target, at, count)
+        except ReadFailed as problem:
+            raise _explained(problem, self.event) from None
+        return Sample(data, size)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFiles:
+    """Reads the event's folder by itself, where the gate is not up. nginx follows no symbolic link, nor does this."""
+
+    event: Event
+    clock: Callable[[], datetime]
+    folder: Path
+
+    async def page(self, address: Address) -> Page:
+        data, size, modified_at = await anyio.to_thread.run_sync(self._read, address, 0, MAX_PLAYLIST_BYTES)
+        if size > MAX_PLAYLIST_BYTES:
+            raise Failed(Reason.TOO_LARGE, f"It is larger than {MAX_PLAYLIST_BYTES >> 20} MB.")
+        return Page(address.name, data.decode("utf-8", "replace"), modified_at)
+
+    async def sample(self, address: Address, at: int, count: int) -> Sample:
+        data, size, _ = await anyio.to_thread.run_sync(self._read, address, at, count)
+        return Sample(data, size)
+
+    def _read(self, address: Address, at: int, count: int) -> tuple[bytes, int, float]:
+        path = self.folder / address.name
+        links = [each for each in (path, *path.parents) if each.is_relative_to(self.folder) and each.is_symlink()]
+        if links:
+            raise Failed(Reason.REFUSED, "It is, or lies behind, a symbolic link, and nginx follows none.")
+        try:
+            with path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                file.seek(at)
+                return file.read(count), found.st_size, found.st_mtime
+        except FileNotFoundError:
+            raise Failed(Reason.MISSING, "It is not there.") from None
+        except OSError as problem:
+            raise Failed(Reason.REFUSED, f"It cannot be read: {(problem.strerror or 'error').lower()}.") from None
+
+
+def _explained(problem: ReadFailed, event: Event) -> Failed:
+    if problem.status == 403 and not event.is_active:  # noqa: PLR2004
+        return Failed(Reason.REFUSED, "The event is deactivated: the gate shows its stream to nobody.")
+    if problem.origin_answer:
+        return Failed(Reason.UNREACHABLE, f"Its origin does not give it: {problem.origin_answer}.")
+    unknown = Reason.UNREACHABLE if problem.status else Reason.GATE
+    reason, sentence = _STATUS.get(problem.status or 0, (unknown, str(problem)))
+    return Failed(reason, sentence)

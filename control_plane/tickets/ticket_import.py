@@ -1,0 +1,73 @@
+"""Importing an organiser's own codes: all of a file or nothing, and before that a dry run that says what is wrong.
+
+A code that was deleted once may come again: what the feed still says about it is lifted.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final, TypeVar
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from authz_sidecar.contract.feed import Kind
+from control_plane.errors import Conflict, ImportRefused
+from control_plane.events import events
+from control_plane.lifecycle import revival
+from control_plane.models import Event, Ticket, new_id
+from control_plane.tickets import tickets
+from control_plane.tickets.ticket_csv import Codes, Line, Problem
+
+_AT_ONCE: Final = 500
+_TAKEN: Final = "A ticket with this code already exists."
+T = TypeVar("T")
+
+
+async def check(db: AsyncSession, event_id: str, codes: Codes) -> Sequence[Problem]:
+    """Return everything that is wrong or doubtful, in the order of the lines. Raise NotFound for the event."""
+    await events.find(db, event_id)
+    return sorted([*codes.problems, *codes.questions, *await _taken(db, codes)])
+
+
+async def run(db: AsyncSession, event_id: str, codes: Codes, now: datetime) -> Event:
+    """Make the tickets and return their event. Raise NotFound, ImportRefused with all that is wrong, or Conflict."""
+    event = await tickets.hold_event(db, event_id)
+    if problems := await check(db, event_id, codes):
+        raise ImportRefused(problems)
+    begins = await revival.make_way(db, Kind.CODE, [line.code for line in codes.lines], now)
+    made = (_row(line, event, begins.get(line.code, 0), now) for line in codes.lines)
+    try:
+        for some in _portions(made):
+            await db.execute(insert(Ticket).returning(Ticket.id), some)  # returning makes it one statement
+    except IntegrityError:  # only where others write at the same time
+        raise Conflict("Some of these codes have just been taken; nothing was imported.") from None
+    return event
+
+
+async def _taken(db: AsyncSession, codes: Codes) -> list[Problem]:
+    found: list[Problem] = []
+    for some in _portions(codes.lines):
+        lines = {line.code: line.number for line in some}
+        taken = await db.scalars(select(Ticket.code).where(Ticket.code.in_(lines)))
+        found += [Problem(lines[code], _TAKEN) for code in taken]
+    return found
+
+
+def _row(line: Line, event: Event, tokens_not_before: int, now: datetime) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "code": line.code,
+        "event_id": event.id,
+        "label": line.label,
+        "expires_at": events.ticket_expiry(event),
+        "tokens_not_before": tokens_not_before,
+        "created_at": now,
+    }
+
+
+def _portions(things: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(things)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some

@@ -1,0 +1,188 @@
+"""The OpenAPI 3.1 document of the JSON API, made from the endpoints: the schemas in it are those that validate.
+
+Nothing is described twice: what an endpoint takes, answers and refuses stands where it is defined.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from control_plane import errors as refusals
+from control_plane.schemas import Schema
+from control_plane.web.endpoints import Endpoint
+from control_plane.web.errors import status_for
+
+_REF: Final = "#/components/schemas/{model}"
+_PARAMETER: Final = re.compile(r"{(\w+)(?::(\w+))?}")
+_CHANGING: Final = {"POST", "PUT", "PATCH", "DELETE"}
+_SECURITY: Final = {
+    "session": {"type": "apiKey", "in": "cookie", "name": "sg_admin", "description": "Set by signing in."},
+    "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `sgk_...`."},
+    "playbackToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From validate."},
+    "resumeCookie": {"type": "apiKey", "in": "cookie", "name": "sg_resume", "description": "Set by validate."},
+    "internalKey": {"type": "apiKey", "in": "header", "name": "X-Internal-Api-Key"},
+}
+
+
+class Error(Schema):
+    """A refusal: a sentence for people, a word for programs."""
+
+    error: str
+    reason: str
+
+
+class Invalid(Error):
+    """Values that make no sense: one message a field, `""` for the whole."""
+
+    fields: dict[str, str]
+
+
+def document(title: str, parts: Mapping[str, Iterable[Endpoint]]) -> dict[str, Any]:
+    """Describe the endpoints; `parts` maps where they are mounted ("/api/admin") to them."""
+    endpoints = [(mount, endpoint) for mount, part in parts.items() for endpoint in part]
+    names, schemas = _schemas(endpoint for _, endpoint in endpoints)
+    paths: dict[str, dict[str, Any]] = {}
+    for mount, endpoint in endpoints:
+        path = _PARAMETER.sub(r"{\1}", mount + endpoint.path)
+        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, mount, names, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": _SECURITY},
+    }
+
+
+_Names = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
+
+
+def _schemas(endpoints: Iterable[Endpoint]) -> tuple[_Names, dict[str, Any]]:
+    """Return where each model's schema stands, and all of them."""
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {
+        (Error, "serialization"): None,
+        (Invalid, "serialization"): None,
+    }
+    for endpoint in endpoints:
+        wanted |= {(model, "validation"): None for model in _taken(endpoint) if model}
+        answers = (model for model in endpoint.answers.values() if isinstance(model, type))
+        wanted |= {(model, "serialization"): None for model in answers}
+    names, found = models_json_schema(list(wanted), by_alias=True, ref_template=_REF)
+    return names, _as_ecma(found.get("$defs", {}))
+
+
+def _taken(endpoint: Endpoint) -> tuple[type[BaseModel] | None, ...]:
+    return endpoint.body, endpoint.query, endpoint.reads_body, endpoint.reads_query
+
+
+def _as_ecma(value: Any) -> Any:
+    r"""Write patterns as JSON Schema wants them: Python's `\Z` is `$` there."""
+    if isinstance(value, dict):
+        return {
+            name: item.replace("\\Z", "$") if name == "pattern" and isinstance(item, str) else _as_ecma(item)
+            for name, item in value.items()
+        }
+    return [_as_ecma(item) for item in value] if isinstance(value, list) else value
+
+
+def _operation(endpoint: Endpoint, mount: str, names: _Names, schemas: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.handler.__name__,
+        "summary": endpoint.summary,
+        "tags": [_tag(endpoint, mount)],
+        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint, names, schemas), *_headers(endpoint)],
+        "responses": _responses(endpoint, names),
+        "security": _security(endpoint),
+    }
+    if body := endpoint.body or endpoint.reads_body:
+        required = endpoint.body is not None or any(one.is_required() for one in body.model_fields.values())
+        operation["requestBody"] = _content("application/json", names[body, "validation"]) | {"required": required}
+    if endpoint.consumes:
+        operation["requestBody"] = {
+            "content": {kind: {"schema": {}} for kind in endpoint.consumes},
+            "required": not endpoint.shows,
+        }
+    if endpoint.needs:
+        operation["x-permission"] = endpoint.needs.value
+    return operation
+
+
+def _tag(endpoint: Endpoint, mount: str) -> str:
+    return endpoint.path.split("/")[1] if mount.endswith("admin") else "viewer"
+
+
+def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
+    if endpoint.needs:
+        return [{"session": []}, {"apiKey": []}]
+    in_body: list[dict[str, list[str]]] = [{}] if endpoint.consumes else []
+    return [{endpoint.shows: []}, *in_body] if endpoint.shows else []
+
+
+def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    formats = {"uuid": {"type": "string", "format": "uuid"}, "number": {"type": "integer", "minimum": 0}}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": formats.get(kind, {"type": "string"})}
+        for name, kind in _PARAMETER.findall(endpoint.path)
+    ]
+
+
+def _query_parameters(endpoint: Endpoint, names: _Names, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    query = endpoint.query or endpoint.reads_query
+    if query is None:
+        return []
+    model = schemas[names[query, "validation"]["$ref"].rpartition("/")[2]]
+    required = set(model.get("required", ()))
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": schema}
+        for name, schema in model.get("properties", {}).items()
+    ]
+
+
+def _headers(endpoint: Endpoint) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+        for name, text in endpoint.headers.items()
+    ]
+
+
+def _content(media_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"content": {media_type: {"schema": schema}}}
+
+
+def _responses(endpoint: Endpoint, names: _Names) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, model in endpoint.answers.items():
+        told: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+        if isinstance(model, str):
+            told |= _content(model, {"type": "string"})
+        elif model:
+            told |= _content("application/json", names[model, "serialization"])
+        responses[str(status)] = told
+    for status, reasons in sorted(_refusals(endpoint).items()):
+        schema = names[Invalid if status == HTTPStatus.UNPROCESSABLE_ENTITY else Error, "serialization"]
+        responses[str(status)] = {"description": ", ".join(reasons)} | _content("application/json", schema)
+    return responses
+
+
+def _refusals(endpoint: Endpoint) -> dict[int, list[str]]:
+    """Return the words of what an endpoint may refuse with, by status."""
+    kinds: list[type[refusals.Refusal]] = [*endpoint.refuses, refusals.Unavailable]
+    if endpoint.needs:
+        kinds += [refusals.SignInRequired, refusals.Forbidden]
+    if endpoint.method in _CHANGING:
+        kinds.append(refusals.CrossOrigin)
+    if endpoint.body:
+        kinds.append(refusals.MalformedRequest)
+    if endpoint.body or endpoint.reads_body or endpoint.consumes:
+        kinds.append(refusals.TooLarge)
+    found: dict[int, list[str]] = {}
+    for kind in kinds:
+        words = found.setdefault(status_for(kind), [])
+        if kind.reason not in words:
+            words.append(kind.reason)
+    if endpoint.body or endpoint.query:
+        found.setdefault(422, ["invalid"])
+    return found

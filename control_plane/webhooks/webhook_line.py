@@ -1,0 +1,149 @@
+"""One webhook's line: posts signed messages to an address that was judged just now, and to no other.
+
+No redirect is followed and no proxy asked; an answer is its status, whatever else the receiver has to say. Signed as
+Standard Webhooks has it (https://www.standardwebhooks.com): HMAC-SHA256 of "id.timestamp.body".
+"""
+
+import hmac
+import secrets
+import ssl
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import anyio
+import httpx2
+
+from control_plane.webhooks import destinations
+from control_plane.webhooks.destinations import Address, Destination, DestinationRefused
+
+TIMEOUT_SECONDS: Final = 10.0
+_CONNECT_SECONDS: Final = 4.0
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what it begins with
+_SECRET_BYTES: Final = 32
+_MOST_ADDRESSES: Final = 3
+_DRAINED_SECONDS: Final = 1.0
+_DRAINED_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a post: `error` is None when the message was taken."""
+
+    status: int | None
+    error: str | None
+
+
+def new_secret() -> str:
+    return _SECRET_PREFIX + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    key = b64decode(secret.removeprefix(_SECRET_PREFIX))
+    return f"v1,{b64encode(hmac.digest(key, signed, 'sha256')).decode()}"
+
+
+class Lines:
+    """Opens lines. The list of trusted authorities is read once: it takes a while."""
+
+    def __init__(
+        self, *, allow_private: bool, tls: ssl.SSLContext | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._allow_private = allow_private
+        self._tls = tls
+        self._timeout = timeout
+
+    @asynccontextmanager
+    async def open(self, url: str, secret: str) -> AsyncIterator["Line"]:
+        """Give a line for one turn: its connection is never shared with another name's."""
+        if self._tls is None:
+            self._tls = await anyio.to_thread.run_sync(ssl.create_default_context)
+        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)  # the post as a whole has its own
+        async with httpx2.AsyncClient(verify=self._tls, trust_env=False, timeout=timeout) as client:
+            yield Line(client, url, secret, self._timeout, allow_private=self._allow_private)
+
+
+class Line:
+    def __init__(
+        self, client: httpx2.AsyncClient, url: str, secret: str, timeout: float, *, allow_private: bool
+    ) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._url = url
+        self._secret = secret
+        self._allow_private = allow_private
+        self._destination: Destination | None = None
+        self._addresses: list[Address] = []
+
+    async def post(self, message_id: str, text: str, now: datetime) -> Answer:
+        """Post a message, all within the time there is. Never raises but when it is cancelled."""
+        try:
+            with anyio.fail_after(self._timeout):
+                return _judged(await self._post(message_id, text.encode(), int(now.timestamp())))
+        except DestinationRefused as refusal:
+            return Answer(None, str(refusal))
+        except (TimeoutError, httpx2.TimeoutException):
+            return Answer(None, f"No answer within {self._timeout:g} seconds.")
+        except httpx2.ConnectError as error:
+            return Answer(None, f"No connection: {error}")
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            return Answer(None, f"No proper answer ({type(error).__name__}).")
+
+    async def _post(self, message_id: str, body: bytes, timestamp: int) -> int:
+        destination = await self._resolved()
+        headers = {
+            "Host": destination.authority,
+            "User-Agent": "StreamGate",
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(self._secret, message_id, timestamp, body),
+        }
+        while True:
+            try:
+                return await self._send(destination, self._addresses[0], headers, body)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if len(self._addresses) == 1:
+                    raise
+                del self._addresses[0]
+
+    async def _resolved(self) -> Destination:
+        """Judge where the line goes, once a turn."""
+        if self._destination is None:
+            destination = destinations.parse(self._url)
+            found = await destinations.resolve(destination, allow_private=self._allow_private)
+            self._addresses, self._destination = found[:_MOST_ADDRESSES], destination
+        return self._destination
+
+    async def _send(self, to: Destination, address: Address, headers: dict[str, str], body: bytes) -> int:
+        """Connect to the address; the name is for the receiver and for its certificate."""
+        url = f"{to.scheme}://{destinations.bracketed(str(address))}:{to.port}{to.target}"
+        extensions = {"sni_hostname": to.host}
+        async with self._client.stream("POST", url, headers=headers, content=body, extensions=extensions) as answer:
+            await _drain(answer)
+            return answer.status_code
+
+
+async def _drain(answer: httpx2.Response) -> None:
+    """Read the rest, if there is little of it and it comes soon: then the connection is good for the next message."""
+    read = 0
+    with anyio.move_on_after(_DRAINED_SECONDS):
+        try:
+            async for part in answer.aiter_raw():
+                read += len(part)
+                if read > _DRAINED_BYTES:
+                    return
+        except httpx2.HTTPError:
+            return
+
+
+def _judged(status: int) -> Answer:
+    if httpx2.codes.is_success(status):
+        return Answer(status, None)
+    if httpx2.codes.is_redirect(status):
+        return Answer(status, f"Answered {status}; redirects are not followed.")
+    return Answer(status, f"Answered {status}.")
