@@ -22,6 +22,7 @@ from control_plane.api.admin_routes import ADMIN_API
 from control_plane.api.feed_lane import FeedLane
 from control_plane.api.viewer_routes import VIEWER_API
 from control_plane.assets import FOLDER, Assets
+from control_plane.clock import utc_now
 from control_plane.console import pages as admin_pages
 from control_plane.db import listening
 from control_plane.db.database import Lock, hold
@@ -29,7 +30,6 @@ from control_plane.lifecycle import event_news, event_trouble, reaper
 from control_plane.metrics import MeasureRequests
 from control_plane.portal import pages as portal
 from control_plane.revocations import edges, revocation_feed
-from control_plane.schemas import utc_now
 from control_plane.services import Services, State, make_services
 from control_plane.sessions.reports import MAX_REPORT_BYTES
 from control_plane.settings import Settings

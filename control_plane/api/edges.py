@@ -7,10 +7,11 @@ from starlette.responses import Response
 from authz_sidecar.contract.feed import Cursor
 from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
+from control_plane.clock import utc_now
 from control_plane.errors import NotFound
 from control_plane.revocations import edges, revocation_feed
 from control_plane.revocations.edges import EdgeState
-from control_plane.schemas import EdgeReceipt, EdgeView, EndedSession, Receipt, SessionQuery, WatcherView, utc_now
+from control_plane.schemas import EdgeReceipt, EdgeView, EndedSession, Receipt, SessionQuery, WatcherView
 from control_plane.sessions import watching
 from control_plane.sessions.reports import NAME
 from control_plane.sessions.watching import Watcher

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
+from control_plane.clock import utc_now
 from control_plane.errors import Conflict, FieldRefused, MalformedRequest
 from control_plane.events import doors, events, posters
 from control_plane.events.events import EventFilter
@@ -29,7 +30,6 @@ from control_plane.schemas import (
     OriginCredentials,
     TicketsByStatus,
     TroubleOfEvent,
-    utc_now,
 )
 from control_plane.streams import origins
 from control_plane.streams.event_status import Status, standing

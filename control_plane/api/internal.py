@@ -9,11 +9,11 @@ import anyio
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Cursor, Page
+from control_plane.clock import utc_now
 from control_plane.errors import MalformedRequest, TokenUnusable
 from control_plane.revocations import revocation_feed
 from control_plane.revocations.edges import Instance
 from control_plane.revocations.feed_pages import Handout
-from control_plane.schemas import utc_now
 from control_plane.services import Request, Services
 from control_plane.sessions import activity
 from control_plane.sessions.reports import NAME, Signs, parse_report

@@ -12,10 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from authz_sidecar.contract.feed import Cursor
+from control_plane.clock import utc_now
 from control_plane.metrics import CONTENT_TYPE, exposition
 from control_plane.revocations import edges, revocation_feed
 from control_plane.revocations.edges import EdgeState
-from control_plane.schemas import utc_now
 from control_plane.services import Request, Services
 from control_plane.web.requests import services
 

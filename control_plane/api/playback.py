@@ -9,6 +9,7 @@ from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, st
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.api.viewer_records import Asking, asking
+from control_plane.clock import utc_now
 from control_plane.errors import (
     EventUnavailable,
     MalformedRequest,
@@ -25,7 +26,6 @@ from control_plane.errors import (
 )
 from control_plane.events import doors, posters
 from control_plane.models import Event, Ticket
-from control_plane.schemas import utc_now
 from control_plane.schemas.viewer import (
     Alive,
     Granted,

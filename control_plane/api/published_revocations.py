@@ -6,9 +6,9 @@ from datetime import datetime
 from starlette.responses import JSONResponse, Response
 
 from control_plane.api.internal import check_key
+from control_plane.clock import parse_moment
 from control_plane.errors import MalformedRequest, TokenUnusable
 from control_plane.revocations import published_revocations
-from control_plane.schemas import parse_moment
 from control_plane.schemas.viewer import PublishedRevocations, SinceQuery
 from control_plane.web.endpoints import Call, endpoint
 from control_plane.web.requests import services

@@ -7,6 +7,7 @@ from authz_sidecar.contract.playback_token import stream_prefix
 from control_plane.access import audit
 from control_plane.api.playback import NOT_ADMITTED, PLAYBACK_COOKIE, RESUME_COOKIE, claims_of, device_of, granted
 from control_plane.api.viewer_records import asking
+from control_plane.clock import utc_now
 from control_plane.errors import (
     MalformedRequest,
     NoSession,
@@ -16,7 +17,6 @@ from control_plane.errors import (
     TicketInUse,
     TokenUnusable,
 )
-from control_plane.schemas import utc_now
 from control_plane.schemas.viewer import Granted, Resumption
 from control_plane.services import Request, Services
 from control_plane.sessions import resuming, watching

@@ -6,8 +6,9 @@ from control_plane.access.actors import Permission, Role
 from control_plane.accounts import sign_in as rules
 from control_plane.accounts.accounts import Client
 from control_plane.accounts.sign_in import Attempt, Door
+from control_plane.clock import utc_now
 from control_plane.errors import SignInFailed, TooBusy, TooManyAttempts
-from control_plane.schemas import Credentials, Schema, utc_now
+from control_plane.schemas import Credentials, Schema
 from control_plane.services import Request
 from control_plane.web import answers
 from control_plane.web.answers import Data

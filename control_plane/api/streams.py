@@ -7,9 +7,9 @@ from starlette.responses import Response
 from authz_sidecar.contract.playback_token import mint
 from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
+from control_plane.clock import utc_now
 from control_plane.errors import Conflict
 from control_plane.events import events
-from control_plane.schemas import utc_now
 from control_plane.schemas.streams import FaultView, PreviewView, RenditionView, StreamTestView
 from control_plane.streams import preview
 from control_plane.streams.event_status import Stream

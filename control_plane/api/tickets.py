@@ -9,12 +9,13 @@ from control_plane.access import audit
 from control_plane.access.actors import Permission
 from control_plane.access.audit import About
 from control_plane.access.audited_change import Action, Deed
+from control_plane.clock import utc_now
 from control_plane.errors import Conflict, NotFound
 from control_plane.events import events
 from control_plane.lifecycle import deletion, revocation
 from control_plane.models import Ticket
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import TicketOrder, TicketQuery, TicketsOfEventQuery, TicketView, utc_now
+from control_plane.schemas import TicketOrder, TicketQuery, TicketsOfEventQuery, TicketView
 from control_plane.schemas.tickets import TicketIds
 from control_plane.tickets import ticket_search, tickets
 from control_plane.tickets.ticket_search import Found

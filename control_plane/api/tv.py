@@ -10,8 +10,8 @@ from authz_sidecar.contract.playback_token import mint
 from control_plane.access import audit
 from control_plane.api.playback import NOT_ADMITTED, claims_of
 from control_plane.api.viewer_records import asking, done
+from control_plane.clock import utc_now
 from control_plane.errors import MalformedRequest, SessionOver, SessionTakenOver, TokenUnusable, TooManyAttempts
-from control_plane.schemas import utc_now
 from control_plane.schemas.viewer import Stopped, TvLink, TvWish
 from control_plane.services import Request
 from control_plane.sessions import tv

@@ -8,6 +8,7 @@ from control_plane.access import audit
 from control_plane.api.playback import NOT_ADMITTED, claims_of, device_of, granted
 from control_plane.api.tv import qr_code
 from control_plane.api.viewer_records import asking, done
+from control_plane.clock import utc_now
 from control_plane.errors import (
     MalformedRequest,
     SessionOver,
@@ -19,7 +20,6 @@ from control_plane.errors import (
     TvCodeUnusable,
     UnknownCode,
 )
-from control_plane.schemas import utc_now
 from control_plane.schemas.viewer import (
     Granted,
     TvApproval,

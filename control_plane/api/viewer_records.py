@@ -13,8 +13,8 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit_queue import Refused
+from control_plane.clock import utc_now
 from control_plane.errors import NoSession, Refusal, TooManyAttempts
-from control_plane.schemas import utc_now
 from control_plane.services import Request
 from control_plane.sessions.sessions import digest
 from control_plane.web.requests import client_address, services

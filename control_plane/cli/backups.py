@@ -24,8 +24,8 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Write the whole database into one file, also while the service runs. Never overwrites."""
+    from control_plane.clock import utc_now  # noqa: PLC0415
     from control_plane.ops.backups.backup_home import back_up  # noqa: PLC0415  see control_plane.cli
-    from control_plane.schemas import utc_now  # noqa: PLC0415
 
     ending = back_up(home, file, utc_now(), with_secrets=with_secrets)
     if as_json:

@@ -19,12 +19,13 @@ from sqlalchemy.exc import DBAPIError
 from control_plane.access import audited_change as acting
 from control_plane.access.actors import Actor
 from control_plane.access.audited_change import Action, Deed
+from control_plane.clock import utc_now
 from control_plane.db import schema_versions
 from control_plane.db.database import Database
 from control_plane.db.sealing import SETTING, Sealer, split_keys
 from control_plane.errors import FieldRefused, Refusal
 from control_plane.ops.home import OperatorError, UsageError, read_environment
-from control_plane.schemas import Paging, utc_now
+from control_plane.schemas import Paging
 from control_plane.settings import Settings
 from control_plane.web.answers import Pagination
 

@@ -7,13 +7,14 @@ from authz_sidecar.contract.origin_addresses import Place, read_allowed
 from control_plane.access.audited_change import Action, Deed
 from control_plane.api.events import Rule, event_view
 from control_plane.cli import commands
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import NotFound
 from control_plane.events import doors, events
 from control_plane.lifecycle import event_changes, revocation
 from control_plane.ops.home import OperatorError, read_environment
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import EventDraft, EventView, Paging, utc_now
+from control_plane.schemas import EventDraft, EventView, Paging
 from control_plane.web.answers import Changed, Data, Page
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from control_plane.access.audited_change import Action, Deed
 from control_plane.accounts import setup_link
 from control_plane.cli import commands
+from control_plane.clock import utc_now
 from control_plane.ops.home import public_port, read_environment, setup_link_file
 from control_plane.ops.processes import local_url
-from control_plane.schemas import utc_now
 
 
 def fresh_link(home: Path) -> str:

@@ -14,9 +14,9 @@ from urllib.parse import quote, urlencode
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from control_plane.access.audited_change import Action, Deed, act
+from control_plane.clock import utc_now
 from control_plane.errors import NotFound, Refusal, SignInRequired
 from control_plane.portal.pages import TEMPLATES, brand
-from control_plane.schemas import utc_now
 from control_plane.services import Request
 from control_plane.web.authentication import signed_in
 from control_plane.web.errors import status_of

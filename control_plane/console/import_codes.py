@@ -14,11 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from control_plane.access.audited_change import Action
+from control_plane.clock import utc_now
 from control_plane.console.frame import HOME, console_page, doing, redirect, render
 from control_plane.errors import Conflict, ImportRefused, MalformedRequest
 from control_plane.events import events
 from control_plane.models import Event
-from control_plane.schemas import utc_now
 from control_plane.services import Request
 from control_plane.tickets import ticket_csv, ticket_import
 from control_plane.tickets.ticket_csv import Codes, Doubtful, Problem

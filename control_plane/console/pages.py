@@ -18,6 +18,7 @@ from control_plane.api.sign_in import sign_in as sign_in_with
 from control_plane.api.sign_in import sign_out as signed_out
 from control_plane.api.streams import STREAM_STATES, stream_test_view
 from control_plane.api.tickets import note_on, ticket_view
+from control_plane.clock import utc_now
 from control_plane.console import fields as admin_forms
 from control_plane.console import import_codes as admin_import
 from control_plane.console import preview as admin_preview
@@ -40,7 +41,7 @@ from control_plane.errors import FieldRefused, Refusal, SignInFailed, SignInRequ
 from control_plane.events import doors, events, posters
 from control_plane.lifecycle import event_changes, event_trouble
 from control_plane.models import Event
-from control_plane.schemas import Credentials, Paging, TicketView, utc_now
+from control_plane.schemas import Credentials, Paging, TicketView
 from control_plane.services import Request
 from control_plane.streams import origins
 from control_plane.tickets import ticket_search, tickets

@@ -3,10 +3,10 @@
 from starlette.responses import Response
 
 from control_plane.api.events import event_view
+from control_plane.clock import utc_now
 from control_plane.console.frame import console_page, render
 from control_plane.events import doors, events
 from control_plane.portal.pages import content_security_policy
-from control_plane.schemas import utc_now
 from control_plane.services import Request
 from control_plane.web.requests import services
 

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from control_plane.access.audited_change import Action
 from control_plane.api.events import event_view
 from control_plane.api.tickets import ticket_view
+from control_plane.clock import utc_now
 from control_plane.console.frame import HOME, Page, alive_since, console_page, doing, local_path, redirect, render
 from control_plane.errors import Conflict
 from control_plane.events import doors, events
 from control_plane.lifecycle import revocation
-from control_plane.schemas import utc_now
 from control_plane.services import Request
 from control_plane.tickets import tickets
 from control_plane.web import forms

@@ -13,10 +13,10 @@ from control_plane.access.actors import Actor, ActorKind, Permission
 from control_plane.access.audited_change import Action, act
 from control_plane.accounts import accounts, setup_link
 from control_plane.api.sign_in import client_of
+from control_plane.clock import utc_now
 from control_plane.console.fields import Form
 from control_plane.console.frame import HOME, redirect, refusals_shown, render
 from control_plane.errors import Conflict, NotFound, Refusal, SetupLinkUnusable, TooBusy, TooManyAttempts
-from control_plane.schemas import utc_now
 from control_plane.schemas.accounts import MINIMUM_PASSWORD_LENGTH, OwnerDraft
 from control_plane.services import Request
 from control_plane.web import forms

@@ -8,10 +8,10 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, func, literal, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Lock, queue_for
 from control_plane.errors import NotFound
 from control_plane.models import Event, Ticket, ViewingSession, is_watching
-from control_plane.schemas import utc_now
 from control_plane.tickets import ticket_counts
 from control_plane.tickets.ticket_counts import Counts
 

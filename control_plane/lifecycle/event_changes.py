@@ -20,6 +20,7 @@ from authz_sidecar.contract.feed import Kind
 from authz_sidecar.contract.origin_addresses import Place
 from control_plane.access import audit
 from control_plane.access.actors import Actor
+from control_plane.clock import utc_now
 from control_plane.db.announcements import announce
 from control_plane.endings import Ending
 from control_plane.errors import Conflict
@@ -27,7 +28,7 @@ from control_plane.events import doors, events
 from control_plane.events.doors import Doors
 from control_plane.lifecycle import revival
 from control_plane.models import Event, Ticket, ViewingSession, new_id
-from control_plane.schemas import EventDraft, EventUpdate, utc_now
+from control_plane.schemas import EventDraft, EventUpdate
 from control_plane.sessions import sessions
 from control_plane.streams import origins
 from control_plane.webhooks import news

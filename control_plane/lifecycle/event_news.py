@@ -12,11 +12,11 @@ import structlog
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.events import events
 from control_plane.models import Event
 from control_plane.models_admin import EventNews
-from control_plane.schemas import utc_now
 from control_plane.streams.event_status import Status
 from control_plane.streams.probe import Probe
 from control_plane.webhooks import news, outbox

@@ -16,11 +16,11 @@ from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.events import doors
 from control_plane.models import Event
 from control_plane.models_admin import EventTrouble
-from control_plane.schemas import utc_now
 from control_plane.sessions.trouble import TroubleReports
 from control_plane.streams.faults import Fault, Reason, Severity
 from control_plane.streams.stream_watch import StreamWatch

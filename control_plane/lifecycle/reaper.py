@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.steady_clock import SteadyClock
 from control_plane.access.retention import Retention
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.endings import Ending
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import utc_now
 from control_plane.sessions import sessions, tv_codes
 
 _EVERY_SECONDS: Final = 60

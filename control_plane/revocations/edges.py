@@ -19,10 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Cursor
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import Edge
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import utc_now
 
 LIVE_SECONDS: Final = 90
 FORGOTTEN_AFTER: Final = timedelta(days=7)

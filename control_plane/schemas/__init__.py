@@ -9,15 +9,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from authz_sidecar.contract.playback_token import EVENT_ID
+from control_plane.clock import LATEST
 
 # No NUL: PostgreSQL cannot store it.
 Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]*$")]
 Title = Annotated[Text, Field(min_length=1, max_length=200)]
 Label = Annotated[Text, Field(max_length=200)]
-# Ticket and token times are reckoned from these; within the range no such sum leaves what a datetime can hold.
-_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-_LATEST_SECONDS = _LATEST.timestamp()
-Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 2, tzinfo=UTC), le=_LATEST)]
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 2, tzinfo=UTC), le=LATEST)]
 EVENT_ID_PATTERN = re.compile(rf"^{EVENT_ID.pattern}\Z")
 HttpUrl = Annotated[Text, Field(max_length=2000, pattern=re.compile(r"^https?://[^\s]+$"))]
 
@@ -255,31 +253,3 @@ class Receipt(Schema):
     at: datetime | None
     in_force_everywhere: bool
     edges: list[EdgeReceipt]
-
-
-def parse_moment(text: str) -> datetime:
-    """Read an ISO 8601 time with its zone, from 1970 to 9000. Raise ValueError."""
-    parse_seconds([text])
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def parse_seconds(texts: Sequence[str]) -> list[float]:
-    """Read many of these as seconds since 1970. Raise ValueError; TypeError where one is no text."""
-    moments = [datetime.fromisoformat(text) for text in texts]
-    if not all([moment.tzinfo for moment in moments]):  # noqa: C419 - a generator takes three times as long
-        raise ValueError("a time without its zone")
-    seconds = [moment.timestamp() for moment in moments]
-    check_seconds(seconds)
-    return seconds
-
-
-def check_seconds(seconds: Sequence[float]) -> None:
-    """Raise TypeError unless all are numbers, and ValueError unless they are seconds since 1970, up to 9000."""
-    if {type(each) for each in seconds} - {int, float}:
-        raise TypeError("not a number")
-    if seconds and not 0 <= min(seconds) <= max(seconds) <= _LATEST_SECONDS:
-        raise ValueError("a time out of range")
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)

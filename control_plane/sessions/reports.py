@@ -10,8 +10,8 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
+from control_plane.clock import check_seconds, parse_seconds
 from control_plane.errors import MalformedRequest
-from control_plane.schemas import check_seconds, parse_seconds
 
 MAX_REPORT_BYTES: Final = 8 * 1024 * 1024
 NAME: Final = re.compile(r"[0-9A-Za-z._-]{1,64}")  # of an edge, a sidecar, a session, a client

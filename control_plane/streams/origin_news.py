@@ -14,9 +14,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import utc_now
 from control_plane.streams import origins
 
 _LOOK_EVERY_SECONDS: Final = 2.0  # for what another process has changed, and for events whose time is over

@@ -6,9 +6,9 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor, ActorKind, Permission
 from control_plane.access.audit_queue import Refused
 from control_plane.accounts import accounts, api_keys
+from control_plane.clock import utc_now
 from control_plane.errors import Forbidden, SignInRequired
 from control_plane.metrics import template_of
-from control_plane.schemas import utc_now
 from control_plane.services import Request
 from control_plane.web.requests import bearer, client_address, is_secure, services
 

@@ -21,8 +21,8 @@ from starlette.routing import Route
 from control_plane.access import audited_change as acting
 from control_plane.access.actors import Actor, Permission
 from control_plane.access.audited_change import Action, Deed
+from control_plane.clock import utc_now
 from control_plane.errors import NotFound, Refusal
-from control_plane.schemas import utc_now
 from control_plane.services import Request, Services
 from control_plane.web.authentication import actor_of
 from control_plane.web.requests import parse, services

@@ -13,8 +13,8 @@ import structlog
 from anyio.abc import TaskGroup
 from sqlalchemy.exc import SQLAlchemyError
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.schemas import utc_now
 from control_plane.webhooks import outbox
 from control_plane.webhooks.outbox import Outcome, Parcel, Turn
 from control_plane.webhooks.webhook_line import Line, Lines

@@ -13,7 +13,7 @@ from typing import Final
 
 import jwt
 
-from control_plane.schemas import utc_now
+from control_plane.clock import utc_now
 from tests.bench import targets
 from tests.bench.crowd import Outcome, crowd
 from tests.bench.doors_house import House

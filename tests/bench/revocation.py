@@ -25,9 +25,9 @@ import httpx2
 from dotenv import dotenv_values
 from sqlalchemy import insert
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import RevocationChange
-from control_plane.schemas import utc_now
 from tests.bench import targets
 from tests.support.people import Organiser, Ticket, Viewer
 from tests.support.stack import ADMIN_PASSWORD, StackUnderTest, apart

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from control_plane.accounts import totp
-from control_plane.schemas import utc_now
+from control_plane.clock import utc_now
 from tests.support.screen import Device, new_device
 from tests.support.stack import StackUnderTest
 

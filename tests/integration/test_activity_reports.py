@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from sqlalchemy import insert, select, update
 
+from control_plane.clock import utc_now
 from control_plane.models import LastSeen, Ticket, ViewingSession
-from control_plane.schemas import utc_now
 from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio

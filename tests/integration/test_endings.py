@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select, update
 
+from control_plane.clock import utc_now
 from control_plane.endings import MOVED, SENTENCES, Ending
 from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, Ticket, ViewingSession
-from control_plane.schemas import utc_now
 from control_plane.webhooks.outbox import Topic
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of
 from tests.support.hooks import add_webhook, outbox_of

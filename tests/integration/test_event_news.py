@@ -7,11 +7,11 @@ from datetime import timedelta
 import anyio
 import pytest
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import revocation
 from control_plane.lifecycle.event_news import look_around
 from control_plane.models import Event
-from control_plane.schemas import utc_now
 from control_plane.streams.probe import Probe
 from control_plane.webhooks.outbox import Topic
 from tests.support.api import SEALER

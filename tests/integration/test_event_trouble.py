@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import event_trouble
 from control_plane.models import Event
 from control_plane.models_admin import EventTrouble
-from control_plane.schemas import utc_now
 from control_plane.sessions.trouble import Kind, Trouble, TroubleReports
 from control_plane.streams.probe import Probe
 from control_plane.streams.stream_watch import StreamWatch

@@ -8,11 +8,11 @@ import httpx2
 import pytest
 
 from authz_sidecar.contract.feed import Change, Cursor, Kind
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
 from control_plane.revocations.edges import Instance, Receipts, known, write_behind
 from control_plane.revocations.feed_pages import FeedPages, Handout
-from control_plane.schemas import utc_now
 from tests.support.api import INTERNAL_KEY, ControlPlane
 
 pytestmark = pytest.mark.anyio

@@ -17,10 +17,10 @@ from sqlalchemy import insert, select, update
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.follower import Feed, Follower
 from authz_sidecar.revocations import Revocations
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import FeedEpoch, RevocationChange
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import utc_now
 from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, make_settings
 from tests.support.serving import feed_of, serving
 

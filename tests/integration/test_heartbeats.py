@@ -8,9 +8,9 @@ from sqlalchemy import select, text, update
 from structlog.testing import capture_logs
 
 from authz_sidecar.contract.playback_token import Claims
+from control_plane.clock import utc_now
 from control_plane.errors import SessionOver, SessionTakenOver
 from control_plane.models import LastSeen, ViewingSession
-from control_plane.schemas import utc_now
 from control_plane.sessions import activity
 from control_plane.sessions.heartbeats import Heartbeats
 from control_plane.sessions.reports import Signs

@@ -7,9 +7,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from control_plane.clock import utc_now
 from control_plane.models import Event, new_id
 from control_plane.ops.binaries import find_ffmpeg
-from control_plane.schemas import utc_now
 from control_plane.streams.event_status import Stream
 from control_plane.streams.faults import Reason, Severity
 from control_plane.streams.inspection import Inspection, inspect

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select, update
 
 from control_plane.access.retention import Retention
+from control_plane.clock import utc_now
 from control_plane.db.database import Lock, hold
 from control_plane.lifecycle import revocation
 from control_plane.models import LastSeen, Ticket, ViewingSession
-from control_plane.schemas import utc_now
 from control_plane.sessions import last_seen
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of
 

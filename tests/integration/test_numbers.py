@@ -5,8 +5,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from control_plane.access.audit_queue import AuditQueue, Refused
+from control_plane.clock import utc_now
 from control_plane.models import Base
-from control_plane.schemas import utc_now
 from tests.support.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
 pytestmark = pytest.mark.anyio

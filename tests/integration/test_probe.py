@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, verify
-from control_plane.schemas import utc_now
+from control_plane.clock import utc_now
 from control_plane.streams.event_status import Status
 from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES
 from control_plane.streams.probe import Probe

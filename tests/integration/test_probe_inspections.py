@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.schemas import utc_now
+from control_plane.clock import utc_now
 from control_plane.streams.event_status import Stream
 from control_plane.streams.faults import Reason
 from control_plane.streams.probe import Probe

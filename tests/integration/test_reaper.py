@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select, update
 
 from authz_sidecar.contract.playback_token import verify
+from control_plane.clock import utc_now
 from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, RevocationChange, Ticket, ViewingSession
-from control_plane.schemas import utc_now
 from tests.support.api import Admin, ControlPlane, Viewer
 from tests.support.forging import RING
 

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 from sqlalchemy import func, select, update
 
+from control_plane.clock import utc_now
 from control_plane.lifecycle import reaper
 from control_plane.models import TvCode
-from control_plane.schemas import utc_now
 from control_plane.sessions import tv_codes
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
 from tests.support.leaks import remember

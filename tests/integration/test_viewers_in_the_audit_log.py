@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select, update
 
 from control_plane.access import audit
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, Ticket
 from control_plane.models_admin import AuditEntry
-from control_plane.schemas import utc_now
 from control_plane.sessions import redeeming, sessions
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, make_settings, older, running
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.schemas import utc_now
 from control_plane.webhooks import outbox, webhooks
 from control_plane.webhooks.dispatcher import Dispatcher
 from control_plane.webhooks.outbox import Topic

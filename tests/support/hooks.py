@@ -7,10 +7,10 @@ from typing import Final
 import anyio
 from sqlalchemy import select
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import Event, Ticket
 from control_plane.models_admin import Webhook, WebhookDelivery
-from control_plane.schemas import utc_now
 from control_plane.webhooks import webhooks
 from control_plane.webhooks.outbox import Topic
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
+from control_plane.clock import utc_now
 from control_plane.models import Event, new_id
-from control_plane.schemas import utc_now
 from control_plane.streams.playlist_reader import PlaylistReader
 from tests.support.forging import SECRET
 from tests.support.origin import Origin

@@ -25,6 +25,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
 from control_plane.cli import commands
+from control_plane.clock import utc_now
 from control_plane.db import schema_versions
 from control_plane.db.announcements import CHANNEL, Notice
 from control_plane.db.database import DatabaseUnusable, hold_schema
@@ -43,7 +44,6 @@ from control_plane.ops.backups.backup_file import (
 )
 from control_plane.ops.home import OperatorError
 from control_plane.revocations.revocation_feed import TOPIC
-from control_plane.schemas import utc_now
 
 _ROWS_AT_ONCE: Final = 1_000
 _PICTURES_AT_ONCE: Final = 10

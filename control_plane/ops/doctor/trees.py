@@ -11,12 +11,12 @@ from anyio import to_thread
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
+from control_plane.clock import utc_now
 from control_plane.models import Event
 from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
 from control_plane.ops.doctor.machine import health
 from control_plane.ops.doctor.streams import about
 from control_plane.ops.home import default_keys_file, public_port, stream_root
-from control_plane.schemas import utc_now
 from control_plane.streams.faults import Fault, Reason, Severity
 from control_plane.streams.inspection import Inspection, inspect
 from control_plane.streams.playlist_reader import PlaylistReader
