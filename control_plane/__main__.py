@@ -14,7 +14,7 @@ from authz_sidecar.contract.settings_errors import sentences
 from control_plane import logs
 from control_plane.app import create_app
 from control_plane.db.database import DatabaseUnusable, upgrade_schema
-from control_plane.db.sealed_columns import seal_all
+from control_plane.sealed_columns import seal_all
 from control_plane.settings import Settings
 
 log = structlog.get_logger()

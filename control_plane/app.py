@@ -21,7 +21,6 @@ from control_plane.api import metrics as numbers
 from control_plane.api.admin_routes import ADMIN_API
 from control_plane.api.feed_lane import FeedLane
 from control_plane.api.viewer_routes import VIEWER_API
-from control_plane.assets import FOLDER, Assets
 from control_plane.clock import utc_now
 from control_plane.console import pages as admin_pages
 from control_plane.db import listening
@@ -34,6 +33,7 @@ from control_plane.services import Services, State, make_services
 from control_plane.sessions.reports import MAX_REPORT_BYTES
 from control_plane.settings import Settings
 from control_plane.web import errors
+from control_plane.web.assets import FOLDER, Assets
 from control_plane.web.security import BodyLimit, NoteProxies, SameOriginOnly, SecurityHeaders
 
 MAX_BODY_BYTES: Final = 64 * 1024

@@ -201,3 +201,15 @@ class Forbidden(Refusal):
 class CrossOrigin(Refusal):
     reason = "cross-origin"
     sentence = "This request came from another site and was refused."
+
+
+class OperatorError(Exception):
+    """Something the operator can fix, said in one sentence."""
+
+    exit_code = 1
+
+
+class UsageError(OperatorError):
+    """The command line itself asks for something impossible."""
+
+    exit_code = 2

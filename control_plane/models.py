@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
+from control_plane.db.canonical_code import CanonicalCode
 from control_plane.db.database import UtcDateTime
-from control_plane.tickets.canonical_code import CanonicalCode
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

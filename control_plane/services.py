@@ -14,8 +14,8 @@ from control_plane.access.audit_queue import AuditQueue
 from control_plane.access.retention import Retention
 from control_plane.accounts.api_keys import LastUses
 from control_plane.accounts.passwords import PasswordChecker
-from control_plane.dashboard import Dashboard
 from control_plane.db.database import Database
+from control_plane.lifecycle.dashboard import Dashboard
 from control_plane.limits.limits import Limits
 from control_plane.limits.shared_limits import RedisCounts
 from control_plane.metrics import Metrics

@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import About
+from control_plane.codes import canonical
 from control_plane.db.database import Database
 from control_plane.models import Ticket, ViewingSession
-from control_plane.tickets.codes import canonical
 
 _WRITE_EVERY_SECONDS: Final = 1.0
 _MOST_WAITING: Final = 5_000

@@ -33,6 +33,7 @@ from control_plane.schemas import (
 )
 from control_plane.streams import origins
 from control_plane.streams.event_status import Status, standing
+from control_plane.tickets import event_figures
 from control_plane.web import answers
 from control_plane.web.answers import Changed, Data, Page
 from control_plane.web.endpoints import Call, endpoint
@@ -47,7 +48,7 @@ async def list_events(call: Call, query: EventQuery) -> Response:
     wanted = EventFilter(call.now, query.status, query.timeframe, query.search or None, query.archived, query.sort)
     async with call.app.database.read() as db:
         found, total = await events.page(db, query.offset, query.limit, wanted)
-        figures = await events.figures(db, [event.id for event in found], call.alive_since)
+        figures = await event_figures.figures(db, [event.id for event in found], call.alive_since)
         troubled = await _troubled(db, found)
     statuses = await call.app.probe.statuses(found, call.now)
     views = [event_view(event, figures.get(event.id), statuses[event.id], troubled.get(event.id)) for event in found]
@@ -68,7 +69,7 @@ async def show_event(call: Call) -> Response:
     """Show one event with its figures."""
     async with call.app.database.read() as db:
         event = await events.find(db, call.id("event_id"))
-        figures = await events.figures(db, [event.id], call.alive_since)
+        figures = await event_figures.figures(db, [event.id], call.alive_since)
         troubled = await _troubled(db, [event])
     status = await call.app.probe.status(event, call.now)
     return answers.data(event_view(event, figures.get(event.id), status, troubled.get(event.id)))
@@ -86,7 +87,7 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
     async with call.act(Action.EVENT_UPDATE, call.id("event_id")) as deed:
         deed.event_id = deed.subject
         event = await event_changes.update_event(deed.db, call.id("event_id"), body, allowed, utc_now())
-        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
         cursor = await revocation_feed.head(deed.db)
     return answers.changed(as_known(call, event, figures.get(event.id)), cursor)
 
@@ -105,7 +106,7 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
         origins.show(deed.db, event, body.header, body.query)
         await deed.db.flush()
         deed.detail = dict(origins.shown(event))
-        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
     return answers.data(as_known(call, event, figures.get(event.id)))
 
 
@@ -184,7 +185,7 @@ async def _move_doors(call: Call, action: Action, rule: Rule) -> Response:
     async with call.act(action, call.id("event_id")) as deed:
         deed.event_id = deed.subject
         event = await rule(deed.db, call.id("event_id"), utc_now())
-        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
         cursor = await revocation_feed.head(deed.db)
     return answers.changed(as_known(call, event, figures.get(event.id)), cursor)
 
@@ -193,7 +194,7 @@ async def _archive(call: Call, action: Action, rule: Rule) -> Response:
     async with call.act(action, call.id("event_id")) as deed:
         deed.event_id = deed.subject
         event = await rule(deed.db, call.id("event_id"), utc_now())
-        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
     return answers.data(as_known(call, event, figures.get(event.id)))
 
 
@@ -208,7 +209,7 @@ def _confirmed_title(call: Call) -> str:
     return title
 
 
-def as_known(call: Call, event: Event, figures: events.EventFigures | None = None) -> EventView:
+def as_known(call: Call, event: Event, figures: event_figures.EventFigures | None = None) -> EventView:
     """Show an event that was changed: how it stands is told without a look at its stream."""
     return event_view(event, figures, call.app.probe.remembered_status(event, utc_now()))
 
@@ -226,12 +227,12 @@ async def _troubled(db: AsyncSession, found: Sequence[Event]) -> dict[str, Troub
 
 def event_view(
     event: Event,
-    figures: events.EventFigures | None = None,
+    figures: event_figures.EventFigures | None = None,
     status: Status | None = None,
     trouble: TroubleOfEvent | None = None,
 ) -> EventView:
     """Show an event; without a status, of a look at its stream, it is left open how it stands."""
-    found = figures or events.EventFigures()
+    found = figures or event_figures.EventFigures()
     made_here = {
         "tickets",
         "redeemed",

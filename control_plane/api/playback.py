@@ -10,6 +10,7 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.api.viewer_records import Asking, asking
 from control_plane.clock import utc_now
+from control_plane.codes import parse_code
 from control_plane.errors import (
     EventUnavailable,
     MalformedRequest,
@@ -41,7 +42,6 @@ from control_plane.sessions import redeeming, sessions
 from control_plane.sessions.sessions import Device, Grant
 from control_plane.streams.event_status import Status
 from control_plane.tickets import tickets
-from control_plane.tickets.codes import parse_code
 from control_plane.web.answers import as_json
 from control_plane.web.endpoints import Call, endpoint
 from control_plane.web.requests import bearer, client_address, is_secure, parse, services, streams_origin

@@ -9,6 +9,7 @@ from control_plane.api.events import as_known
 from control_plane.errors import FieldRefused, MalformedRequest
 from control_plane.events import events, posters
 from control_plane.schemas import EventView
+from control_plane.tickets import event_figures
 from control_plane.web import answers
 from control_plane.web.answers import Data
 from control_plane.web.endpoints import Call, endpoint
@@ -46,7 +47,7 @@ async def _changed(call: Call, content: bytes | None) -> Response:
         else:
             await posters.put(deed.db, event, content)
         deed.detail = {"isUploaded": content is not None}
-        figures = await events.figures(deed.db, [event.id], call.alive_since, call.now)
+        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
     return answers.data(as_known(call, event, figures.get(event.id)))
 
 

@@ -9,6 +9,7 @@ from control_plane.api.playback import NOT_ADMITTED, claims_of, device_of, grant
 from control_plane.api.tv import qr_code
 from control_plane.api.viewer_records import asking, done
 from control_plane.clock import utc_now
+from control_plane.codes import NO_CODE, parse_code
 from control_plane.errors import (
     MalformedRequest,
     SessionOver,
@@ -33,7 +34,6 @@ from control_plane.schemas.viewer import (
 from control_plane.services import Request
 from control_plane.sessions import tv, tv_codes
 from control_plane.sessions.tv_codes import Approval
-from control_plane.tickets.codes import NO_CODE, parse_code
 from control_plane.web.answers import as_json
 from control_plane.web.endpoints import Call, endpoint
 from control_plane.web.requests import SchemaT, bearer, client_address, own_origin, parse, services

@@ -27,7 +27,7 @@ def main() -> None:
     try:
         # Here, so that a missing extra is said in a sentence.
         from control_plane.db.database import DatabaseUnusable  # noqa: PLC0415
-        from control_plane.ops.home import OperatorError  # noqa: PLC0415
+        from control_plane.errors import OperatorError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.exit(f"{error.name} is missing: pip install 'streamgate[control-plane]'.")
     try:

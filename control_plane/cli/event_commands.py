@@ -9,12 +9,13 @@ from control_plane.api.events import Rule, event_view
 from control_plane.cli import commands
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.errors import NotFound
+from control_plane.errors import NotFound, OperatorError
 from control_plane.events import doors, events
 from control_plane.lifecycle import event_changes, revocation
-from control_plane.ops.home import OperatorError, read_environment
+from control_plane.ops.home import read_environment
 from control_plane.revocations import revocation_feed
 from control_plane.schemas import EventDraft, EventView, Paging
+from control_plane.tickets import event_figures
 from control_plane.web.answers import Changed, Data, Page
 
 
@@ -38,7 +39,7 @@ def list_page(home: Path, **values: object) -> Page[EventView]:
     async def work(database: Database) -> Page[EventView]:
         async with database.read() as db:
             found, total = await events.page(db, asked.offset, asked.limit)
-            figures = await events.figures(db, [event.id for event in found], commands.alive_since(home))
+            figures = await event_figures.figures(db, [event.id for event in found], commands.alive_since(home))
         return Page(
             data=[event_view(event, figures.get(event.id)) for event in found],
             pagination=commands.pagination(asked, total),

@@ -22,8 +22,8 @@ def rotate_key(
     as_json: JsonOption = False,
 ) -> None:
     """Sign with a fresh key from now on, without a restart. Older keys go on verifying until --keep drops them."""
-    from control_plane import key_file  # noqa: PLC0415  see main
-    from control_plane.ops.home import UsageError  # noqa: PLC0415
+    from control_plane.errors import UsageError  # noqa: PLC0415
+    from control_plane.ops import key_file  # noqa: PLC0415  see main
 
     if algorithm not in {None, *key_file.Algorithm}:
         raise UsageError("--algorithm is HS256 or EdDSA.")
@@ -43,6 +43,6 @@ def rotate_key(
 @app.command("export-public")
 def export_public_keys(home: HomeOption) -> None:
     """Print the public keys as a JWK set: the PLAYBACK_KEYS_FILE of an edge that verifies and cannot sign."""
-    from control_plane.key_file import public_keys  # noqa: PLC0415  see main
+    from control_plane.ops.key_file import public_keys  # noqa: PLC0415  see main
 
     typer.echo(json.dumps(public_keys(home), indent=2))

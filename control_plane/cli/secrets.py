@@ -7,7 +7,7 @@ import typer
 from control_plane.cli.options import HomeOption, JsonOption, print_json
 
 if TYPE_CHECKING:
-    from control_plane.accounts.lost_secrets import Lost
+    from control_plane.lifecycle.lost_secrets import Lost
 
 app = typer.Typer(no_args_is_help=True, help="The secrets in the database.")
 
@@ -26,11 +26,13 @@ def reset_secrets(
 ) -> None:
     """Replace secrets that SECRETS_KEY does not open, because the key that sealed them is lost. The service is down."""
     from control_plane.access.audited_change import Action, Deed  # noqa: PLC0415
-    from control_plane.accounts import lost_secrets  # noqa: PLC0415  see main
     from control_plane.cli import commands  # noqa: PLC0415
     from control_plane.db.database import Database  # noqa: PLC0415
+    from control_plane.errors import OperatorError  # noqa: PLC0415
+    from control_plane.lifecycle import lost_secrets  # noqa: PLC0415  see main
+    from control_plane.ops import home_database  # noqa: PLC0415
     from control_plane.ops.backups.backup_home import held  # noqa: PLC0415
-    from control_plane.ops.home import OperatorError, read_environment  # noqa: PLC0415
+    from control_plane.ops.home import read_environment  # noqa: PLC0415
 
     async def look(database: Database) -> lost_secrets.Lost:
         async with database.read() as db:
@@ -43,9 +45,9 @@ def reset_secrets(
 
     home = home.absolute()
     environment = read_environment(home)
-    if not commands.sealer(environment).has_key:
+    if not home_database.sealer(environment).has_key:
         raise OperatorError("Set SECRETS_KEY to a new key of at least 32 characters first.")
-    with held(home, commands.database_url(environment)):
+    with held(home, home_database.database_url(environment)):
         found = commands.on_database(home, look)
         if not yes:
             typer.echo(_question(found), err=True)

@@ -28,7 +28,8 @@ def init(
     ] = False,
 ) -> None:
     """Make a home: settings with fresh secrets, and an empty database. Never overwrites."""
-    from control_plane.ops.home import UsageError, create_home, new_password  # noqa: PLC0415  see main
+    from control_plane.errors import UsageError  # noqa: PLC0415  see main
+    from control_plane.ops.home import create_home, new_password  # noqa: PLC0415  see main
 
     if without_password and admin_password is not None:
         raise UsageError("--setup-link makes no account: it does not go with --admin-password.")
@@ -75,10 +76,11 @@ def migrate(
     """Bring the database at DATABASE_URL to the current schema."""
     import os  # noqa: PLC0415  see main
 
-    from control_plane.cli.commands import sealer  # noqa: PLC0415
     from control_plane.db.database import upgrade_schema  # noqa: PLC0415
-    from control_plane.db.sealed_columns import seal_all  # noqa: PLC0415
-    from control_plane.ops.home import OperatorError, ensure_secrets_key  # noqa: PLC0415
+    from control_plane.errors import OperatorError  # noqa: PLC0415
+    from control_plane.ops.home import ensure_secrets_key  # noqa: PLC0415
+    from control_plane.ops.home_database import sealer  # noqa: PLC0415
+    from control_plane.sealed_columns import seal_all  # noqa: PLC0415
 
     environment = ensure_secrets_key(home) if home else os.environ
     url = environment.get("DATABASE_URL")
@@ -92,7 +94,7 @@ def migrate(
 def hash_password() -> None:
     """Ask for a password, or read one line of standard input, and print its hash for ADMIN_PASSWORD_HASH."""
     from control_plane.accounts.passwords import hash_password as hashed  # noqa: PLC0415
-    from control_plane.ops.home import UsageError  # noqa: PLC0415  see main
+    from control_plane.errors import UsageError  # noqa: PLC0415  see main
 
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)

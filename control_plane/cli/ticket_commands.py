@@ -13,6 +13,7 @@ from control_plane.access.audited_change import Action, Deed
 from control_plane.api.tickets import note_on, ticket_view
 from control_plane.cli import commands
 from control_plane.clock import utc_now
+from control_plane.codes import parse_code
 from control_plane.db.database import Database
 from control_plane.errors import MalformedRequest, NotFound, UnknownCode
 from control_plane.events import events
@@ -21,7 +22,6 @@ from control_plane.models import Ticket
 from control_plane.revocations import revocation_feed
 from control_plane.schemas import EVENT_ID_PATTERN, TicketOrder, TicketQuery, TicketView
 from control_plane.tickets import ticket_search, tickets
-from control_plane.tickets.codes import parse_code
 from control_plane.tickets.tickets import TicketFilter
 from control_plane.web.answers import Changed, Data, Searched
 

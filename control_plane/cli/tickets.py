@@ -29,7 +29,7 @@ def generate_tickets(
 ) -> None:
     """Generate tickets, all of them or none, and print their codes, one per line."""
     from control_plane.cli import ticket_commands  # noqa: PLC0415  see control_plane.cli
-    from control_plane.ops.home import UsageError  # noqa: PLC0415
+    from control_plane.errors import UsageError  # noqa: PLC0415
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other.")
@@ -95,7 +95,7 @@ def unrevoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonO
 
 def _names(given: list[str]) -> list[str]:
     """Raise UsageError when standard input has none."""
-    from control_plane.ops.home import UsageError  # noqa: PLC0415  see control_plane.cli
+    from control_plane.errors import UsageError  # noqa: PLC0415  see control_plane.cli
 
     names = [line.strip() for line in sys.stdin if line.strip()] if given == ["-"] else given
     if not names:

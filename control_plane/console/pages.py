@@ -44,7 +44,7 @@ from control_plane.models import Event
 from control_plane.schemas import Credentials, Paging, TicketView
 from control_plane.services import Request
 from control_plane.streams import origins
-from control_plane.tickets import ticket_search, tickets
+from control_plane.tickets import event_figures, ticket_search, tickets
 from control_plane.tickets.tickets import STATUSES, TicketFilter
 from control_plane.web import forms
 from control_plane.web.authentication import set_admin_cookie, signed_in
@@ -95,7 +95,7 @@ async def list_events(request: Request) -> Response:
     paging = _paging(request)
     async with services(request).database.read() as db:
         found, total = await events.page(db, (paging.page - 1) * paging.limit, paging.limit)
-        figures = await events.figures(db, [event.id for event in found], alive_since(request))
+        figures = await event_figures.figures(db, [event.id for event in found], alive_since(request))
         troubled = await event_trouble.of_events(db, [event.id for event in found])
     statuses = await services(request).probe.statuses(found, utc_now())
     rows = [event_view(event, figures.get(event.id), statuses[event.id]) for event in found]
@@ -176,7 +176,7 @@ async def _event_page(request: Request, order: Form, status: int = 200, origin: 
     wanted, paging, now = _filter(request), _paging(request), utc_now()
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
-        figures = await events.figures(db, [event.id], alive_since(request))
+        figures = await event_figures.figures(db, [event.id], alive_since(request))
         trouble = (await event_trouble.of_events(db, [event.id])).get(event.id)
         found = await ticket_search.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
         watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], alive_since(request))

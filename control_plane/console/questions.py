@@ -17,7 +17,7 @@ from control_plane.errors import Conflict
 from control_plane.events import doors, events
 from control_plane.lifecycle import revocation
 from control_plane.services import Request
-from control_plane.tickets import tickets
+from control_plane.tickets import event_figures, tickets
 from control_plane.web import forms
 from control_plane.web.errors import status_of
 from control_plane.web.requests import services
@@ -98,7 +98,7 @@ def about_event(question: Question) -> Page:
     async def page(request: Request) -> Response:
         async with services(request).database.read() as db:
             event = await events.find(db, str(request.path_params["event_id"]))
-            figures = await events.figures(db, [event.id], alive_since(request))
+            figures = await event_figures.figures(db, [event.id], alive_since(request))
         subject = {"event": event_view(event, figures.get(event.id)), "ticket": None}
         return await _ask_or_do(request, question, event.id, f"{HOME}/events/{event.id}", subject)
 

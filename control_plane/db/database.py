@@ -27,9 +27,9 @@ from sqlalchemy.types import TypeDecorator
 
 from control_plane.db.announcements import ANNOUNCED, CHANNEL, Announcements, Notice
 from control_plane.db.engines import Purpose, make_engine
+from control_plane.db.interest import INTEREST, Interest
 from control_plane.db.sealing import SEALER, Sealer
 from control_plane.db.sqlite_changes import SqliteChanges
-from control_plane.webhooks.interest import INTEREST, Interest
 
 
 class Lock(IntEnum):

@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from control_plane.ops.home import OperatorError
+from control_plane.errors import OperatorError
 
 _MIGRATIONS: Final = str(Path(__file__).parent / "migrations")
 

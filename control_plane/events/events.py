@@ -1,19 +1,16 @@
 """Events: something to watch, its time window and its stream folder."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.clock import utc_now
 from control_plane.db.database import Lock, queue_for
 from control_plane.errors import NotFound
-from control_plane.models import Event, Ticket, ViewingSession, is_watching
-from control_plane.tickets import ticket_counts
-from control_plane.tickets.ticket_counts import Counts
+from control_plane.models import Event
 
 Status = Literal["active", "deactivated", "archived", "upcoming", "live", "ended"]
 Timeframe = Literal["upcoming", "current", "past"]
@@ -37,14 +34,6 @@ class EventFilter:
     search: str | None = None
     archived: Archived = "false"
     order: Order = "-startsAt"
-
-
-@dataclass(frozen=True, slots=True)
-class EventFigures:
-    """An event's tickets by status, and how many sessions watch now."""
-
-    counts: Counts = field(default_factory=Counts)
-    watching: int = 0
 
 
 async def find(db: AsyncSession, event_id: str, *, for_update: bool = False) -> Event:
@@ -92,23 +81,6 @@ def _within(timeframe: Timeframe | None, now: datetime) -> Iterable[ColumnElemen
 def _sorted_by(order: Order) -> tuple[Any, ...]:
     column = _ORDERS[order.removeprefix("-")]
     return (column.desc() if order.startswith("-") else column), Event.id
-
-
-async def figures(
-    db: AsyncSession, event_ids: Collection[str], alive_since: datetime, now: datetime | None = None
-) -> dict[str, EventFigures]:
-    """Count the tickets of the given events, where they have any, and who watches now."""
-    # Beginning at the sessions, of which there are few: SQLite would begin at the tickets.
-    of_event = Ticket.event_id.concat(literal_column("''"))
-    live = (
-        select(of_event, func.count())
-        .select_from(ViewingSession)
-        .join(Ticket, ViewingSession.ticket_id == Ticket.id)
-        .where(is_watching(alive_since), of_event.in_(event_ids))
-    )
-    watching = dict((await db.execute(live.group_by(Ticket.event_id))).all())
-    counts = await ticket_counts.by_status(db, await ended(db, now or utc_now()), event_ids)
-    return {event_id: EventFigures(each, watching.get(event_id, 0)) for event_id, each in counts.items()}
 
 
 async def ended(db: AsyncSession, now: datetime) -> list[str]:

@@ -26,8 +26,8 @@ from control_plane.endings import Ending
 from control_plane.errors import Conflict
 from control_plane.events import doors, events
 from control_plane.events.doors import Doors
-from control_plane.lifecycle import revival
 from control_plane.models import Event, Ticket, ViewingSession, new_id
+from control_plane.revocations import revival
 from control_plane.schemas import EventDraft, EventUpdate
 from control_plane.sessions import sessions
 from control_plane.streams import origins

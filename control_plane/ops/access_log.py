@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from control_plane.ops.home import OperatorError
+from control_plane.errors import OperatorError
 from control_plane.ops.nginx_words import quoted
 
 KEPT_FILES: Final = 4  # the one that is written, and three older ones

@@ -7,7 +7,7 @@ import sys
 from importlib import util
 from pathlib import Path
 
-from control_plane.ops.home import OperatorError
+from control_plane.errors import OperatorError
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on everybody's PATH, and where nginx lies
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from control_plane.ops.home import OperatorError
+from control_plane.errors import OperatorError
 from control_plane.ops.processes import ProcessSpec
 
 _LONGEST_LINE = 1024 * 1024

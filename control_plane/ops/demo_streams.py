@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from control_plane.errors import OperatorError
 from control_plane.ops.binaries import find_ffmpeg
-from control_plane.ops.home import OperatorError
 
 MASTER = "stream.m3u8"
 RECORDING_SECONDS = 120

@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from control_plane.accounts.passwords import hash_password
 from control_plane.db.database import upgrade_schema
 from control_plane.db.sealing import SETTING
+from control_plane.errors import OperatorError, UsageError
 
 DEFAULT_PORT = 8080
 _HIGHEST_PORT = 65_535
@@ -22,18 +23,6 @@ _HIGHEST_PORT = 65_535
 _ENOUGH_WITHOUT_A_FILE = ("DATABASE_URL", "INTERNAL_API_KEY")
 _SECRET_BYTES = 48
 _PASSWORD_BYTES = 12
-
-
-class OperatorError(Exception):
-    """Something the operator can fix, said in one sentence."""
-
-    exit_code = 1
-
-
-class UsageError(OperatorError):
-    """The command line itself asks for something impossible."""
-
-    exit_code = 2
 
 
 def create_home(folder: Path, password: str | None, port: int = DEFAULT_PORT, stream_root: Path | None = None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
-from control_plane.ops.home import OperatorError
+from control_plane.errors import OperatorError
 from control_plane.ops.nginx_words import quoted
 
 _SLICE: Final = "8m"

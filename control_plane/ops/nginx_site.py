@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from control_plane.errors import OperatorError
 from control_plane.ops.access_log import AccessLog
-from control_plane.ops.home import OperatorError
 from control_plane.ops.nginx_origin import Origins, origin_conf
 from control_plane.ops.nginx_words import quoted
 

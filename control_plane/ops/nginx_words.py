@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from control_plane.ops.home import OperatorError
+from control_plane.errors import OperatorError
 
 _UNSAFE_IN_QUOTES = re.compile(r'["\\$\x00-\x1f\x7f]')
 

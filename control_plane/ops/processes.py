@@ -19,17 +19,10 @@ from pathlib import Path
 import httpx2
 
 from authz_sidecar.contract import origin_settings
+from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.access_log import AccessLog
 from control_plane.ops.binaries import find_nginx
-from control_plane.ops.home import (
-    OperatorError,
-    UsageError,
-    default_keys_file,
-    ensure_secrets_key,
-    public_port,
-    setup_link_file,
-    stream_root,
-)
+from control_plane.ops.home import default_keys_file, ensure_secrets_key, public_port, setup_link_file, stream_root
 from control_plane.ops.nginx_origin import Origins, read_origins
 from control_plane.ops.nginx_site import Site, write_site
 

@@ -6,8 +6,8 @@ and everything goes on as before.
 
 from collections.abc import Callable, Iterator
 
+from control_plane.errors import OperatorError
 from control_plane.ops import nginx_check
-from control_plane.ops.home import OperatorError
 from control_plane.ops.nginx_site import write_site
 from control_plane.ops.processes import ProcessSpec, Stack
 

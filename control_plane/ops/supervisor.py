@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from authz_sidecar.contract.redaction import redact
+from control_plane.errors import OperatorError
 from control_plane.ops import liveness
 from control_plane.ops.child import Child
-from control_plane.ops.home import OperatorError
 from control_plane.ops.processes import ProcessSpec, Stack
 from control_plane.ops.reload import Reread, changed_services, changed_stack
 

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.templating import Jinja2Templates
 
-from control_plane.assets import asset
 from control_plane.errors import NotFound
 from control_plane.events import posters
 from control_plane.portal import locales
 from control_plane.services import Request, Services
+from control_plane.web.assets import asset
 from control_plane.web.requests import services
 from control_plane.web_origins import parse_hosts
 

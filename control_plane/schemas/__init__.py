@@ -1,7 +1,6 @@
 """What the JSON API and the forms take: validated once here, one message a field, used everywhere."""
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
 from authz_sidecar.contract.playback_token import PREVIEW_SUB, READER_SUB
+from control_plane.codes import LONGEST, SHORTEST, bare
 from control_plane.errors import MalformedRequest
 from control_plane.tickets import csv_headings, csv_text, guessable
-from control_plane.tickets.codes import LONGEST, SHORTEST, bare
 from control_plane.tickets.csv_headings import Columns
 
 MAX_BYTES: Final = 1024 * 1024

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from control_plane.codes import bare, canonical
 from control_plane.events import events
 from control_plane.models import Ticket
 from control_plane.tickets import ticket_counts
-from control_plane.tickets.codes import bare, canonical
 from control_plane.tickets.tickets import Status, TicketFilter
 
 MOST: Final = 5_000  # tickets that a search looks at and counts: the newest, or those that the index has found

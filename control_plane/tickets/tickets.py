@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from control_plane.clock import utc_now
+from control_plane.codes import canonical, new_code
 from control_plane.db.database import Lock, queue_for
 from control_plane.db.direct import Direct, DirectLook
 from control_plane.errors import EventUnavailable, NotFound, TicketExpired, TicketRevoked, UnknownCode
 from control_plane.events.events import ticket_expiry
 from control_plane.models import Event, Ticket, ViewingSession, is_watching
-from control_plane.tickets.codes import canonical, new_code
 
 Status = Literal["revoked", "expired", "redeemed", "unused"]
 STATUSES: Final[tuple[Status, ...]] = ("revoked", "expired", "redeemed", "unused")

@@ -17,9 +17,9 @@ from sqlalchemy import Integer, String, Text, bindparam, delete, func, insert, o
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.db.database import UtcDateTime
+from control_plane.db.interest import INTEREST, Interest
 from control_plane.db.sealing import SealBroken, sealer_of
 from control_plane.models_admin import Webhook, WebhookDelivery
-from control_plane.webhooks.interest import INTEREST, Interest
 from control_plane.webhooks.retries import next_attempt, rest_until
 
 LEASE: Final = timedelta(seconds=20)

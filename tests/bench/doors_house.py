@@ -12,9 +12,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.clock import utc_now
+from control_plane.codes import new_code
 from control_plane.db.database import Database
 from control_plane.models import LastSeen, Ticket, ViewingSession, new_id
-from control_plane.tickets.codes import new_code
 from tests.support.stack import apart
 from tests.support.tokens import Minter
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from control_plane.db.database import Database
 from control_plane.db.sealing import Sealer
-from control_plane.key_file import rotate
 from control_plane.models_admin import AdminUser, Webhook
 from control_plane.ops.home import read_environment, settings_file
+from control_plane.ops.key_file import rotate
 from control_plane.ops.supervisor import only_one
 from tests.support.backups import lines_of, write_lines
 from tests.support.command import Streamgate

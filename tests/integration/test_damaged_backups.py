@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.errors import OperatorError
 from control_plane.ops.backups import backup, backup_file
-from control_plane.ops.home import OperatorError
 from tests.support.api import SEALER
 from tests.support.backups import Lines, append_change, lines_of, write_lines
 from tests.support.rows import ROWS, contents, fill

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from control_plane import dashboard
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import About
+from control_plane.lifecycle import dashboard
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from tests.support.api import Admin, ControlPlane, Viewer
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.errors import OperatorError
 from control_plane.ops import demo_streams
 from control_plane.ops.demo_streams import live_command, make_recording
-from control_plane.ops.home import OperatorError
 from tests.support.waiting import eventually
 
 

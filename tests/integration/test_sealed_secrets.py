@@ -6,11 +6,11 @@ import pytest
 from anyio import to_thread
 from sqlalchemy import delete, select, text, update
 
-from control_plane.accounts import lost_secrets
 from control_plane.db.database import Database, DatabaseUnusable, upgrade_schema
-from control_plane.db.sealed_columns import seal_all
 from control_plane.db.sealing import Sealer
+from control_plane.lifecycle import lost_secrets
 from control_plane.models_admin import AdminUser, RecoveryCode, Webhook
+from control_plane.sealed_columns import seal_all
 from tests.support.api import SEALER, SECRETS_KEY, Admin, ControlPlane, make_settings, running
 from tests.support.server import ControlPlaneProcess
 from tests.support.stack import apart

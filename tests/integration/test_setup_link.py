@@ -12,8 +12,8 @@ import pytest
 from control_plane.accounts import accounts, admin_users, setup_link
 from control_plane.cli import setup_commands
 from control_plane.clock import utc_now
-from control_plane.errors import Conflict, SetupLinkUnusable
-from control_plane.ops.home import OperatorError, create_home
+from control_plane.errors import Conflict, OperatorError, SetupLinkUnusable
+from control_plane.ops.home import create_home
 from control_plane.settings import Settings
 from tests.support.api import Admin, ControlPlane, cookies_of, make_settings, running
 from tests.support.ports import free_port

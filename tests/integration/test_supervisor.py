@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.errors import OperatorError
 from control_plane.ops import liveness, supervisor
-from control_plane.ops.home import OperatorError
 from control_plane.ops.processes import HttpProbe, ProcessSpec, Stack
 from control_plane.ops.supervisor import Supervisor
 from tests.support.ports import free_port

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text, update
 
+from control_plane.codes import canonical
 from control_plane.db.database import Database
 from control_plane.lifecycle import deletion
 from control_plane.models import Ticket
 from control_plane.tickets import ticket_search, tickets
-from control_plane.tickets.codes import canonical
 from control_plane.tickets.tickets import TicketFilter
 from tests.support.api import Admin
 from tests.support.searches import NOW, add, add_event, find, ids

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_plane import models_admin  # noqa: F401 - its tables belong to the metadata
 from control_plane.db.database import UtcDateTime
 from control_plane.db.engines import make_engine
-from control_plane.db.sealed_columns import SEALED
 from control_plane.models import Base, FeedEpoch, FeedMark, SealCheck
+from control_plane.sealed_columns import SEALED
 
 ROWS: Final = 3
 NOON: Final = datetime(2027, 1, 15, 12, tzinfo=UTC)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.errors import OperatorError
 from control_plane.ops.access_log import KEPT_FILES, AccessLog, Destination
-from control_plane.ops.home import OperatorError
 
 MEGABYTE = 1_000_000
 

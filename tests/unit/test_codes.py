@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authz_sidecar.contract.playback_token import CODE
+from control_plane.codes import ALPHABET, bare, canonical, new_code, parse_code
 from control_plane.errors import MalformedRequest
-from control_plane.tickets.codes import ALPHABET, bare, canonical, new_code, parse_code
 
 BASE62 = string.ascii_letters + string.digits
 TYPED = json.loads((Path(__file__).parents[1] / "support" / "typed_codes.json").read_text(encoding="utf-8"))

@@ -6,8 +6,9 @@ from pathlib import Path
 import argon2
 import pytest
 
+from control_plane.errors import OperatorError, UsageError
 from control_plane.ops import home
-from control_plane.ops.home import OperatorError, UsageError, create_home, public_port, read_environment, stream_root
+from control_plane.ops.home import create_home, public_port, read_environment, stream_root
 
 SETTINGS = (
     "PLAYBACK_SIGNING_SECRET",

@@ -11,8 +11,9 @@ import pytest
 
 from authz_sidecar.contract.key_set import parse_key_set
 from authz_sidecar.contract.keys import KeyRing
-from control_plane.key_file import Algorithm, Rotation, Step, public_keys, rotate
-from control_plane.ops.home import OperatorError, UsageError, read_environment, settings_file
+from control_plane.errors import OperatorError, UsageError
+from control_plane.ops.home import read_environment, settings_file
+from control_plane.ops.key_file import Algorithm, Rotation, Step, public_keys, rotate
 from tests.support.forging import SECRET
 from tests.support.key_sets import ed25519_key, oct_key, public, write_keys, write_text
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.ops.home import OperatorError
+from control_plane.errors import OperatorError
 from control_plane.ops.nginx_origin import Origins, origin_conf, read_origins
 
 CACHE = Path("/srv/streamgate/cache")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.errors import OperatorError
 from control_plane.ops.access_log import AccessLog, Destination
-from control_plane.ops.home import OperatorError
 from control_plane.ops.nginx_site import Site, shipped_folder, write_site
 from control_plane.ops.nginx_words import quoted
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from authz_sidecar.settings import SidecarSettings
-from control_plane.ops.home import OperatorError, UsageError
+from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.processes import SIDECAR_SETTINGS, local_url, stack
 from tests.support.home import new_home
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from control_plane.codes import new_code
 from control_plane.errors import MalformedRequest
 from control_plane.tickets import csv_text, ticket_csv
-from control_plane.tickets.codes import new_code
 
 
 def read(text: str) -> list[tuple[int, str, str | None]]:

@@ -24,15 +24,15 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
-from control_plane.cli import commands
 from control_plane.clock import utc_now
 from control_plane.db import schema_versions
 from control_plane.db.announcements import CHANNEL, Notice
 from control_plane.db.database import DatabaseUnusable, hold_schema
 from control_plane.db.engines import make_engine
-from control_plane.db.sealed_columns import seal_within
 from control_plane.db.sealing import SETTING, Sealer
+from control_plane.errors import OperatorError
 from control_plane.models import Base, FeedEpoch, FeedMark, SealCheck
+from control_plane.ops import home_database
 from control_plane.ops.backups import backup_counters, backup_file
 from control_plane.ops.backups.backup_file import (
     DamagedBackupError,
@@ -42,8 +42,8 @@ from control_plane.ops.backups.backup_file import (
     Reader,
     SavedSettings,
 )
-from control_plane.ops.home import OperatorError
 from control_plane.revocations.revocation_feed import TOPIC
+from control_plane.sealed_columns import seal_within
 
 _ROWS_AT_ONCE: Final = 1_000
 _PICTURES_AT_ONCE: Final = 10
@@ -59,7 +59,7 @@ T = TypeVar("T")
 
 async def dump(url: str, file: Path, settings: SavedSettings | None, now: datetime) -> Ending:
     """Write one state of the whole database into a new file, also while the service runs. Raise OperatorError."""
-    commands.check_it_exists(url)
+    home_database.check_it_exists(url)
     return await _within_transaction(url, lambda connection: _dump(connection, file, settings, now), _ONE_STATE)
 
 
@@ -86,7 +86,7 @@ async def _within_transaction(url: str, work: Callable[[Connection], T], options
         async with engine.execution_options(**options[engine.dialect.name]).begin() as connection:
             return await connection.run_sync(work)
     except DBAPIError as error:
-        raise OperatorError(f"The database cannot be used: {commands.first_line(error)}.") from None
+        raise OperatorError(f"The database cannot be used: {home_database.first_line(error)}.") from None
     finally:
         await engine.dispose()
 

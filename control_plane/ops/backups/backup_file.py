@@ -23,7 +23,7 @@ from gzip import BadGzipFile, GzipFile
 from pathlib import Path
 from typing import Any, Final
 
-from control_plane.ops.home import OperatorError
+from control_plane.errors import OperatorError
 
 FORMAT: Final = 1
 _MARK: Final = "streamgate_backup"

@@ -14,13 +14,12 @@ from typing import Final
 
 import anyio
 
-from control_plane.cli.commands import database_url
 from control_plane.db.sealing import SETTING, Sealer, split_keys
+from control_plane.errors import OperatorError
 from control_plane.ops import supervisor
 from control_plane.ops.backups import backup, backup_file, saved_settings
 from control_plane.ops.backups.backup_file import Ending, SavedSettings
 from control_plane.ops.home import (
-    OperatorError,
     add_setting,
     default_keys_file,
     ensure_secrets_key,
@@ -29,6 +28,7 @@ from control_plane.ops.home import (
     settings_file,
     stream_root,
 )
+from control_plane.ops.home_database import database_url
 
 _KEYS: Final = "PLAYBACK_KEYS_FILE"
 

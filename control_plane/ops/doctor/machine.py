@@ -11,9 +11,10 @@ from typing import Final
 
 import httpx2
 
-from control_plane.cli.commands import database_url
+from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.ops.home import OperatorError, public_port, stream_root
+from control_plane.ops.home import public_port, stream_root
+from control_plane.ops.home_database import database_url
 
 _UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
 _SIZE_OF_TIMEX: Final = 512  # more than any architecture's; all zeros: only ask

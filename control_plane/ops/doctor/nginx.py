@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from control_plane.errors import OperatorError
 from control_plane.ops import nginx_check, nginx_version
 from control_plane.ops.access_log import AccessLog
 from control_plane.ops.binaries import find_nginx
 from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.ops.home import OperatorError, public_port, stream_root
+from control_plane.ops.home import public_port, stream_root
 from control_plane.ops.nginx_origin import read_origins
 from control_plane.ops.nginx_site import Site
 

@@ -16,9 +16,9 @@ import httpx2
 from authz_sidecar.contract.origin_credentials import read_header
 from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
 from authz_sidecar.origin_fetcher.answers import explain, said
-from control_plane.cli.commands import database_url
+from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.ops.home import OperatorError
+from control_plane.ops.home_database import database_url
 
 _PATIENCE_SECONDS: Final = 3.0
 _TOLERATED_SKEW_SECONDS: Final = 3.0

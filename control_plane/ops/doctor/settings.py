@@ -13,9 +13,10 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from authz_sidecar.contract.settings_errors import sentences
-from control_plane.cli.commands import database_url
+from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
-from control_plane.ops.home import OperatorError, default_keys_file, settings_file
+from control_plane.ops.home import default_keys_file, settings_file
+from control_plane.ops.home_database import database_url
 from control_plane.settings import Settings
 
 _SECRETS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY")

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane import sealed_columns
 from control_plane.accounts import second_factor, totp
-from control_plane.db import sealed_columns
 from control_plane.db.sealing import SealBroken, sealer_of
 from control_plane.models import Event
 from control_plane.models_admin import AdminUser, Webhook

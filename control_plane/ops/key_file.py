@@ -24,14 +24,8 @@ from authz_sidecar.contract.key_set import parse_key_set
 from authz_sidecar.contract.key_source import FILE, SECRET
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.strict_json import parse_object
-from control_plane.ops.home import (
-    OperatorError,
-    UsageError,
-    add_setting,
-    default_keys_file,
-    read_environment,
-    settings_file,
-)
+from control_plane.errors import OperatorError, UsageError
+from control_plane.ops.home import add_setting, default_keys_file, read_environment, settings_file
 
 _SECRET_BYTES: Final = 48
 

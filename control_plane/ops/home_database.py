@@ -1,0 +1,67 @@
+"""The database of one home: its address and keys in the settings, and opening it with a sentence for what is wrong."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+
+from control_plane.db import schema_versions
+from control_plane.db.database import Database
+from control_plane.db.sealing import SETTING, Sealer, split_keys
+from control_plane.errors import OperatorError
+from control_plane.settings import Settings
+
+
+def database_url(environment: Mapping[str, str]) -> str:
+    """Raise OperatorError for an address of no database that we know."""
+    url = environment.get("DATABASE_URL") or str(Settings.model_fields["database_url"].default)
+    if not url.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
+        raise OperatorError("DATABASE_URL must start with sqlite+aiosqlite:/// or postgresql+psycopg://.")
+    return url
+
+
+def sealer(environment: Mapping[str, str]) -> Sealer:
+    """Raise OperatorError for a key that is too short."""
+    try:
+        return Sealer(split_keys(key) if (key := environment.get(SETTING)) else ())
+    except ValueError as error:
+        raise OperatorError(f"{SETTING}: {error}.") from None
+
+
+@asynccontextmanager
+async def open_url(url: str, sealer: Sealer | None = None) -> AsyncIterator[Database]:
+    """Open a database. Raise OperatorError when it is not there, out of reach or of another schema."""
+    check_it_exists(url)
+    database = Database(url, sealer)
+    try:
+        await _check_schema(database)
+        yield database
+    except DBAPIError as error:
+        raise OperatorError(f"The database cannot be used: {first_line(error)}.") from None
+    finally:
+        await database.close()
+
+
+def check_it_exists(url: str) -> None:
+    """Raise OperatorError for an SQLite file that is not there: opening it would make one."""
+    path = make_url(url).database if url.startswith("sqlite") else None
+    if path and not Path(path).is_file():
+        raise OperatorError(f"There is no database at {path}; `streamgate migrate` makes one.")
+
+
+def first_line(error: DBAPIError) -> str:
+    """Give the driver's words: they name a host, a user or a column, and no password and no value."""
+    return str(error.orig).partition("\n")[0].rstrip(".")
+
+
+async def _check_schema(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        revision = await connection.run_sync(schema_versions.current)
+    newest = schema_versions.known()[-1]
+    if revision == newest:
+        return
+    if revision is None or revision in schema_versions.known():
+        raise OperatorError("The database has an older schema; `streamgate migrate` upgrades it.")
+    raise OperatorError("The database was made by a newer StreamGate; use that version.")
