@@ -117,7 +117,7 @@ class Ticket(Base):
 
     id: Mapped[str] = mapped_column(UUID, primary_key=True, default=new_id)
     code: Mapped[str] = mapped_column(String(64), unique=True)
-    # What ticketing.codes.canonical makes of the code, kept by the database itself.
+    # What codes.canonical makes of the code, kept by the database itself.
     canonical: Mapped[str] = mapped_column(String(64), Computed(CanonicalCode()), index=True)
     event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
     label: Mapped[str | None] = mapped_column(String(200))

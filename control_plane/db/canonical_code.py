@@ -1,4 +1,4 @@
-"""A ticket's canonical code as each database computes it: the rule of ticketing.codes.canonical, for codes of ASCII.
+"""A ticket's canonical code as each database computes it: the rule of codes.canonical, for codes of ASCII.
 
 So nobody who writes tickets can forget it, and old backups get it while they are restored.
 """

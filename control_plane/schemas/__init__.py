@@ -47,7 +47,7 @@ class EventFields(Schema):
     starts_at: Moment
     ends_at: Moment
     access_window_hours: Annotated[int, Field(ge=1, le=168)] = 48
-    hold_until_start: bool = True  # see scheduling/doors.py
+    hold_until_start: bool = True  # see events/doors.py
     session_policy: Literal["refuse", "takeover"] = "refuse"
     max_devices: Annotated[int, Field(ge=1, le=10)] = 1
 

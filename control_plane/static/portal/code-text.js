@@ -1,4 +1,4 @@
-// The code in what people type and paste. The server does the same in ticketing/codes.py; tests hold both to one table of cases.
+// The code in what people type and paste. The server does the same in codes.py; tests hold both to one table of cases.
 
 const MOST_TYPED = 1000;
 const SHORTEST = 8;
