@@ -7,7 +7,7 @@ again under the same code or id is revival.py's.
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
@@ -17,10 +17,9 @@ from control_plane.errors import Conflict
 from control_plane.events import events
 from control_plane.models import Event, Poster, RevocationChange, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
+from control_plane.sessions import ending
 from control_plane.streams import origins
 from control_plane.tickets import tickets
-from control_plane.webhooks import news
-from control_plane.webhooks.outbox import Topic
 
 _UNCONFIRMED: Final = "This would delete the event, all of its tickets and their history. Confirm it with its title."
 _UNSEEN: Final = {"synchronize_session": False}  # nothing that this session knows is used afterwards
@@ -53,12 +52,8 @@ async def _delete_sessions(
     db: AsyncSession, kind: Kind, subject: str, mine: ColumnElement[bool], now: datetime
 ) -> None:
     """Delete the sessions, and let nobody play on: one entry, kept for as long as one of their tokens lasts."""
-    is_live = ViewingSession.ended_at.is_(None)
-    held = select(ViewingSession.sid).where(mine, is_live).order_by(ViewingSession.sid).with_for_update()
-    live = (await db.scalars(held)).all()
-    newest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(mine))
-    expires_at = max(newest or 0, int(now.timestamp()) + 1, await _kept_until(db, kind, subject))
-    await news.of_sessions(db, Topic.SESSION_ENDED, live, now, Ending.DELETED)
+    expires_at = max(await ending.latest_expiry(db, mine, now), await _kept_until(db, kind, subject))
+    await ending.end_all(db, mine, Ending.DELETED, now)
     await db.execute(delete(ViewingSession).where(mine), execution_options=_UNSEEN)
     await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), expires_at))
 

@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Kind
 from authz_sidecar.contract.origin_addresses import Place
-from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.clock import utc_now
 from control_plane.db.announcements import announce
@@ -29,10 +28,8 @@ from control_plane.events.doors import Doors
 from control_plane.models import Event, Ticket, ViewingSession, new_id
 from control_plane.revocations import revival
 from control_plane.schemas import EventDraft, EventUpdate
-from control_plane.sessions import sessions
+from control_plane.sessions import ending, sessions
 from control_plane.streams import origins
-from control_plane.webhooks import news
-from control_plane.webhooks.outbox import Topic
 
 _STALE: Final = "Somebody has changed this event since you read it. Please load it again."
 _SYSTEM: Final = Actor.system()
@@ -106,7 +103,7 @@ async def _move_expiry(db: AsyncSession, event: Event, before: datetime, now: da
 
 
 async def _shorten(db: AsyncSession, event: Event, expiry: datetime, now: datetime) -> None:
-    await _hold_live(db, event)
+    await ending.hold_live(db, _of_event(event))
     last = int(expiry.timestamp()) + sessions.TOKEN_GRACE_SECONDS
     too_long = _LIVE, _of_event(event), ViewingSession.token_expires_at > max(last, now.timestamp())
     newest = await db.scalar(select(func.max(ViewingSession.token_issued_at)).where(*too_long))
@@ -117,17 +114,13 @@ async def _shorten(db: AsyncSession, event: Event, expiry: datetime, now: dateti
 
 
 async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:
-    over = update(ViewingSession).where(_LIVE, _of_event(event)).values(sessions.ended(now, Ending.EXPIRED))
-    ended = (await db.scalars(over.returning(ViewingSession.sid))).all()
-    await news.of_sessions(db, Topic.SESSION_ENDED, ended, now, Ending.EXPIRED)
-    if ended:
-        about = audit.About(None, event.id, None, {"reason": Ending.EXPIRED.value, "sessions": len(ended)})
-        audit.record(db, _SYSTEM, audit.END, now, about)
+    ended = await ending.end_all(db, _of_event(event), Ending.EXPIRED, now)
+    ending.record(db, len(ended), Ending.EXPIRED, now, event_id=event.id)
 
 
 async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
     """End the quietest sessions of each ticket that has more than it may have by now; the others move up."""
-    await _hold_live(db, event)
+    await ending.hold_live(db, _of_event(event))
     session, by_ticket = ViewingSession, defaultdict(list)
     crowded = select(session.ticket_id).where(_LIVE, session.seat >= event.max_devices, _of_event(event))
     quietest_last = session.last_seen_at.desc(), session.sid
@@ -146,11 +139,6 @@ async def _move_up(db: AsyncSession, staying: Sequence[ViewingSession], seats: i
         if session.seat >= seats:
             session.seat = free.pop(0)
     await db.flush()
-
-
-async def _hold_live(db: AsyncSession, event: Event) -> None:
-    live = select(ViewingSession.sid).where(_LIVE, _of_event(event))
-    await db.execute(live.order_by(ViewingSession.sid).with_for_update())
 
 
 def _of_event(event: Event) -> ColumnElement[bool]:

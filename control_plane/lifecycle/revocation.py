@@ -9,18 +9,17 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
-from control_plane.access import audit
-from control_plane.access.actors import Actor
 from control_plane.endings import Ending
 from control_plane.errors import Conflict, NotFound
 from control_plane.events import doors, events
 from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
-from control_plane.sessions import sessions as viewing_sessions
+from control_plane.sessions import ending
+from control_plane.sessions.sessions import end_of_session
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
@@ -34,11 +33,10 @@ async def revoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     if not ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = True, now
         await news.of_ticket(db, Topic.TICKET_REVOKED, ticket, now)
-        ended = await _end(db, _of_ticket(ticket), Ending.REVOKED, now)
-        expires_at = await _latest_expiry(db, _of_ticket(ticket), now)
+        ended = await ending.end_all(db, _of_ticket(ticket), Ending.REVOKED, now)
+        expires_at = await ending.latest_expiry(db, _of_ticket(ticket), now)
         await revocation_feed.append(db, Change(Kind.CODE, ticket.code, True, None, now.timestamp(), expires_at))
-        about = audit.About(None, ticket.event_id, ticket.id, {"reason": Ending.REVOKED.value, "sessions": ended})
-        _record(db, ended, about, now)
+        ending.record(db, len(ended), Ending.REVOKED, now, event_id=ticket.event_id, ticket_id=ticket.id)
     return ticket
 
 
@@ -69,7 +67,7 @@ async def unrevoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     if ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = False, None
         since = ticket.tokens_not_before = await _cut_until_now(db, _of_ticket(ticket), now)
-        expires_at = await _latest_expiry(db, _of_ticket(ticket), now)
+        expires_at = await ending.latest_expiry(db, _of_ticket(ticket), now)
         await revocation_feed.append(db, Change(Kind.CODE, ticket.code, False, since, now.timestamp(), expires_at))
     return ticket
 
@@ -79,9 +77,9 @@ async def deactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     event = await events.find(db, event_id, for_update=True)
     if event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = False, now, now
-        ended = await _end(db, _of_event(event), Ending.EVENT, now)
+        ended = await ending.end_all(db, _of_event(event), Ending.EVENT, now)
         await doors.tell_edges(db, event, now)
-        _record(db, ended, audit.About(None, event.id, None, {"reason": Ending.EVENT.value, "sessions": ended}), now)
+        ending.record(db, len(ended), Ending.EVENT, now, event_id=event.id)
     return event
 
 
@@ -95,41 +93,18 @@ async def reactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     return event
 
 
-async def _end(db: AsyncSession, sessions: ColumnElement[bool], reason: Ending, now: datetime) -> int:
-    """End the sessions; the feed's one entry is the caller's. Return how many there were."""
-    await db.flush()
-    is_live = ViewingSession.ended_at.is_(None)
-    held = select(ViewingSession.sid).where(sessions, is_live).order_by(ViewingSession.sid).with_for_update()
-    live = (await db.scalars(held)).all()
-    await db.execute(update(ViewingSession).where(sessions, is_live).values(viewing_sessions.ended(now, reason)))
-    await news.of_sessions(db, Topic.SESSION_ENDED, live, now, reason)
-    return len(live)
-
-
 async def _cut_all(db: AsyncSession, revoked: Sequence[Ticket], now: datetime) -> None:
     """End the sessions of these tickets, with one entry in the feed for each ticket."""
-    await db.flush()
     session = ViewingSession
     mine = session.ticket_id.in_([ticket.id for ticket in revoked])
     newest = select(session.ticket_id, func.max(session.token_expires_at)).where(mine).group_by(session.ticket_id)
     until = dict((await db.execute(newest)).all())
-    over = update(session).where(mine, session.ended_at.is_(None)).values(viewing_sessions.ended(now, Ending.REVOKED))
-    ended = (await db.execute(over.returning(session.sid, session.ticket_id))).all()
-    await news.of_sessions(db, Topic.SESSION_ENDED, [sid for sid, _ in ended], now, Ending.REVOKED)
-    counted = Counter(ticket_id for _, ticket_id in ended)
+    ended = Counter(ticket_id for _, ticket_id in await ending.end_all(db, mine, Ending.REVOKED, now))
     for ticket in revoked:
-        number = counted[ticket.id]
-        about = audit.About(None, ticket.event_id, ticket.id, {"reason": Ending.REVOKED.value, "sessions": number})
-        _record(db, number, about, now)
+        ending.record(db, ended[ticket.id], Ending.REVOKED, now, event_id=ticket.event_id, ticket_id=ticket.id)
     begun, soon = now.timestamp(), int(now.timestamp()) + 1
     changes = [Change(Kind.CODE, one.code, True, None, begun, max(until.get(one.id, 0), soon)) for one in revoked]
     await revocation_feed.append_all(db, changes)
-
-
-def _record(db: AsyncSession, ended: int, about: audit.About, now: datetime) -> None:
-    """Say with one entry that so many sessions are over: which ones, and when, stands in the sessions."""
-    if ended:
-        audit.record(db, Actor.system(), audit.END, now, about)
 
 
 async def _cut_until_now(db: AsyncSession, sessions: ColumnElement[bool], now: datetime) -> int:
@@ -142,14 +117,8 @@ async def _cut_until_now(db: AsyncSession, sessions: ColumnElement[bool], now: d
     not_before = int(now.timestamp()) + 1
     too_new = await db.scalars(select(ViewingSession).where(sessions, ViewingSession.token_issued_at >= not_before))
     for session in too_new.all():
-        await revocation_feed.append(db, viewing_sessions.end_of_session(session, now))
+        await revocation_feed.append(db, end_of_session(session, now))
     return not_before
-
-
-async def _latest_expiry(db: AsyncSession, sessions: ColumnElement[bool], now: datetime) -> int:
-    """Return the newest `exp` of these sessions' tokens: until then an entry about them must be kept."""
-    newest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(sessions))
-    return max(newest or 0, int(now.timestamp()) + 1)
 
 
 def _of_ticket(ticket: Ticket) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -145,11 +145,6 @@ async def end(db: AsyncSession, session: ViewingSession, reason: Ending, now: da
     await db.flush()
     await news.of_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
     await revocation_feed.append(db, end_of_session(session, now))
-
-
-def ended(now: datetime, reason: Ending) -> dict[str, Any]:
-    """Give what an UPDATE writes into sessions that end: when they were last seen, too, which then stays as it is."""
-    return {"ended_at": now, "end_reason": reason.value, "seen_until": ViewingSession.last_seen_at}
 
 
 def end_of_session(session: ViewingSession, now: datetime) -> Change:
