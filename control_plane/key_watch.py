@@ -13,6 +13,7 @@ import structlog
 from watchfiles import awatch
 
 from authz_sidecar.contract.key_source import KeySource
+from control_plane.tasks import every
 
 _LOOK_EVERY_MS: Final = 1000  # also where the kernel tells nothing: network file systems, bind mounts
 _SETTLE_MS: Final = 100
@@ -49,7 +50,5 @@ async def _occasions(folder: Path, stop: anyio.Event) -> AsyncIterator[None]:
     with suppress(OSError, RuntimeError):  # no such folder, or no more watches available
         async for _ in changes:
             yield
-    while not stop.is_set():
-        with anyio.move_on_after(_LOOK_EVERY_MS / 1000):
-            await stop.wait()
+    async for _ in every(_LOOK_EVERY_MS / 1000, stop):
         yield

@@ -24,6 +24,7 @@ from control_plane.access.audit import About
 from control_plane.codes import canonical
 from control_plane.db.database import Database
 from control_plane.models import Ticket, ViewingSession
+from control_plane.tasks import every
 
 _WRITE_EVERY_SECONDS: Final = 1.0
 _MOST_WAITING: Final = 5_000
@@ -82,9 +83,7 @@ class AuditQueue:
 
     async def run(self, stop: anyio.Event) -> None:
         """Write behind until `stop`, and once more then. Never cancel it: a transaction wants to be ended."""
-        while not stop.is_set():
-            with anyio.move_on_after(_WRITE_EVERY_SECONDS):
-                await stop.wait()
+        async for _ in every(_WRITE_EVERY_SECONDS, stop):
             await self.write_behind()
 
     async def write_behind(self) -> None:

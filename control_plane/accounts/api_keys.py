@@ -19,6 +19,7 @@ from control_plane.access.actors import OF_SCOPE, Actor, ActorKind, Permission, 
 from control_plane.db.database import Database
 from control_plane.errors import Conflict, NotFound
 from control_plane.models_admin import ApiKey
+from control_plane.tasks import every
 
 PREFIX: Final = "sgk_"
 _SECRET_BYTES: Final = 32
@@ -95,9 +96,7 @@ class LastUses:
 
     async def run(self, stop: anyio.Event) -> None:
         """Write every minute until `stop`, and once more then. Never cancel it: a transaction wants to be ended."""
-        while not stop.is_set():
-            with anyio.move_on_after(_WRITE_EVERY_SECONDS):
-                await stop.wait()
+        async for _ in every(_WRITE_EVERY_SECONDS, stop):
             await self._write()
 
     async def _write(self) -> None:

@@ -19,6 +19,7 @@ from control_plane.models import Event
 from control_plane.models_admin import EventNews
 from control_plane.streams.event_status import Status
 from control_plane.streams.probe import Probe
+from control_plane.tasks import idle
 from control_plane.webhooks import news, outbox
 from control_plane.webhooks.outbox import Topic
 
@@ -39,8 +40,7 @@ async def run(database: Database, probe: Probe, stop: anyio.Event) -> None:
             await look_around(database, probe, utc_now())
         except SQLAlchemyError as error:
             log.error("events_not_watched", error=type(error).__name__)
-        with anyio.move_on_after(_EVERY_SECONDS):
-            await stop.wait()
+        await idle(_EVERY_SECONDS, stop)
 
 
 async def look_around(database: Database, probe: Probe, now: datetime) -> None:

@@ -24,6 +24,7 @@ from control_plane.models_admin import EventTrouble
 from control_plane.sessions.trouble import TroubleReports
 from control_plane.streams.faults import Fault, Reason, Severity
 from control_plane.streams.stream_watch import StreamWatch
+from control_plane.tasks import idle
 from control_plane.webhooks import news
 
 EVERY_SECONDS: Final = 10.0
@@ -42,8 +43,7 @@ async def run(database: Database, watch: StreamWatch, reports: TroubleReports, s
             await look_around(database, watch, reports, utc_now(), time.monotonic())
         except SQLAlchemyError as error:
             log.error("event_trouble_not_watched", error=type(error).__name__)
-        with anyio.move_on_after(EVERY_SECONDS):
-            await stop.wait()
+        await idle(EVERY_SECONDS, stop)
 
 
 async def look_around(

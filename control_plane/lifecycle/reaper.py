@@ -17,6 +17,7 @@ from control_plane.endings import Ending
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.sessions import sessions, tv_codes
+from control_plane.tasks import idle
 
 _EVERY_SECONDS: Final = 60
 _FIRST_AFTER_SECONDS: Final = 10  # whoever has just started has more urgent things to do
@@ -32,7 +33,7 @@ async def run(database: Database, retention: Retention, stop: anyio.Event) -> No
     By a clock that was set lately nothing is: what was forgotten because of a wrong one would be gone for good.
     """
     clock = SteadyClock()
-    await _wait(_FIRST_AFTER_SECONDS, stop)
+    await idle(_FIRST_AFTER_SECONDS, stop)
     while not stop.is_set():
         if leap := clock.look():
             log.warning("clock_set", seconds=round(leap, 1))
@@ -42,12 +43,7 @@ async def run(database: Database, retention: Retention, stop: anyio.Event) -> No
                 await retention.apply(database, utc_now(), stop)
         except SQLAlchemyError as error:
             log.error("clear_up_failed", error=type(error).__name__)
-        await _wait(_EVERY_SECONDS, stop)
-
-
-async def _wait(seconds: float, stop: anyio.Event) -> None:
-    with anyio.move_on_after(seconds):
-        await stop.wait()
+        await idle(_EVERY_SECONDS, stop)
 
 
 async def clear_up(database: Database) -> None:

@@ -23,6 +23,7 @@ from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import Edge
 from control_plane.revocations import revocation_feed
+from control_plane.tasks import every
 
 LIVE_SECONDS: Final = 90
 FORGOTTEN_AFTER: Final = timedelta(days=7)
@@ -185,9 +186,7 @@ async def lag_of(db: AsyncSession, state: EdgeState, now: datetime) -> float | N
 async def run(database: Database, receipts: Receipts, stop: anyio.Event) -> None:
     """Write behind until `stop`, and once more then. Never cancel it: a transaction wants to be ended, not dropped."""
     pause = _WRITE_EVERY_SECONDS if database.is_sqlite else _WRITE_EVERY_SECONDS_FOR_OTHERS
-    while not stop.is_set():
-        with anyio.move_on_after(pause):
-            await stop.wait()
+    async for _ in every(pause, stop):
         await write_behind(database, receipts, utc_now())
 
 

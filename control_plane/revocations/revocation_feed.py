@@ -24,6 +24,7 @@ from control_plane.db.database import Database, Lock, hold
 from control_plane.errors import NotFound
 from control_plane.models import FeedEpoch, RevocationChange
 from control_plane.revocations import feed_marks
+from control_plane.tasks import idle
 
 TOPIC: Final = "revocations"
 _FORGET_MARGIN: Final = timedelta(minutes=2)
@@ -144,8 +145,7 @@ async def watch(database: Database, stop: anyio.Event) -> None:
         except SQLAlchemyError as error:
             log.error("feed_not_watched", error=type(error).__name__)
             looked, pause = float("-inf"), _PAUSE_AFTER_FAILURE_SECONDS
-        with anyio.move_on_after(pause):
-            await stop.wait()
+        await idle(pause, stop)
 
 
 async def _look(database: Database, before: Cursor) -> tuple[str, Cursor]:

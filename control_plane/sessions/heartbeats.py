@@ -21,6 +21,7 @@ from control_plane.db.database import Database
 from control_plane.endings import Ending
 from control_plane.models import Ticket, ViewingSession
 from control_plane.sessions import last_seen, sessions
+from control_plane.tasks import every, idle
 
 _BREATH_SECONDS: Final = 0.02  # between two looks: ten thousand players make for fifty a second, not 333
 _WRITE_EVERY_SECONDS: Final = 1.0
@@ -92,8 +93,7 @@ class Heartbeats:
             await self._is_asked.wait()
             look, self._next, self._is_asked = self._next, _Look(), anyio.Event()
             await self._look(look)
-            with anyio.move_on_after(_BREATH_SECONDS):
-                await stop.wait()
+            await idle(_BREATH_SECONDS, stop)
 
     async def _look(self, look: _Look) -> None:
         try:
@@ -105,9 +105,7 @@ class Heartbeats:
         look.is_done.set()
 
     async def _keep_writing(self, stop: anyio.Event) -> None:
-        while not stop.is_set():
-            with anyio.move_on_after(_WRITE_EVERY_SECONDS):
-                await stop.wait()
+        async for _ in every(_WRITE_EVERY_SECONDS, stop):
             await self._write_behind()
 
     async def _write_behind(self) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
+from control_plane.tasks import idle
 from control_plane.webhooks import outbox
 from control_plane.webhooks.outbox import Outcome, Parcel, Turn
 from control_plane.webhooks.webhook_line import Line, Lines
@@ -55,8 +56,7 @@ class Dispatcher:
                 except SQLAlchemyError as error:
                     log.error("outbox_not_read", error=type(error).__name__)
                     pause = _PAUSE_AFTER_FAILURE_SECONDS
-                with anyio.move_on_after(pause):
-                    await stop.wait()
+                await idle(pause, stop)
 
     async def deliver_due(self) -> None:
         """Deliver once what is due now."""
