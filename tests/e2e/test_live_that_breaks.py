@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OpenDevice = Callable[..., Device]
 INTERRUPTED = "The broadcast has been interrupted. It continues here by itself as soon as it is back."
 WITHIN = 60.0  # on a busy machine
+STILL_SHOWN = 5.0  # seconds, until a busy machine has loaded anew: it was twenty, all that the buffer held
 COUNT_WHAT_IS_SHOWN = """() => {
     const video = document.querySelector('hls-video');
     let at = video.currentTime;
@@ -126,7 +127,7 @@ def test_nothing_that_was_seen_is_shown_again_when_an_encoder_counts_anew(watche
     for pair in pairs:
         pair.is_live(width=640)
         shown = pair.device.page.evaluate("() => window.shown")
-        assert shown.get("320", 0) < 1, f"{pair.encoder.naming}: seconds by width: {shown}"
+        assert shown.get("320", 0) < STILL_SHOWN, f"{pair.encoder.naming}: seconds by width: {shown}"
 
 
 @pytest.fixture(scope="module")
