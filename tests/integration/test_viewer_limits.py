@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.storage.models import Event, Ticket
-from control_plane.ticketing import tickets
+from control_plane.models import Event, Ticket
+from control_plane.tickets import tickets
 from tests.support.api import Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
