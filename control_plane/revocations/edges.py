@@ -210,13 +210,13 @@ async def _write(db: AsyncSession, taken: Sequence[Heard]) -> None:
     In the order of all processes: they would wait for each other's rows otherwise.
     """
     insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
+    rows: Any = insert(Edge)
+    newer = {name: rows.excluded[name] for name in ("epoch", "acknowledged", "heard_at", "lag")}
+    unless_newer = Edge.heard_at <= rows.excluded.heard_at
+    rows = rows.on_conflict_do_update(index_elements=[Edge.name, Edge.instance], set_=newer, where=unless_newer)
     ordered = sorted(taken, key=lambda one: (one.who.edge, one.who.name))
     for start in range(0, len(ordered), _AT_ONCE):
-        rows: Any = insert(Edge).values([_row(heard) for heard in ordered[start : start + _AT_ONCE]])
-        newer = {name: rows.excluded[name] for name in ("epoch", "acknowledged", "heard_at", "lag")}
-        unless_newer = Edge.heard_at <= rows.excluded.heard_at
-        keys = [Edge.name, Edge.instance]
-        await db.execute(rows.on_conflict_do_update(index_elements=keys, set_=newer, where=unless_newer))
+        await db.execute(rows, [_row(heard) for heard in ordered[start : start + _AT_ONCE]])
 
 
 def _row(heard: Heard) -> dict[str, object]:

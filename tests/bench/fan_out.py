@@ -1,7 +1,8 @@
 """What a thousand followers of the feed cost one control plane: `python -m tests.bench.fan_out [--followers 1000]`.
 
 The followers are lines in this process that say what a sidecar says, byte for byte, and read no more than they must:
-the control plane has a core of its own, and its processor time is read from the kernel.
+the control plane has a core of its own, and its processor time is read from the kernel. What is compared is in the
+same run and the same process: an answer that only says "alive" is what Starlette and uvicorn cost.
 """
 
 import argparse
@@ -25,7 +26,8 @@ from tests.support.api import INTERNAL_KEY
 from tests.support.server import ControlPlaneProcess
 
 _LAST_HEARD_MS: Final = 500
-_CPU_MS: Final = 0.2
+_MOST: Final = 1.5  # bare answers: 0.2 ms where a bare answer took 0.13 ms
+_BARE_ROUNDS: Final = 10
 _PATIENCE_SECONDS: Final = 60
 _LENGTH: Final = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _CURSOR: Final = re.compile(rb'"cursor": ?"([^"]+)"')
@@ -43,17 +45,19 @@ class Line:
     heard_at: float = 0.0
 
     async def ask(self, wait: int) -> None:
-        question = f"/internal/feed?edge={self.name}&instance=0&cursor={self.cursor}&wait={wait}"
-        head = f"GET {question} HTTP/1.1\r\nHost: control-plane\r\nX-Internal-Api-Key: {INTERNAL_KEY}\r\n\r\n"
-        self.writer.write(head.encode())
-        answer = await self.reader.readuntil(b"\r\n\r\n")
-        length = _LENGTH.search(answer)
-        assert length, answer
-        body = await self.reader.readexactly(int(length[1]))
+        body = await self.get(f"/internal/feed?edge={self.name}&instance=0&cursor={self.cursor}&wait={wait}")
         self.heard_at = time.perf_counter()
         found = _CURSOR.search(body)
         assert found, body
         self.cursor = found[1].decode()
+
+    async def get(self, target: str) -> bytes:
+        head = f"GET {target} HTTP/1.1\r\nHost: control-plane\r\nX-Internal-Api-Key: {INTERNAL_KEY}\r\n\r\n"
+        self.writer.write(head.encode())
+        answer = await self.reader.readuntil(b"\r\n\r\n")
+        length = _LENGTH.search(answer)
+        assert length, answer
+        return await self.reader.readexactly(int(length[1]))
 
 
 @dataclass
@@ -69,6 +73,9 @@ class Crowd:
             lines.append(Line(f"edge-{number}", reader, writer))
             await lines[-1].ask(wait=0)
         return cls(lines)
+
+    async def ask_whether_it_lives(self) -> None:
+        await asyncio.gather(*(line.get("/internal/live") for line in self.lines))
 
     def follow(self) -> None:
         self.tasks = [asyncio.create_task(self._follow(line)) for line in self.lines]
@@ -116,6 +123,10 @@ async def _measure(followers: int, samples: int) -> None:
 
 async def _print(process: ControlPlaneProcess, database: Database, followers: int, samples: int) -> None:
     crowd = await Crowd.connect(process.socket, followers)
+    before = _cpu_seconds(process.service.pid)
+    for _ in range(_BARE_ROUNDS):
+        await crowd.ask_whether_it_lives()
+    bare = (_cpu_seconds(process.service.pid) - before) / _BARE_ROUNDS / followers
     crowd.follow()
     last, cpu = [], []
     for _ in range(samples + 1):
@@ -128,7 +139,7 @@ async def _print(process: ControlPlaneProcess, database: Database, followers: in
         last.append(max(heard) - began)
     await crowd.close()
     await database.close()
-    _report(followers, last[1:], cpu[1:])
+    _report(followers, last[1:], cpu[1:], bare)
 
 
 async def _revoke(database: Database) -> int:
@@ -150,9 +161,9 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _report(followers: int, last: Sequence[float], cpu: Sequence[float]) -> None:
+def _report(followers: int, last: Sequence[float], cpu: Sequence[float], bare: float) -> None:
     p99 = sorted(last)[-(-len(last) * 99 // 100) - 1] * 1000
-    cost = statistics.mean(cpu) * 1000
+    cost = statistics.mean(cpu)
     print("| one change, told to all | followers | p50, ms | p99, ms | target | |")
     print("|---|---|---|---|---|---|")
     verdict = targets.verdict(f"the last of {followers} followers", reached=p99 < _LAST_HEARD_MS)
@@ -160,8 +171,12 @@ def _report(followers: int, last: Sequence[float], cpu: Sequence[float]) -> None
         f"| the last one has heard | {followers} | {statistics.median(last) * 1000:.0f} | {p99:.0f} "
         f"| {_LAST_HEARD_MS} | {verdict} |"
     )
-    verdict = targets.verdict(f"processor time a follower, of {followers}", reached=cost <= _CPU_MS)
-    print(f"| processor time a follower | {followers} | {cost:.3f} | | {_CPU_MS} | {verdict} |", flush=True)
+    verdict = targets.verdict(f"processor time a follower, of {followers}", reached=cost / bare <= _MOST)
+    print(f"| processor time a follower | {followers} | {cost * 1000:.3f} | | | |")
+    print(
+        f"| in bare answers, of {bare * 1000:.3f} ms | {followers} | {cost / bare:.2f} | | {_MOST} | {verdict} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from shutil import which
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.databases import running_stack
 from tests.support.people import Organiser
@@ -14,6 +14,8 @@ from tests.support.stack import StackUnderTest
 from tests.support.streams import Folder, make_folder
 from tests.support.tokens import Minter
 from tests.support.video import live, make_recording
+
+expect.set_options(timeout=20_000)  # milliseconds: as long as `eventually` waits
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def operations(running: StackUnderTest) -> dict[str, dict[str, Any]]:
     """Everything that the document describes, by its label: "GET /api/..."."""
-    paths = httpx2.get(f"{running.url}/api/openapi.json").json()["paths"]
+    paths = httpx2.get(f"{running.url}/api/openapi.json", timeout=30).json()["paths"]
     return {f"{verb.upper()} {path}": one for path, methods in paths.items() for verb, one in methods.items()}
 
 
@@ -121,7 +121,7 @@ def test_what_programs_may_do_answers_them_so(
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)
 def test_the_document_and_its_page_are_there_for_everybody(running: StackUnderTest) -> None:
-    document = httpx2.get(f"{running.url}/api/openapi.json").json()
-    page = httpx2.get(f"{running.url}/api/docs")
+    document = httpx2.get(f"{running.url}/api/openapi.json", timeout=30).json()
+    page = httpx2.get(f"{running.url}/api/docs", timeout=30)
     assert document["openapi"].startswith("3.1")
     assert all(path in page.text for path in document["paths"])

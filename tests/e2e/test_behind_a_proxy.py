@@ -13,6 +13,7 @@ from tests.support.leaks import remember
 from tests.support.people import Organiser
 from tests.support.screen import Device, new_device
 from tests.support.stack import StackUnderTest
+from tests.support.waiting import eventually
 
 OTHER_NAME = "karten.example"
 DOORS = [(name, door) for name in ("haproxy", "caddy", "nginx") for door in ("kept", "rewritten")]
@@ -90,7 +91,7 @@ def test_it_plays_and_links_lead_to_where_the_viewer_is(
 def test_a_proxy_that_nobody_named_is_told_of_in_the_log_and_by_the_doctor(
     browser: Browser, gate: StackUnderTest, front: dict[str, Front], codes: Iterator[str]
 ) -> None:
-    assert [finding.level for finding in told(gate)] == [Level.OK]
+    assert [finding.level for finding in eventually(lambda: told(gate))] == [Level.OK]
     url = f"https://{NAME}:{front['nginx'].forgotten}"
     device = plays_at(browser, url, next(codes))
     device.close()
@@ -98,7 +99,7 @@ def test_a_proxy_that_nobody_named_is_told_of_in_the_log_and_by_the_doctor(
     warnings = [each for each in gate.control_plane.printed().splitlines() if "proxy_not_trusted" in each]
     assert len(warnings) == 1
     assert line in warnings[0]
-    [finding] = told(gate)
+    [finding] = eventually(lambda: told(gate), what="the control plane answers the doctor")
     assert (finding.level, line in finding.fix) == (Level.WARNING, True)
 
 

@@ -61,7 +61,7 @@ def test_a_full_cache_drops_what_nobody_asked_for_longest(start_edge: StartEdge)
 
 
 def test_what_nobody_asks_for_leaves_the_cache_in_time(start_edge: StartEdge) -> None:
-    edge = start_edge(age="inactive=2s")
+    edge = start_edge(age="inactive=5s")
     event = edge.origin.add_event()
     edge.get(event, "1.ts").raise_for_status()
     assert files(edge)

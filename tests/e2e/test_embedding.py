@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx2
 import pytest
-from playwright.sync_api import BrowserContext, Frame, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Frame, Page, expect, sync_playwright
 
 from tests.support.leaks import remember
 from tests.support.people import Organiser
@@ -114,7 +114,8 @@ def own_cookies(context: BrowserContext) -> set[str]:
 
 def test_only_the_portals_page_opens_and_only_to_the_named_hosts(gate: StackUnderTest, site_port: int) -> None:
     policies = {
-        path: httpx2.get(f"{gate.url}{path}").headers["content-security-policy"] for path in ("/", "/admin/login")
+        path: httpx2.get(f"{gate.url}{path}", timeout=30).headers["content-security-policy"]
+        for path in ("/", "/admin/login")
     }
     named = f"frame-ancestors {ORGANISER}:{site_port} shop.organiser.test"
     assert policies["/"].split("; ")[-1] == named
@@ -154,7 +155,7 @@ def test_it_goes_on_in_a_window_of_its_own_with_code_and_seat(
     page = context.new_page()
     frame = framed(page, f"{ORGANISER}:{site_port}")
     contact = frame.locator("#code-form [data-contact] a")
-    assert not contact.is_visible()
+    expect(contact).to_be_hidden()
     enter(frame, "NoSuchCode1")
     contact.wait_for()
     assert contact.get_attribute("href") == f"mailto:{CONTACT}"
@@ -167,12 +168,12 @@ def test_it_goes_on_in_a_window_of_its_own_with_code_and_seat(
         frame.locator("#player [data-open-window]").click()
     window = opened.value
     eventually(lambda: window.input_value("#code") == ticket.code, what="the code is in the window's field")
-    assert window.url == f"{portal}/"
-    assert not window.locator("[data-open-window]:visible").count()
+    expect(window).to_have_url(f"{portal}/")
+    expect(window.locator("[data-open-window]:visible")).to_have_count(0)
     window.click("#watch")
     plays_in(window)
     assert own_cookies(context) == {"sg_playback", "sg_resume"}
-    assert frame.locator("#entry").is_visible()
+    expect(frame.locator("#entry")).to_be_visible()
     organiser.revoke(ticket)
     window.locator("#ended [data-contact] a").wait_for(timeout=45_000)
     window.close()

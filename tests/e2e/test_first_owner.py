@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from control_plane.accounts import totp
 from control_plane.clock import utc_now
@@ -40,12 +40,12 @@ def test_the_first_owner_sets_himself_up_and_signs_in_with_a_code(browser: Brows
         page.goto(f"{gate.url}/admin/login")
         is_faultless(device)
         page.goto(f"{gate.url}/admin/setup")
-        assert page.get_by_label("Set-up code").is_visible()
+        expect(page.get_by_label("Set-up code")).to_be_visible()
         is_faultless(device)
         page.goto("about:blank")  # from the page itself a fragment would be no load
         page.goto(link)
         page.wait_for_url(f"{gate.url}/admin/setup")  # the address has forgotten the token
-        assert not page.get_by_label("Set-up code").is_visible()
+        expect(page.get_by_label("Set-up code")).to_be_hidden()
         is_faultless(device)
         page.get_by_label("User name").fill("anna")
         page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -76,15 +76,15 @@ def test_hop_by_hop_tricks_do_not_strip_the_question(gate: StackUnderTest, good:
 def test_a_path_token_works_for_every_file_that_a_playlist_names_relatively(
     gate: StackUnderTest, folder: Folder, good: str
 ) -> None:
-    answer = httpx2.get(f"{gate.url}/t/{good}{folder.url}/stream.m3u8")
+    answer = httpx2.get(f"{gate.url}/t/{good}{folder.url}/stream.m3u8", timeout=30)
     assert folder.mark in answer.text
-    assert httpx2.get(f"{gate.url}/t/{good}{folder.url}/low/1.ts").text == folder.mark * 50
+    assert httpx2.get(f"{gate.url}/t/{good}{folder.url}/low/1.ts", timeout=30).text == folder.mark * 50
 
 
 def test_playlists_are_the_same_bytes_for_every_viewer_and_set_no_cookie(
     gate: StackUnderTest, folder: Folder, good: str
 ) -> None:
     another = Minter(gate.home).token(folder.event_id, sub="AnotherCode1", sid="b" * 22)
-    answers = [httpx2.get(f"{gate.url}/t/{token}{folder.url}/stream.m3u8") for token in (good, another)]
+    answers = [httpx2.get(f"{gate.url}/t/{token}{folder.url}/stream.m3u8", timeout=30) for token in (good, another)]
     assert answers[0].content == answers[1].content
     assert not any("set-cookie" in answer.headers for answer in answers)

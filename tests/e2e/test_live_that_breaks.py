@@ -55,6 +55,19 @@ class Watched:
             lambda: page.inner_text(".notice-words") == sentence, WITHIN, what=f"{self.encoder.naming}: {sentence}"
         )
 
+    def has_shown_all(self) -> None:
+        """Wait until the picture has stood still for a while: nothing is left of what the page had before."""
+        seen, since = -1.0, time.monotonic()
+
+        def stands_still() -> bool:
+            nonlocal seen, since
+            picture = self.device.picture()
+            if picture and picture.time != seen:
+                seen, since = picture.time, time.monotonic()
+            return time.monotonic() - since > SEGMENT_SECONDS
+
+        eventually(stands_still, WITHIN, what=f"{self.encoder.naming}: the end of what was there")
+
     def is_live(self, width: int) -> None:
         """Wait for the picture to move, of that width, under a badge that says so."""
         self.device.plays(within=WITHIN)
@@ -122,6 +135,7 @@ def test_nothing_that_was_seen_is_shown_again_when_an_encoder_counts_anew(watche
         pair.encoder.kill()
     for pair in pairs:
         pair.says(INTERRUPTED)
+        pair.has_shown_all()
         pair.device.page.evaluate(COUNT_WHAT_IS_SHOWN)
         pair.encoder.start(size="640x360")
     for pair in pairs:

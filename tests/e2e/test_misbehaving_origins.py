@@ -187,7 +187,9 @@ def test_a_playlist_or_key_without_an_end_is_refused_and_leaves_nothing_behind(
 def test_a_segment_without_an_end_is_cut_off_though_nobody_waits_for_it_any_more(place: Place) -> None:
     place.origin.deeds["endless.ts"] = place.origin.endless(HEAD + b"Transfer-Encoding: chunked\r\n", CHUNK)
     place.origin.sent = 0
-    with httpx2.stream("GET", place.url("endless.ts"), headers={"Authorization": f"Bearer {place.token}"}) as got:
+    with httpx2.stream(
+        "GET", place.url("endless.ts"), headers={"Authorization": f"Bearer {place.token}"}, timeout=30
+    ) as got:
         assert got.status_code == 200
         assert next(got.iter_raw())
     assert place.origin.given_up.wait(60), "the origin is hung up on"

@@ -66,7 +66,7 @@ def numbers(gate: StackUnderTest, organiser: Organiser) -> str:
 
 
 def _ask(service: Service, path: str) -> str:
-    with httpx2.Client(transport=httpx2.HTTPTransport(uds=service.spec.argv[-1])) as client:
+    with httpx2.Client(transport=httpx2.HTTPTransport(uds=service.spec.argv[-1]), timeout=30) as client:
         return client.get(f"http://insider{path}").text
 
 
@@ -104,7 +104,7 @@ def opened_numbers(gate: StackUnderTest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_shipped_nginx_file_opens_the_numbers_of_each_process_and_nothing_else(opened_numbers: str) -> None:
-    with httpx2.Client(base_url=opened_numbers) as client:
+    with httpx2.Client(base_url=opened_numbers, timeout=30) as client:
 
         def answers(path: str, status: int) -> bool:
             try:

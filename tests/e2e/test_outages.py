@@ -78,7 +78,7 @@ def test_while_the_control_plane_is_away_streams_play_on_and_the_api_says_so(
     own_gate.control_plane.wait_ready()
     assert viewer.post("/api/playback/heartbeat").json()["ok"] is True
     assert viewer.post("/api/playback/refresh").status_code == 200
-    eventually(lambda: viewer.http.get("/health").json()["controlPlane"] == "ok", within=15)
+    eventually(lambda: viewer.http.get("/health").json()["controlPlane"] == "ok", within=30)
 
 
 def test_without_the_control_plane_a_restarted_sidecar_serves_from_its_state_file(
@@ -90,11 +90,11 @@ def test_without_the_control_plane_a_restarted_sidecar_serves_from_its_state_fil
     [ticket] = own_organiser.tickets(event_id)
     own_organiser.revoke(ticket)
     state = own_gate.home / "state" / "sidecar-1.json"
-    eventually(lambda: ticket.code in state.read_text(), what="the revocation stands in the state file")
+    eventually(lambda: state.exists() and ticket.code in state.read_text(), what="it stands in the state file")
     own_gate.control_plane.kill()
     sidecar.kill()
     sidecar.start()
-    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=15)
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=30)
     cut = Minter(own_gate.home).token(event_id, sub=ticket.code)
     answer = viewer.http.get(f"{folder.url}/1.ts", headers={"Authorization": f"Bearer {cut}"})
     assert answer.status_code == 403
@@ -112,7 +112,7 @@ def test_without_control_plane_and_state_file_a_sidecar_refuses_with_503(
     assert viewer.watch("1.ts").status_code == 503
     assert viewer.http.get("/health").status_code == 503
     own_gate.control_plane.start()
-    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=15)
+    eventually(lambda: viewer.watch("1.ts").status_code == 200, within=30)
 
 
 def test_a_revocation_made_while_the_sidecar_was_away_is_in_force_when_it_is_back(
@@ -123,7 +123,7 @@ def test_a_revocation_made_while_the_sidecar_was_away_is_in_force_when_it_is_bac
     sidecar.kill()
     own_organiser.deactivate(event_id)
     sidecar.start()
-    eventually(lambda: viewer.watch("1.ts").status_code != 503, within=15)
+    eventually(lambda: viewer.watch("1.ts").status_code != 503, within=30)
     eventually(lambda: viewer.watch("1.ts").status_code == 403, within=PUSHED_WITHIN)
 
 

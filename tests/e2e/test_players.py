@@ -97,7 +97,7 @@ class Theatre:
     def _write_out_the_log(self) -> None:
         """The log is written with a delay: what is in front of our own line is all there is."""
         marks = len([line for line in self._log() if line["path"] == "/mark"])
-        httpx2.get(f"{self.gate.url}/mark")
+        httpx2.get(f"{self.gate.url}/mark", timeout=30)
         eventually(lambda: len([line for line in self._log() if line["path"] == "/mark"]) > marks, within=15)
 
 

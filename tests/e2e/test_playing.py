@@ -1,19 +1,18 @@
 """From a code to a moving picture in a real browser, and every way in which it ends."""
 
+import re
 import shutil
-import time
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.people import Organiser, Viewer
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
-from tests.support.video import SEGMENT_SECONDS
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 OpenDevice = Callable[..., Device]
-SHOWN_WITHIN = SEGMENT_SECONDS + 2.0
 
 
 @pytest.fixture(params=["recording", "live"])
@@ -41,7 +40,7 @@ def test_the_link_on_a_ticket_fills_the_code_in_and_leaves_the_address_bar(
     device, code = open_device(), organiser.tickets(recording)[0].code
     device.page.goto(f"{device.url}/#{code}")
     eventually(lambda: device.page.input_value("#code") == code)
-    eventually(lambda: "#" not in device.page.url)
+    expect(device.page).not_to_have_url(re.compile("#"))
     device.page.press("#code", "Enter")
     device.plays()
 
@@ -51,6 +50,7 @@ def test_revoking_stops_the_picture_with_its_reason_and_lifting_lets_the_code_in
 ) -> None:
     [ticket] = organiser.tickets(event_id)
     device, onlooker = open_device(), Viewer(gate.url)
+    device.page.route("**/api/playback/heartbeat", lambda route: route.abort())
     device.enter(ticket.code)
     device.plays()
     onlooker.stream = f"/streams/{event_id}/stream.m3u8"
@@ -59,15 +59,14 @@ def test_revoking_stops_the_picture_with_its_reason_and_lifting_lets_the_code_in
     eventually(
         lambda: onlooker.watch(token=device.token).status_code == 403, within=PUSHED_WITHIN, what="the gate refuses"
     )
-    refused_at = time.monotonic()
-    reason, words = device.ended()
-    assert time.monotonic() - refused_at < SHOWN_WITHIN
+    reason, words = device.ended()  # from the gate: no heartbeat gets through
     assert reason == "revoked"
     assert "This code has been revoked. Please contact the event organizer." in words
     seen = device.picture()
     assert seen is None or (seen.is_paused and seen.buffered == 0)
 
     organiser.unrevoke(ticket)
+    device.page.unroute("**/api/playback/heartbeat")
     device.page.get_by_role("button", name="code").or_(device.page.get_by_role("link", name="code")).first.click()
     device.type_code(ticket.code)
     device.plays()
@@ -103,10 +102,10 @@ def test_a_second_device_is_refused_and_gets_in_after_release(
 
     def gets_in() -> bool:
         with second.page.expect_response("**/api/tokens/validate") as answer:
-            second.page.click("#watch")
+            second.page.click("#watch[aria-disabled=false]")
         return answer.value.status == 200
 
-    eventually(gets_in, within=10, every=0.2)
+    eventually(gets_in, every=0.2)
     second.plays()
 
 

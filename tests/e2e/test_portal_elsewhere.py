@@ -7,6 +7,7 @@ from shutil import copytree
 
 import httpx2
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
 from tests.support.people import Organiser
@@ -15,7 +16,6 @@ from tests.support.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]
-BEFORE_A_HEARTBEAT = 10.0  # seconds; later the control plane tells, too
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,7 @@ def test_hls_js_plays_with_the_header_until_the_ticket_is_revoked(
 ) -> None:
     [ticket] = organiser.tickets(request.getfixturevalue(kind))
     device = open_device()
+    device.page.route("**/api/playback/heartbeat", lambda route: route.abort())  # the gate alone tells
     asked = media_of(device)
     device.enter(ticket.code)
     device.plays()
@@ -48,7 +49,7 @@ def test_hls_js_plays_with_the_header_until_the_ticket_is_revoked(
     assert device.failed_media == []
 
     organiser.revoke(ticket)
-    assert device.ended(within=BEFORE_A_HEARTBEAT)[0] == "revoked"
+    assert device.ended()[0] == "revoked"
     assert {refusal.split()[0] for refusal in device.failed_media} == {"403"}
 
 
@@ -57,18 +58,19 @@ def test_a_browser_without_hls_js_plays_by_the_path_until_the_ticket_is_revoked(
 ) -> None:
     [ticket] = organiser.tickets(recording)
     device = open_native()
+    device.page.route("**/api/playback/heartbeat", lambda route: route.abort())  # the gate alone tells
     asked = media_of(device)
     device.enter(ticket.code)
     device.plays()
     url = native_url(device)
     assert url.startswith(f"{streams_origin(gate)}/t/")
-    assert httpx2.get(url).status_code == 200
+    assert httpx2.get(url, timeout=30).status_code == 200
     assert {request.url.split("/streams/")[0] for request in asked} == {url.split("/streams/")[0]}
     assert device.failed_media == []
 
     organiser.revoke(ticket)
-    assert device.ended(within=BEFORE_A_HEARTBEAT)[0] == "revoked"
-    assert httpx2.get(url).status_code == 403
+    assert device.ended()[0] == "revoked"
+    assert httpx2.get(url, timeout=30).status_code == 403
 
 
 def test_a_url_that_is_refused_is_replaced_and_the_recording_goes_on_where_it_was(
@@ -79,14 +81,14 @@ def test_a_url_that_is_refused_is_replaced_and_the_recording_goes_on_where_it_wa
     device = open_native()
     device.enter(organiser.tickets(event_id)[0].code)
     device.plays()
-    eventually(lambda: position(device) > 4, what="it is well into the recording")
+    eventually(lambda: position(device) > 8, within=60, what="it is well into the recording")
     url = native_url(device)
     organiser.end_earlier(event_id, hours=1)
     eventually(lambda: native_url(device) != url, within=20, what="another URL")
-    assert httpx2.get(url).status_code == 403
+    assert httpx2.get(url, timeout=30).status_code == 403
     device.plays()
     assert position(device) > 4
-    assert device.page.locator(".trouble:visible").count() == 0
+    expect(device.page.locator(".trouble:visible")).to_have_count(0)
 
 
 def test_watching_here_again_after_the_tv_plays_by_a_url_of_the_new_session(
@@ -105,7 +107,7 @@ def test_watching_here_again_after_the_tv_plays_by_a_url_of_the_new_session(
     page.get_by_role("button", name="Watch here again").click()
     device.plays()
     assert native_url(device) != url
-    assert httpx2.get(url).status_code == 403
+    eventually(lambda: httpx2.get(url, timeout=30).status_code == 403, what="the old URL is refused")
 
 
 def position(device: Device) -> float:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.databases import ON_BOTH_DATABASES
 from tests.support.people import Organiser, Viewer
 from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
-from tests.support.waiting import eventually
+from tests.support.waiting import PUSHED_WITHIN, eventually
 
 pytestmark = ON_BOTH_DATABASES
 
@@ -44,7 +44,7 @@ def test_an_edge_that_refuses_a_revoked_ticket_has_said_so(api: httpx2.Client, v
 
     [edge] = (eventually(receipt) or {})["edges"]
     assert (edge["name"], edge["liveInstances"]) == ("local", 1)
-    assert edge["afterSeconds"] < 5
+    assert edge["afterSeconds"] < PUSHED_WITHIN
     assert viewer.watch("1.ts").status_code == 403
 
 
@@ -52,9 +52,8 @@ def test_whoever_plays_without_a_word_is_seen_to_be_watching(api: httpx2.Client,
     def reported() -> dict[str, Any] | None:
         assert viewer.watch("1.ts").status_code == 200
         [watching] = api.get("/sessions").json()["data"]
-        return watching if watching["clients"] else None
+        return watching if watching["clients"] and watching["lastSeenAt"] > watching["since"] else None
 
     watching = eventually(reported, within=30, every=0.2, what="the report of activity")
     assert watching
     assert (watching["clients"], watching["isShared"]) == (1, False)
-    assert watching["lastSeenAt"] > watching["since"]

@@ -1,5 +1,6 @@
 """A page that plays is seen by the gate: it beats seldom, and its seat is nobody else's meanwhile."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,11 +9,12 @@ from playwright.sync_api import Route
 from tests.support.people import Organiser
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
-from tests.support.waiting import eventually, stays
+from tests.support.video import make_recording
+from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]
 BEAT_SECONDS = 20  # in place of 30
-SILENCE_SECONDS = 15  # after which a seat is free for the next
+SILENCE_SECONDS = 25  # after which a seat is free for the next
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +36,11 @@ def beat_sooner(route: Route) -> None:
 
 
 def test_a_page_that_plays_beats_seldom_keeps_its_seat_and_beats_again_when_it_has_paused(
-    open_device: OpenDevice, organiser: Organiser, recording: str
+    open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest
 ) -> None:
-    [ticket] = organiser.tickets(recording)
+    event_id = organiser.create_event()
+    make_recording(gate.streams / event_id, seconds=240)
+    [ticket] = organiser.tickets(event_id)
     device, other = open_device(), open_device()
     beats: list[str] = []
     device.page.route(f"{device.url}/", beat_sooner)
@@ -48,8 +52,17 @@ def test_a_page_that_plays_beats_seldom_keeps_its_seat_and_beats_again_when_it_h
 
     device.enter(ticket.code)
     device.plays()
-    known = eventually(count, within=60, every=0.5, what="the first heartbeat")
-    stays(lambda: count() == known, during=1.5 * BEAT_SECONDS, every=0.5, what="no heartbeat")
+    eventually(count, within=60, every=0.5, what="the first heartbeat")
+    known, since = count(), time.monotonic()
+
+    def is_silent() -> bool:
+        """Tell whether there was none for long. A late report may have cost one more before."""
+        nonlocal known, since
+        if count() != known:
+            known, since = count(), time.monotonic()
+        return time.monotonic() - since > 1.5 * BEAT_SECONDS
+
+    eventually(is_silent, within=100, every=0.5, what="a time without a heartbeat")
     other.enter(ticket.code)
     assert "in use on another device" in other.message()
     device.page.keyboard.press("Space")

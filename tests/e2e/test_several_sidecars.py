@@ -140,7 +140,7 @@ def test_while_the_control_plane_is_away_a_sidecar_that_knows_nothing_yet_costs_
         newcomer.start()
         eventually(lambda: newcomer.printed().count("feed_lost") > lost, what="the newcomer has tried")
         players.more(1000)
-        health = {httpx2.get(f"{three.url}/health").status_code for _ in range(12)}
+        health = {httpx2.get(f"{three.url}/health", timeout=30).status_code for _ in range(12)}
     assert set(players.seen) == {200}
     assert health == {200}, "an edge with sidecars that are ready is ready"
 

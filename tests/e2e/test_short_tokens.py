@@ -29,7 +29,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
 def watching(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> Iterator[Callable[[], list[Device]]]:
     """Give one device at a live stream and one at a recording, both playing."""
     recording, concert = organiser.create_event(), organiser.create_event()
-    make_recording(gate.streams / recording, seconds=150)
+    make_recording(gate.streams / recording, seconds=300)
     with live(gate.streams / concert):
         devices = [new_device(browser, gate.url) for _ in range(2)]
         for device, event_id in zip(devices, (recording, concert), strict=True):

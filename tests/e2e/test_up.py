@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -53,7 +54,7 @@ def start(home: Path) -> Iterator[Start]:
 
 def health(home: Path) -> int:
     try:
-        return httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/health").status_code
+        return httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/health", timeout=30).status_code
     except httpx2.TransportError:
         return 0
 
@@ -63,7 +64,11 @@ def is_up(home: Path) -> bool:
 
 
 def pids(home: Path) -> dict[str, int]:
-    return {file.stem: int(file.read_text()) for file in (home / "run").glob("*.pid")}
+    known = {}
+    for file in (home / "run").glob("*.pid"):
+        with suppress(FileNotFoundError):  # who has died takes it away
+            known[file.stem] = int(file.read_text())
+    return known
 
 
 def still_alive(known: dict[str, int]) -> set[str]:
@@ -94,10 +99,10 @@ def test_all_comes_up_a_killed_sidecar_comes_back_and_sigterm_ends_it_well(home:
     before = pids(home)
     assert set(before) == {"control", "sidecar-1", "sidecar-2", "nginx"}
 
-    httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/")
+    httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/", timeout=30)
     subprocess.run(["kill", "-KILL", str(before["sidecar-1"])], check=True)
-    eventually(lambda: pids(home).get("sidecar-1", before["sidecar-1"]) != before["sidecar-1"], within=15)
-    eventually(lambda: health(home) == 200, within=10)
+    eventually(lambda: pids(home).get("sidecar-1", before["sidecar-1"]) != before["sidecar-1"], within=30)
+    eventually(lambda: health(home) == 200, within=30)
 
     everybody = pids(home)
     running.send_signal(signal.SIGTERM)
@@ -160,13 +165,13 @@ def says(home: Path, words: str, within: float) -> None:
 
 
 def page(home: Path) -> httpx2.Response:
-    return httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/")
+    return httpx2.get(f"http://127.0.0.1:{public_port(read_environment(home))}/", timeout=30)
 
 
 def readers(home: Path, origin: str) -> str | None:
     """Give who nginx lets read the refusal of a stream from another origin."""
     url = f"http://127.0.0.1:{public_port(read_environment(home))}/streams/{'0' * 8}-0000-4000-8000-{'0' * 12}/a.ts"
-    return httpx2.get(url, headers={"Origin": origin}).headers.get("access-control-allow-origin")
+    return httpx2.get(url, headers={"Origin": origin}, timeout=30).headers.get("access-control-allow-origin")
 
 
 def test_a_hang_up_takes_changed_settings_in_and_nonsense_changes_nothing(home: Path, start: Start) -> None:
@@ -204,8 +209,8 @@ def test_under_nohup_a_hang_up_does_nothing_and_a_full_access_log_makes_room(hom
     eventually(lambda: is_up(home), within=60)
     running.send_signal(signal.SIGHUP)
     eventually(old.exists, within=20)
-    page(home)
-    eventually(lambda: log.exists() and '"path":"/"' in log.read_text(), within=20)
+    # Until a worker of nginx has heard of it, it writes to the old file.
+    eventually(lambda: page(home) and log.exists() and '"path":"/"' in log.read_text(), every=0.5)
     assert old.stat().st_size >= 1_000_000
     assert running.poll() is None
     assert "SIGHUP" not in printed(home)
@@ -216,7 +221,7 @@ def test_up_works_from_the_environment_alone_with_its_access_log_on_standard_out
     (home / ".env").rename(home / "settings-elsewhere")
     start(**settings, ACCESS_LOG="stdout")
     eventually(lambda: is_up(home), within=60)
-    assert httpx2.get(f"http://127.0.0.1:{settings['PORT']}/health").status_code == 200
+    assert httpx2.get(f"http://127.0.0.1:{settings['PORT']}/health", timeout=30).status_code == 200
     eventually(
         lambda: re.search(r'^nginx +\| {"time".*"path":"/health","status":200', printed(home), re.MULTILINE), within=20
     )

@@ -66,7 +66,7 @@ def test_an_events_own_origin_is_believed_by_its_own_certificate_alone(tmp_path:
             assert edge.origin.asked[-1].headers["host"] == f"localhost:{edge.origin.port}"
         else:
             memory = Path(f"{edge.gate.sidecars[0].spec.env['SIDECAR_STATE_FILE']}.origins")
-            eventually(lambda: event in memory.read_text())
+            eventually(lambda: memory.exists() and event in memory.read_text())
             answer = edge.get(event, "1.ts")
             assert (answer.status_code, answer.json()) == (502, UNAVAILABLE)
             assert edge.origin.asked == []

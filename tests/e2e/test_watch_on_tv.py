@@ -1,10 +1,11 @@
 """Watch on TV in the player: a link that plays by itself, on a seat of its own or on the page's."""
 
+import re
 from collections.abc import Callable
 
 import httpx2
 import pytest
-from playwright.sync_api import Route
+from playwright.sync_api import Route, expect
 
 from tests.support.people import Organiser
 from tests.support.screen import Device
@@ -38,7 +39,7 @@ def open_tv(device: Device, code: str) -> str:
 
 
 def status(url: str) -> int:
-    return httpx2.get(url).status_code
+    return httpx2.get(url, timeout=30).status_code
 
 
 def is_paused(device: Device) -> bool:
@@ -65,7 +66,7 @@ def test_with_a_second_seat_page_and_tv_both_play_until_the_tv_is_stopped(
     assert all((box := target.bounding_box()) and box["height"] >= 48 for target in targets)
     page.get_by_role("button", name="Stop on TV").click()
     eventually(lambda: status(url) == 403, within=PUSHED_WITHIN, what="the link is cut")
-    assert page.locator("dialog[open]").count() == 0
+    expect(page.locator("dialog[open]")).to_have_count(0)
     device.plays()
 
 
@@ -85,7 +86,7 @@ def test_without_one_the_page_pauses_says_so_and_plays_on_when_it_is_asked_to(
     page.keyboard.press("k")
     stays(lambda: is_paused(device), during=1, what="one screen a seat")
     page.get_by_role("button", name="Show the link").click()
-    assert page.input_value("#tv-url") == url
+    expect(page.locator("#tv-url")).to_have_value(url)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Watch here again").click()
     eventually(lambda: status(url) == 403, within=PUSHED_WITHIN, what="the TV's link is cut")
@@ -127,8 +128,8 @@ def test_the_panel_closes_with_the_session(open_device: OpenDevice, organiser: O
     url = open_tv(device, ticket.code)
     organiser.revoke(ticket)
     assert device.ended()[0] == "revoked"
-    assert status(url) == 403
-    assert device.page.locator("dialog[open]").count() == 0
+    eventually(lambda: status(url) == 403, within=PUSHED_WITHIN, what="the link is refused")
+    expect(device.page.locator("dialog[open]")).to_have_count(0)
     device.page.get_by_role("button", name="code").click()
     device.page.wait_for_selector("#code", state="visible")
 
@@ -161,7 +162,7 @@ def test_the_panel_changes_nothing_until_play_on_the_tv_moves_the_picture_there_
     phone.plays()
     open_panel(phone)
     phone.plays()
-    assert f"{phone.url.removeprefix('http://')}/tv" in phone.page.inner_text(".tv-address")
+    expect(phone.page.locator(".tv-address")).to_contain_text(f"{phone.url.removeprefix('http://')}/tv")
     assert phone.accessibility_faults() == []
     phone.page.fill("#tv-code", "BBBB-BBBB")
     play = phone.page.get_by_role("button", name="Play on the TV and pause here", exact=True)
@@ -204,7 +205,7 @@ def test_the_qr_code_leads_a_phone_to_the_portal_where_the_tickets_code_is_all_i
     tv_code, code = show_code(tv), organiser.tickets(recording)[0].code
     phone.page.goto(f"{phone.url}/#tv={tv_code.replace('-', '')}")
     eventually(lambda: tv_code in phone.page.inner_text("#entry-lead"), what="which TV it is")
-    assert "#" not in phone.page.url
+    expect(phone.page).not_to_have_url(re.compile("#"))
     phone.page.fill("#code", code)
     phone.page.get_by_role("button", name="Play on the TV").click()
     reason, _ = phone.ended()
@@ -225,7 +226,7 @@ def test_a_tv_without_modules_plays_by_itself(open_device: OpenDevice, organiser
 
     tv.context.route("**/tv", without_modules)
     code = show_code(tv)
-    viewer = httpx2.Client(base_url=tv.url)
+    viewer = httpx2.Client(base_url=tv.url, timeout=30)
     ticket = organiser.tickets(recording)[0].code
     viewer.post("/api/tv/approve", json={"userCode": code, "code": ticket}).raise_for_status()
     moving = "() => (document.querySelector('body > video')?.currentTime ?? 0) > 1"

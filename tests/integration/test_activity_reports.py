@@ -13,7 +13,7 @@ from control_plane.models import LastSeen, Ticket, ViewingSession
 from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio
-LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+LONG_AGO = utc_now() - timedelta(hours=1)  # a day would be reason enough to end a session
 KEY = {"X-Internal-Api-Key": INTERNAL_KEY}
 
 

@@ -1,5 +1,6 @@
 """What admins, programs and commands do or are refused stands in the audit log, and no flood of it fills the log."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,13 @@ async def test_a_program_that_asks_for_what_its_key_may_not_does_not_fill_the_lo
 ) -> None:
     key = await new_key(admin, "read", name="box office")
     async with program(plane, key["key"]) as http:
+        began = time.monotonic()
         for number in range(60):
             ticket_id = f"{number:08}{UNKNOWN_ID[8:]}"
             assert (await http.patch(f"/api/admin/tokens/{ticket_id}/revoke")).status_code == 403
+        took = time.monotonic() - began
     entries = await refused(plane, admin)
-    assert 1 <= len(entries) <= 10  # one a second
+    assert 1 <= len(entries) <= took + 2  # one a second
     assert sum(entry["detail"].get("times", 1) for entry in entries) == 60
     assert {(entry["actorKind"], entry["actor"], entry["subject"]) for entry in entries} == {
         ("key", "box office", None)

@@ -188,16 +188,18 @@ async def test_a_backup_of_an_older_schema_is_brought_to_this_one(
 
 async def test_a_backup_holds_one_moment_while_others_write(database_url: str, file: Path) -> None:
     """Each transaction adds an event with three tickets: a backup never has one without the other."""
-    database, is_enough = Database(database_url), anyio.Event()
+    database, has_begun, is_enough = Database(database_url), anyio.Event(), anyio.Event()
 
     async def write() -> None:
         while not is_enough.is_set():
             async with database.write() as db:
                 event = await event_changes.create_event(db, EventDraft.model_validate(event_body()))
                 await tickets.generate(db, event, 3)
+            has_begun.set()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(write)
+        await has_begun.wait()
         for number in range(5):
             ending = await backup.dump(database_url, file.with_name(f"{number}.backup"), None, NOW)
             assert ending.rows["ticket"] == 3 * ending.rows["event"]

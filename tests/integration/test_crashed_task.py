@@ -1,5 +1,6 @@
 """A task of the control plane that crashes ends the process, so that it is started anew with all of them."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,12 +13,13 @@ from tests.support.api import INTERNAL_KEY
 from tests.support.server import ControlPlaneProcess
 
 pytestmark = pytest.mark.anyio
-# A time that is none: whoever reads this row is ready for what databases raise, and not for that.
+# A time that is none: whoever reads this row is ready for what databases raise, and not for that. The event is about
+# to start: one task reads those, another what has started.
 DAMAGED = """
     INSERT INTO event (id, title, starts_at, ends_at, access_window_hours, is_active, is_archived, session_policy,
                        max_devices, tokens_not_before, version, created_at, updated_at)
-    VALUES ('x', 'Secret', '2000-01-01 00:00:00.000000', '2999-01-01 00:00:00.000000', 48, 1, 0, 'refuse', 1, 0, 1,
-            'nonsense', 'nonsense')"""
+    VALUES ('x', 'Secret', strftime('%Y-%m-%d %H:%M:%f000', 'now', '+30 minutes'), '2999-01-01 00:00:00.000000',
+            48, 1, 0, 'refuse', 1, 0, 1, 'nonsense', 'nonsense')"""
 
 
 async def test_a_task_that_crashes_ends_the_process_with_a_word(sqlite_url: str, tmp_path: Path) -> None:
@@ -29,12 +31,12 @@ async def test_a_task_that_crashes_ends_the_process_with_a_word(sqlite_url: str,
                 database.execute(DAMAGED)
             process = plane.service._process
             assert process
-            assert await anyio.to_thread.run_sync(lambda: process.wait(timeout=15)) == 1
+            assert await anyio.to_thread.run_sync(lambda: process.wait(timeout=60)) == 1
         printed = plane.service.printed()
     [crash] = [line for line in printed.splitlines() if "task_crashed" in line]
     assert '"error": "ValueError' in crash
     assert "event_news.py" in crash
-    assert "Cancel" not in printed, "nobody who waits holds the end up"
+    assert not re.search("Cancel [1-9]", printed), "nobody who waits holds the end up"
     assert "Secret" not in printed
 
 

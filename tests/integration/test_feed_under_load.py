@@ -218,7 +218,7 @@ async def test_another_epoch_leads_to_a_snapshot_that_replaces_everything(socket
         async with database.write() as db:
             await db.execute(update(FeedEpoch).values(epoch="restored"))
             await db.execute(update(RevocationChange).values(subject="restored"))
-        with anyio.fail_after(10):
+        with anyio.fail_after(25):
             await follower.sync_once()
     assert held(follower.revocations(0))[Kind.CODE].keys() == {"restored"}
     assert follower._cursor.startswith("restored.")
@@ -237,7 +237,7 @@ async def test_what_no_token_can_meet_any_more_leaves_the_feed_and_nothing_else_
             await revocation_feed.forget_expired(db, later)
         await young.sync_once()
         await change(database, Kind.CODE, "new", revoked=True)
-        with anyio.fail_after(10):
+        with anyio.fail_after(25):
             for follower in (old, young):
                 await follower.sync_once()
     assert held(young.revocations(0))[Kind.CODE].keys() == {"alive", "new"}

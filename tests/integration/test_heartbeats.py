@@ -18,7 +18,7 @@ from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_setti
 
 pytestmark = pytest.mark.anyio
 LONG_AGO = utc_now() - timedelta(hours=1)  # a day would be reason enough to end a session
-SOON_SECONDS = 5
+SOON_SECONDS = 20
 
 
 async def last_seen(plane: ControlPlane, sid: str | None) -> datetime:
@@ -107,8 +107,9 @@ async def test_who_was_ended_by_another_process_is_told_at_the_very_next_heartbe
 
 
 async def test_a_sign_of_life_that_is_written_late_revives_nothing(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("control_plane.sessions.heartbeats._WRITE_EVERY_SECONDS", 3600)
     claims = await watching(plane, admin, phone)
     heartbeats, stop = Heartbeats(plane.services.database), anyio.Event()
     async with anyio.create_task_group() as tasks:

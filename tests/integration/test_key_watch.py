@@ -39,11 +39,11 @@ async def watching(watch: ModuleType, keys: KeySource) -> AsyncIterator[None]:
         tasks.start_soon(run)
         yield
         stop.set()
-        with anyio.fail_after(1):
+        with anyio.fail_after(20):
             await ended.wait()
 
 
-async def soon(look: Callable[[], object], within: float = 2.0) -> None:
+async def soon(look: Callable[[], object], within: float = 20) -> None:
     await anyio.to_thread.run_sync(lambda: eventually(look, within))
 
 
@@ -145,5 +145,5 @@ async def test_a_broken_file_is_reported_once_without_key_material_and_the_next_
 
 
 async def test_without_a_file_there_is_nothing_to_watch(watch: ModuleType) -> None:
-    with anyio.fail_after(1):
+    with anyio.fail_after(20):
         await watch.run(KeySource.open(None, SECRET, KeyRing.for_signing), anyio.Event())

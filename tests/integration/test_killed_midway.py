@@ -20,16 +20,16 @@ pytestmark = pytest.mark.anyio
 SLOW_ON_SQLITE = """
     CREATE TRIGGER slow AFTER INSERT ON ticket WHEN (SELECT count(*) FROM ticket) > 500 BEGIN
       SELECT max(i) FROM (
-        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) SELECT i FROM n
       );
     END"""
 SLOW_ON_POSTGRESQL = """
     CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-      IF (SELECT count(*) FROM ticket) > 500 THEN PERFORM pg_sleep(0.005); END IF;
+      IF (SELECT count(*) FROM ticket) > 500 THEN PERFORM pg_sleep(0.02); END IF;
       RETURN NEW;
     END $$;
     CREATE TRIGGER slow AFTER INSERT ON ticket FOR EACH ROW EXECUTE FUNCTION slow()"""
-SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+AMONG_THE_SLEEPING = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def outside(url: str) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
 def is_in_the_middle(url: str) -> bool:
     with outside(url) as run:
         if not url.startswith("sqlite"):
-            return run(SLEEPING) == [(1,)]
+            return run(f"SELECT count(*) {AMONG_THE_SLEEPING}") == [(1,)]
         try:
             run("PRAGMA busy_timeout = 300")  # nothing else takes that long
             run("BEGIN IMMEDIATE")
@@ -85,6 +85,8 @@ async def test_a_batch_whose_process_is_killed_in_its_middle_leaves_nothing_and_
         planes[0].start()
         planes[0].service.wait_ready()
         with outside(database_url) as run:
+            if not database_url.startswith("sqlite"):
+                run(f"SELECT pg_terminate_backend(pid) {AMONG_THE_SLEEPING}")  # it sleeps on, for nobody
             assert run("SELECT count(*) FROM ticket") == [(0,)]
             run("DROP TRIGGER slow" if database_url.startswith("sqlite") else "DROP TRIGGER slow ON ticket")
         for plane in planes:

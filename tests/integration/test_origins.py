@@ -95,7 +95,7 @@ async def test_an_event_is_listed_for_as_long_as_a_token_of_it_can_live(admin: A
     event = await admin.create_event(streamUrl=ADDRESS, accessWindowHours=168)
     now = datetime.now(UTC)
     starts = now - timedelta(days=30)
-    for ends_at, is_listed in ((timedelta(hours=168, seconds=50), True), (timedelta(hours=168, seconds=70), False)):
+    for ends_at, is_listed in ((timedelta(hours=168, seconds=20), True), (timedelta(hours=168, seconds=70), False)):
         await put(plane, event, starts_at=starts, ends_at=now - ends_at)
         assert (await origins(plane) == {event: ADDRESS}) is is_listed
     await put(plane, event, ends_at=now - timedelta(hours=2), access_window_hours=1)

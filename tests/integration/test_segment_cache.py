@@ -13,6 +13,12 @@ from authz_sidecar.segment_cache import SegmentCache
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("authz_sidecar.segment_cache._PATIENCE_SECONDS", 20)
+    monkeypatch.setattr("authz_sidecar.segment_cache._REMEMBERED_SECONDS", 600)
+
+
 def keep(root: Path, event_id: str, name: str, size: int = 1000) -> Path:
     """Write what nginx writes: a binary head, the key's line, the answer."""
     key = f"/{event_id}/{name}"

@@ -1,6 +1,7 @@
 """Signing in: one answer for every kind of wrong, codes that are good once, and floods that pile up nowhere."""
 
 import asyncio
+import time
 from collections import Counter
 from threading import Event
 from typing import Any, Literal
@@ -237,11 +238,13 @@ async def test_the_audit_log_knows_who_came_in_and_who_did_not_and_why(plane: Co
 
 
 async def test_sign_ins_that_come_too_often_are_recorded_as_few_entries(plane: ControlPlane, admin: Admin) -> None:
+    began = time.monotonic()
     async with plane.browser("192.0.2.5") as http:
         answers = [(await Admin(http).sign_in("wrong")).status_code for _ in range(60)]
+    took = time.monotonic() - began
     assert Counter(answers) == {401: 10, 429: 50}
     refused = await refused_sign_ins(plane, admin, "rate-limited")
-    assert 1 <= len(refused) <= 10  # one a second
+    assert 1 <= len(refused) <= took + 2  # one a second
     assert sum((entry["detail"] or {}).get("times", 1) for entry in refused) == 50
     assert {(entry["actor"], entry["address"], entry["subject"]) for entry in refused} == {
         ("nobody", "192.0.2.5", None)

@@ -1,5 +1,6 @@
 """What viewers do stands in the audit log: once each, in its own transaction, and never with a code or token."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -217,11 +218,13 @@ async def test_a_refused_resume_and_refresh_belong_to_the_ticket(
 
 
 async def test_the_same_refusal_over_and_over_is_one_entry_with_how_often(plane: ControlPlane, phone: Viewer) -> None:
+    began = time.monotonic()
     for number in range(70):
         await phone.validate(f"Guess{number:07}")
+    took = time.monotonic() - began
     limited = await entries(plane, AuditEntry.outcome == "rate-limited")
     counted = await entries(plane)
-    assert 1 <= len(limited) <= 5  # one for each time the queue was written meanwhile
+    assert 1 <= len(limited) <= took + 2  # one for each time the queue was written meanwhile: once a second
     assert len(counted) - len(limited) == 5  # guesses that were looked up and told about
 
 

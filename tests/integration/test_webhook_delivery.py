@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -18,6 +17,7 @@ from control_plane.webhooks.webhook_line import Answer as Posted
 from control_plane.webhooks.webhook_line import Lines, new_secret
 from tests.support.api import SEALER
 from tests.support.certificates import certificate
+from tests.support.clock import Clock
 from tests.support.hooks import add_webhook, outbox_of, until
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
@@ -27,17 +27,9 @@ pytestmark = pytest.mark.anyio
 SHORT = 1.0
 
 
-class Clock:
-    """Goes on by itself, and is set forward where something is to be waited for."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return utc_now() + self._ahead
-
-    def forward(self, **how_far: float) -> None:
-        self._ahead += timedelta(**how_far)
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("control_plane.webhooks.destinations._RESOLVE_SECONDS", 30)
 
 
 @pytest.fixture
@@ -106,6 +98,7 @@ async def test_what_was_not_taken_is_sent_again_under_the_same_id_with_a_fresh_s
     webhook = await add_webhook(database, receiver.url)
     receiver.answers(500, 404)
     await put(database, 1)
+    clock.stop()
     await dispatcher.deliver_due()
     await dispatcher.deliver_due()
     assert len(receiver.heard) == 1
@@ -129,6 +122,7 @@ async def test_a_message_that_is_never_taken_holds_the_others_up_for_moments_onl
     await add_webhook(database, receiver.url)
     receiver.answer = lambda heard: Answer(400 if heard.said["data"]["number"] == 1 else 204)
     await put(database, 1, 2, 3)
+    clock.stop()
     await dispatcher.deliver_due()
     clock.forward(seconds=7)
     await dispatcher.deliver_due()  # the first is due again, too, and fails again
@@ -166,7 +160,12 @@ async def test_one_that_hangs_holds_no_other_up(database: Database, receiver: Re
         async with anyio.create_task_group() as tasks:
             stop = anyio.Event()
             tasks.start_soon(dispatcher.run, stop)
-            await anyio.to_thread.run_sync(lambda: eventually(lambda: receiver.heard and hanging.heard))
+
+            async def is_half_done() -> bool:
+                taken = [message for message in await outbox_of(database) if message.delivered_at]
+                return bool(hanging.heard) and len(taken) == 1
+
+            await until(is_half_done)
             assert numbers(receiver) == [1]
             began = anyio.current_time()
             stop.set()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.soak import truth
 from tests.soak.changes import Changes
-from tests.soak.truth import TOLERANCE_SECONDS
 from tests.support.stack import Service, StackUnderTest
 from tests.support.waiting import eventually
 
@@ -35,7 +35,7 @@ async def return_sidecar(gate: StackUnderTest) -> None:
 async def restart_control_plane(gate: StackUnderTest, changes: Changes) -> None:
     """Nobody can change anything meanwhile; what was changed just before must have arrived, what comes after must."""
     async with changes.quiet:
-        await asyncio.sleep(TOLERANCE_SECONDS)
+        await asyncio.sleep(truth.TOLERANCE_SECONDS)
         await asyncio.to_thread(gate.control_plane.stop)
         gate.control_plane.start()
         await asyncio.to_thread(gate.control_plane.wait_ready)

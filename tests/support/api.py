@@ -48,7 +48,10 @@ class ControlPlane:
     def browser(self, address: str = "192.0.2.10", **headers: str) -> httpx2.AsyncClient:
         """Give a browser with its own cookies at an address, as nginx hands it on."""
         return httpx2.AsyncClient(
-            transport=self.transport, base_url="http://tickets.example", headers={"X-Real-IP": address} | headers
+            transport=self.transport,
+            base_url="http://tickets.example",
+            headers={"X-Real-IP": address} | headers,
+            timeout=30,
         )
 
     async def feed(self, cursor: str = "", wait: float = 0) -> dict[str, Any]:

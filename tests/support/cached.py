@@ -21,7 +21,7 @@ def cached_files(home: Path, zone: str = "") -> list[bytes]:
     return [content for _, content in files_in(home / "cache" / zone)]
 
 
-def cached_events(home: Path) -> set[str]:
-    """Give the events that the cache holds anything of."""
-    found = (re.search(rb"\nKEY: /(.{36})", content) for content in cached_files(home))
+def cached_events(home: Path, name: str = "") -> set[str]:
+    """Give the events that the cache holds anything of, or a file whose path begins so."""
+    found = (re.search(rb"\nKEY: /(.{36})/" + re.escape(name.encode()), content) for content in cached_files(home))
     return {match[1].decode() for match in found if match}

@@ -54,7 +54,9 @@ class Firefox:
 
     def _begin(self) -> None:
         address = self._start()
-        opened = connect(f"{address}/session", max_size=_LARGEST_MESSAGE, compression=None, proxy=None)
+        opened = connect(
+            f"{address}/session", max_size=_LARGEST_MESSAGE, compression=None, proxy=None, open_timeout=_ANSWERS_WITHIN
+        )
         self._socket: ClientConnection = self._stack.enter_context(opened)
         self._ask("session.new", capabilities={})
         self._tab = self._ask("browsingContext.getTree")["contexts"][0]["context"]

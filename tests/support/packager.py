@@ -71,9 +71,9 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def make_films(folder: Path) -> None:
-    """Put two films of two minutes there, of different sizes."""
+    """Put two films of four minutes there, of different sizes."""
     made = folder / "made"
-    make_recording(made, seconds=120)
+    make_recording(made, seconds=240)
     for film, rendition in (("one", "1"), ("two", "0")):
         for segment in (made / rendition).glob("*.ts"):
             shutil.copy(segment, folder / f"{film}{segment.name}")

@@ -21,7 +21,7 @@ FRAMES_PER_SECOND: Final = 25
 ENOUGH_SECONDS: Final = 2.0
 ENOUGH_FRAMES: Final = 25
 PATIENCE: Final = 40.0
-PATIENCE_WITH_THE_LOST: Final = 5.0
+PATIENCE_WITH_THE_LOST: Final = 15.0
 
 _FRAMES: Final = ("-map", "0:v:0", "-f", "framecrc", "-")  # one line a decoded frame
 _PUT_ON: Final = """async (sources) => {

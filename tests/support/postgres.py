@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -132,11 +132,13 @@ class Postgres:
 def running_postgres() -> Iterator[Postgres]:
     """Run a server. Its folder is short, as sockets need it, and within reach of the server's user."""
     parent = _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
-    _clear_up(parent)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     server = None
-    with (folder / "in-use").open("w") as in_use:
-        fcntl.flock(in_use, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with (parent / f"{_PREFIX}lock").open("w") as turn:  # nobody clears up between a folder and its being in use
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            _clear_up(parent)
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            fcntl.flock(held.enter_context((folder / "in-use").open("w")), fcntl.LOCK_EX)
         try:
             server = Postgres(folder)
             server.start()

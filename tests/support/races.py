@@ -20,7 +20,7 @@ from tests.support.api import INTERNAL_KEY, Admin
 from tests.support.server import ControlPlaneProcess
 
 T = TypeVar("T")
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 300
 _ADDRESSES = IPv4Network("10.0.0.0/8").hosts()  # a fresh one each: what others guessed wrong is not counted against it
 
 

@@ -110,7 +110,7 @@ class SidecarUnderTest:
             ProcessSpec("sidecar", argv, own | dict(settings or {}), is_ready), folder / "sidecar.log"
         )
         self.http = httpx2.Client(
-            transport=httpx2.HTTPTransport(uds=str(self.socket)), base_url="http://sidecar", timeout=10
+            transport=httpx2.HTTPTransport(uds=str(self.socket)), base_url="http://sidecar", timeout=60
         )
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 _MINI_BROWSER: Final = next(iter(sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))), Path("MiniBrowser"))
-_HANGS_AFTER: Final = 8.0
+_HANGS_AFTER: Final = 30.0
 _ENV: Final = {
     "WEBKIT_GST_ENABLE_HLS_SUPPORT": "1",
     "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",  # root has no sandbox, and there is no other page here

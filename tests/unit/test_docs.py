@@ -91,9 +91,7 @@ def test_every_event_of_the_sidecars_and_the_fetchers_log_is_in_the_readme() -> 
 
 
 def test_every_metric_of_the_control_plane_is_in_the_readme() -> None:
-    sources = [
-        (ROOT / "control_plane" / name).read_text(encoding="utf-8") for name in ("metrics.py", "api/metrics.py")
-    ]
+    sources = [(ROOT / "control_plane" / name).read_text(encoding="utf-8") for name in ("metrics.py", "api/metrics.py")]
     names = {name for source in sources for name in re.findall(r'"(streamgate_\w+)"', source)}
     assert len(names) == 15
     assert [

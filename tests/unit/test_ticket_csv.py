@@ -132,12 +132,15 @@ def test_what_is_defused_is_restored(text: str) -> None:
 @pytest.mark.parametrize("filling", ['"', ",", ";", "a\n", "'=", '""', "\u0301", "\r", " "])
 def test_a_megabyte_of_anything_takes_time_in_proportion(filling: str) -> None:
     def seconds(size: int) -> float:
-        began = time.process_time()
+        began = time.thread_time()
         with suppress(MalformedRequest):
             ticket_csv.read((filling * size)[:size].encode()[: ticket_csv.MAX_BYTES])
-        return time.process_time() - began
+        return time.thread_time() - began
 
-    assert seconds(1_000_000) < 20 * max(seconds(100_000), 0.02)
+    def least(size: int) -> float:
+        return min(seconds(size) for _ in range(3))
+
+    assert least(1_000_000) < 20 * max(least(100_000), 0.02)
 
 
 def test_lines_have_the_numbers_that_an_editor_shows() -> None:

@@ -48,7 +48,7 @@ class LiveWatch {
   loaded(level, details) {
     this.#answeredAt = performance.now();
     this.#losses = 0;
-    if (this.#countsAnew(level, details)) this.#begin();
+    if (this.#countsAnew(level, details)) setTimeout(() => this.context.signal.aborted || this.context.loadAnew()); // hls.js is still at it
     if (this.#playlist.note(number(details))) this.#setInterrupted(false);
   }
 
@@ -59,10 +59,9 @@ class LiveWatch {
     return before - endSN > (this.context.isInterrupted ? 0 : STALE_SEGMENTS);
   }
 
-  /** Not in the middle of what hls.js does with the playlist. */
-  #begin() {
+  /** What comes now says nothing of what was before. */
+  begins() {
     this.#newest.clear();
-    setTimeout(() => this.context.signal.aborted || this.context.loadAnew());
   }
 
   look() {
@@ -133,6 +132,7 @@ export function watchLive(context) {
   if (!hls) return;
   const watch = new LiveWatch(context);
   context.streamGone = () => watch.gone();
+  hls.on(Hls.Events.MANIFEST_LOADING, () => watch.begins());
   hls.on(Hls.Events.LEVEL_LOADED, (_, { level, details }) => watch.loaded(level, details));
   repeat(() => LOOK_EVERY_MS, () => watch.look(), signal);
 }

@@ -1,6 +1,8 @@
 // Which tabs of this browser play what, as they tell each other. Only for what is said to the viewer: who may watch, the control
 // plane decides. A tab that plays holds a lock of its name, so that a busy one is waited for; over plain HTTP there are no locks, and
 // whoever takes longer than a moment is not heard. A frozen tab gives no answer; its page hears from the control plane what happened.
+import { sleep } from "./time.js";
+
 const ANSWER_MS = 400;
 const FIRST_ANSWER_MS = 250;
 const LONGEST_ANSWER_MS = 4000;
@@ -56,16 +58,14 @@ async function playingTabs() {
   }
 }
 
-const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
-
 async function ask(milliseconds) {
   post({ asks: true });
   if (!channel) return;
   let tabs = await playingTabs();
-  if (!tabs) await pause(milliseconds);
+  if (!tabs) await sleep(milliseconds);
   const deadline = performance.now() + LONGEST_ANSWER_MS;
   while (tabs?.some((tab) => !others.has(tab)) && performance.now() < deadline) {
-    await pause(LOOK_EVERY_MS);
+    await sleep(LOOK_EVERY_MS);
     tabs = await playingTabs();
   }
 }

@@ -29,7 +29,10 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def doctor(streamgate: Streamgate, home: Path) -> Doctor:
+def doctor(streamgate: Streamgate, home: Path, monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    monkeypatch.setattr("control_plane.ops.doctor.origin._PATIENCE_SECONDS", 30)
+    monkeypatch.setattr("control_plane.ops.doctor.settings._START_SECONDS", 120)
+
     def examine() -> list[Told]:
         said = streamgate("doctor", "--home", home, "--json")
         findings = [Told(**finding) for finding in json.loads(said.out)["data"]]

@@ -18,7 +18,7 @@ def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield new_database(tmp_path_factory.mktemp("shared"))
         return
     with request.getfixturevalue("postgres").new_database() as url:
-        yield url
+        yield f"{url}{'&' if '?' in url else '?'}options=-c%20lock_timeout%3D60s"  # a crowd on a busy machine
 
 
 @pytest.fixture(scope="module")
