@@ -6,7 +6,7 @@ Only views turn them into HTTP; nothing in them may say more about somebody else
 from collections.abc import Sequence
 from datetime import datetime
 
-from control_plane.endings import SENTENCES, Ending
+from control_plane.end_reasons import SENTENCES, EndReason
 
 
 class Refusal(Exception):
@@ -30,17 +30,17 @@ class UnknownCode(Refusal):
 
 
 class TicketRevoked(Refusal):
-    reason = Ending.REVOKED.value
-    sentence = SENTENCES[Ending.REVOKED]
+    reason = EndReason.REVOKED.value
+    sentence = SENTENCES[EndReason.REVOKED]
 
 
 class EventUnavailable(Refusal):
-    reason = Ending.EVENT.value
-    sentence = SENTENCES[Ending.EVENT]
+    reason = EndReason.EVENT.value
+    sentence = SENTENCES[EndReason.EVENT]
 
 
 class TicketExpired(Refusal):
-    reason = Ending.EXPIRED.value
+    reason = EndReason.EXPIRED.value
 
     def __init__(self, expires_at: datetime) -> None:
         self.expires_at = expires_at
@@ -57,19 +57,19 @@ class TicketInUse(Refusal):
 
 
 class SessionOver(Refusal):
-    """The session ended for `reason`, a word of `Ending`; a word of a newer version gets a general sentence."""
+    """The session ended for `reason`, a word of `EndReason`; a word of a newer version gets a general sentence."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(SENTENCES.get(reason, SENTENCES[Ending.UNKNOWN]))
+        super().__init__(SENTENCES.get(reason, SENTENCES[EndReason.UNKNOWN]))
 
 
 class SessionTakenOver(SessionOver):
     """Another device has the seat now: `reason` is one of `endings.MOVED`."""
 
-    reason = Ending.TAKEN_OVER.value
+    reason = EndReason.TAKEN_OVER.value
 
-    def __init__(self, reason: str = Ending.TAKEN_OVER) -> None:
+    def __init__(self, reason: str = EndReason.TAKEN_OVER) -> None:
         super().__init__(reason)
 
 

@@ -32,7 +32,7 @@ from control_plane.streams.probe import Probe
 from control_plane.streams.stream_watch import StreamWatch
 from control_plane.unnamed_proxies import UnnamedProxies
 from control_plane.webhooks.dispatcher import Dispatcher
-from control_plane.webhooks.webhook_line import Lines
+from control_plane.webhooks.webhook_client import WebhookClients
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def make_services(settings: Settings, started_at: datetime) -> Services:
         verifier=Verifier(keys),
         dispatcher=Dispatcher(
             database,
-            Lines(allow_private=settings.webhook_allow_private),
+            WebhookClients(allow_private=settings.webhook_allow_private),
             count=lambda outcome: metrics.webhook_deliveries.labels(outcome).inc(),
         ),
         metrics=metrics,

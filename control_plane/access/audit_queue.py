@@ -32,7 +32,7 @@ _AT_ONCE: Final = 250  # entries a transaction: other writers wait for it
 log = structlog.get_logger()
 
 
-class Refused(NamedTuple):
+class RefusedAction(NamedTuple):
     """What somebody at an address was refused, and what they tried it with: a code, a session, a browser's resume hash.
 
     `actor` is who it was unless a viewer; of them it is the route that was refused, never the ids that they tried.
@@ -49,7 +49,7 @@ class Refused(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Times:
+class _RepeatCount:
     first_at: datetime
     count: int = 1
 
@@ -65,7 +65,7 @@ class AuditQueue:
     def __init__(self, database: Database, most: int = _MOST_WAITING) -> None:
         self._database = database
         self._most = most
-        self._waiting: dict[Refused, _Times] = {}
+        self._waiting: dict[RefusedAction, _RepeatCount] = {}
         self._one_writer = anyio.Lock()
         self._is_full = self._is_failing = False
         self.dropped = 0
@@ -73,11 +73,11 @@ class AuditQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def note(self, refused: Refused, now: datetime) -> None:
+    def note(self, refused: RefusedAction, now: datetime) -> None:
         if times := self._waiting.get(refused):
             times.count += 1
         elif len(self._waiting) < self._most:
-            self._waiting[refused] = _Times(now)
+            self._waiting[refused] = _RepeatCount(now)
         else:
             self._drop()
 
@@ -104,7 +104,7 @@ class AuditQueue:
                 return
         self._is_full = self._is_failing = False
 
-    async def _write(self, some: dict[Refused, _Times]) -> None:
+    async def _write(self, some: dict[RefusedAction, _RepeatCount]) -> None:
         async with self._database.read() as db:
             by_code = await _of_codes(db, {refused.code for refused in some if refused.code})
             by_sid = await _of_sessions(db, {refused.sid for refused in some if refused.sid})
@@ -117,7 +117,7 @@ class AuditQueue:
                 actor = refused.actor or Actor.viewer(refused.address)
                 audit.record(db, actor, refused.action, times.first_at, about, refused.outcome)
 
-    def _put_back(self, some: dict[Refused, _Times]) -> None:
+    def _put_back(self, some: dict[RefusedAction, _RepeatCount]) -> None:
         for refused, times in some.items():
             if since := self._waiting.get(refused):
                 since.first_at, since.count = times.first_at, since.count + times.count
@@ -136,7 +136,7 @@ class AuditQueue:
         self._is_failing = True
 
 
-def _about(refused: Refused, whose: _Whose | None, times: int) -> About:
+def _about(refused: RefusedAction, whose: _Whose | None, times: int) -> About:
     subject = refused.sid or (audit.code_digest(refused.code) if refused.code and not whose else None)
     detail: dict[str, str | int] = {"times": times} if times > 1 else {}
     if refused.route:

@@ -1,6 +1,6 @@
 """Doing something on somebody's behalf: if they may, in one transaction with its audit entry, or not at all.
 
-The JSON API, the console and the commands all change things through `act` and have no other way.
+The JSON API, the console and the commands all change things through `audited_change` and have no other way.
 """
 
 from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ class Action(Enum):
 
 
 @dataclass(slots=True)
-class Deed:
+class AuditedChange:
     """Something being done: its transaction, and what the audit entry says it was about."""
 
     db: AsyncSession
@@ -81,9 +81,9 @@ class Deed:
 
 
 @asynccontextmanager
-async def act(
+async def audited_change(
     database: Database, actor: Actor, action: Action, now: datetime, subject: str | None = None
-) -> AsyncIterator[Deed]:
+) -> AsyncIterator[AuditedChange]:
     """Give a transaction to do it in. Raise Forbidden, which is recorded as a refusal from within is, and goes on.
 
     The JSON API asks before it comes here, and records what it refuses behind (who.py).
@@ -92,7 +92,7 @@ async def act(
     try:
         actor.require(action.needs)
         async with database.write() as db:
-            deed = Deed(db, subject)
+            deed = AuditedChange(db, subject)
             yield deed
             audit.record(db, actor, action.word, now, deed.about())
     except Refusal as refusal:

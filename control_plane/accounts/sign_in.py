@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access import audit
 from control_plane.access.actors import Actor, ActorKind
 from control_plane.access.audit import About
-from control_plane.access.audit_queue import AuditQueue, Refused
+from control_plane.access.audit_queue import AuditQueue, RefusedAction
 from control_plane.accounts import accounts, second_factor
 from control_plane.accounts.accounts import WRONG_PASSWORD, Client
 from control_plane.accounts.passwords import PasswordChecker
@@ -28,7 +28,7 @@ _SIGN_OUT: Final = "sign-out"
 _NOBODY: Final = "nobody"
 
 
-class _Why(StrEnum):
+class _Failure(StrEnum):
     UNKNOWN = "unknown user"
     PASSWORD = "password"  # noqa: S105 - a word of the audit log
     DEACTIVATED = "deactivated"
@@ -36,7 +36,7 @@ class _Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SignInAttempt:
     """Somebody who wants to sign in, and what they say."""
 
     username: str
@@ -46,7 +46,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Findings:
+class _CheckedPassword:
     """What is known before the user's row is locked: the hash that was checked, and what came of it."""
 
     checked: str | None
@@ -55,7 +55,7 @@ class _Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class SignIn:
     """All that signing in takes. Its methods raise TooBusy."""
 
     database: Database
@@ -71,7 +71,7 @@ class Door:
             self._note(refusal, address, now)
             raise
 
-    async def sign_in(self, attempt: Attempt, now: datetime) -> tuple[str, AdminUser]:
+    async def sign_in(self, attempt: SignInAttempt, now: datetime) -> tuple[str, AdminUser]:
         """Return the secret of a new admin session, and whose it is. Raise SignInFailed. `admit` comes first."""
         findings = await self._examine(attempt, now)
         async with self.database.write() as db:
@@ -84,7 +84,7 @@ class Door:
         await self._renew_hash(user, attempt.password)
         return secret, user
 
-    async def prove(self, user_id: str | None, password: str, address: str, field: str) -> str:
+    async def confirm_password(self, user_id: str | None, password: str, address: str, field: str) -> str:
         """Check the password of who is signed in; return the hash that it was checked against.
 
         Raise FieldRefused, and TooManyAttempts past ten attempts in a minute.
@@ -96,7 +96,7 @@ class Door:
             raise FieldRefused(field, WRONG_PASSWORD)
         return user.password_hash
 
-    async def _examine(self, attempt: Attempt, now: datetime) -> _Findings:
+    async def _examine(self, attempt: SignInAttempt, now: datetime) -> _CheckedPassword:
         """Raise TooBusy."""
         try:
             return await self._look_closely(attempt)
@@ -106,9 +106,9 @@ class Door:
 
     def _note(self, refusal: Refusal, address: str, now: datetime) -> None:
         """Write it down behind: it may come in floods."""
-        self.audit_queue.note(Refused(_SIGN_IN, refusal.reason, address, actor=_nobody(address)), now)
+        self.audit_queue.note(RefusedAction(_SIGN_IN, refusal.reason, address, actor=_nobody(address)), now)
 
-    async def _look_closely(self, attempt: Attempt) -> _Findings:
+    async def _look_closely(self, attempt: SignInAttempt) -> _CheckedPassword:
         async with self.database.read() as db:
             user = await accounts.find(db, attempt.username)
             in_use = await accounts.hash_in_use(db, attempt.username)
@@ -118,8 +118,8 @@ class Door:
         try:
             await self.limits.count_second_factor(counted)
         except TooManyAttempts:
-            return _Findings(checked, is_right, may_try_a_code=False)
-        return _Findings(checked, is_right, may_try_a_code=True)
+            return _CheckedPassword(checked, is_right, may_try_a_code=False)
+        return _CheckedPassword(checked, is_right, may_try_a_code=True)
 
     async def _renew_hash(self, user: AdminUser, password: str) -> None:
         """Hash the password anew where today's parameters are others. Another change of it comes first."""
@@ -139,22 +139,24 @@ async def sign_out(db: AsyncSession, actor: Actor, now: datetime) -> None:
 
 
 async def _objection(
-    db: AsyncSession, user: AdminUser | None, findings: _Findings, code: str, now: datetime
-) -> _Why | None:
+    db: AsyncSession, user: AdminUser | None, findings: _CheckedPassword, code: str, now: datetime
+) -> _Failure | None:
     """Say what is wrong; None uses the code up. Things may have changed since the password was looked at."""
     if user is None:
-        return _Why.UNKNOWN
+        return _Failure.UNKNOWN
     if not findings.is_right or user.password_hash != findings.checked:
-        return _Why.PASSWORD
+        return _Failure.PASSWORD
     if not user.is_active:
-        return _Why.DEACTIVATED
+        return _Failure.DEACTIVATED
     if not second_factor.is_in_force(user):
         return None
     is_accepted = findings.may_try_a_code and await second_factor.accept(db, user, code, now)
-    return None if is_accepted else _Why.CODE
+    return None if is_accepted else _Failure.CODE
 
 
-def _record(db: AsyncSession, attempt: Attempt, user: AdminUser | None, why: _Why | None, now: datetime) -> None:
+def _record(
+    db: AsyncSession, attempt: SignInAttempt, user: AdminUser | None, why: _Failure | None, now: datetime
+) -> None:
     """Write it down. A name that is nobody's may be a password in the wrong field: only its digest is kept."""
     address = attempt.client.address
     subject = user.username if user else audit.code_digest(attempt.username)

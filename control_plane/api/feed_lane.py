@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from control_plane.api import internal as internal_api
-from control_plane.api.internal import Question
+from control_plane.api.internal import FeedRequest
 from control_plane.errors import Refusal
 from control_plane.services import Services
 
@@ -34,7 +34,7 @@ class FeedLane:
         await self._app(scope, receive, send)
 
 
-def _question(scope: Scope, services: Services) -> Question | None:
+def _question(scope: Scope, services: Services) -> FeedRequest | None:
     """Read what is asked; None for what has to be refused."""
     shown = [value for name, value in scope["headers"] if name == b"x-internal-api-key"]
     try:
@@ -55,7 +55,7 @@ def _pairs(query: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in cut]
 
 
-async def _is_answered(services: Services, question: Question, send: Send) -> bool:
+async def _is_answered(services: Services, question: FeedRequest, send: Send) -> bool:
     began = time.perf_counter()
     try:
         handout = await internal_api.next_page(services, question)

@@ -15,17 +15,17 @@ from control_plane.clock import utc_now
 from control_plane.errors import MalformedRequest, TokenUnusable
 from control_plane.revocations import revocation_feed
 from control_plane.revocations.edges import Instance
-from control_plane.revocations.feed_pages import Handout
+from control_plane.revocations.feed_pages import RenderedPage
 from control_plane.services import Request, Services
 from control_plane.sessions import activity
-from control_plane.sessions.reports import NAME, Signs, parse_report
+from control_plane.sessions.reports import NAME, ActivityReport, parse_report
 from control_plane.streams import origin_news
 from control_plane.web.requests import services
 
 _READ_AT_ONCE: Final = 128 * 1024  # bytes of a report: two thousand sessions, 3 ms
 
 
-class Question(NamedTuple):
+class FeedRequest(NamedTuple):
     """What a follower asks: what comes after the cursor, within so many seconds, and who it is."""
 
     cursor: str
@@ -47,14 +47,14 @@ async def feed(request: Request) -> Response:
     return Response(handout.body, headers=headers, media_type="application/json")
 
 
-def question(app: Services, shown_key: bytes, query: Mapping[str, str]) -> Question:
+def question(app: Services, shown_key: bytes, query: Mapping[str, str]) -> FeedRequest:
     """Read a question. Raise TokenUnusable or MalformedRequest."""
     _check_key(app, shown_key)
     wait = _wait_seconds(query.get("wait", "0"))
-    return Question(query.get("cursor", ""), wait, _instance(query), query.get("origins"))
+    return FeedRequest(query.get("cursor", ""), wait, _instance(query), query.get("origins"))
 
 
-def headers_of(app: Services, handout: Handout) -> Iterator[tuple[bytes, bytes]]:
+def headers_of(app: Services, handout: RenderedPage) -> Iterator[tuple[bytes, bytes]]:
     if handout.page.next:
         yield b"link", f'<?cursor={handout.page.next}>; rel="next"'.encode()
     if app.origin_news.tag is not None:
@@ -72,7 +72,7 @@ async def report_activity(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _read_report(body: bytes) -> Signs:
+async def _read_report(body: bytes) -> ActivityReport:
     """In a thread where it is long: one of ten thousand sessions would hold up everybody's answers."""
     if len(body) <= _READ_AT_ONCE:
         return parse_report(body)
@@ -114,13 +114,13 @@ def _check_key(app: Services, shown: bytes) -> None:
         raise TokenUnusable
 
 
-async def next_page(app: Services, question: Question) -> Handout:
+async def next_page(app: Services, question: FeedRequest) -> RenderedPage:
     """Wait for what is asked for, and count the follower for as long as its question is open."""
     with app.metrics.following():
         return await _next_page(app, question)
 
 
-async def _next_page(app: Services, question: Question) -> Handout:
+async def _next_page(app: Services, question: FeedRequest) -> RenderedPage:
     asked, wait, who, known = question
     clock, announcements = asyncio.get_running_loop().time, app.database.announcements
     deadline = clock() + wait
@@ -149,7 +149,7 @@ def _note_question(app: Services, who: Instance, asked: str, page: Page) -> bool
     return True
 
 
-def _note_answer(app: Services, who: Instance | None, answer: Handout) -> None:
+def _note_answer(app: Services, who: Instance | None, answer: RenderedPage) -> None:
     """Note what is pushed. A snapshot is not: the age of its changes says nothing about how fast they travel."""
     place = Cursor.parse(answer.page.cursor)
     if who and place and answer.newest and not answer.page.snapshot:

@@ -9,7 +9,7 @@ from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
 from control_plane.accounts import accounts, second_factor, totp
 from control_plane.api.accounts import user_view
-from control_plane.api.sign_in import door
+from control_plane.api.sign_in import sign_in_service
 from control_plane.api.tv import qr_code
 from control_plane.errors import Conflict, FieldRefused, TooBusy, TooManyAttempts
 from control_plane.models_admin import AdminSession
@@ -124,7 +124,7 @@ async def disable_totp(call: Call, body: PasswordProof) -> Response:
 
 
 async def _prove(call: Call, password: str, field: str) -> str:
-    return await door(call.request).prove(_own_id(call), password, client_address(call.request), field)
+    return await sign_in_service(call.request).confirm_password(_own_id(call), password, client_address(call.request), field)
 
 
 def _own_id(call: Call) -> str:

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, stream_prefix
 from control_plane.access import audit
 from control_plane.access.actors import Actor
-from control_plane.api.viewer_records import Asking, asking
+from control_plane.api.viewer_records import ViewerAttempt, asking
 from control_plane.clock import utc_now
 from control_plane.codes import parse_code
 from control_plane.errors import (
@@ -68,7 +68,7 @@ async def validate(call: Call) -> Response:
     return granted(request, grant)
 
 
-async def _redeem(request: Request, app: Services, asked: Asking) -> Grant:
+async def _redeem(request: Request, app: Services, asked: ViewerAttempt) -> Grant:
     wish = await _redemption(request)
     asked.code = code = parse_code(wish.code)
     async with app.database.write() as db:
@@ -164,7 +164,7 @@ async def event_status(call: Call) -> Response:
     return JSONResponse(as_json(told))
 
 
-async def _look_up(request: Request, app: Services, asked: Asking) -> tuple[Ticket, Event]:
+async def _look_up(request: Request, app: Services, asked: ViewerAttempt) -> tuple[Ticket, Event]:
     if token := bearer(request):
         asked.with_token(claims := claims_of(app, token))
         sessions.check_grace(claims, utc_now())

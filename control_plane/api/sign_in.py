@@ -1,11 +1,11 @@
-"""The admin API's front door: signing in and out, and who is signed in."""
+"""The admin API's front sign_in_service: signing in and out, and who is signed in."""
 
 from starlette.responses import Response
 
 from control_plane.access.actors import Permission, Role
 from control_plane.accounts import sign_in as rules
 from control_plane.accounts.accounts import Client
-from control_plane.accounts.sign_in import Attempt, Door
+from control_plane.accounts.sign_in import SignIn, SignInAttempt
 from control_plane.clock import utc_now
 from control_plane.errors import SignInFailed, TooBusy, TooManyAttempts
 from control_plane.schemas import Credentials, Schema
@@ -24,9 +24,9 @@ class SignedIn(Schema):
     role: Role | None
 
 
-def door(request: Request) -> Door:
+def sign_in_service(request: Request) -> SignIn:
     app = services(request)
-    return Door(app.database, app.passwords, app.limits, app.audit_queue)
+    return SignIn(app.database, app.passwords, app.limits, app.audit_queue)
 
 
 def client_of(request: Request) -> Client:
@@ -35,7 +35,7 @@ def client_of(request: Request) -> Client:
 
 async def admit(request: Request) -> None:
     """Count an attempt to sign in, before its form is read. Raise TooManyAttempts."""
-    await door(request).admit(client_address(request), utc_now())
+    await sign_in_service(request).admit(client_address(request), utc_now())
 
 
 async def sign_in(request: Request, credentials: Credentials) -> tuple[str, SignedIn]:
@@ -43,8 +43,8 @@ async def sign_in(request: Request, credentials: Credentials) -> tuple[str, Sign
 
     Raise TooBusy, too. `admit` comes first.
     """
-    attempt = Attempt(credentials.username, credentials.password, credentials.totp or "", client_of(request))
-    secret, user = await door(request).sign_in(attempt, utc_now())
+    attempt = SignInAttempt(credentials.username, credentials.password, credentials.totp or "", client_of(request))
+    secret, user = await sign_in_service(request).sign_in(attempt, utc_now())
     return secret, SignedIn(username=user.username, role=Role(user.role))
 
 

@@ -14,7 +14,7 @@ from control_plane.schemas.streams import FaultView, PreviewView, RenditionView,
 from control_plane.streams import preview
 from control_plane.streams.event_status import Stream
 from control_plane.streams.inspection import Inspection
-from control_plane.streams.judging import Seen
+from control_plane.streams.judging import InspectedRendition
 from control_plane.web import answers
 from control_plane.web.answers import Data
 from control_plane.web.endpoints import Call, endpoint
@@ -80,7 +80,7 @@ def stream_test_view(found: Inspection) -> StreamTestView:
     )
 
 
-def _rendition_view(seen: Seen) -> RenditionView:
+def _rendition_view(seen: InspectedRendition) -> RenditionView:
     return RenditionView(
         file=seen.file,
         kind=seen.entry.kind,

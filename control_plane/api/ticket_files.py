@@ -16,7 +16,7 @@ from control_plane.events import events
 from control_plane.models import Event
 from control_plane.schemas.tickets import ExportQuery, ImportQuery, ImportReport, LineProblem
 from control_plane.tickets import csv_text, ticket_csv, ticket_export, ticket_import
-from control_plane.tickets.ticket_csv import Codes, Problem
+from control_plane.tickets.ticket_csv import ParsedCodes, Problem
 from control_plane.tickets.ticket_export import Exported
 from control_plane.tickets.tickets import Status
 from control_plane.web import answers
@@ -85,7 +85,7 @@ def _attachment(event: Event) -> str:
     return f"attachment; filename=\"tickets-{plain}.csv\"; filename*=UTF-8''tickets-{full}"
 
 
-def _dry_run(codes: Codes, problems: Sequence[Problem]) -> Response:
+def _dry_run(codes: ParsedCodes, problems: Sequence[Problem]) -> Response:
     """Say what an import would; of ten thousand lines that takes too long for the event loop."""
     shown = [LineProblem(line=line, problem=sentence, is_question=asked) for line, sentence, asked in problems]
     return answers.data(ImportReport(is_dry_run=True, codes=codes.total, imported=0, problems=shown))

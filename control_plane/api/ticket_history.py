@@ -10,7 +10,7 @@ from control_plane.lifecycle import diagnosis as verdict
 from control_plane.models import ViewingSession
 from control_plane.models_admin import AuditEntry
 from control_plane.schemas import Paging
-from control_plane.schemas.tickets import Entry, HappeningView, HistoryView, PastSession, VerdictView
+from control_plane.schemas.tickets import DiagnosisView, HappeningView, HistoryEntry, HistoryView, PastSession
 from control_plane.tickets import history
 from control_plane.tickets.history import Happening
 from control_plane.web import answers
@@ -27,7 +27,7 @@ async def show_history(call: Call, query: Paging) -> Response:
         found, total = await history.page(db, call.id("ticket_id"), query.offset, query.limit)
     view = HistoryView(
         ticket=ticket_view(subject.ticket) if subject.ticket else None,
-        verdict=VerdictView(word=judged.word, sentence=judged.sentence),
+        verdict=DiagnosisView(word=judged.word, sentence=judged.sentence),
         happenings=[_happening(one, call.now) for one in found],
     )
     return answers.history(view, query, total)
@@ -42,9 +42,9 @@ def _happening(one: Happening, now: datetime) -> HappeningView:
     )
 
 
-def _entry(entry: AuditEntry, one: Happening) -> Entry:
+def _entry(entry: AuditEntry, one: Happening) -> HistoryEntry:
     values = {name: getattr(entry, name) for name in ("action", "outcome", "actor", "address")}
-    return Entry(**values, detail=one.detail)
+    return HistoryEntry(**values, detail=one.detail)
 
 
 def _session(session: ViewingSession, now: datetime) -> PastSession:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from control_plane.access import audit
 from control_plane.access.actors import Permission
 from control_plane.access.audit import About
-from control_plane.access.audited_change import Action, Deed
+from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.clock import utc_now
 from control_plane.errors import Conflict, NotFound
 from control_plane.events import events
@@ -18,7 +18,7 @@ from control_plane.revocations import revocation_feed
 from control_plane.schemas import TicketOrder, TicketQuery, TicketsOfEventQuery, TicketView
 from control_plane.schemas.tickets import TicketIds
 from control_plane.tickets import ticket_search, tickets
-from control_plane.tickets.ticket_search import Found
+from control_plane.tickets.ticket_search import SearchPage
 from control_plane.tickets.tickets import TicketFilter
 from control_plane.web import answers
 from control_plane.web.answers import Changed, Data, Searched
@@ -103,7 +103,7 @@ async def delete_ticket(call: Call) -> Response:
     return answers.nothing()
 
 
-def _tell(call: Call, deed: Deed, revoked: Sequence[Ticket]) -> None:
+def _tell(call: Call, deed: AuditedChange, revoked: Sequence[Ticket]) -> None:
     """Make it part of each ticket's history."""
     first, *others = revoked
     deed.subject, deed.ticket_id, deed.event_id = first.id, first.id, first.event_id
@@ -120,7 +120,7 @@ async def _page(call: Call, query: TicketsOfEventQuery, wanted: TicketFilter) ->
     return answers.searched(rows, query, found.total, note_on(found))
 
 
-def note_on(found: Found) -> str | None:
+def note_on(found: SearchPage) -> str | None:
     """Say so where a search has left something out."""
     return None if found.is_whole else _TOO_COMMON
 

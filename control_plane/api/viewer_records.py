@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.access import audit
 from control_plane.access.actors import Actor
-from control_plane.access.audit_queue import Refused
+from control_plane.access.audit_queue import RefusedAction
 from control_plane.clock import utc_now
 from control_plane.errors import NoSession, Refusal, TooManyAttempts
 from control_plane.services import Request
@@ -21,7 +21,7 @@ from control_plane.web.requests import client_address, services
 
 
 @dataclass(slots=True)
-class Asking:
+class ViewerAttempt:
     """What somebody tries something with, as soon as it is known."""
 
     code: str | None = None
@@ -33,9 +33,9 @@ class Asking:
 
 
 @contextmanager
-def asking(request: Request, action: str) -> Iterator[Asking]:
+def asking(request: Request, action: str) -> Iterator[ViewerAttempt]:
     """Note how it ends; refusals go on."""
-    app, asked, outcome = services(request), Asking(), audit.DONE
+    app, asked, outcome = services(request), ViewerAttempt(), audit.DONE
     try:
         yield asked
     except Refusal as refusal:
@@ -61,10 +61,10 @@ def done(
     audit.record(db, Actor.viewer(client_address(request)), action, utc_now(), about)
 
 
-def _refused(request: Request, action: str, asked: Asking, refusal: Refusal) -> Refused:
+def _refused(request: Request, action: str, asked: ViewerAttempt, refusal: Refusal) -> RefusedAction:
     """Say what was refused. Of one who tries too often it does not matter any more with what."""
     address = client_address(request)
     if isinstance(refusal, TooManyAttempts):
-        return Refused(action, refusal.reason, address)
+        return RefusedAction(action, refusal.reason, address)
     resume_hash = digest(asked.resume_secret) if asked.resume_secret else None
-    return Refused(action, refusal.reason, address, asked.code, asked.sid, resume_hash)
+    return RefusedAction(action, refusal.reason, address, asked.code, asked.sid, resume_hash)

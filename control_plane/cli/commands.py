@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_snake
 
 from control_plane.access import audited_change as acting
 from control_plane.access.actors import Actor
-from control_plane.access.audited_change import Action, Deed
+from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import FieldRefused, OperatorError, Refusal, UsageError
@@ -45,11 +45,11 @@ def on_database(home: Path, work: Callable[[Database], Awaitable[T]]) -> T:
         raise OperatorError(str(refusal)) from None
 
 
-def act(home: Path, action: Action, work: Callable[[Deed], Awaitable[T]]) -> T:
+def apply_change(home: Path, action: Action, work: Callable[[AuditedChange], Awaitable[T]]) -> T:
     """Change something, with its entry in the audit log. Raise OperatorError."""
 
     async def run(database: Database) -> T:
-        async with acting.act(database, Actor.command(), action, utc_now()) as deed:
+        async with acting.audited_change(database, Actor.command(), action, utc_now()) as deed:
             return await work(deed)
 
     return on_database(home, run)

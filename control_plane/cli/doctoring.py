@@ -18,11 +18,11 @@ def doctor(home: HomeOption, *, as_json: JsonOption = False) -> None:
     import anyio  # noqa: PLC0415
 
     from control_plane.clock import utc_now  # noqa: PLC0415
-    from control_plane.ops.doctor import Level, Patient, examine, worst  # noqa: PLC0415
+    from control_plane.ops.doctor import Installation, Level, examine, worst  # noqa: PLC0415
     from control_plane.ops.home import read_environment  # noqa: PLC0415
 
-    patient = Patient(read_environment(home), home.absolute())
-    findings = anyio.run(partial(examine, patient, utc_now()))
+    installation = Installation(read_environment(home), home.absolute())
+    findings = anyio.run(partial(examine, installation, utc_now()))
     if as_json:
         print_json({"data": [dataclasses.asdict(finding) for finding in findings]})
     else:

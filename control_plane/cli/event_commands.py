@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from authz_sidecar.contract.origin_addresses import Place, read_allowed
-from control_plane.access.audited_change import Action, Deed
+from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.api.events import Rule, event_view
 from control_plane.cli import commands
 from control_plane.clock import utc_now
@@ -24,12 +24,12 @@ def create(home: Path, **values: object) -> Data[EventView]:
     draft = commands.parse(EventDraft, values)
     allowed = _allowed(read_environment(home))
 
-    async def work(deed: Deed) -> Data[EventView]:
+    async def work(deed: AuditedChange) -> Data[EventView]:
         event = await event_changes.create_event(deed.db, draft, allowed)
         deed.subject = deed.event_id = event.id
         return Data(data=event_view(event))
 
-    return commands.act(home, Action.EVENT_CREATE, work)
+    return commands.apply_change(home, Action.EVENT_CREATE, work)
 
 
 def list_page(home: Path, **values: object) -> Page[EventView]:
@@ -64,7 +64,7 @@ def close_doors(home: Path, event_id: str) -> Changed[EventView]:
 
 
 def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[EventView]:
-    async def work(deed: Deed) -> Changed[EventView]:
+    async def work(deed: AuditedChange) -> Changed[EventView]:
         try:
             event = await rule(deed.db, event_id, utc_now())
         except NotFound:
@@ -72,7 +72,7 @@ def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[Ev
         deed.subject = deed.event_id = event.id
         return Changed(data=event_view(event), revocation=await revocation_feed.head(deed.db))
 
-    return commands.act(home, action, work)
+    return commands.apply_change(home, action, work)
 
 
 def _allowed(environment: Mapping[str, str]) -> tuple[Place, ...]:

@@ -7,7 +7,7 @@ import typer
 from control_plane.cli.options import HomeOption, JsonOption, print_json
 
 if TYPE_CHECKING:
-    from control_plane.lifecycle.lost_secrets import Lost
+    from control_plane.lifecycle.lost_secrets import LostSecrets
 
 app = typer.Typer(no_args_is_help=True, help="The secrets in the database.")
 
@@ -25,7 +25,7 @@ def reset_secrets(
     as_json: JsonOption = False,
 ) -> None:
     """Replace secrets that SECRETS_KEY does not open, because the key that sealed them is lost. The service is down."""
-    from control_plane.access.audited_change import Action, Deed  # noqa: PLC0415
+    from control_plane.access.audited_change import Action, AuditedChange  # noqa: PLC0415
     from control_plane.cli import commands  # noqa: PLC0415
     from control_plane.db.database import Database  # noqa: PLC0415
     from control_plane.errors import OperatorError  # noqa: PLC0415
@@ -34,11 +34,11 @@ def reset_secrets(
     from control_plane.ops.backups.backup_home import held  # noqa: PLC0415
     from control_plane.ops.home import read_environment  # noqa: PLC0415
 
-    async def look(database: Database) -> lost_secrets.Lost:
+    async def look(database: Database) -> lost_secrets.LostSecrets:
         async with database.read() as db:
             return await lost_secrets.count(db)
 
-    async def replace(deed: Deed) -> lost_secrets.Lost:
+    async def replace(deed: AuditedChange) -> lost_secrets.LostSecrets:
         lost = await lost_secrets.replace(deed.db)
         deed.detail = lost._asdict()
         return lost
@@ -52,14 +52,14 @@ def reset_secrets(
         if not yes:
             typer.echo(_question(found), err=True)
             typer.confirm("Go on?", abort=True, err=True)
-        lost = commands.act(home, Action.SECRETS_RESET, replace)
+        lost = commands.apply_change(home, Action.SECRETS_RESET, replace)
     if as_json:
         print_json({"data": lost._asdict()})
     else:
         typer.echo(f"Replaced {lost.total}. SECRETS_KEY is the key of this database now.")
 
 
-def _question(found: "Lost") -> str:
+def _question(found: "LostSecrets") -> str:
     """Say what cannot be opened and what becomes of it."""
     return "\n".join(
         (

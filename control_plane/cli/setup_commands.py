@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from control_plane.access.audited_change import Action, Deed
+from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.accounts import setup_link
 from control_plane.cli import commands
 from control_plane.clock import utc_now
@@ -15,10 +15,10 @@ def fresh_link(home: Path) -> str:
     environment = read_environment(home)
     origin = environment.get("PLATFORM_APP_URL", "").rstrip("/")
 
-    async def work(deed: Deed) -> str:
+    async def work(deed: AuditedChange) -> str:
         return await setup_link.make(deed.db, utc_now())
 
-    token = commands.act(home, Action.SETUP_LINK_CREATE, work)
+    token = commands.apply_change(home, Action.SETUP_LINK_CREATE, work)
     return setup_link.link(origin or local_url("127.0.0.1", public_port(environment)), token)
 
 

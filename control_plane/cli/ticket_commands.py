@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import About
-from control_plane.access.audited_change import Action, Deed
+from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.api.tickets import note_on, ticket_view
 from control_plane.cli import commands
 from control_plane.clock import utc_now
@@ -32,7 +32,7 @@ def generate(home: Path, event_id: str, **values: object) -> tuple[str, Data[lis
     """Give the event's title and its new tickets. Raise OperatorError."""
     order = commands.parse(TicketOrder, values)
 
-    async def work(deed: Deed) -> tuple[str, Data[list[TicketView]]]:
+    async def work(deed: AuditedChange) -> tuple[str, Data[list[TicketView]]]:
         deed.subject = event_id
         try:
             event = await events.find(deed.db, event_id)
@@ -42,7 +42,7 @@ def generate(home: Path, event_id: str, **values: object) -> tuple[str, Data[lis
         deed.event_id, deed.detail = event.id, {"count": order.count}
         return event.title, Data(data=[ticket_view(ticket) for ticket in made])
 
-    return commands.act(home, Action.TICKET_GENERATE, work)
+    return commands.apply_change(home, Action.TICKET_GENERATE, work)
 
 
 def list_page(home: Path, **values: object) -> Searched[TicketView]:
@@ -79,14 +79,14 @@ async def _unrevoke_all(db: AsyncSession, ticket_ids: Collection[str], now: date
 
 
 def _change(home: Path, action: Action, change: Change, names: Sequence[str]) -> Changed[list[TicketView]]:
-    async def work(deed: Deed) -> Changed[list[TicketView]]:
+    async def work(deed: AuditedChange) -> Changed[list[TicketView]]:
         now = utc_now()
         changed = await change(deed.db, await _find_all(deed.db, names), now)
         _tell(deed, action, now, changed)
         views = [ticket_view(ticket) for ticket in changed]
         return Changed(data=views, revocation=await revocation_feed.head(deed.db))
 
-    return commands.act(home, action, work)
+    return commands.apply_change(home, action, work)
 
 
 async def _find_all(db: AsyncSession, names: Sequence[str]) -> set[str]:
@@ -107,7 +107,7 @@ async def _by_code(db: AsyncSession, typed: str) -> Ticket:
     return ticket
 
 
-def _tell(deed: Deed, action: Action, now: datetime, changed: Sequence[Ticket]) -> None:
+def _tell(deed: AuditedChange, action: Action, now: datetime, changed: Sequence[Ticket]) -> None:
     """Make it part of each ticket's history."""
     first, *others = changed
     deed.subject, deed.ticket_id, deed.event_id = first.id, first.id, first.event_id

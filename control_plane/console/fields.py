@@ -45,7 +45,7 @@ _SENTENCES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class SubmittedForm:
     """What was typed, and what is wrong with it: one sentence a field."""
 
     values: Mapping[str, str]

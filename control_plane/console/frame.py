@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from control_plane.access.audited_change import Action, Deed, act
+from control_plane.access.audited_change import Action, AuditedChange, audited_change
 from control_plane.clock import utc_now
 from control_plane.errors import NotFound, Refusal, SignInRequired
 from control_plane.portal.pages import TEMPLATES, brand
@@ -90,9 +90,9 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
     return response
 
 
-def doing(request: Request, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[Deed]:
+def doing(request: Request, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[AuditedChange]:
     """Do something in the name of the admin who is signed in."""
-    return act(services(request).database, request.scope["actor"], action, utc_now(), subject)
+    return audited_change(services(request).database, request.scope["actor"], action, utc_now(), subject)
 
 
 def alive_since(request: Request) -> datetime:

@@ -21,7 +21,7 @@ from control_plane.events import events
 from control_plane.models import Event
 from control_plane.services import Request
 from control_plane.tickets import ticket_csv, ticket_import
-from control_plane.tickets.ticket_csv import Codes, Doubtful, Problem
+from control_plane.tickets.ticket_csv import Doubtful, ParsedCodes, Problem
 from control_plane.web import forms
 from control_plane.web.errors import status_of
 from control_plane.web.requests import services
@@ -70,7 +70,7 @@ async def take(request: Request) -> Response:
     return redirect(f"{HOME}/events/{event.id}", done="imported")
 
 
-def _read(text: str) -> Codes:
+def _read(text: str) -> ParsedCodes:
     """Raise MalformedRequest."""
     body = text.encode()
     if len(body) > ticket_csv.MAX_BYTES:
@@ -79,7 +79,7 @@ def _read(text: str) -> Codes:
 
 
 def _checked(
-    request: Request, event: Event, text: str, codes: Codes, problems: Sequence[Problem], status: int = 200
+    request: Request, event: Event, text: str, codes: ParsedCodes, problems: Sequence[Problem], status: int = 200
 ) -> Response:
     lines = _LINE_END.split(text)
     remarks = [(Remark(each.line, _shown(lines, each.line), each.sentence), each.is_question) for each in problems]

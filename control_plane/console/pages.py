@@ -24,7 +24,7 @@ from control_plane.console import import_codes as admin_import
 from control_plane.console import preview as admin_preview
 from control_plane.console import questions as ask
 from control_plane.console import setup as admin_setup
-from control_plane.console.fields import Form
+from control_plane.console.fields import SubmittedForm
 from control_plane.console.frame import (
     HOME,
     SIGN_IN,
@@ -104,7 +104,7 @@ async def list_events(request: Request) -> Response:
 
 @console_page
 async def new_event(request: Request) -> Response:
-    return _event_form(request, Form(admin_forms.EVENT_START))
+    return _event_form(request, SubmittedForm(admin_forms.EVENT_START))
 
 
 @console_page
@@ -116,15 +116,15 @@ async def create_event(request: Request) -> Response:
             event = await event_changes.create_event(deed.db, draft, services(request).settings.allowed_places)
             deed.subject = deed.event_id = event.id
     except ValidationError as error:
-        return _event_form(request, Form(typed, admin_forms.messages(error)), 422)
+        return _event_form(request, SubmittedForm(typed, admin_forms.messages(error)), 422)
     except FieldRefused as refusal:
-        return _event_form(request, Form(typed, {refusal.field: str(refusal)}), 422)
+        return _event_form(request, SubmittedForm(typed, {refusal.field: str(refusal)}), 422)
     return redirect(_address(event), done="created")
 
 
 @console_page
 async def show_event(request: Request) -> Response:
-    return await _event_page(request, Form(admin_forms.ORDER_START))
+    return await _event_page(request, SubmittedForm(admin_forms.ORDER_START))
 
 
 @console_page
@@ -133,7 +133,7 @@ async def generate_codes(request: Request) -> Response:
     try:
         order = admin_forms.ticket_order(typed)
     except ValidationError as error:
-        return await _event_page(request, Form(typed, admin_forms.messages(error)), 422)
+        return await _event_page(request, SubmittedForm(typed, admin_forms.messages(error)), 422)
     async with doing(request, Action.TICKET_GENERATE) as deed:
         event = await events.find(deed.db, _event_id(request))
         made = await tickets.generate(deed.db, event, order.count, order.label)
@@ -167,12 +167,14 @@ async def show_to_origin(request: Request) -> Response:
             origins.show(deed.db, event, typed.get("header", "").strip(), typed.get("query", "").strip())
             deed.detail = dict(origins.shown(event))
     except FieldRefused as refusal:
-        wrong = Form({}, {refusal.field: str(refusal)})
-        return await _event_page(request, Form(admin_forms.ORDER_START), 422, wrong)
+        wrong = SubmittedForm({}, {refusal.field: str(refusal)})
+        return await _event_page(request, SubmittedForm(admin_forms.ORDER_START), 422, wrong)
     return redirect(_address(event), done="origin-shown")
 
 
-async def _event_page(request: Request, order: Form, status: int = 200, origin: Form | None = None) -> Response:
+async def _event_page(
+    request: Request, order: SubmittedForm, status: int = 200, origin: SubmittedForm | None = None
+) -> Response:
     wanted, paging, now = _filter(request), _paging(request), utc_now()
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
@@ -190,7 +192,9 @@ async def _event_page(request: Request, order: Form, status: int = 200, origin: 
         "stream_trouble": trouble,
         "poster_bytes": posters.MAX_BYTES,
     }
-    return render(request, "event.html", status, order=order, origin=origin or Form({}), note=note_on(found), **values)
+    return render(
+        request, "event.html", status, order=order, origin=origin or SubmittedForm({}), note=note_on(found), **values
+    )
 
 
 @console_page
@@ -206,7 +210,7 @@ def _ticket_list(wanted: TicketFilter, shown: list[TicketView], pages: dict[str,
     return {"wanted": wanted, "statuses": STATUSES, "tickets": shown, "pages": pages}
 
 
-def _event_form(request: Request, form: Form, status: int = 200) -> Response:
+def _event_form(request: Request, form: SubmittedForm, status: int = 200) -> Response:
     hosts = services(request).settings.upstream_allowed_hosts
     return render(request, "event_form.html", status, form=form, labels=admin_forms.EVENT_LABELS, hosts=hosts)
 

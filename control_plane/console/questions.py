@@ -26,7 +26,7 @@ Rule = Callable[[AsyncSession, str, datetime], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Confirmation:
     """What is asked, what follows from a yes, the rule that does it and the message (admin_console.DONE) after it."""
 
     title: str
@@ -38,7 +38,7 @@ class Question:
     is_harmful: bool = False
 
 
-OPEN_DOORS: Final = Question(
+OPEN_DOORS: Final = Confirmation(
     "Open the doors?",
     "Everybody who has a ticket can watch from now on, also before the event starts. "
     "Viewers who are waiting go on by themselves.",
@@ -47,7 +47,7 @@ OPEN_DOORS: Final = Question(
     Action.EVENT_OPEN_DOORS,
     "doors-open",
 )
-CLOSE_DOORS: Final = Question(
+CLOSE_DOORS: Final = Confirmation(
     "Close the doors?",
     "Nobody can watch until you open the doors again. "
     "Viewers who are watching go back to the waiting page at once, and keep their place.",
@@ -57,7 +57,7 @@ CLOSE_DOORS: Final = Question(
     "doors-closed",
     is_harmful=True,
 )
-DEACTIVATE: Final = Question(
+DEACTIVATE: Final = Confirmation(
     "Deactivate this event?",
     "Nobody can watch it any more, and everybody who is watching is cut off at once. You can reactivate it later.",
     "Deactivate event",
@@ -66,7 +66,7 @@ DEACTIVATE: Final = Question(
     "deactivated",
     is_harmful=True,
 )
-REACTIVATE: Final = Question(
+REACTIVATE: Final = Confirmation(
     "Reactivate this event?",
     "Its codes work again, except revoked and expired ones. Viewers who were cut off have to enter their code again.",
     "Reactivate event",
@@ -74,7 +74,7 @@ REACTIVATE: Final = Question(
     Action.EVENT_REACTIVATE,
     "reactivated",
 )
-REVOKE: Final = Question(
+REVOKE: Final = Confirmation(
     "Revoke this ticket?",
     "Its code stops working, and whoever is watching with it is cut off at once. You can un-revoke it later.",
     "Revoke ticket",
@@ -83,7 +83,7 @@ REVOKE: Final = Question(
     "revoked",
     is_harmful=True,
 )
-UNREVOKE: Final = Question(
+UNREVOKE: Final = Confirmation(
     "Un-revoke this ticket?",
     "Its code works again. A viewer who was cut off has to enter it again.",
     "Un-revoke ticket",
@@ -93,7 +93,7 @@ UNREVOKE: Final = Question(
 )
 
 
-def about_event(question: Question) -> Page:
+def about_event(question: Confirmation) -> Page:
     @console_page
     async def page(request: Request) -> Response:
         async with services(request).database.read() as db:
@@ -105,7 +105,7 @@ def about_event(question: Question) -> Page:
     return page
 
 
-def about_ticket(question: Question) -> Page:
+def about_ticket(question: Confirmation) -> Page:
     @console_page
     async def page(request: Request) -> Response:
         async with services(request).database.read() as db:
@@ -120,7 +120,7 @@ def about_ticket(question: Question) -> Page:
 
 
 async def _ask_or_do(
-    request: Request, question: Question, subject_id: str, parent: str, subject: dict[str, Any]
+    request: Request, question: Confirmation, subject_id: str, parent: str, subject: dict[str, Any]
 ) -> Response:
     """Do it when the answer is yes and go back to where the question was raised; say so when a rule forbids it."""
     if request.method != "POST":

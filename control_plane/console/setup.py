@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from control_plane.access.actors import Actor, ActorKind, Permission
-from control_plane.access.audited_change import Action, act
+from control_plane.access.audited_change import Action, audited_change
 from control_plane.accounts import accounts, setup_link
 from control_plane.api.sign_in import client_of
 from control_plane.clock import utc_now
-from control_plane.console.fields import Form
+from control_plane.console.fields import SubmittedForm
 from control_plane.console.frame import HOME, redirect, refusals_shown, render
 from control_plane.errors import Conflict, NotFound, Refusal, SetupLinkUnusable, TooBusy, TooManyAttempts
 from control_plane.schemas.accounts import MINIMUM_PASSWORD_LENGTH, OwnerDraft
@@ -37,7 +37,7 @@ async def show(request: Request) -> Response:
     async with services(request).database.read() as db:
         if await accounts.has_any(db):
             return render(request, "refusal.html", 404, refusal=NotFound())
-    return render(request, "setup.html", form=Form(_START))
+    return render(request, "setup.html", form=SubmittedForm(_START))
 
 
 @refusals_shown
@@ -69,7 +69,7 @@ async def _make_owner(request: Request, draft: OwnerDraft) -> str:
         await setup_link.check(db, draft.token, now)
     password_hash = await app.passwords.hash(draft.password)
     actor = Actor(ActorKind.USER, draft.username, frozenset({Permission.ADMINISTER}), client_address(request))
-    async with act(app.database, actor, Action.USER_CREATE, now, draft.username) as deed:
+    async with audited_change(app.database, actor, Action.USER_CREATE, now, draft.username) as deed:
         deed.detail = {"role": "owner", "by": "set-up link"}
         owner = await setup_link.redeem(deed.db, draft.token, draft.username, password_hash, now)
         secret = await accounts.begin_session(deed.db, owner.id, client_of(request), now)
@@ -102,7 +102,7 @@ def _again(
     kept = {name: typed.get(name, "") for name in ("username", "token")}
     trouble = str(refusal) if refusal and not errors else None
     status = status_of(refusal) if refusal else 422
-    response = render(request, "setup.html", status, form=Form(kept, errors), trouble=trouble)
+    response = render(request, "setup.html", status, form=SubmittedForm(kept, errors), trouble=trouble)
     if isinstance(refusal, TooManyAttempts | TooBusy):
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response

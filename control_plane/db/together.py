@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase
 from control_plane.db.direct import Direct, Values, run_on_sqlite
 
 
-class Together:
+class WriteBatch:
     """Writes that do not see each other's rows. Raise IntegrityError as each of them does."""
 
     def __init__(self, *writes: Insert | Update) -> None:

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from control_plane.access import audit
+from control_plane.cost_limited_cache import CostLimitedCache
 from control_plane.db.database import Database
 from control_plane.events import events
 from control_plane.models import Event, LastSeen, ViewingSession, is_watching
 from control_plane.models_admin import AuditEntry
-from control_plane.remembered import Remembered
 from control_plane.tickets import ticket_counts, tickets
 
 T = TypeVar("T")
@@ -62,10 +62,10 @@ class Dashboard:
     def __init__(self, database: Database, silence: timedelta) -> None:
         self._database = database
         self._silence = silence
-        self._tickets: Remembered[dict[str, int]] = Remembered()
-        self._watching: Remembered[int] = Remembered()
-        self._viewers: Remembered[list[tuple[datetime, int]]] = Remembered()
-        self._refusals: Remembered[list[Refusals]] = Remembered()
+        self._tickets: CostLimitedCache[dict[str, int]] = CostLimitedCache()
+        self._watching: CostLimitedCache[int] = CostLimitedCache()
+        self._viewers: CostLimitedCache[list[tuple[datetime, int]]] = CostLimitedCache()
+        self._refusals: CostLimitedCache[list[Refusals]] = CostLimitedCache()
 
     async def figures(self, now: datetime) -> Figures:
         return Figures(

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
 from control_plane.db.announcements import announce
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.errors import Conflict
 from control_plane.events import events
 from control_plane.models import Event, Poster, RevocationChange, Ticket, ViewingSession
@@ -53,7 +53,7 @@ async def _delete_sessions(
 ) -> None:
     """Delete the sessions, and let nobody play on: one entry, kept for as long as one of their tokens lasts."""
     expires_at = max(await ending.latest_expiry(db, mine, now), await _kept_until(db, kind, subject))
-    await ending.end_all(db, mine, Ending.DELETED, now)
+    await ending.end_all(db, mine, EndReason.DELETED, now)
     await db.execute(delete(ViewingSession).where(mine), execution_options=_UNSEEN)
     await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), expires_at))
 

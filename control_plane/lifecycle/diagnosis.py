@@ -20,27 +20,27 @@ _SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Diagnosis:
     """`word` is a refusal's, or `deleted`, `silent`, `waiting`, `not-started`, `playing` or `ok`."""
 
     word: str
     sentence: str
 
 
-async def judge(db: AsyncSession, subject: Subject, rules: SeatRules, now: datetime) -> Verdict:
+async def judge(db: AsyncSession, subject: Subject, rules: SeatRules, now: datetime) -> Diagnosis:
     ticket, event = subject.ticket, subject.event
     if ticket is None or event is None:
         return await _deleted(subject)
     if ticket.is_revoked:
-        return Verdict("revoked", f"The ticket was revoked at {_moment(ticket.revoked_at)}{await _by(db, ticket)}.")
+        return Diagnosis("revoked", f"The ticket was revoked at {_moment(ticket.revoked_at)}{await _by(db, ticket)}.")
     if not event.is_active:
-        return Verdict("event", f"The event was deactivated at {_moment(event.deactivated_at)}.")
+        return Diagnosis("event", f"The event was deactivated at {_moment(event.deactivated_at)}.")
     if now >= ticket.expires_at:
-        return Verdict("expired", f"The ticket expired at {_moment(ticket.expires_at)}.")
+        return Diagnosis("expired", f"The ticket expired at {_moment(ticket.expires_at)}.")
     return await _of_seats(db, ticket, event, rules, now)
 
 
-async def _of_seats(db: AsyncSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Verdict:
+async def _of_seats(db: AsyncSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Diagnosis:
     query = select(ViewingSession).where(ViewingSession.ticket_id == ticket.id, ViewingSession.ended_at.is_(None))
     live = (await db.scalars(query.order_by(ViewingSession.last_seen_at))).all()
     if len(live) < event.max_devices:
@@ -48,42 +48,42 @@ async def _of_seats(db: AsyncSession, ticket: Ticket, event: Event, rules: SeatR
     quietest = live[0]
     if now - max(quietest.last_seen_at, rules.counting_since) > rules.silence:
         sentence = f"Nothing is in the way: a device that was last seen at {_moment(quietest.last_seen_at)} gives way."
-        return Verdict("silent", sentence)
+        return Diagnosis("silent", sentence)
     if rules.nothing_plays(event, now):
-        return Verdict("waiting", "Nothing is in the way: nothing plays yet, so a device that is waiting gives way.")
+        return Diagnosis("waiting", "Nothing is in the way: nothing plays yet, so a device that is waiting gives way.")
     if event.session_policy == "takeover":
         return await _may_take_over(db, ticket, live[-1], now)
     since = _moment(min(session.started_at for session in live))
     if event.max_devices == 1:
-        return Verdict("in-use", f"Another device is using this ticket's only seat since {since}.")
-    return Verdict("in-use", f"All {event.max_devices} seats of this ticket are taken, the first since {since}.")
+        return Diagnosis("in-use", f"Another device is using this ticket's only seat since {since}.")
+    return Diagnosis("in-use", f"All {event.max_devices} seats of this ticket are taken, the first since {since}.")
 
 
-async def _may_take_over(db: AsyncSession, ticket: Ticket, newest: ViewingSession, now: datetime) -> Verdict:
+async def _may_take_over(db: AsyncSession, ticket: Ticket, newest: ViewingSession, now: datetime) -> Diagnosis:
     if wait := await takeovers.pause(db, ticket.id, now):
         minutes = -(-wait // _SECONDS)
-        return Verdict(
+        return Diagnosis(
             "taken-over-too-often",
             f"Devices are taking this ticket from each other; another one may do so in {minutes} min.",
         )
     sentence = f"A device is watching, last seen at {_moment(newest.last_seen_at)}; another one may take over."
-    return Verdict("in-use", sentence)
+    return Diagnosis("in-use", sentence)
 
 
-def _free(ticket: Ticket, event: Event, live: int, now: datetime) -> Verdict:
+def _free(ticket: Ticket, event: Event, live: int, now: datetime) -> Diagnosis:
     until = f"the ticket is good until {_moment(ticket.expires_at)}"
     if now < event.starts_at:
-        return Verdict("not-started", f"The event begins at {_moment(event.starts_at)}; {until}.")
+        return Diagnosis("not-started", f"The event begins at {_moment(event.starts_at)}; {until}.")
     seats = event.max_devices - live
     free = "a seat is free" if seats == 1 else f"{seats} seats are free"
-    return Verdict("ok", f"Nothing is in the way: {until} and {free}.")
+    return Diagnosis("ok", f"Nothing is in the way: {until} and {free}.")
 
 
-async def _deleted(subject: Subject) -> Verdict:
+async def _deleted(subject: Subject) -> Diagnosis:
     last = subject.last
     if last and last.action == "ticket.delete":
-        return Verdict("deleted", f"The ticket was deleted at {_moment(last.at)} by {last.actor}.")
-    return Verdict("deleted", "The ticket was deleted together with its event.")
+        return Diagnosis("deleted", f"The ticket was deleted at {_moment(last.at)} by {last.actor}.")
+    return Diagnosis("deleted", "The ticket was deleted together with its event.")
 
 
 async def _by(db: AsyncSession, ticket: Ticket) -> str:

@@ -21,7 +21,7 @@ from authz_sidecar.contract.origin_addresses import Place
 from control_plane.access.actors import Actor
 from control_plane.clock import utc_now
 from control_plane.db.announcements import announce
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.errors import Conflict
 from control_plane.events import doors, events
 from control_plane.events.doors import Doors
@@ -114,8 +114,8 @@ async def _shorten(db: AsyncSession, event: Event, expiry: datetime, now: dateti
 
 
 async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:
-    ended = await ending.end_all(db, _of_event(event), Ending.EXPIRED, now)
-    ending.record(db, len(ended), Ending.EXPIRED, now, event_id=event.id)
+    ended = await ending.end_all(db, _of_event(event), EndReason.EXPIRED, now)
+    ending.record(db, len(ended), EndReason.EXPIRED, now, event_id=event.id)
 
 
 async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
@@ -128,7 +128,7 @@ async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
         by_ticket[one.ticket_id].append(one)
     for live in by_ticket.values():
         for surplus in live[event.max_devices :]:
-            await sessions.end(db, surplus, Ending.DEVICES, now)
+            await sessions.end(db, surplus, EndReason.DEVICES, now)
         await _move_up(db, live[: event.max_devices], event.max_devices)
 
 

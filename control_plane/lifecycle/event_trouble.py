@@ -22,7 +22,7 @@ from control_plane.events import doors
 from control_plane.models import Event
 from control_plane.models_admin import EventTrouble
 from control_plane.sessions.trouble import TroubleReports
-from control_plane.streams.faults import Fault, Reason, Severity
+from control_plane.streams.faults import Fault, FaultReason, Severity
 from control_plane.streams.stream_watch import StreamWatch
 from control_plane.tasks import idle
 from control_plane.webhooks import news
@@ -77,7 +77,7 @@ def _is_on(event: Event, now: datetime) -> bool:
 
 def _reported(reports: TroubleReports, event: Event, seconds: float) -> list[Fault]:
     return [
-        Fault(trouble.file or "", Severity.ERROR, Reason.VIEWERS, trouble.sentence)
+        Fault(trouble.file or "", Severity.ERROR, FaultReason.VIEWERS, trouble.sentence)
         for trouble in reports.of_event(event.id, seconds)
     ]
 
@@ -126,4 +126,4 @@ def _written(faults: Sequence[Fault]) -> str:
 
 
 def _read(faults: str) -> list[Fault]:
-    return [Fault(file, Severity(level), Reason(reason), told) for file, level, reason, told in json.loads(faults)]
+    return [Fault(file, Severity(level), FaultReason(reason), told) for file, level, reason, told in json.loads(faults)]

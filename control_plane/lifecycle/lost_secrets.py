@@ -13,10 +13,10 @@ from control_plane.accounts import second_factor, totp
 from control_plane.db.sealing import SealBroken, sealer_of
 from control_plane.models import Event
 from control_plane.models_admin import AdminUser, Webhook
-from control_plane.webhooks.webhook_line import new_secret
+from control_plane.webhooks.webhook_client import new_secret
 
 
-class Lost(NamedTuple):
+class LostSecrets(NamedTuple):
     """How many of each hold a secret that no key opens; `codeless` are users who have no recovery code left, either."""
 
     users: int
@@ -29,13 +29,13 @@ class Lost(NamedTuple):
         return self.users + self.webhooks + self.events
 
 
-async def count(db: AsyncSession) -> Lost:
+async def count(db: AsyncSession) -> LostSecrets:
     users, webhooks, events = await _users(db), await _webhooks(db), await _events(db)
     codeless = [user for user in users if not await second_factor.recovery_codes_left(db, user.id)]
-    return Lost(len(users), len(codeless), len(webhooks), len(events))
+    return LostSecrets(len(users), len(codeless), len(webhooks), len(events))
 
 
-async def replace(db: AsyncSession) -> Lost:
+async def replace(db: AsyncSession) -> LostSecrets:
     """Put secrets of the key in force in place of those, and make it the database's key. Raise SecretsKeyMissing."""
     lost, seal = await count(db), sealer_of(db).seal
     for user in await _users(db):

@@ -13,7 +13,7 @@ from authz_sidecar.contract.steady_clock import SteadyClock
 from control_plane.access.retention import Retention
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.sessions import sessions, tv_codes
@@ -69,5 +69,5 @@ async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
     locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
     rows = (await db.execute(locked_rows.limit(limit))).all()
     for session, past, _ in rows:
-        await sessions.end(db, session, Ending.EXPIRED if past else Ending.TIMEOUT, now)
+        await sessions.end(db, session, EndReason.EXPIRED if past else EndReason.TIMEOUT, now)
     return len(rows)

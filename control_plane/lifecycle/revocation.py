@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.errors import Conflict, NotFound
 from control_plane.events import doors, events
 from control_plane.models import Event, Ticket, ViewingSession
@@ -33,10 +33,10 @@ async def revoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     if not ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = True, now
         await news.of_ticket(db, Topic.TICKET_REVOKED, ticket, now)
-        ended = await ending.end_all(db, _of_ticket(ticket), Ending.REVOKED, now)
+        ended = await ending.end_all(db, _of_ticket(ticket), EndReason.REVOKED, now)
         expires_at = await ending.latest_expiry(db, _of_ticket(ticket), now)
         await revocation_feed.append(db, Change(Kind.CODE, ticket.code, True, None, now.timestamp(), expires_at))
-        ending.record(db, len(ended), Ending.REVOKED, now, event_id=ticket.event_id, ticket_id=ticket.id)
+        ending.record(db, len(ended), EndReason.REVOKED, now, event_id=ticket.event_id, ticket_id=ticket.id)
     return ticket
 
 
@@ -77,9 +77,9 @@ async def deactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     event = await events.find(db, event_id, for_update=True)
     if event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = False, now, now
-        ended = await ending.end_all(db, _of_event(event), Ending.EVENT, now)
+        ended = await ending.end_all(db, _of_event(event), EndReason.EVENT, now)
         await doors.tell_edges(db, event, now)
-        ending.record(db, len(ended), Ending.EVENT, now, event_id=event.id)
+        ending.record(db, len(ended), EndReason.EVENT, now, event_id=event.id)
     return event
 
 
@@ -99,9 +99,9 @@ async def _cut_all(db: AsyncSession, revoked: Sequence[Ticket], now: datetime) -
     mine = session.ticket_id.in_([ticket.id for ticket in revoked])
     newest = select(session.ticket_id, func.max(session.token_expires_at)).where(mine).group_by(session.ticket_id)
     until = dict((await db.execute(newest)).all())
-    ended = Counter(ticket_id for _, ticket_id in await ending.end_all(db, mine, Ending.REVOKED, now))
+    ended = Counter(ticket_id for _, ticket_id in await ending.end_all(db, mine, EndReason.REVOKED, now))
     for ticket in revoked:
-        ending.record(db, ended[ticket.id], Ending.REVOKED, now, event_id=ticket.event_id, ticket_id=ticket.id)
+        ending.record(db, ended[ticket.id], EndReason.REVOKED, now, event_id=ticket.event_id, ticket_id=ticket.id)
     begun, soon = now.timestamp(), int(now.timestamp()) + 1
     changes = [Change(Kind.CODE, one.code, True, None, begun, max(until.get(one.id, 0), soon)) for one in revoked]
     await revocation_feed.append_all(db, changes)

@@ -34,7 +34,7 @@ class PlacesTaken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Reservation:
     """One guess that is being judged; `member` is its name in the shared counts."""
 
     key: str
@@ -43,7 +43,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class _Line:
+class _WaitingLine:
     """Those who wait for a place of one key: first come, first served."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -57,11 +57,11 @@ class Guesses:
     def __init__(self, limit: Limit, shared: SharedPlaces | None = None) -> None:
         self._limit, self._shared = limit, shared
         self._window = MovingWindow(limit)
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, _WaitingLine] = {}
 
-    async def take(self, key: str) -> Place:
+    async def take(self, key: str) -> Reservation:
         """Take a place, waiting for those who are being judged. Raise PlacesTaken."""
-        line = self._lines.setdefault(key, _Line())
+        line = self._lines.setdefault(key, _WaitingLine())
         line.length += 1
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), line.turn:
@@ -73,33 +73,33 @@ class Guesses:
             if not line.length:
                 del self._lines[key]
 
-    async def give_back(self, place: Place) -> None:
+    async def give_back(self, place: Reservation) -> None:
         """Say that this was no guess."""
         self._window.take_back(place.key, place.hit)
         self.decided(place)
         if self._shared:
             await self._shared.close(self._limit, place.key, place.member, take_back=True)
 
-    async def keep(self, place: Place) -> None:
+    async def keep(self, place: Reservation) -> None:
         """Say that this was a wrong guess."""
         self.decided(place)
         if self._shared:
             await self._shared.close(self._limit, place.key, place.member, take_back=False)
 
-    def decided(self, place: Place) -> None:
+    def decided(self, place: Reservation) -> None:
         """Keep nobody waiting for it any more, however it ended."""
         place.hit.is_open = False
         if line := self._lines.get(place.key):
             line.changed.set()
 
-    async def _take(self, key: str, line: _Line) -> Place:
+    async def _take(self, key: str, line: _WaitingLine) -> Reservation:
         member = uuid4().hex
         while wait := await self._wait(key, member):
             if wait != UNDECIDED:
                 raise PlacesTaken(wait)
             line.changed.clear()
             await self._change(line)
-        place = Place(key, Hit(time.monotonic(), is_open=True), member)
+        place = Reservation(key, Hit(time.monotonic(), is_open=True), member)
         self._window.add(key, place.hit)
         return place
 
@@ -111,7 +111,7 @@ class Guesses:
         own = self._window.wait(key, time.monotonic())
         return UNDECIDED if own and self._window.has_open(key) else own
 
-    async def _change(self, line: _Line) -> None:
+    async def _change(self, line: _WaitingLine) -> None:
         if not self._shared:
             await line.changed.wait()
             return

@@ -20,7 +20,7 @@ _LARGEST_MEGABYTES: Final = 1_000_000
 _MEGABYTE: Final = 1_000_000
 
 
-class Destination(StrEnum):
+class LogDestination(StrEnum):
     FILE = "file"
     STDOUT = "stdout"
     OFF = "off"
@@ -30,7 +30,7 @@ class Destination(StrEnum):
 class AccessLog:
     """`megabytes` is what all its files together may take, give or take what a few seconds write."""
 
-    destination: Destination
+    destination: LogDestination
     file: Path
     megabytes: int = DEFAULT_MEGABYTES
 
@@ -43,16 +43,16 @@ class AccessLog:
     def directive(self) -> str:
         """Give nginx's line. Writes to a pipe of at most 4 KiB are not torn by other writers (pipe(7))."""
         match self.destination:
-            case Destination.OFF:
+            case LogDestination.OFF:
                 return "access_log off;"
-            case Destination.STDOUT:
+            case LogDestination.STDOUT:
                 return "access_log /dev/stdout gate buffer=4k flush=1s;"
-            case Destination.FILE:
+            case LogDestination.FILE:
                 return f"access_log {quoted(self.file)} gate buffer=64k flush=1s;"
 
     def rotate(self) -> bool:
         """Rename the files by one when the newest is full; tell whether nginx must open a new one. Raise OSError."""
-        if self.destination is not Destination.FILE or not self._is_full():
+        if self.destination is not LogDestination.FILE or not self._is_full():
             return False
         for number in range(KEPT_FILES - 1, 0, -1):
             newer = self._older(number - 1)
@@ -70,11 +70,11 @@ class AccessLog:
         return self.file.with_name(f"{self.file.name}.{number}") if number else self.file
 
 
-def _destination(environment: Mapping[str, str]) -> Destination:
+def _destination(environment: Mapping[str, str]) -> LogDestination:
     try:
-        return Destination(environment.get("ACCESS_LOG") or Destination.FILE)
+        return LogDestination(environment.get("ACCESS_LOG") or LogDestination.FILE)
     except ValueError:
-        raise OperatorError(f"ACCESS_LOG must be one of {', '.join(Destination)}.") from None
+        raise OperatorError(f"ACCESS_LOG must be one of {', '.join(LogDestination)}.") from None
 
 
 def _megabytes(environment: Mapping[str, str]) -> int:

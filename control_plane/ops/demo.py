@@ -29,7 +29,7 @@ _BAR_WIDTH = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
+class DemoEvent:
     """An event of the demo and the codes that open it."""
 
     title: str
@@ -54,14 +54,14 @@ def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
     )
 
 
-def prepare_events(environment: Mapping[str, str]) -> list[Showing]:
+def prepare_events(environment: Mapping[str, str]) -> list[DemoEvent]:
     """Make both events, or let those of an earlier demo go on, and give their codes."""
     url = environment.get("DATABASE_URL") or str(Settings.model_fields["database_url"].default)
     upgrade_schema(url)
     return anyio.run(_prepare_events, url)
 
 
-async def _prepare_events(url: str) -> list[Showing]:
+async def _prepare_events(url: str) -> list[DemoEvent]:
     database = Database(url)
     try:
         return [await _ensure_event(database, draft) for draft in _drafts(datetime.now(UTC))]
@@ -88,7 +88,7 @@ def _drafts(now: datetime) -> tuple[EventDraft, EventDraft]:
     return live, recording
 
 
-async def _ensure_event(database: Database, draft: EventDraft) -> Showing:
+async def _ensure_event(database: Database, draft: EventDraft) -> DemoEvent:
     async with database.write() as db:
         try:
             event = await events.find(db, draft.id or "")
@@ -100,7 +100,7 @@ async def _ensure_event(database: Database, draft: EventDraft) -> Showing:
         _prolong(event, draft)
         for ticket in found:
             ticket.expires_at = max(ticket.expires_at, events.ticket_expiry(event))
-        return Showing(event.title, [ticket.code for ticket in found])
+        return DemoEvent(event.title, [ticket.code for ticket in found])
 
 
 def _prolong(event: Event, draft: EventDraft) -> None:
@@ -142,7 +142,7 @@ def _live_encoder(folder: Path, environment: Mapping[str, str]) -> ProcessSpec:
     return ProcessSpec("live", demo_streams.live_command(folder), for_everybody(environment), is_ready)
 
 
-def _welcome(url: str, showings: list[Showing], password: str | None) -> list[str]:
+def _welcome(url: str, showings: list[DemoEvent], password: str | None) -> list[str]:
     lines = ["", f"StreamGate is up at {url}", ""]
     for showing in showings:
         lines += [showing.title, *(f"  {code}   {url}/#{code}" for code in showing.codes), ""]

@@ -30,7 +30,7 @@ _BEEP = "0.12*sin(2*PI*(660+220*eq(mod(floor(t),10),0))*t)*exp(-9*mod(t,1))"
 
 
 @dataclass(frozen=True, slots=True)
-class Rendition:
+class DemoRendition:
     width: int
     height: int
     kilobits: int  # at most, a second
@@ -44,13 +44,15 @@ class Rendition:
 class Picture:
     subtitle: str
     clock: str  # a drawtext expansion
-    renditions: tuple[Rendition, ...]  # largest first
+    renditions: tuple[DemoRendition, ...]  # largest first
 
 
 RECORDING = Picture(
-    "A recording of two minutes", r"%{pts\:gmtime\:0\:%T}", (Rendition(1280, 720, 2500), Rendition(640, 360, 900))
+    "A recording of two minutes",
+    r"%{pts\:gmtime\:0\:%T}",
+    (DemoRendition(1280, 720, 2500), DemoRendition(640, 360, 900)),
 )
-LIVE = Picture("Live, right now", r"%{localtime\:%T}", (Rendition(960, 540, 1500), Rendition(480, 270, 600)))
+LIVE = Picture("Live, right now", r"%{localtime\:%T}", (DemoRendition(960, 540, 1500), DemoRendition(480, 270, 600)))
 
 
 def has_recording(folder: Path) -> bool:

@@ -24,7 +24,7 @@ map "" $blocking_cache { default off; }
 
 
 @dataclass(frozen=True, slots=True)
-class Origins:
+class NginxOrigin:
     """Where streams come from that the folder does not hold, and how long and how much of them is kept."""
 
     settings: OriginSettings
@@ -34,7 +34,7 @@ class Origins:
     in_slices: bool = False  # nginx has the slice module
 
 
-def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -> Origins | None:
+def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -> NginxOrigin | None:
     """Read the settings; None when no origin is named. Raise OperatorError for what makes no sense."""
     try:
         settings = OriginSettings.read(environment)
@@ -44,7 +44,7 @@ def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -
         return None
     if settings.uses_tls and trusted_authorities(environment) is None:
         raise OperatorError("No file of trusted certificate authorities was found; SSL_CERT_FILE may name one.")
-    return Origins(
+    return NginxOrigin(
         settings,
         Path(environment.get("SEGMENT_CACHE_ROOT") or cache_root).absolute(),
         _number(environment, "SEGMENT_CACHE_MAX_SIZE_GB", 50, 100_000),
@@ -59,7 +59,7 @@ def has_slices(nginx: str) -> bool:
     return b"--with-http_slice_module" in told.stderr
 
 
-def origin_conf(origins: Origins | None) -> str:
+def origin_conf(origins: NginxOrigin | None) -> str:
     """Give `site/origin.conf`."""
     if origins is None:
         return _NO_CACHE
@@ -75,13 +75,13 @@ def origin_conf(origins: Origins | None) -> str:
     return "\n".join([*lines, ""])
 
 
-def _cache(origins: Origins, name: str, keys: str, size: str, age: str) -> str:
+def _cache(origins: NginxOrigin, name: str, keys: str, size: str, age: str) -> str:
     folder = quoted(origins.cache_root / name)
     limits = f"max_size={size} min_free={_MIN_FREE} inactive={age} use_temp_path=off"
     return f"proxy_cache_path {folder} levels=1:2 keys_zone={name}:{keys} {limits};"
 
 
-def _slices(origins: Origins) -> list[str]:
+def _slices(origins: NginxOrigin) -> list[str]:
     if not origins.in_slices:
         return ['map "" $origin_range   { default ""; }']
     # Each slice is a request of its own: its range must not be remembered from the one before.

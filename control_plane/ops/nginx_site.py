@@ -15,7 +15,7 @@ from pathlib import Path
 
 from control_plane.errors import OperatorError
 from control_plane.ops.access_log import AccessLog
-from control_plane.ops.nginx_origin import Origins, origin_conf
+from control_plane.ops.nginx_origin import NginxOrigin, origin_conf
 from control_plane.ops.nginx_words import quoted
 
 _HERE = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ class Site:
     trusted_proxies: str = ""  # addresses and networks, separated by commas
     allowed_origins: str = ""  # of portals elsewhere, separated by commas
     worker_processes: str = "auto"
-    origins: Origins | None = None
+    origins: NginxOrigin | None = None
 
 
 def shipped_folder() -> Path:

@@ -23,7 +23,7 @@ from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.access_log import AccessLog
 from control_plane.ops.binaries import find_nginx
 from control_plane.ops.home import default_keys_file, ensure_secrets_key, public_port, setup_link_file, stream_root
-from control_plane.ops.nginx_origin import Origins, read_origins
+from control_plane.ops.nginx_origin import NginxOrigin, read_origins
 from control_plane.ops.nginx_site import Site, write_site
 
 MAXIMUM_SIDECARS = 64
@@ -223,12 +223,12 @@ def _with_keys_file(home: Path, environment: Mapping[str, str]) -> Mapping[str, 
     return {**environment, "PLAYBACK_KEYS_FILE": str(file)}
 
 
-def _with_cache(environment: Mapping[str, str], origins: Origins | None) -> Mapping[str, str]:
+def _with_cache(environment: Mapping[str, str], origins: NginxOrigin | None) -> Mapping[str, str]:
     """Tell sidecars where nginx keeps segments; without an origin it keeps none."""
     return {**environment, "SEGMENT_CACHE_ROOT": str(origins.cache_root) if origins else ""}
 
 
-def _existing_stream_root(home: Path, environment: Mapping[str, str], origins: Origins | None) -> Path | None:
+def _existing_stream_root(home: Path, environment: Mapping[str, str], origins: NginxOrigin | None) -> Path | None:
     """Give the folder of streams, None where STREAM_ROOT is set but empty. Raise OperatorError for no source at all."""
     if environment.get("STREAM_ROOT") == "":
         if origins is None:

@@ -43,7 +43,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Acknowledgement:
     """What one sidecar had in force when it was last heard of; `lag` as an edge's."""
 
     who: Instance
@@ -112,9 +112,9 @@ class Receipts:
         if receipts := self._edges.get(who.edge, {}).get(who.name):
             receipts.sent = (n, changed_at)
 
-    def heard(self) -> list[Heard]:
+    def heard(self) -> list[Acknowledgement]:
         return [
-            Heard(Instance(edge, name), Cursor(self._epoch, one.acknowledged), one.heard_at, one.lag)
+            Acknowledgement(Instance(edge, name), Cursor(self._epoch, one.acknowledged), one.heard_at, one.lag)
             for edge, instances in self._edges.items()
             for name, one in instances.items()
         ]
@@ -129,7 +129,7 @@ class Receipts:
         moments = [one.in_force_since(n) for one in instances if latest - one.heard_at <= LIVE_SECONDS]
         return max((moment for moment in moments if moment is not None), default=None)
 
-    def take_unwritten(self) -> list[Heard]:
+    def take_unwritten(self) -> list[Acknowledgement]:
         """Return what changed since the last time, and let go of sidecars that their edge has outlived."""
         taken = [one for one in self.heard() if one.who in self._unwritten]
         self._unwritten = set()
@@ -138,19 +138,19 @@ class Receipts:
             self._edges[edge] = {i: r for i, r in instances.items() if latest - r.heard_at <= LIVE_SECONDS}
         return taken
 
-    def put_back(self, heard: Iterable[Heard]) -> None:
+    def put_back(self, heard: Iterable[Acknowledgement]) -> None:
         """Write these once more: the last attempt failed."""
         self._unwritten |= {one.who for one in heard}
 
 
-def _states(heard: Iterable[Heard], now: float) -> list[EdgeState]:
-    edges: dict[str, list[Heard]] = {}
+def _states(heard: Iterable[Acknowledgement], now: float) -> list[EdgeState]:
+    edges: dict[str, list[Acknowledgement]] = {}
     for one in heard:
         edges.setdefault(one.who.edge, []).append(one)
     return [_state(name, edges[name], now) for name in sorted(edges)]
 
 
-def _state(name: str, instances: Sequence[Heard], now: float) -> EdgeState:
+def _state(name: str, instances: Sequence[Acknowledgement], now: float) -> EdgeState:
     """Reckon with the sidecars that live, or that were the last to live: nobody knows better what is in force there.
 
     One that was last heard of in another epoch has nothing in force.
@@ -204,7 +204,7 @@ async def write_behind(database: Database, receipts: Receipts, now: datetime) ->
         log.error("receipts_not_written", error=type(error).__name__)
 
 
-async def _write(db: AsyncSession, taken: Sequence[Heard]) -> None:
+async def _write(db: AsyncSession, taken: Sequence[Acknowledgement]) -> None:
     """Write what sidecars acknowledged, but for those of which another process has heard since.
 
     In the order of all processes: they would wait for each other's rows otherwise.
@@ -219,7 +219,7 @@ async def _write(db: AsyncSession, taken: Sequence[Heard]) -> None:
         await db.execute(rows, [_row(heard) for heard in ordered[start : start + _AT_ONCE]])
 
 
-def _row(heard: Heard) -> dict[str, object]:
+def _row(heard: Acknowledgement) -> dict[str, object]:
     return {
         "name": heard.who.edge,
         "instance": heard.who.name,
@@ -230,7 +230,7 @@ def _row(heard: Heard) -> dict[str, object]:
     }
 
 
-def _heard(row: Edge) -> Heard:
-    return Heard(
+def _heard(row: Edge) -> Acknowledgement:
+    return Acknowledgement(
         Instance(row.name, row.instance), Cursor(row.epoch, row.acknowledged), row.heard_at.timestamp(), row.lag
     )

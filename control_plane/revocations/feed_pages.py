@@ -14,13 +14,13 @@ from anyio import to_thread
 from authz_sidecar.contract.feed import Page
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
-from control_plane.revocations.revocation_feed import Answer, LogSetBack
+from control_plane.revocations.revocation_feed import EncodedPage, LogSetBack
 
 _MANY_CHANGES: Final = 500  # such a page is serialised in a thread
 _KEPT_BYTES: Final = 65_536  # a snapshot of a million is not kept in memory
 
 
-class Handout(NamedTuple):
+class RenderedPage(NamedTuple):
     """A page, the bytes in which it travels, and when its last change was made."""
 
     page: Page
@@ -34,7 +34,7 @@ class _Reading:
     """A read that is under way until `done`; it has failed if there is no handout then."""
 
     done: anyio.Event = field(default_factory=anyio.Event)
-    handout: Handout | None = None
+    handout: RenderedPage | None = None
 
 
 class FeedPages:
@@ -46,7 +46,7 @@ class FeedPages:
         self._readings: dict[str, _Reading] = {}
         self.reads = 0
 
-    async def after(self, cursor: str, call: anyio.Event, *, fresh: bool = False) -> Handout:
+    async def after(self, cursor: str, call: anyio.Event, *, fresh: bool = False) -> RenderedPage:
         """Return what comes after the cursor. `call` is the wake-up call that was taken before.
 
         `fresh` where nobody waits for that call: then nothing is answered from memory that has been read before.
@@ -60,7 +60,7 @@ class FeedPages:
                 return found.handout
         return await self._read(cursor)
 
-    async def _read(self, cursor: str) -> Handout:
+    async def _read(self, cursor: str) -> RenderedPage:
         readings, reading = self._readings, _Reading()
         readings[cursor] = reading
         self.reads += 1
@@ -73,13 +73,13 @@ class FeedPages:
             if not is_kept and readings.get(cursor) is reading:
                 del readings[cursor]
 
-    async def _handout(self, cursor: str) -> Handout:
+    async def _handout(self, cursor: str) -> RenderedPage:
         answer = await self._answer(cursor)
         is_long = len(answer.rows) >= _MANY_CHANGES
         body = await to_thread.run_sync(answer.body) if is_long else answer.body()  # others' answers go in between
-        return Handout(answer.page, body, answer.newest, not answer.rows)
+        return RenderedPage(answer.page, body, answer.newest, not answer.rows)
 
-    async def _answer(self, cursor: str) -> Answer:
+    async def _answer(self, cursor: str) -> EncodedPage:
         """Read what comes after the cursor: a snapshot of a new history where the database was set back."""
         try:
             async with self._database.read() as db:

@@ -43,7 +43,7 @@ class LogSetBack(Exception):
     """Somebody was at a place that this history never had: the database is an older one. Says which epoch it was."""
 
 
-class Answer(NamedTuple):
+class EncodedPage(NamedTuple):
     """A page as it travels: no objects are made of the database's texts only to be texts again.
 
     A snapshot of a million changes is a hundred pages, and its reader waits for each of them.
@@ -110,9 +110,9 @@ async def read_page(db: AsyncSession, cursor_text: str, limit: int = MAX_PAGE_CH
     return replace(page, changes=tuple(map(_change, rows)))
 
 
-async def read_answer(db: AsyncSession, cursor_text: str) -> "Answer":
+async def read_answer(db: AsyncSession, cursor_text: str) -> "EncodedPage":
     """Return the same in the form in which it travels. Raise LogSetBack for a place that this log never gave out."""
-    return Answer(*await _read(db, cursor_text, MAX_PAGE_CHANGES))
+    return EncodedPage(*await _read(db, cursor_text, MAX_PAGE_CHANGES))
 
 
 async def begin_epoch(database: Database, epoch: str) -> None:

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from control_plane.schemas import Schema
-from control_plane.streams.faults import Reason, Severity
-from control_plane.streams.outline import Kind
+from control_plane.streams.faults import FaultReason, Severity
+from control_plane.streams.outline import RenditionKind
 
 
 class RenditionView(Schema):
@@ -15,7 +15,7 @@ class RenditionView(Schema):
     """
 
     file: str
-    kind: Kind
+    kind: RenditionKind
     name: str | None
     resolution: str | None
     bandwidth: int | None
@@ -31,7 +31,7 @@ class FaultView(Schema):
 
     file: str
     severity: Severity
-    reason: Reason
+    reason: FaultReason
     sentence: str
 
 

@@ -44,7 +44,7 @@ class ImportReport(Schema):
     problems: list[LineProblem]
 
 
-class VerdictView(Schema):
+class DiagnosisView(Schema):
     """What is in the way of watching: `ok` and `playing` mean nothing is."""
 
     word: str
@@ -66,7 +66,7 @@ class PastSession(Schema):
     seconds: int
 
 
-class Entry(Schema):
+class HistoryEntry(Schema):
     """What somebody did or was refused (`outcome` is `ok` or the refusal's word)."""
 
     action: str
@@ -81,7 +81,7 @@ class HappeningView(Schema):
 
     at: datetime
     kind: Literal["entry", "session"]
-    entry: Entry | None
+    entry: HistoryEntry | None
     session: PastSession | None
 
 
@@ -89,5 +89,5 @@ class HistoryView(Schema):
     """Why somebody can or cannot watch, and all that happened, newest first. A deleted ticket is null."""
 
     ticket: TicketView | None
-    verdict: VerdictView
+    verdict: DiagnosisView
     happenings: list[HappeningView]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from control_plane.schemas import Schema
-from control_plane.sessions.trouble import Kind
+from control_plane.sessions.trouble import TroubleKind
 
 Code = Annotated[str, Field(description="As it was typed: in groups, in a link, or after a word and a colon, too.")]
 
@@ -65,7 +65,7 @@ class TvWish(ViewerSchema):
 class TroubleReport(ViewerSchema):
     """A stream that does not play although the network works; `file` is a name below the event's folder."""
 
-    kind: Kind
+    kind: TroubleKind
     file: Annotated[str, StringConstraints(max_length=120, pattern=STREAM_FILE)] | None = None
     status: Annotated[int, Field(ge=100, le=599)] | None = None
 

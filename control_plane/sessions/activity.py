@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.sessions import last_seen
-from control_plane.sessions.reports import Signs
+from control_plane.sessions.reports import ActivityReport
 
 CLIENTS_REMEMBERED_SECONDS: Final = 300
 _MOST_CLIENTS: Final = 50  # a session: whether hundreds share it is no other news
@@ -23,7 +23,7 @@ class Clients:
         self._last_seen: dict[str, dict[str, float]] = {}
         self._cleared_at = 0.0
 
-    def note(self, signs: Signs, now: datetime) -> None:
+    def note(self, signs: ActivityReport, now: datetime) -> None:
         seconds = now.timestamp()
         for sid, at, names in zip(*signs, strict=True):
             clients = self._last_seen.setdefault(sid, {}) if names else {}
@@ -48,7 +48,7 @@ class Clients:
         self._last_seen = {sid: clients for sid, clients in recent.items() if clients}
 
 
-async def note(db: AsyncSession, signs: Signs, now: datetime) -> None:
+async def note(db: AsyncSession, signs: ActivityReport, now: datetime) -> None:
     """Move last-seen times forward; of a session that is there twice the later sign counts."""
     latest = dict(zip(signs.sids, signs.times, strict=True))
     if len(latest) != len(signs.sids):

@@ -1,4 +1,4 @@
-"""Ending many sessions at once, always in this order: held, ended, told to webhooks. One alone ends in sessions.py.
+"""EndReason many sessions at once, always in this order: held, ended, told to webhooks. One alone ends in sessions.py.
 
 The feed's entry and the audit log's are the caller's: one entry says it of all of them.
 """
@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access import audit
 from control_plane.access.actors import Actor
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.models import ViewingSession
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
 
 
 async def end_all(
-    db: AsyncSession, which: ColumnElement[bool], reason: Ending, now: datetime
+    db: AsyncSession, which: ColumnElement[bool], reason: EndReason, now: datetime
 ) -> Sequence[Row[str, str]]:
     """End the live ones of these sessions. Return the sid and the ticket's id of each."""
     live = await hold_live(db, which)
@@ -36,7 +36,7 @@ async def hold_live(db: AsyncSession, which: ColumnElement[bool]) -> Sequence[Ro
 
 
 def record(
-    db: AsyncSession, number: int, reason: Ending, now: datetime, *, event_id: str, ticket_id: str | None = None
+    db: AsyncSession, number: int, reason: EndReason, now: datetime, *, event_id: str, ticket_id: str | None = None
 ) -> None:
     """Say with one audit entry that so many sessions are over: which ones, and when, is told by the sessions."""
     if number:

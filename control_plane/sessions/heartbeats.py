@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.db.database import Database
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.models import Ticket, ViewingSession
 from control_plane.sessions import last_seen, sessions
 from control_plane.tasks import every, idle
@@ -37,7 +37,7 @@ class _Found:
     last_seen: datetime
 
 
-class _Look:
+class _SessionCheck:
     """One look at the database, for everybody who waits for it."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Heartbeats:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._next = _Look()
+        self._next = _SessionCheck()
         self._is_asked = anyio.Event()
         self._signs: dict[str, datetime] = {}
         self._is_failing = False
@@ -72,7 +72,7 @@ class Heartbeats:
             raise look.failure
         found = look.found.get(sid)
         if found is None:
-            raise sessions.over_because(Ending.DELETED if sid in look.deleted else Ending.UNKNOWN)
+            raise sessions.over_because(EndReason.DELETED if sid in look.deleted else EndReason.UNKNOWN)
         if found.ending:
             raise sessions.over_because(found.ending)
         before = max(found.last_seen, self._signs.get(sid, found.last_seen))
@@ -91,11 +91,11 @@ class Heartbeats:
     async def _keep_looking(self, stop: anyio.Event) -> None:
         while self._next.codes or not stop.is_set():
             await self._is_asked.wait()
-            look, self._next, self._is_asked = self._next, _Look(), anyio.Event()
+            look, self._next, self._is_asked = self._next, _SessionCheck(), anyio.Event()
             await self._look(look)
             await idle(_BREATH_SECONDS, stop)
 
-    async def _look(self, look: _Look) -> None:
+    async def _look(self, look: _SessionCheck) -> None:
         try:
             async with self._database.read() as db:
                 look.found = await _find(db, sorted(look.codes))
@@ -136,11 +136,11 @@ async def _find(db: AsyncSession, sids: Sequence[str]) -> dict[str, _Found]:
     for some in _portions(sids):
         rows = await db.execute(select(*columns).where(table.sid.in_(some)))
         for sid, ended_at, reason, seen_at in rows:
-            found[sid] = _Found((reason or Ending.UNKNOWN) if ended_at else None, seen_at)
+            found[sid] = _Found((reason or EndReason.UNKNOWN) if ended_at else None, seen_at)
     return found
 
 
-async def _deleted(db: AsyncSession, look: _Look) -> set[str]:
+async def _deleted(db: AsyncSession, look: _SessionCheck) -> set[str]:
     """Return which of the sessions that are not there went with their tickets; the others went with a restore."""
     missing = {sid: code for sid, code in look.codes.items() if sid not in look.found}
     there = await _tickets_there(db, sorted(set(missing.values())))

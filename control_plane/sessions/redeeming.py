@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import Intent
-from control_plane.db.together import Together, change_of, columns_of, named, row_of
-from control_plane.endings import Ending
+from control_plane.db.together import WriteBatch, change_of, columns_of, named, row_of
+from control_plane.end_reasons import EndReason
 from control_plane.errors import TakenOverTooOften, TicketInUse
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.models_admin import AuditEntry
 from control_plane.sessions import sessions, takeovers
-from control_plane.sessions.sessions import Attempt, Device, Grant, SeatRules
+from control_plane.sessions.sessions import Device, Grant, SeatRequest, SeatRules
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
@@ -36,10 +36,10 @@ async def redeem(
     ticket, event = await tickets.find_by_code(db, code, for_update=True)
     tickets.check_admission(ticket, event, now)
     intent = Intent(Actor.viewer(device.address), audit.REDEEM, {"takeover": True} if takeover else None)
-    return await begin(db, Attempt(ticket, event, device, rules, now, takeover, intent=intent))
+    return await begin(db, SeatRequest(ticket, event, device, rules, now, takeover, intent=intent))
 
 
-async def begin(db: AsyncSession, attempt: Attempt) -> Grant:
+async def begin(db: AsyncSession, attempt: SeatRequest) -> Grant:
     """Begin the session that an admitted device asks for. Raise TicketInUse."""
     ticket, event, device = attempt.ticket, attempt.event, attempt.device
     is_first = ticket.redeemed_at is None
@@ -68,7 +68,7 @@ async def begin(db: AsyncSession, attempt: Attempt) -> Grant:
     return Grant(event, ticket, claims, secret)
 
 
-async def _write(db: AsyncSession, session: ViewingSession, attempt: Attempt, *, is_first: bool) -> None:
+async def _write(db: AsyncSession, session: ViewingSession, attempt: SeatRequest, *, is_first: bool) -> None:
     """Write the session, what the ticket's first one changes about it, and the audit entry."""
     seen = {"sid": session.sid, "at": attempt.now}
     values = {**named(ViewingSession, columns_of(session)), **named(LastSeen, seen)}
@@ -82,13 +82,13 @@ async def _write(db: AsyncSession, session: ViewingSession, attempt: Attempt, *,
 
 
 @cache
-def _begun(*, is_first: bool, is_recorded: bool) -> Together:
+def _begun(*, is_first: bool, is_recorded: bool) -> WriteBatch:
     first = [change_of(Ticket, "redeemed_at", "redeemed_ip")] if is_first else []
-    return Together(*first, *([row_of(AuditEntry)] if is_recorded else []), row_of(LastSeen), row_of(ViewingSession))
+    return WriteBatch(*first, *([row_of(AuditEntry)] if is_recorded else []), row_of(LastSeen), row_of(ViewingSession))
 
 
 async def free_a_seat(
-    db: AsyncSession, attempt: Attempt, live: Sequence[ViewingSession], own: ViewingSession | None
+    db: AsyncSession, attempt: SeatRequest, live: Sequence[ViewingSession], own: ViewingSession | None
 ) -> int:
     """Return a seat without a live session, ending one for it where the rules allow.
 
@@ -96,15 +96,15 @@ async def free_a_seat(
     """
     by = Actor.viewer(attempt.device.address)
     if own:
-        await sessions.end(db, own, Ending.REPLACED, attempt.now, by)
+        await sessions.end(db, own, EndReason.REPLACED, attempt.now, by)
         return own.seat
     free = set(range(attempt.event.max_devices)) - {session.seat for session in live}
     if free:
         return min(free)
     if attempt.page and attempt.page in live:
-        goes, why = attempt.page, Ending.ON_TV
+        goes, why = attempt.page, EndReason.ON_TV
     elif attempt.takeover and (on_tv := _own_tv(live, attempt)):
-        goes, why = on_tv, Ending.TAKEN_OVER
+        goes, why = on_tv, EndReason.TAKEN_OVER
     else:
         goes = min(live, key=lambda session: session.last_seen_at)
         why = await _why_it_goes(db, attempt, goes, may_take_over=_may_take_over(attempt, live))
@@ -112,31 +112,33 @@ async def free_a_seat(
     return goes.seat
 
 
-async def _why_it_goes(db: AsyncSession, attempt: Attempt, quietest: ViewingSession, *, may_take_over: bool) -> Ending:
+async def _why_it_goes(
+    db: AsyncSession, attempt: SeatRequest, quietest: ViewingSession, *, may_take_over: bool
+) -> EndReason:
     """Say why the quietest session gives its seat to who asks. Raise TicketInUse or TakenOverTooOften."""
     silent_since = max(quietest.last_seen_at, attempt.rules.counting_since)
     if attempt.now - silent_since > attempt.rules.silence:
-        return Ending.TIMEOUT
+        return EndReason.TIMEOUT
     if attempt.rules.nothing_plays(attempt.event, attempt.now):
-        return Ending.YIELDED
+        return EndReason.YIELDED
     if not (attempt.takeover and may_take_over):
         raise TicketInUse(can_take_over=may_take_over)
     if pause := await takeovers.pause(db, attempt.ticket.id, attempt.now):
         raise TakenOverTooOften(pause)
-    return Ending.TAKEN_OVER
+    return EndReason.TAKEN_OVER
 
 
-def _may_take_over(attempt: Attempt, live: Sequence[ViewingSession]) -> bool:
+def _may_take_over(attempt: SeatRequest, live: Sequence[ViewingSession]) -> bool:
     """Where the event lets any device; a TV always gives way to the browser that let it in."""
     return attempt.event.session_policy == "takeover" or _own_tv(live, attempt) is not None
 
 
-def _own_tv(live: Sequence[ViewingSession], attempt: Attempt) -> ViewingSession | None:
+def _own_tv(live: Sequence[ViewingSession], attempt: SeatRequest) -> ViewingSession | None:
     secret = attempt.device.resume_secret
     return next((one for one in live if secret and one.approved_by == sessions.digest(secret)), None)
 
 
-def _own(live: Sequence[ViewingSession], attempt: Attempt) -> ViewingSession | None:
+def _own(live: Sequence[ViewingSession], attempt: SeatRequest) -> ViewingSession | None:
     """Return the live session that the asking page had, or else the one of another tab of the same browser."""
     if attempt.replaces in live:
         return attempt.replaces

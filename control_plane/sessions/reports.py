@@ -23,7 +23,7 @@ _NO_TIME: Final = " is an ISO 8601 time with its zone."
 _NO_SENSE: Final = (TypeError, ValueError)
 
 
-class Signs(NamedTuple):
+class ActivityReport(NamedTuple):
     """What a report says of each session: its id, when it was last allowed something, and the clients that used it.
 
     Three columns of the same length. Times are seconds since 1970; clients are hashes.
@@ -34,7 +34,7 @@ class Signs(NamedTuple):
     clients: list[list[str]]
 
 
-def parse_report(body: bytes) -> Signs:
+def parse_report(body: bytes) -> ActivityReport:
     """Read a report. Raise MalformedRequest with what is wrong in it, and where. Members it does not know are none."""
     try:
         report = parse_object(body)
@@ -46,7 +46,7 @@ def parse_report(body: bytes) -> Signs:
     return _of_rows(report["sessions"]) if "sessions" in report else _of_columns(report)
 
 
-def _of_columns(report: dict[str, Any]) -> Signs:
+def _of_columns(report: dict[str, Any]) -> ActivityReport:
     sids, times, clients = [report.get(name) for name in ("sids", "lastSeen", "clients")]
     if not (isinstance(sids, list) and isinstance(times, list) and isinstance(clients, list)):
         raise MalformedRequest("sids, lastSeen and clients are lists.")
@@ -58,10 +58,10 @@ def _of_columns(report: dict[str, Any]) -> Signs:
     except _NO_SENSE:
         place, member, why = _first_wrong(zip(sids, times, clients, strict=True), _is_number, _NO_NUMBER)
         raise MalformedRequest(f"{'sids' if member == 'sid' else member}[{place}]{why}") from None
-    return Signs(sids, times, clients)
+    return ActivityReport(sids, times, clients)
 
 
-def _of_rows(rows: Any) -> Signs:
+def _of_rows(rows: Any) -> ActivityReport:
     if not isinstance(rows, list):
         raise MalformedRequest("sessions is a list.")
     for place, row in enumerate(rows):
@@ -71,7 +71,7 @@ def _of_rows(rows: Any) -> Signs:
     clients = [row.get("clients", _NOBODY) for row in rows]
     try:
         _check_names(sids, clients)
-        return Signs(sids, parse_seconds(times), clients)
+        return ActivityReport(sids, parse_seconds(times), clients)
     except _NO_SENSE:
         place, member, why = _first_wrong(zip(sids, times, clients, strict=True), _is_iso_time, _NO_TIME)
         raise MalformedRequest(f"sessions[{place}].{member}{why}") from None

@@ -15,11 +15,11 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import Intent
-from control_plane.endings import MEANT, Ending
+from control_plane.end_reasons import MEANT, EndReason
 from control_plane.errors import NoSession
 from control_plane.models import ViewingSession
 from control_plane.sessions import redeeming, sessions
-from control_plane.sessions.sessions import Attempt, Device, Grant, SeatRules
+from control_plane.sessions.sessions import Device, Grant, SeatRequest, SeatRules
 from control_plane.tickets import tickets
 
 
@@ -50,7 +50,7 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
     await sessions.live_of(db, ticket.id)
     await db.refresh(last)
     tickets.check_admission(ticket, event, now)
-    attempt = Attempt(
+    attempt = SeatRequest(
         ticket,
         event,
         device,
@@ -63,7 +63,7 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
     )
     if tab.claims:  # by itself, so it takes no seat from another tab
         attempt = replace(attempt, device=replace(device, resume_secret=None), kept_hash=last.resume_hash)
-    if last.end_reason in (MEANT if tab.claims else MEANT - {Ending.REPLACED}):
+    if last.end_reason in (MEANT if tab.claims else MEANT - {EndReason.REPLACED}):
         raise sessions.why_over(last)
     return await redeeming.begin(db, attempt)
 

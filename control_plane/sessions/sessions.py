@@ -1,7 +1,7 @@
 """Viewing sessions: one device on one seat of one ticket, from redeeming to its end.
 
 That a seat has one live session is held by a unique index, not by these rules: of a hundred simultaneous
-redemptions exactly one wins on any database. Ending a session writes to the revocation feed in the same
+redemptions exactly one wins on any database. EndReason a session writes to the revocation feed in the same
 transaction, so that its token stops at every edge.
 """
 
@@ -20,8 +20,8 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import Intent
-from control_plane.db.together import Together, change_of, columns_of, named, row_of
-from control_plane.endings import MOVED, Ending
+from control_plane.db.together import WriteBatch, change_of, columns_of, named, row_of
+from control_plane.end_reasons import MOVED, EndReason
 from control_plane.errors import SessionOver, SessionTakenOver, TokenFinal, TokenUnusable
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.models_admin import AuditEntry
@@ -77,7 +77,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SeatRequest:
     """A device that was admitted and asks for a seat; `replaces` is the session that the asking page had.
 
     A page that showed its token keeps the resume hash of its session, and its browser the secret. A TV is let in by a
@@ -97,7 +97,7 @@ class Attempt:
     intent: Intent | None = None
 
 
-_REFRESHED: Final = Together(
+_REFRESHED: Final = WriteBatch(
     change_of(ViewingSession, "token_issued_at", "token_expires_at"), last_seen.moved_forward(), row_of(AuditEntry)
 )
 
@@ -133,10 +133,10 @@ async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _
     """End a session on its own wish. Does nothing to one that is over."""
     session = await db.get(ViewingSession, claims.sid, with_for_update=True)
     if session and session.ended_at is None:
-        await end(db, session, Ending.RELEASED, now, by)
+        await end(db, session, EndReason.RELEASED, now, by)
 
 
-async def end(db: AsyncSession, session: ViewingSession, reason: Ending, now: datetime, by: Actor = _SYSTEM) -> None:
+async def end(db: AsyncSession, session: ViewingSession, reason: EndReason, now: datetime, by: Actor = _SYSTEM) -> None:
     """End one live session and tell the edges."""
     session.ended_at, session.end_reason, session.seen_until = now, reason.value, session.last_seen_at
     ticket = await db.get(Ticket, session.ticket_id)
@@ -192,7 +192,7 @@ async def known(db: AsyncSession, claims: Claims) -> ViewingSession:
 async def why_unknown(db: AsyncSession, claims: Claims) -> SessionOver:
     """Say why a session that we had given a token is not there: its ticket was deleted, or a backup restored."""
     ticket = await db.scalar(select(Ticket.id).where(Ticket.code == claims.sub))
-    return SessionOver(Ending.UNKNOWN if ticket else Ending.DELETED)
+    return SessionOver(EndReason.UNKNOWN if ticket else EndReason.DELETED)
 
 
 async def locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
@@ -215,7 +215,7 @@ async def _alone(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Tick
 
 
 def why_over(session: ViewingSession) -> SessionOver:
-    return over_because(session.end_reason or Ending.UNKNOWN)
+    return over_because(session.end_reason or EndReason.UNKNOWN)
 
 
 def over_because(reason: str) -> SessionOver:

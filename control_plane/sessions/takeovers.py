@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.models import ViewingSession
 
 MOST: Final = 4
@@ -18,7 +18,7 @@ async def pause(db: AsyncSession, ticket_id: str, now: datetime) -> int:
     """Return in how many seconds a ticket may be taken over again: 0 unless it was as often as it may be lately."""
     session, since = ViewingSession, now - WITHIN
     recent = select(session.ended_at).where(
-        session.ticket_id == ticket_id, session.end_reason == Ending.TAKEN_OVER.value, session.ended_at > since
+        session.ticket_id == ticket_id, session.end_reason == EndReason.TAKEN_OVER.value, session.ended_at > since
     )
     times = (await db.scalars(recent.order_by(session.ended_at.desc()).limit(MOST))).all()
     return ceil((times[-1] - since).total_seconds()) if len(times) == MOST and times[-1] else 0

@@ -20,7 +20,7 @@ _MOST_EVENTS: Final = 10_000
 log = structlog.get_logger()
 
 
-class Kind(StrEnum):
+class TroubleKind(StrEnum):
     UNAVAILABLE = "unavailable"  # the gate or the origin answers with a 5xx
     MISSING = "missing"  # a file that a playlist names is not there
     BROKEN = "broken"  # it was fetched and cannot be decoded
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 class Trouble:
     """`file` is a name below the event's folder, `status` what the gate answered; either may be unknown."""
 
-    kind: Kind
+    kind: TroubleKind
     file: str | None = None
     status: int | None = None
 
@@ -39,10 +39,10 @@ class Trouble:
     def sentence(self) -> str:
         """Say it to the organiser."""
         what = {
-            Kind.UNAVAILABLE: "cannot load the stream",
-            Kind.MISSING: "do not find a file that the stream names",
-            Kind.BROKEN: "cannot play what they have loaded",
-            Kind.STALLED: "show a picture that stands still while the stream goes on",
+            TroubleKind.UNAVAILABLE: "cannot load the stream",
+            TroubleKind.MISSING: "do not find a file that the stream names",
+            TroubleKind.BROKEN: "cannot play what they have loaded",
+            TroubleKind.STALLED: "show a picture that stands still while the stream goes on",
         }[self.kind]
         return f"Viewers' pages {what}{f' ({self.status})' if self.status else ''}."
 
@@ -53,8 +53,12 @@ class TroubleReports:
     def __init__(self) -> None:
         self._sessions = MovingWindow(_OF_ONE_SESSION)
         self._now = 0.0
-        self._said: TTLCache[tuple[str, Kind], bool] = TTLCache(_MOST_EVENTS, _SAID_EVERY_SECONDS, lambda: self._now)
-        self._newest: TTLCache[tuple[str, Kind], Trouble] = TTLCache(_MOST_EVENTS, _TOLD_SECONDS, lambda: self._now)
+        self._said: TTLCache[tuple[str, TroubleKind], bool] = TTLCache(
+            _MOST_EVENTS, _SAID_EVERY_SECONDS, lambda: self._now
+        )
+        self._newest: TTLCache[tuple[str, TroubleKind], Trouble] = TTLCache(
+            _MOST_EVENTS, _TOLD_SECONDS, lambda: self._now
+        )
 
     def report_trouble(self, event_id: str, sid: str, trouble: Trouble, now: float) -> bool:
         """Note what one session reports. Return whether it was noted: a session has six reports a minute."""
@@ -73,4 +77,4 @@ class TroubleReports:
     def of_event(self, event_id: str, now: float) -> list[Trouble]:
         """Give what was reported of an event within the last minute, the newest of each kind."""
         self._now = max(self._now, now)
-        return [trouble for kind in Kind if (trouble := self._newest.get((event_id, kind)))]
+        return [trouble for kind in TroubleKind if (trouble := self._newest.get((event_id, kind)))]

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.access.actors import Actor
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.errors import TicketInUse, TokenUnusable
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.sessions import last_seen, redeeming, sessions
-from control_plane.sessions.sessions import Attempt, Device, SeatRules
+from control_plane.sessions.sessions import Device, SeatRequest, SeatRules
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
@@ -49,7 +49,7 @@ async def link(
     page, ticket, event = await _page(db, claims, now)
     tickets.check_admission(ticket, event, now)
     last_seen.note(page, now)
-    attempt = Attempt(ticket, event, Device(address, SHOWN_AS), rules, now, takeover=False)
+    attempt = SeatRequest(ticket, event, Device(address, SHOWN_AS), rules, now, takeover=False)
     session = page if own else await _tv_of(db, page) or await _begin(db, attempt, page) or page
     granted = Link(ticket, _claims(session, ticket, event, now), session is page)
     await last_seen.move(db, dict.fromkeys((page.sid, session.sid), now.timestamp()), now)
@@ -61,7 +61,7 @@ async def stop(db: AsyncSession, claims: Claims, address: str, now: datetime) ->
     page, _, _ = await _page(db, claims, now)
     session = await _tv_of(db, page) or await _approved_by(db, page)
     if session:
-        reason = Ending.STOPPED if session.approved_by else Ending.RELEASED  # a page would come back by itself
+        reason = EndReason.STOPPED if session.approved_by else EndReason.RELEASED  # a page would come back by itself
         await sessions.end(db, session, reason, now, Actor.viewer(address))
     return session is not None
 
@@ -100,7 +100,7 @@ async def _approved_by(db: AsyncSession, page: ViewingSession) -> ViewingSession
     return await db.scalar(query.with_for_update())
 
 
-async def _begin(db: AsyncSession, attempt: Attempt, page: ViewingSession) -> ViewingSession | None:
+async def _begin(db: AsyncSession, attempt: SeatRequest, page: ViewingSession) -> ViewingSession | None:
     """Begin a session on a free or silent seat; None where there is no such seat."""
     live = await sessions.live_of(db, attempt.ticket.id)
     try:
@@ -121,7 +121,7 @@ async def _add(db: AsyncSession, session: ViewingSession) -> ViewingSession | No
     return session
 
 
-def _new_session(attempt: Attempt, page: ViewingSession, seat: int) -> ViewingSession:
+def _new_session(attempt: SeatRequest, page: ViewingSession, seat: int) -> ViewingSession:
     return ViewingSession(
         sid=secrets.token_urlsafe(16),
         ticket_id=attempt.ticket.id,

@@ -13,11 +13,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.errors import TokenUnusable, TvCodeUnusable
 from control_plane.models import Event, Ticket, TvCode, ViewingSession
 from control_plane.sessions import last_seen, redeeming, sessions
-from control_plane.sessions.sessions import Attempt, Device, Grant, SeatRules
+from control_plane.sessions.sessions import Device, Grant, SeatRequest, SeatRules
 from control_plane.tickets import tickets
 
 LIFE: Final = timedelta(minutes=10)
@@ -27,7 +27,7 @@ _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628, section 6.1: no vowels, so
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class IssuedTvCode:
     """What the TV is given: a code to show, and the secret with which it asks whether somebody approved it."""
 
     user_code: str
@@ -56,8 +56,8 @@ def parse_user_code(text: str) -> str:
     return "".join(letter for letter in text.upper() if letter.isalnum())
 
 
-async def show(db: AsyncSession, tv: Device, now: datetime) -> Shown:
-    shown = Shown("".join(secrets.choice(_LETTERS) for _ in range(LENGTH)), secrets.token_urlsafe(32))
+async def show(db: AsyncSession, tv: Device, now: datetime) -> IssuedTvCode:
+    shown = IssuedTvCode("".join(secrets.choice(_LETTERS) for _ in range(LENGTH)), secrets.token_urlsafe(32))
     row = TvCode(
         device_hash=sessions.digest(shown.device_code),
         user_code=shown.user_code,
@@ -153,8 +153,8 @@ async def _approve(  # noqa: PLR0913 - one decision
     if row is None:
         raise TvCodeUnusable
     tv = Device(row.client_ip, row.user_agent)
-    attempt = Attempt(ticket, event, tv, rules, now, takeover, page=approver.page, approved_by=approver.resume_hash)
+    attempt = SeatRequest(ticket, event, tv, rules, now, takeover, page=approver.page, approved_by=approver.resume_hash)
     grant = await redeeming.begin(db, attempt)
     row.sid = grant.claims.sid
-    moved = approver.page is not None and approver.page.end_reason == Ending.ON_TV
+    moved = approver.page is not None and approver.page.end_reason == EndReason.ON_TV
     return Approval(grant, moved)

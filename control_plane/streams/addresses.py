@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from authz_sidecar.contract.playback_token import stream_prefix
 from control_plane.streams import names
-from control_plane.streams.faults import Failed, Reason
+from control_plane.streams.faults import Failed, FaultReason
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _ELSEWHERE: Final = "It is on another host. Viewers' pages may ask this gate only: write a relative address."
@@ -27,20 +27,22 @@ def resolve(event_id: str, base: str, uri: str) -> Address:
     """Resolve what the playlist `base` names, as a player does. Raise Failed with why it is not served."""
     scheme = _SCHEME.match(uri)
     if uri.startswith("//") or (scheme and scheme[2]):
-        raise Failed(Reason.ELSEWHERE, _ELSEWHERE)
+        raise Failed(FaultReason.ELSEWHERE, _ELSEWHERE)
     if scheme:
-        raise Failed(Reason.NAME, f"{_sentence(names.fault(uri) or '')} Players take what is before it for a scheme.")
+        raise Failed(
+            FaultReason.NAME, f"{_sentence(names.fault(uri) or '')} Players take what is before it for a scheme."
+        )
     if "#" in uri:
-        raise Failed(Reason.NAME, "Its name contains “#”; players ask only for what is before it.")
+        raise Failed(FaultReason.NAME, "Its name contains “#”; players ask only for what is before it.")
     if "//" in uri.partition("?")[0]:
-        raise Failed(Reason.NAME, "Its name contains an empty folder name (//).")
+        raise Failed(FaultReason.NAME, "Its name contains an empty folder name (//).")
     here = stream_prefix(event_id)
     parts = urlsplit(urljoin(f"http://gate{here}{base}", uri))
     if not parts.path.startswith(here):
-        raise Failed(Reason.OUTSIDE, _OUTSIDE)
+        raise Failed(FaultReason.OUTSIDE, _OUTSIDE)
     name = parts.path.removeprefix(here)
     if fault := names.fault(name) or names.query_fault(parts.query):
-        raise Failed(Reason.NAME, _sentence(fault))
+        raise Failed(FaultReason.NAME, _sentence(fault))
     return Address(name, f"{name}?{parts.query}" if parts.query else name, uri.startswith("/"))
 
 

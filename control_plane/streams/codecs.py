@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Plays(StrEnum):
+class Playability(StrEnum):
     EVERYWHERE = "everywhere"
     MOSTLY = "mostly"  # current browsers do, older devices do not
     SOMEWHERE = "somewhere"  # only on some devices
@@ -20,35 +20,35 @@ class Codec:
     """A codec by the name that people know."""
 
     name: str
-    plays: Plays
+    plays: Playability
 
 
-H264: Final = Codec("H.264", Plays.EVERYWHERE)
-HEVC: Final = Codec("HEVC (H.265)", Plays.SOMEWHERE)
-VVC: Final = Codec("VVC (H.266)", Plays.NOWHERE)
-MPEG1_VIDEO: Final = Codec("MPEG-1 video", Plays.NOWHERE)
-MPEG2_VIDEO: Final = Codec("MPEG-2 video", Plays.NOWHERE)
-MPEG4_VIDEO: Final = Codec("MPEG-4 Part 2 video", Plays.NOWHERE)
-DOLBY_VISION: Final = Codec("Dolby Vision", Plays.SOMEWHERE)
-VP8: Final = Codec("VP8", Plays.SOMEWHERE)
-VP9: Final = Codec("VP9", Plays.MOSTLY)
-AV1: Final = Codec("AV1", Plays.MOSTLY)
-JPEG: Final = Codec("Motion JPEG", Plays.NOWHERE)
-PRORES: Final = Codec("ProRes", Plays.NOWHERE)
-AAC: Final = Codec("AAC", Plays.EVERYWHERE)
-AAC_LATM: Final = Codec("AAC in LATM", Plays.NOWHERE)
-MP3: Final = Codec("MP3", Plays.EVERYWHERE)
-MP2: Final = Codec("MPEG audio layer II (MP2)", Plays.SOMEWHERE)
-AC3: Final = Codec("Dolby Digital (AC-3)", Plays.SOMEWHERE)
-EAC3: Final = Codec("Dolby Digital Plus (E-AC-3)", Plays.SOMEWHERE)
-AC4: Final = Codec("Dolby AC-4", Plays.NOWHERE)
-DTS: Final = Codec("DTS", Plays.NOWHERE)
-ALAC: Final = Codec("Apple Lossless (ALAC)", Plays.SOMEWHERE)
-FLAC: Final = Codec("FLAC", Plays.MOSTLY)
-OPUS: Final = Codec("Opus", Plays.MOSTLY)
-PCM: Final = Codec("PCM audio", Plays.NOWHERE)
-WEBVTT: Final = Codec("WebVTT", Plays.EVERYWHERE)
-TTML: Final = Codec("TTML (IMSC)", Plays.MOSTLY)
+H264: Final = Codec("H.264", Playability.EVERYWHERE)
+HEVC: Final = Codec("HEVC (H.265)", Playability.SOMEWHERE)
+VVC: Final = Codec("VVC (H.266)", Playability.NOWHERE)
+MPEG1_VIDEO: Final = Codec("MPEG-1 video", Playability.NOWHERE)
+MPEG2_VIDEO: Final = Codec("MPEG-2 video", Playability.NOWHERE)
+MPEG4_VIDEO: Final = Codec("MPEG-4 Part 2 video", Playability.NOWHERE)
+DOLBY_VISION: Final = Codec("Dolby Vision", Playability.SOMEWHERE)
+VP8: Final = Codec("VP8", Playability.SOMEWHERE)
+VP9: Final = Codec("VP9", Playability.MOSTLY)
+AV1: Final = Codec("AV1", Playability.MOSTLY)
+JPEG: Final = Codec("Motion JPEG", Playability.NOWHERE)
+PRORES: Final = Codec("ProRes", Playability.NOWHERE)
+AAC: Final = Codec("AAC", Playability.EVERYWHERE)
+AAC_LATM: Final = Codec("AAC in LATM", Playability.NOWHERE)
+MP3: Final = Codec("MP3", Playability.EVERYWHERE)
+MP2: Final = Codec("MPEG audio layer II (MP2)", Playability.SOMEWHERE)
+AC3: Final = Codec("Dolby Digital (AC-3)", Playability.SOMEWHERE)
+EAC3: Final = Codec("Dolby Digital Plus (E-AC-3)", Playability.SOMEWHERE)
+AC4: Final = Codec("Dolby AC-4", Playability.NOWHERE)
+DTS: Final = Codec("DTS", Playability.NOWHERE)
+ALAC: Final = Codec("Apple Lossless (ALAC)", Playability.SOMEWHERE)
+FLAC: Final = Codec("FLAC", Playability.MOSTLY)
+OPUS: Final = Codec("Opus", Playability.MOSTLY)
+PCM: Final = Codec("PCM audio", Playability.NOWHERE)
+WEBVTT: Final = Codec("WebVTT", Playability.EVERYWHERE)
+TTML: Final = Codec("TTML (IMSC)", Playability.MOSTLY)
 
 # The first part of a name in CODECS, and the name of a sample entry in MP4: they are the same.
 _FOURCC: Final = {
@@ -107,7 +107,7 @@ def of_object_type(number: int) -> Codec | None:
 def h264(profile: int | None) -> Codec:
     """Tell H.264 by its profile: those for studios (10 bits, 4:2:2) play in few browsers."""
     odd = _ODD_H264.get(profile or 0)
-    return Codec(f"H.264 {odd}", Plays.SOMEWHERE) if odd else H264
+    return Codec(f"H.264 {odd}", Playability.SOMEWHERE) if odd else H264
 
 
 def _of_name(name: str) -> Codec | None:

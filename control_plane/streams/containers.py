@@ -31,7 +31,7 @@ class Container(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class MediaContents:
     """`is_encrypted`: the samples themselves are (cenc, cbcs, SAMPLE-AES), not the file around them."""
 
     container: Container
@@ -39,27 +39,27 @@ class Contents:
     is_encrypted: bool = False
 
 
-def contents_of(data: bytes) -> Contents:
+def contents_of(data: bytes) -> MediaContents:
     """Tell what a file is by its beginning, of which some 64 KB are enough."""
     if data.lstrip(b"\xef\xbb\xbf").startswith(b"WEBVTT"):
-        return Contents(Container.WEBVTT, (codecs.WEBVTT,))
+        return MediaContents(Container.WEBVTT, (codecs.WEBVTT,))
     if data[4:8] in _TOP_BOXES:
         return _mp4(data)
     if (start := mpeg_ts.first_packet(data)) is not None:
         found, is_encrypted = mpeg_ts.codecs_of(data, start)
-        return Contents(Container.MPEG_TS, tuple(dict.fromkeys(found)), is_encrypted)
+        return MediaContents(Container.MPEG_TS, tuple(dict.fromkeys(found)), is_encrypted)
     codec = _packed_audio(data[_id3_bytes(data) :])
-    return Contents(Container.AUDIO, (codec,)) if codec else Contents(Container.UNKNOWN)
+    return MediaContents(Container.AUDIO, (codec,)) if codec else MediaContents(Container.UNKNOWN)
 
 
-def _mp4(data: bytes) -> Contents:
+def _mp4(data: bytes) -> MediaContents:
     found, is_encrypted = dict[Codec, None](), False
     for at, end in _within(data, 0, len(data), _WAY_TO_ENTRIES):
         for name, inside, entry_end in _boxes(data, at + 8, end):
             codec, is_protected = _sample_entry(data, name, inside, entry_end)
             is_encrypted = is_encrypted or is_protected
             found |= {codec: None} if codec else {}
-    return Contents(Container.MP4, tuple(found), is_encrypted)
+    return MediaContents(Container.MP4, tuple(found), is_encrypted)
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -30,7 +30,7 @@ class Status(StrEnum):
 NOTHING_YET: Final = frozenset({Status.NOT_STARTED, Status.HELD})  # whoever has a seat is waiting
 
 
-class Standing(StrEnum):
+class StatusDetail(StrEnum):
     """What an organiser is told: the status, and why it is so."""
 
     DEACTIVATED = "deactivated"
@@ -82,18 +82,18 @@ _STANDS: Final = (Stream.STOPPED, Stream.PAUSED, Stream.ABSENT, Stream.UNKNOWN)
 
 
 _STANDINGS: Final = {
-    Status.LIVE: Standing.LIVE,
-    Status.ENDED: Standing.OVER,
-    Status.RECORDING: Standing.RECORDING,
-    Status.HELD: Standing.HELD,
-    Status.INTERRUPTED: Standing.INTERRUPTED,
+    Status.LIVE: StatusDetail.LIVE,
+    Status.ENDED: StatusDetail.OVER,
+    Status.RECORDING: StatusDetail.RECORDING,
+    Status.HELD: StatusDetail.HELD,
+    Status.INTERRUPTED: StatusDetail.INTERRUPTED,
 }
 
 
-def standing(event: Event, status: Status, now: datetime) -> Standing:
+def standing(event: Event, status: Status, now: datetime) -> StatusDetail:
     if not event.is_active:
-        return Standing.DEACTIVATED
-    return _STANDINGS.get(status) or (Standing.UPCOMING if now < event.starts_at else Standing.NO_STREAM)
+        return StatusDetail.DEACTIVATED
+    return _STANDINGS.get(status) or (StatusDetail.UPCOMING if now < event.starts_at else StatusDetail.NO_STREAM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ class Severity(StrEnum):
     WARNING = "warning"  # it plays, but not for everybody or not well
 
 
-class Reason(StrEnum):
+class FaultReason(StrEnum):
     """Append-only: the API publishes these words."""
 
     NAME = "name"  # the gate does not admit it
@@ -42,21 +42,21 @@ class Fault:
 
     file: str
     severity: Severity
-    reason: Reason
+    reason: FaultReason
     sentence: str
 
 
 class Failed(Exception):
     """A file could not be fetched. `reason` and `sentence` say why, in the words of a fault."""
 
-    def __init__(self, reason: Reason, sentence: str) -> None:
+    def __init__(self, reason: FaultReason, sentence: str) -> None:
         self.reason, self.sentence = reason, sentence
         super().__init__(sentence)
 
 
-def error(file: str, reason: Reason, sentence: str) -> Fault:
+def error(file: str, reason: FaultReason, sentence: str) -> Fault:
     return Fault(file, Severity.ERROR, reason, sentence)
 
 
-def warning(file: str, reason: Reason, sentence: str) -> Fault:
+def warning(file: str, reason: FaultReason, sentence: str) -> Fault:
     return Fault(file, Severity.WARNING, reason, sentence)

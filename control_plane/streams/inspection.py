@@ -14,10 +14,10 @@ from control_plane.streams import judging, outline
 from control_plane.streams.addresses import Address, resolve, shown
 from control_plane.streams.containers import Container, contents_of
 from control_plane.streams.event_status import Stream
-from control_plane.streams.faults import Failed, Fault, Reason, Severity, error, warning
-from control_plane.streams.judging import Part, Seen
-from control_plane.streams.outline import Entry, Kind, Piece
-from control_plane.streams.playlist_reader import Page
+from control_plane.streams.faults import Failed, Fault, FaultReason, Severity, error, warning
+from control_plane.streams.judging import InspectedRendition, Part
+from control_plane.streams.outline import MediaResource, RenditionEntry, RenditionKind
+from control_plane.streams.playlist_reader import FetchedPlaylist
 from control_plane.streams.playlists import Master, Media, NoPlaylist, read
 from control_plane.streams.stream_files import Sample, StreamFiles
 
@@ -35,7 +35,7 @@ class Inspection:
     """What was found."""
 
     stream: Stream
-    renditions: tuple[Seen, ...] = ()
+    renditions: tuple[InspectedRendition, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -50,29 +50,29 @@ Pause = Callable[[float], Awaitable[None]]
 
 async def inspect(files: StreamFiles, pause: Pause = anyio.sleep) -> Inspection:
     """Look at everything, within `TOTAL_SECONDS`. What could not be looked at is a fault, too."""
-    look = _Look(files)
+    look = _RenditionCheck(files)
     with anyio.move_on_after(TOTAL_SECONDS) as within:
         await look.at_everything(pause)
     if within.cancelled_caught:
         sentence = f"Not all of the stream could be looked at within {TOTAL_SECONDS:.0f} s."
-        look.faults.append(warning(MASTER, Reason.CUT_SHORT, sentence))
+        look.faults.append(warning(MASTER, FaultReason.CUT_SHORT, sentence))
     order = sorted(dict.fromkeys(look.faults), key=lambda fault: fault.severity is Severity.WARNING)
     return Inspection(look.stream, tuple(look.renditions), tuple(order))
 
 
-async def survey(files: StreamFiles) -> tuple[list[Seen], list[Fault]]:
+async def survey(files: StreamFiles) -> tuple[list[InspectedRendition], list[Fault]]:
     """Look once and briefly: at the playlists, and of what is live at the newest segment."""
-    look = _Look(files)
+    look = _RenditionCheck(files)
     await look.at_playlists()
     await look.at_newest()
     return look.renditions, look.faults
 
 
 @dataclass(slots=True)
-class _Look:
+class _RenditionCheck:
     files: StreamFiles
     stream: Stream = Stream.UNKNOWN
-    renditions: list[Seen] = field(default_factory=list)
+    renditions: list[InspectedRendition] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     _limit: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_FILES_AT_ONCE))
 
@@ -95,30 +95,30 @@ class _Look:
             playlist = await read(page.text)
         except NoPlaylist:
             self.stream = Stream.ABSENT
-            self.faults.append(error(MASTER, Reason.NOT_A_PLAYLIST, "What is there is no HLS playlist."))
+            self.faults.append(error(MASTER, FaultReason.NOT_A_PLAYLIST, "What is there is no HLS playlist."))
             return
         except Failed as problem:
-            self.stream = Stream.ABSENT if problem.reason is Reason.MISSING else Stream.UNKNOWN
+            self.stream = Stream.ABSENT if problem.reason is FaultReason.MISSING else Stream.UNKNOWN
             self.faults.append(error(MASTER, problem.reason, await self._hint(problem)))
             return
         if isinstance(playlist, Master):
             await self._read_all(await anyio.to_thread.run_sync(outline.entries_of, page.text))
         else:
-            self.renditions = [Seen(Entry(MASTER, Kind.VIDEO), MASTER)]
+            self.renditions = [InspectedRendition(RenditionEntry(MASTER, RenditionKind.VIDEO), MASTER)]
             await self._take(self.renditions[0], page, playlist)
         self.faults += [fault for seen in self.renditions for fault in judging.of_outline(seen)]
         is_live = any(seen.is_live for seen in self.renditions)
         is_over = not is_live and any(seen.is_over for seen in self.renditions)
         self.stream = Stream.COMPLETE if is_over else Stream.UNKNOWN if is_live else Stream.ABSENT
 
-    async def _read_all(self, entries: Sequence[Entry]) -> None:
+    async def _read_all(self, entries: Sequence[RenditionEntry]) -> None:
         if len(entries) > outline.MOST_ENTRIES:
             sentence = f"It has {len(entries)} renditions; {outline.MOST_ENTRIES} were looked at."
-            self.faults.append(warning(MASTER, Reason.CUT_SHORT, sentence))
-        self.renditions = [Seen(entry, shown(entry.uri)) for entry in entries[: outline.MOST_ENTRIES]]
+            self.faults.append(warning(MASTER, FaultReason.CUT_SHORT, sentence))
+        self.renditions = [InspectedRendition(entry, shown(entry.uri)) for entry in entries[: outline.MOST_ENTRIES]]
         await self._all([self._read(seen) for seen in self.renditions])
 
-    async def _take(self, seen: Seen, page: Page, media: Media) -> None:
+    async def _take(self, seen: InspectedRendition, page: FetchedPlaylist, media: Media) -> None:
         seen.media = media
         seen.outline = await anyio.to_thread.run_sync(outline.outline_of, page.text)
         since = media.written_at if media.written_at is not None else page.modified_at
@@ -126,7 +126,7 @@ class _Look:
 
     async def _hint(self, problem: Failed) -> str:
         """Tell which other name the encoder may have given its playlist, where ours is missing."""
-        if problem.reason is Reason.MISSING:
+        if problem.reason is FaultReason.MISSING:
             for name in _OTHER_NAMES:
                 try:
                     await self.files.sample(Address(name, name, is_rooted=False), 0, 1)
@@ -135,7 +135,7 @@ class _Look:
                 return f"{problem.sentence} {name} is there: let the encoder write {MASTER} instead."
         return problem.sentence
 
-    async def _read(self, seen: Seen) -> None:
+    async def _read(self, seen: InspectedRendition) -> None:
         """Read a rendition's playlist."""
         try:
             address = self._address(MASTER, seen.entry.uri, seen)
@@ -143,39 +143,39 @@ class _Look:
             await self._take(seen, page, await _segments(page))
         except Failed as problem:
             told = f"{problem.sentence} {MASTER} names it as {_spoken(seen.entry)}."
-            severe = warning if seen.entry.kind is Kind.IMAGES else error
+            severe = warning if seen.entry.kind is RenditionKind.IMAGES else error
             self.faults.append(severe(seen.file, problem.reason, told))
 
-    def _address(self, base: str, uri: str, seen: Seen | None = None) -> Address:
+    def _address(self, base: str, uri: str, seen: InspectedRendition | None = None) -> Address:
         """Resolve an address; the first one that is rooted is a fault. Raise Failed."""
         address = resolve(self.files.event.id, base, uri)
         if seen:
             seen.file = address.name
-        if address.is_rooted and not any(fault.reason is Reason.ROOTED for fault in self.faults):
-            self.faults.append(warning(base, Reason.ROOTED, f"It names {shown(uri)}, which {_ROOTED}"))
+        if address.is_rooted and not any(fault.reason is FaultReason.ROOTED for fault in self.faults):
+            self.faults.append(warning(base, FaultReason.ROOTED, f"It names {shown(uri)}, which {_ROOTED}"))
         return address
 
-    async def _look_at_files(self, seen: Seen) -> None:
+    async def _look_at_files(self, seen: InspectedRendition) -> None:
         told = seen.outline
         if told is None:
             return
         same = told.first == told.newest
         parts = [(Part.INIT, piece) for piece in told.maps]
-        parts += [(Part.KEY, Piece(key.uri)) for key in told.keys if key.uri and key.method == "AES-128"]
+        parts += [(Part.KEY, MediaResource(key.uri)) for key in told.keys if key.uri and key.method == "AES-128"]
         parts += [(Part.FIRST, told.first)] if told.first and not same else []
         parts += [(Part.NEWEST, told.newest)] if told.newest else []
         parts += [(Part.PIECE, told.newest_part)] if told.newest_part else []
         for part, piece in parts:
             await self._look_at(seen, part, piece)
 
-    async def _look_at(self, seen: Seen, part: Part, piece: Piece) -> None:
+    async def _look_at(self, seen: InspectedRendition, part: Part, piece: MediaResource) -> None:
         file = shown(piece.uri)
         try:
             address = self._address(seen.file, piece.uri)
             file = address.name
             sample = await self.files.sample(address, piece.at, min(piece.length or _SAMPLE_BYTES, _SAMPLE_BYTES))
         except Failed as problem:
-            if part is Part.FIRST and seen.is_live and problem.reason is Reason.MISSING:
+            if part is Part.FIRST and seen.is_live and problem.reason is FaultReason.MISSING:
                 return  # it has left the window since
             self.faults.append(error(file, problem.reason, f"{problem.sentence} {seen.file} names it as {part}."))
             return
@@ -183,7 +183,7 @@ class _Look:
         if part is not Part.KEY and sample.data:
             self._judge(seen, part, piece, file, sample)
 
-    def _judge(self, seen: Seen, part: Part, piece: Piece, file: str, sample: Sample) -> None:
+    def _judge(self, seen: InspectedRendition, part: Part, piece: MediaResource, file: str, sample: Sample) -> None:
         contents = contents_of(sample.data)
         self.faults += judging.of_contents(file, contents, is_encrypted=piece.is_encrypted)
         has_codecs = contents.codecs and not piece.is_encrypted
@@ -202,7 +202,7 @@ class _Look:
         wanted = max(min(max(targets) * judging.SURE_TARGETS + 0.1, _LONGEST_PAUSE), _SHORTEST_PAUSE)
         read_at = anyio.current_time()
         await pause(max(wanted - (read_at - began), 0))
-        later = [Seen(seen.entry, seen.file) for seen in live]
+        later = [InspectedRendition(seen.entry, seen.file) for seen in live]
         await self._all([self._read(seen) for seen in later])
         seconds = max(wanted, anyio.current_time() - began)
         self.faults += judging.of_movement(live, later, seconds)
@@ -222,15 +222,18 @@ class _Look:
                 tasks.start_soon(one, look)
 
 
-def _spoken(entry: Entry) -> str:
-    what = {Kind.VIDEO: "a variant", Kind.AUDIO: "audio", Kind.SUBTITLES: "subtitles", Kind.IMAGES: "images"}[
-        entry.kind
-    ]
+def _spoken(entry: RenditionEntry) -> str:
+    what = {
+        RenditionKind.VIDEO: "a variant",
+        RenditionKind.AUDIO: "audio",
+        RenditionKind.SUBTITLES: "subtitles",
+        RenditionKind.IMAGES: "images",
+    }[entry.kind]
     detail = entry.resolution or entry.name
     return f"{what} ({detail})" if detail else what
 
 
-async def _segments(page: Page) -> Media:
+async def _segments(page: FetchedPlaylist) -> Media:
     """Read a playlist of segments. Raise Failed."""
     try:
         playlist = await read(page.text)
@@ -238,4 +241,4 @@ async def _segments(page: Page) -> Media:
         playlist = None
     if isinstance(playlist, Media):
         return playlist
-    raise Failed(Reason.NOT_A_PLAYLIST, "What is there is no playlist of segments.")
+    raise Failed(FaultReason.NOT_A_PLAYLIST, "What is there is no playlist of segments.")

@@ -15,7 +15,7 @@ _MOST_NAMED: Final = 20  # init segments and keys of one playlist
 _LONGEST_NUMBER: Final = 18
 
 
-class Kind(StrEnum):
+class RenditionKind(StrEnum):
     VIDEO = "video"  # a variant: what is played by itself
     AUDIO = "audio"
     SUBTITLES = "subtitles"
@@ -23,11 +23,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RenditionEntry:
     """A rendition, as the master playlist describes it. `bandwidth` is in bits a second."""
 
     uri: str
-    kind: Kind
+    kind: RenditionKind
     bandwidth: int | None = None
     resolution: str | None = None
     codecs: str | None = None
@@ -35,7 +35,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class MediaResource:
     """A file, or some of its bytes from `at` on; `seconds` where it is a segment."""
 
     uri: str
@@ -46,7 +46,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class EncryptionKey:
     method: str
     uri: str | None
     key_format: str
@@ -57,49 +57,51 @@ class Outline:
     """What a media playlist names, beside what `playlists.Media` says. `longest` is its longest segment."""
 
     playlist_type: str | None = None
-    first: Piece | None = None
-    newest: Piece | None = None
-    newest_part: Piece | None = None
-    longest: Piece | None = None
-    maps: dict[Piece, None] = field(default_factory=dict)
-    keys: dict[Key, None] = field(default_factory=dict)
+    first: MediaResource | None = None
+    newest: MediaResource | None = None
+    newest_part: MediaResource | None = None
+    longest: MediaResource | None = None
+    maps: dict[MediaResource, None] = field(default_factory=dict)
+    keys: dict[EncryptionKey, None] = field(default_factory=dict)
 
 
-def entries_of(text: str) -> tuple[Entry, ...]:
+def entries_of(text: str) -> tuple[RenditionEntry, ...]:
     """Give the renditions of a master playlist, each address once, in order."""
-    found: dict[str, Entry] = {}
+    found: dict[str, RenditionEntry] = {}
     told: dict[str, str] | None = None
     for line in lines_of(text):
         if line.startswith("#EXT-X-STREAM-INF:"):
             told = attributes(line)
         elif entry := _entry(line, told):
             found.setdefault(entry.uri, entry)
-            told = None if entry.kind is Kind.VIDEO else told
+            told = None if entry.kind is RenditionKind.VIDEO else told
     return tuple(found.values())
 
 
-def _entry(line: str, variant: dict[str, str] | None) -> Entry | None:
+def _entry(line: str, variant: dict[str, str] | None) -> RenditionEntry | None:
     if not line.startswith("#"):
-        return _described(line, Kind.VIDEO, variant) if variant is not None else None
+        return _described(line, RenditionKind.VIDEO, variant) if variant is not None else None
     if line.startswith("#EXT-X-I-FRAME-STREAM-INF:"):
         told = attributes(line)
-        return _described(told["URI"], Kind.IMAGES, told) if told.get("URI") else None
+        return _described(told["URI"], RenditionKind.IMAGES, told) if told.get("URI") else None
     if line.startswith("#EXT-X-MEDIA:"):
         told = attributes(line)
-        kind = {"AUDIO": Kind.AUDIO, "VIDEO": Kind.VIDEO, "SUBTITLES": Kind.SUBTITLES}.get(told.get("TYPE", ""))
+        kind = {"AUDIO": RenditionKind.AUDIO, "VIDEO": RenditionKind.VIDEO, "SUBTITLES": RenditionKind.SUBTITLES}.get(
+            told.get("TYPE", "")
+        )
         return _described(told["URI"], kind, told) if kind and told.get("URI") else None
     return None
 
 
-def _described(uri: str, kind: Kind, told: dict[str, str]) -> Entry:
+def _described(uri: str, kind: RenditionKind, told: dict[str, str]) -> RenditionEntry:
     shown = {name: told[name][:100] for name in ("RESOLUTION", "CODECS", "NAME") if told.get(name)}
     bandwidth = _number(told.get("BANDWIDTH", ""))
-    return Entry(uri, kind, bandwidth, shown.get("RESOLUTION"), shown.get("CODECS"), shown.get("NAME"))
+    return RenditionEntry(uri, kind, bandwidth, shown.get("RESOLUTION"), shown.get("CODECS"), shown.get("NAME"))
 
 
 def outline_of(text: str) -> Outline:
     """Read a media playlist."""
-    reader = _Reader()
+    reader = _OutlineReader()
     for line in lines_of(text):
         if line.startswith("#"):
             reader.tag(line)
@@ -108,7 +110,7 @@ def outline_of(text: str) -> Outline:
     return reader.outline
 
 
-class _Reader:
+class _OutlineReader:
     """Goes through the lines of a media playlist, remembering what holds for the segments to come."""
 
     def __init__(self) -> None:
@@ -135,7 +137,7 @@ class _Reader:
     def _named(self, name: str, told: dict[str, str]) -> None:
         outline, uri = self.outline, told.get("URI")
         if name == "#EXT-X-KEY":
-            key = Key(told.get("METHOD", ""), uri, told.get("KEYFORMAT", "identity"))
+            key = EncryptionKey(told.get("METHOD", ""), uri, told.get("KEYFORMAT", "identity"))
             self._is_encrypted = key.method != "NONE"
             _keep(outline.keys, key, wanted=self._is_encrypted)
         elif uri:
@@ -154,13 +156,13 @@ class _Reader:
             outline.longest = piece
         self._seconds, self._range = 0.0, None
 
-    def _piece(self, uri: str, where: tuple[int | None, int] | None, seconds: float) -> Piece:
+    def _piece(self, uri: str, where: tuple[int | None, int] | None, seconds: float) -> MediaResource:
         if where is None:
-            return Piece(uri, seconds=seconds, is_encrypted=self._is_encrypted)
+            return MediaResource(uri, seconds=seconds, is_encrypted=self._is_encrypted)
         at, length = where
         at = self._next_byte.get(uri, 0) if at is None else at
         self._next_byte = {uri: at + length}  # a range without a beginning follows the one before, of the same file
-        return Piece(uri, at, length, seconds, self._is_encrypted)
+        return MediaResource(uri, at, length, seconds, self._is_encrypted)
 
 
 def _keep(kept: dict[T, None], new: T, *, wanted: bool) -> None:

@@ -36,7 +36,7 @@ class ReadFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FetchedPlaylist:
     """A playlist's text, where it was read (below the event's folder), and when the server says that it changed."""
 
     name: str
@@ -55,7 +55,7 @@ class PlaylistReader:
             limits=httpx2.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE),
         )
 
-    async def read(self, event: Event, now: datetime, name: str = _FIRST) -> Page:
+    async def read(self, event: Event, now: datetime, name: str = _FIRST) -> FetchedPlaylist:
         """Read a playlist of the event. Raise ReadFailed.
 
         nginx remembers for a second that an origin failed, and not why: then it is asked once more.
@@ -68,13 +68,13 @@ class PlaylistReader:
         await anyio.sleep(_FAILURES_REMEMBERED_SECONDS)
         return await self._read(event, now, name)
 
-    async def _read(self, event: Event, now: datetime, name: str) -> Page:
+    async def _read(self, event: Event, now: datetime, name: str) -> FetchedPlaylist:
         try:
             async with self._http.stream(
                 "GET", stream_prefix(event.id) + name, headers=self._headers(event, now)
             ) as got:
                 _check_status(got)
-                return Page(name, await _text(got), _modified_at(got))
+                return FetchedPlaylist(name, await _text(got), _modified_at(got))
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise ReadFailed(f"The gate gave no answer ({type(error).__name__}).") from None
 

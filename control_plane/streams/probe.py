@@ -18,9 +18,9 @@ from control_plane.events import events
 from control_plane.models import Event
 from control_plane.streams.addresses import resolve
 from control_plane.streams.event_status import NOTHING_YET, Movement, Status, Stream, decide, follow, stream_of
-from control_plane.streams.faults import Failed, Reason, error
+from control_plane.streams.faults import Failed, FaultReason, error
 from control_plane.streams.inspection import MASTER, Inspection, inspect
-from control_plane.streams.playlist_reader import Page, PlaylistReader, ReadFailed
+from control_plane.streams.playlist_reader import FetchedPlaylist, PlaylistReader, ReadFailed
 from control_plane.streams.playlists import Master, Media, NoPlaylist, read
 from control_plane.streams.stream_files import GateFiles
 
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Observation:
     """What the last look at an event's stream saw, and when it began (seconds)."""
 
     stream: Stream
@@ -52,7 +52,7 @@ class Probe:
     def __init__(self, reader: PlaylistReader | None, look_seconds: float = LOOK_SECONDS) -> None:
         self._reader = reader
         self._look_seconds = look_seconds
-        self._sights: LRUCache[str, Sight] = LRUCache(_MOST_EVENTS)
+        self._sights: LRUCache[str, Observation] = LRUCache(_MOST_EVENTS)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._failures: LRUCache[str, int] = LRUCache(_MOST_EVENTS)
         self._inspections = anyio.CapacityLimiter(_INSPECTIONS_AT_ONCE)
@@ -87,7 +87,7 @@ class Probe:
     async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
         """Look at all of the stream, for somebody who wants to know what is wrong; a few at once."""
         if self._reader is None:
-            nowhere = error(MASTER, Reason.GATE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
+            nowhere = error(MASTER, FaultReason.GATE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
             return Inspection(Stream.UNKNOWN, faults=(nowhere,))
         async with self._inspections:
             return await inspect(GateFiles(event, clock, self._reader))
@@ -102,7 +102,7 @@ class Probe:
         if self._reader:
             await self._reader.close()
 
-    def _remembered(self, event: Event, now: datetime, seconds: float = REMEMBERED_SECONDS) -> Sight | None:
+    def _remembered(self, event: Event, now: datetime, seconds: float = REMEMBERED_SECONDS) -> Observation | None:
         sight = self._sights.get(event.id)
         return sight if sight and abs(now.timestamp() - sight.looked_at) < seconds else None
 
@@ -127,7 +127,7 @@ class Probe:
             stream = _failed(problem)
             is_failing = stream is Stream.UNKNOWN
         self._note(event, is_failing=is_failing)
-        self._sights[event.id] = Sight(stream, now.timestamp(), movement)
+        self._sights[event.id] = Observation(stream, now.timestamp(), movement)
 
     def _note(self, event: Event, *, is_failing: bool) -> None:
         """Log once that a stream cannot be seen, after two looks in a row, and once that it can be again."""
@@ -140,11 +140,11 @@ class Probe:
             log.info("stream_seen_again", event_id=event.id)
 
 
-def _status(event: Event, sight: Sight | None, now: datetime) -> Status:
+def _status(event: Event, sight: Observation | None, now: datetime) -> Status:
     return decide(event, sight.stream, sight.movement, now) if sight else decide(event, Stream.UNKNOWN, None, now)
 
 
-async def _first_media(reader: PlaylistReader, event: Event, now: datetime) -> tuple[Page, Media]:
+async def _first_media(reader: PlaylistReader, event: Event, now: datetime) -> tuple[FetchedPlaylist, Media]:
     """Read the event's playlist and, when that is a master, its first variant. Raise Failed, ReadFailed, NoPlaylist."""
     page = await reader.read(event, now)
     playlist = await read(page.text)

@@ -14,16 +14,16 @@ import anyio
 
 from control_plane.models import Event
 from control_plane.streams.addresses import Address
-from control_plane.streams.faults import Failed, Reason
-from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES, Page, PlaylistReader, ReadFailed
+from control_plane.streams.faults import Failed, FaultReason
+from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES, FetchedPlaylist, PlaylistReader, ReadFailed
 
 _NOT_THERE: Final = "It is not there (404)."
 _STATUS: Final = {
-    403: (Reason.REFUSED, "The gate refuses it to everybody (403)."),
-    404: (Reason.MISSING, _NOT_THERE),
-    502: (Reason.UNREACHABLE, "The origin of this stream cannot be reached (502)."),
-    503: (Reason.GATE, "The gate is not ready (503): its sidecar is down or does not know the revocations yet."),
-    504: (Reason.UNREACHABLE, "The origin of this stream does not answer in time (504)."),
+    403: (FaultReason.REFUSED, "The gate refuses it to everybody (403)."),
+    404: (FaultReason.MISSING, _NOT_THERE),
+    502: (FaultReason.UNREACHABLE, "The origin of this stream cannot be reached (502)."),
+    503: (FaultReason.GATE, "The gate is not ready (503): its sidecar is down or does not know the revocations yet."),
+    504: (FaultReason.UNREACHABLE, "The origin of this stream does not answer in time (504)."),
 }
 
 
@@ -44,7 +44,7 @@ class StreamFiles(Protocol):
     @property
     def clock(self) -> Callable[[], datetime]: ...
 
-    async def page(self, address: Address) -> Page:
+    async def page(self, address: Address) -> FetchedPlaylist:
         """Read a playlist. Raise Failed."""
 
     async def sample(self, address: Address, at: int, count: int) -> Sample:
@@ -59,7 +59,7 @@ class GateFiles:
     clock: Callable[[], datetime]
     reader: PlaylistReader
 
-    async def page(self, address: Address) -> Page:
+    async def page(self, address: Address) -> FetchedPlaylist:
         try:
             return await self.reader.read(self.event, self.clock(), address.target)
         except ReadFailed as problem:
@@ -81,11 +81,11 @@ class FolderFiles:
     clock: Callable[[], datetime]
     folder: Path
 
-    async def page(self, address: Address) -> Page:
+    async def page(self, address: Address) -> FetchedPlaylist:
         data, size, modified_at = await anyio.to_thread.run_sync(self._read, address, 0, MAX_PLAYLIST_BYTES)
         if size > MAX_PLAYLIST_BYTES:
-            raise Failed(Reason.TOO_LARGE, f"It is larger than {MAX_PLAYLIST_BYTES >> 20} MB.")
-        return Page(address.name, data.decode("utf-8", "replace"), modified_at)
+            raise Failed(FaultReason.TOO_LARGE, f"It is larger than {MAX_PLAYLIST_BYTES >> 20} MB.")
+        return FetchedPlaylist(address.name, data.decode("utf-8", "replace"), modified_at)
 
     async def sample(self, address: Address, at: int, count: int) -> Sample:
         data, size, _ = await anyio.to_thread.run_sync(self._read, address, at, count)
@@ -95,23 +95,23 @@ class FolderFiles:
         path = self.folder / address.name
         links = [each for each in (path, *path.parents) if each.is_relative_to(self.folder) and each.is_symlink()]
         if links:
-            raise Failed(Reason.REFUSED, "It is, or lies behind, a symbolic link, and nginx follows none.")
+            raise Failed(FaultReason.REFUSED, "It is, or lies behind, a symbolic link, and nginx follows none.")
         try:
             with path.open("rb") as file:
                 found = os.fstat(file.fileno())
                 file.seek(at)
                 return file.read(count), found.st_size, found.st_mtime
         except FileNotFoundError:
-            raise Failed(Reason.MISSING, "It is not there.") from None
+            raise Failed(FaultReason.MISSING, "It is not there.") from None
         except OSError as problem:
-            raise Failed(Reason.REFUSED, f"It cannot be read: {(problem.strerror or 'error').lower()}.") from None
+            raise Failed(FaultReason.REFUSED, f"It cannot be read: {(problem.strerror or 'error').lower()}.") from None
 
 
 def _explained(problem: ReadFailed, event: Event) -> Failed:
     if problem.status == 403 and not event.is_active:  # noqa: PLR2004
-        return Failed(Reason.REFUSED, "The event is deactivated: the gate shows its stream to nobody.")
+        return Failed(FaultReason.REFUSED, "The event is deactivated: the gate shows its stream to nobody.")
     if problem.origin_answer:
-        return Failed(Reason.UNREACHABLE, f"Its origin does not give it: {problem.origin_answer}.")
-    unknown = Reason.UNREACHABLE if problem.status else Reason.GATE
+        return Failed(FaultReason.UNREACHABLE, f"Its origin does not give it: {problem.origin_answer}.")
+    unknown = FaultReason.UNREACHABLE if problem.status else FaultReason.GATE
     reason, sentence = _STATUS.get(problem.status or 0, (unknown, str(problem)))
     return Failed(reason, sentence)

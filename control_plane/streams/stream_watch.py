@@ -11,9 +11,9 @@ from typing import Final
 import anyio
 
 from control_plane.models import Event
-from control_plane.streams.faults import Fault, Reason, Severity, error
+from control_plane.streams.faults import Fault, FaultReason, Severity, error
 from control_plane.streams.inspection import MASTER, survey
-from control_plane.streams.judging import Seen
+from control_plane.streams.judging import InspectedRendition
 from control_plane.streams.playlists import Position
 from control_plane.streams.probe import Probe
 
@@ -58,19 +58,19 @@ class StreamWatch:
         files = self._probe.files(event, lambda: now)
         if files is None or seconds < past.rests_until:
             return
-        faults = [error(MASTER, Reason.UNREACHABLE, f"It could not be read within {_LOOK_SECONDS:.0f} s.")]
+        faults = [error(MASTER, FaultReason.UNREACHABLE, f"It could not be read within {_LOOK_SECONDS:.0f} s.")]
         with anyio.move_on_after(_LOOK_SECONDS):
             renditions, found = await survey(files)
             faults = [*found, *_standing(renditions, past, seconds)]
             is_over = bool(renditions) and all(seen.is_over for seen in renditions if seen.media)
             past.rests_until = seconds + _RECORDINGS_EVERY if is_over and not found else 0.0
         severe = tuple(fault for fault in faults if fault.severity is Severity.ERROR)
-        if any(fault.reason is Reason.GATE for fault in severe):
+        if any(fault.reason is FaultReason.GATE for fault in severe):
             return  # it says nothing about the stream
         past.bad_looks, past.faults = (past.bad_looks + 1, severe) if severe else (0, ())
 
 
-def _standing(renditions: Sequence[Seen], past: _Past, seconds: float) -> list[Fault]:
+def _standing(renditions: Sequence[InspectedRendition], past: _Past, seconds: float) -> list[Fault]:
     """Find live renditions that have not moved for three target durations."""
     live = {seen.file: seen.media for seen in renditions if seen.is_live and seen.media}
     before = past.stood
@@ -85,4 +85,4 @@ def _standing(renditions: Sequence[Seen], past: _Past, seconds: float) -> list[F
     ]
     alone = "It does not change any more, while others do."
     sentence = alone if len(still) < len(live) else "It does not change any more: the stream is interrupted."
-    return [error(file, Reason.STANDS_STILL, sentence) for file in still]
+    return [error(file, FaultReason.STANDS_STILL, sentence) for file in still]

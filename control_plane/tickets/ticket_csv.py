@@ -19,7 +19,7 @@ _LONGEST_LABEL: Final = 200
 Doubtful = Literal["ask", "import", "skip"]
 
 
-class Line(NamedTuple):
+class CodeLine(NamedTuple):
     """A good line; `number` counts from 1, as editors and spreadsheets do."""
 
     number: int
@@ -36,10 +36,10 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Codes:
+class ParsedCodes:
     """What a file holds: each line is good or has a problem. A good one, or a possible heading, may be a question."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[CodeLine] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     questions: list[Problem] = field(default_factory=list)
 
@@ -47,7 +47,7 @@ class Codes:
     def total(self) -> int:
         return len(self.lines) + len(self.problems)
 
-    def answered(self, doubtful: Doubtful) -> "Codes":
+    def answered(self, doubtful: Doubtful) -> "ParsedCodes":
         """Leave no question open, unless they are to be asked."""
         if doubtful == "ask":
             return self
@@ -56,12 +56,12 @@ class Codes:
         return replace(self, lines=lines, questions=[])
 
 
-def read(body: bytes) -> Codes:
+def read(body: bytes) -> ParsedCodes:
     """Read lines of `code` or `code,label`, with or without a heading, or what we export.
 
     Raise MalformedRequest for what is no such file.
     """
-    reader = _Reader()
+    reader = _CsvReader()
     for number, row in csv_text.rows(csv_text.decoded(body)):
         reader.take(number, row)
     if not reader.found.total:
@@ -69,11 +69,11 @@ def read(body: bytes) -> Codes:
     return reader.found
 
 
-class _Reader:
+class _CsvReader:
     """What is known after some lines."""
 
     def __init__(self) -> None:
-        self.found = Codes()
+        self.found = ParsedCodes()
         self._columns: Columns | None = None
         self._places: dict[str, int] = {}
         self._before: str | None = None
@@ -107,7 +107,7 @@ class _Reader:
         if not (columns.is_own or is_asked) and (sentence := guessable.question(code, self._before)):
             self.found.questions.append(Problem(number, sentence, is_question=True))
         self._places[code], self._before = number, code
-        self.found.lines.append(Line(number, code, label))
+        self.found.lines.append(CodeLine(number, code, label))
 
     def _problem(self, code: str, label: str | None, too_many: int) -> str | None:
         if too_many > 0:

@@ -18,20 +18,20 @@ from control_plane.events import events
 from control_plane.models import Event, Ticket, new_id
 from control_plane.revocations import revival
 from control_plane.tickets import tickets
-from control_plane.tickets.ticket_csv import Codes, Line, Problem
+from control_plane.tickets.ticket_csv import CodeLine, ParsedCodes, Problem
 
 _AT_ONCE: Final = 500
 _TAKEN: Final = "A ticket with this code already exists."
 T = TypeVar("T")
 
 
-async def check(db: AsyncSession, event_id: str, codes: Codes) -> Sequence[Problem]:
+async def check(db: AsyncSession, event_id: str, codes: ParsedCodes) -> Sequence[Problem]:
     """Return everything that is wrong or doubtful, in the order of the lines. Raise NotFound for the event."""
     await events.find(db, event_id)
     return sorted([*codes.problems, *codes.questions, *await _taken(db, codes)])
 
 
-async def run(db: AsyncSession, event_id: str, codes: Codes, now: datetime) -> Event:
+async def run(db: AsyncSession, event_id: str, codes: ParsedCodes, now: datetime) -> Event:
     """Make the tickets and return their event. Raise NotFound, ImportRefused with all that is wrong, or Conflict."""
     event = await tickets.hold_event(db, event_id)
     if problems := await check(db, event_id, codes):
@@ -46,7 +46,7 @@ async def run(db: AsyncSession, event_id: str, codes: Codes, now: datetime) -> E
     return event
 
 
-async def _taken(db: AsyncSession, codes: Codes) -> list[Problem]:
+async def _taken(db: AsyncSession, codes: ParsedCodes) -> list[Problem]:
     found: list[Problem] = []
     for some in _portions(codes.lines):
         lines = {line.code: line.number for line in some}
@@ -55,7 +55,7 @@ async def _taken(db: AsyncSession, codes: Codes) -> list[Problem]:
     return found
 
 
-def _row(line: Line, event: Event, tokens_not_before: int, now: datetime) -> dict[str, object]:
+def _row(line: CodeLine, event: Event, tokens_not_before: int, now: datetime) -> dict[str, object]:
     return {
         "id": new_id(),
         "code": line.code,

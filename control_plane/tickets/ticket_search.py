@@ -27,7 +27,7 @@ _FTS5: Final = table("ticket_search", column("rowid"), column("ticket_search"))
 _ROWID: Final[ColumnElement[int]] = literal_column("ticket.rowid")
 
 
-class Found(NamedTuple):
+class SearchPage(NamedTuple):
     """One page and how many there are in all; not `is_whole`: more may match than were looked at."""
 
     tickets: Sequence[Ticket]
@@ -35,16 +35,16 @@ class Found(NamedTuple):
     is_whole: bool = True
 
 
-async def page(db: AsyncSession, wanted: TicketFilter, now: datetime, offset: int, limit: int) -> Found:
+async def page(db: AsyncSession, wanted: TicketFilter, now: datetime, offset: int, limit: int) -> SearchPage:
     """Return one page of tickets, newest first."""
     if wanted.search:
         is_sqlite = db.get_bind().dialect.name == "sqlite"
         return await (_Fts5 if is_sqlite else _Trigrams)(db, wanted, now).page(offset, limit)
     total = await _count(db, wanted, now)
     if offset >= total:
-        return Found([], total)
+        return SearchPage([], total)
     rows = await db.scalars(_newest_first(await _listed(db, wanted, now, offset + limit)).offset(offset).limit(limit))
-    return Found(rows.all(), total)
+    return SearchPage(rows.all(), total)
 
 
 async def _count(db: AsyncSession, wanted: TicketFilter, now: datetime) -> int:
@@ -78,18 +78,18 @@ class _Search(ABC):
         self._code = _part_of_code(self._text)
         self._is_indexed = len(self._text) >= SHORTEST_INDEXED
 
-    async def _among_newest(self, offset: int, limit: int) -> Found:
+    async def _among_newest(self, offset: int, limit: int) -> SearchPage:
         """Look at the MOST newest tickets that are asked for."""
         wanted = tuple(_conditions(Ticket, self._wanted, self._now))
         columns = Ticket.id, Ticket.canonical, Ticket.label, Ticket.created_at
         among = aliased(Ticket, _newest_first(select(*columns).where(*wanted)).limit(MOST).subquery())
         is_whole = await self._number(select(Ticket).where(*wanted)) <= MOST
         query = select(among.id).where(self._contains(among))
-        return Found(*await self._page_of(query, among, offset, limit), is_whole)
+        return SearchPage(*await self._page_of(query, among, offset, limit), is_whole)
 
-    async def _among_found(self, offset: int, limit: int, number: int) -> Found:
+    async def _among_found(self, offset: int, limit: int, number: int) -> SearchPage:
         """Look at the MOST matches that the index has at hand, of `number` that there are."""
-        return Found(*await self._page_of(*self._of_index(), offset, limit), number <= MOST)
+        return SearchPage(*await self._page_of(*self._of_index(), offset, limit), number <= MOST)
 
     async def _page_of(self, query: Select[Any], entity: Any, offset: int, limit: int) -> tuple[Sequence[Ticket], int]:
         """Read a page of these ids, and the total, at once."""
@@ -127,7 +127,7 @@ class _Search(ABC):
 class _Fts5(_Search):
     """SQLite's index finds the newest first, since rows are numbered as they are made."""
 
-    async def page(self, offset: int, limit: int) -> Found:
+    async def page(self, offset: int, limit: int) -> SearchPage:
         """Ask the index; where it knows more than are looked at, the newest may have more of what is asked for."""
         if not self._is_indexed:
             return await self._among_newest(offset, limit)
@@ -159,7 +159,7 @@ class _Trigrams(_Search):
     until enough are met would read it all.
     """
 
-    async def page(self, offset: int, limit: int) -> Found:
+    async def page(self, offset: int, limit: int) -> SearchPage:
         """Look at the newest; ask the index for what is rare among them."""
         await self._db.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
         await self._db.execute(text("SET LOCAL enable_seqscan = off"))

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from control_plane.access import audit
 from control_plane.access.actors import Actor, ActorKind, Permission
-from control_plane.access.audit_queue import Refused
+from control_plane.access.audit_queue import RefusedAction
 from control_plane.accounts import accounts, api_keys
 from control_plane.clock import utc_now
 from control_plane.errors import Forbidden, SignInRequired
@@ -59,7 +59,7 @@ async def _by_key(request: Request, key: str) -> Actor:
 
 def _note_refusal(request: Request, actor: Actor) -> None:
     route = f"{request.method} {template_of(request.scope)}"
-    refused = Refused(audit.ASK, Forbidden.reason, client_address(request), actor=actor, route=route)
+    refused = RefusedAction(audit.ASK, Forbidden.reason, client_address(request), actor=actor, route=route)
     services(request).audit_queue.note(refused, utc_now())
 
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from control_plane.access import audited_change as acting
 from control_plane.access.actors import Actor, Permission
-from control_plane.access.audited_change import Action, Deed
+from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.clock import utc_now
 from control_plane.errors import NotFound, Refusal
 from control_plane.services import Request, Services
@@ -64,8 +64,8 @@ class Call:
     def alive_since(self) -> datetime:
         return self.app.rules.alive_since(self.now)
 
-    def act(self, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[Deed]:
-        return acting.act(self.app.database, self.actor, action, self.now, subject)
+    def act(self, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[AuditedChange]:
+        return acting.audited_change(self.app.database, self.actor, action, self.now, subject)
 
 
 @dataclass(frozen=True, slots=True)

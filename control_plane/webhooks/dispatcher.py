@@ -17,8 +17,8 @@ from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.tasks import idle
 from control_plane.webhooks import outbox
-from control_plane.webhooks.outbox import Outcome, Parcel, Turn
-from control_plane.webhooks.webhook_line import Line, Lines
+from control_plane.webhooks.outbox import Lease, Message, Outcome
+from control_plane.webhooks.webhook_client import WebhookClient, WebhookClients
 
 _LOOK_EVERY_SECONDS: Final = 0.5
 _PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
@@ -34,7 +34,7 @@ class Dispatcher:
     def __init__(
         self,
         database: Database,
-        lines: Lines,
+        lines: WebhookClients,
         clock: Callable[[], datetime] = utc_now,
         count: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
@@ -84,7 +84,7 @@ class Dispatcher:
     async def _take_turn(self, webhook_id: str, stop: anyio.Event) -> bool:
         """Return whether there may be more to send at once."""
         async with self._database.write() as db:
-            turn = await outbox.take_turn(db, webhook_id, self._clock())
+            turn = await outbox.take_lease(db, webhook_id, self._clock())
         if turn is None:
             return False
         outcomes: list[Outcome] = []
@@ -92,11 +92,11 @@ class Dispatcher:
             await self._send(turn, outcomes, stop)
         finally:
             async with self._database.write() as db:
-                await outbox.end_turn(db, turn, outcomes, self._clock())
+                await outbox.end_lease(db, turn, outcomes, self._clock())
         self._report(turn, outcomes)
         return bool(outcomes) and outcomes[-1].error is None
 
-    async def _send(self, turn: Turn, outcomes: list[Outcome], stop: anyio.Event) -> None:
+    async def _send(self, turn: Lease, outcomes: list[Outcome], stop: anyio.Event) -> None:
         """Send in order; the first that does not arrive ends the turn."""
         ends_at = anyio.current_time() + _TURN_SECONDS
         async with self._lines.open(turn.url, turn.secret) as line:
@@ -110,7 +110,7 @@ class Dispatcher:
                 if outcome.error:
                     return
 
-    async def _post(self, line: Line, parcel: Parcel, stop: anyio.Event) -> Outcome | None:
+    async def _post(self, line: WebhookClient, parcel: Message, stop: anyio.Event) -> Outcome | None:
         """Post one message; None when that was cut short."""
         outcome: Outcome | None = None
         async with anyio.create_task_group() as tasks:
@@ -125,7 +125,7 @@ class Dispatcher:
             tasks.cancel_scope.cancel()
         return outcome
 
-    def _report(self, turn: Turn, outcomes: list[Outcome]) -> None:
+    def _report(self, turn: Lease, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             self._count("failed" if outcome.error else "delivered")
             if outcome.error:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.streams.faults import Fault
 from control_plane.webhooks import outbox
@@ -30,7 +30,7 @@ async def of_start(db: AsyncSession, sid: str, ticket: Ticket, event: Event, now
 
 
 async def of_sessions(
-    db: AsyncSession, topic: Topic, sids: Sequence[str], now: datetime, reason: Ending | None = None
+    db: AsyncSession, topic: Topic, sids: Sequence[str], now: datetime, reason: EndReason | None = None
 ) -> None:
     """Tell what happened to sessions, and why. They must be in the database already."""
     if not sids or not await outbox.is_wanted(db, topic, now):
@@ -62,7 +62,7 @@ _SESSIONS: Final = (
 )
 
 
-def _of_session(sid: str, reason: Ending | None) -> dict[str, Any]:
+def _of_session(sid: str, reason: EndReason | None) -> dict[str, Any]:
     return {"sid": sid} | ({"reason": reason.value} if reason else {})
 
 

@@ -47,7 +47,7 @@ TEST: Final = "webhook.test"
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Message:
     """One message on its way."""
 
     id: int
@@ -62,21 +62,21 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Lease:
     """What its holder may send now, in this order. `failures` counts the turns in a row that ended with one."""
 
     webhook_id: str
     url: str
     secret: str
     failures: int
-    parcels: Sequence[Parcel]
+    parcels: Sequence[Message]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt ended: `status` is the receiver's, `error` None when it took the message."""
 
-    parcel: Parcel
+    parcel: Message
     at: datetime
     status: int | None
     error: str | None
@@ -125,7 +125,7 @@ async def due(db: AsyncSession, now: datetime) -> list[str]:
     return list(await db.scalars(select(Webhook.id).where(*_free(now), waiting.exists())))
 
 
-async def take_turn(db: AsyncSession, webhook_id: str, now: datetime) -> Turn | None:
+async def take_lease(db: AsyncSession, webhook_id: str, now: datetime) -> Lease | None:
     """Take a webhook's turn for `LEASE`; None where somebody else has it, or there is nothing to send."""
     taken = update(Webhook).where(Webhook.id == webhook_id, *_free(now)).values(free_at=now + LEASE)
     columns = Webhook.url, Webhook.secret, Webhook.failures
@@ -146,10 +146,10 @@ async def take_turn(db: AsyncSession, webhook_id: str, now: datetime) -> Turn | 
         .order_by(delivery.id)
         .limit(_A_TURN)
     )
-    return Turn(webhook_id, row.url, secret, row.failures, [Parcel(*found) for found in await db.execute(waiting)])
+    return Lease(webhook_id, row.url, secret, row.failures, [Message(*found) for found in await db.execute(waiting)])
 
 
-async def end_turn(db: AsyncSession, turn: Turn, outcomes: Iterable[Outcome], now: datetime) -> None:
+async def end_lease(db: AsyncSession, turn: Lease, outcomes: Iterable[Outcome], now: datetime) -> None:
     """Write how it went and give the turn back. After a failure the webhook rests for a while, all of it."""
     failures, is_gone = turn.failures, False
     for outcome in outcomes:

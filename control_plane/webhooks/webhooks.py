@@ -13,7 +13,7 @@ from control_plane.errors import Conflict, NotFound
 from control_plane.models_admin import Webhook, WebhookDelivery
 from control_plane.webhooks import outbox
 from control_plane.webhooks.outbox import Topic
-from control_plane.webhooks.webhook_line import new_secret
+from control_plane.webhooks.webhook_client import new_secret
 
 MOST: Final = 50
 _HIGHEST_ID: Final = 2**63 - 1

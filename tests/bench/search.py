@@ -69,7 +69,7 @@ async def _ask_all(url: str) -> None:
     async with database.read() as db:
         code = (await db.scalars(select(Ticket.code).order_by(Ticket.id).limit(1))).one()
     for question in _questions(code):
-        times, found = [], ticket_search.Found([], 0)
+        times, found = [], ticket_search.SearchPage([], 0)
         for _ in range(TIMES):
             begun = time.perf_counter()
             async with database.read() as db:

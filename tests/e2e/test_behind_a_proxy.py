@@ -7,7 +7,7 @@ import pytest
 from dotenv import dotenv_values
 from playwright.sync_api import Browser, sync_playwright
 
-from control_plane.ops.doctor import Finding, Level, Patient, proxies
+from control_plane.ops.doctor import Finding, Installation, Level, proxies
 from tests.support.fronts import FORGOTTEN, NAME, Front, fronts
 from tests.support.leaks import remember
 from tests.support.people import Organiser
@@ -105,4 +105,4 @@ def test_a_proxy_that_nobody_named_is_told_of_in_the_log_and_by_the_doctor(
 
 def told(gate: StackUnderTest) -> list[Finding]:
     environment = {name: value or "" for name, value in dotenv_values(gate.home / ".env", interpolate=False).items()}
-    return proxies.examine(Patient(environment, gate.home))
+    return proxies.examine(Installation(environment, gate.home))

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from control_plane.endings import MEANT, Ending
+from control_plane.end_reasons import MEANT, EndReason
 from tests.support.people import Organiser, Ticket
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
@@ -206,8 +206,8 @@ def test_the_page_knows_every_ending_that_there_is(open_device: OpenDevice) -> N
     device = open_device()
     device.page.goto(device.url)
     known = device.page.evaluate("async () => (await import('/static/portal/endings.js')).ENDINGS")
-    assert set(known) == set(Ending)
-    assert {word for word, shown in known.items() if shown.get("meant")} == {*MEANT, Ending.REVOKED, Ending.EVENT}
+    assert set(known) == set(EndReason)
+    assert {word for word, shown in known.items() if shown.get("meant")} == {*MEANT, EndReason.REVOKED, EndReason.EVENT}
     icons = device.page.evaluate("async () => (await fetch('/static/vendor/icons.svg')).text()")
     assert [shown["icon"] for shown in known.values() if f'"i-{shown["icon"]}"' not in icons] == []
     eventually(lambda: device.page.locator("#code").is_visible())

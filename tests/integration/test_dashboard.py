@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from control_plane import remembered
+from control_plane import cost_limited_cache
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import About
@@ -55,7 +55,7 @@ async def test_events_are_counted_and_the_next_five_are_named(admin: Admin) -> N
 async def test_tickets_are_counted_by_status_and_viewers_as_they_come_and_go(
     admin: Admin, phone: Viewer, laptop: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembered, "QUICK_SECONDS", math.inf)  # a count that took long is kept
+    monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # a count that took long is kept
     event = await admin.create_event(accessWindowHours=1)
     first, second, third, _ = await admin.codes(event, 4)
     await admin.codes(await admin.create_event(-9, -5, accessWindowHours=1), 2)

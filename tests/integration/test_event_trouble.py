@@ -13,7 +13,7 @@ from control_plane.db.database import Database
 from control_plane.lifecycle import event_trouble
 from control_plane.models import Event
 from control_plane.models_admin import EventTrouble
-from control_plane.sessions.trouble import Kind, Trouble, TroubleReports
+from control_plane.sessions.trouble import Trouble, TroubleKind, TroubleReports
 from control_plane.streams.probe import Probe
 from control_plane.streams.stream_watch import StreamWatch
 from control_plane.webhooks.outbox import Topic
@@ -129,7 +129,9 @@ async def test_what_viewers_report_is_told_at_once_and_is_over_a_minute_after_th
     watched.gate.put(f"/streams/{event.id}/stream.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-ENDLIST\n")
     event_without_reports = await watched.two_renditions()
     for _ in range(4):
-        watched.reports.report_trouble(event.id, "a session", Trouble(Kind.MISSING, "9.ts", 404), watched.seconds)
+        watched.reports.report_trouble(
+            event.id, "a session", Trouble(TroubleKind.MISSING, "9.ts", 404), watched.seconds
+        )
         await watched.look(1, (event_without_reports, "high"), (event_without_reports, "low"))
     [began] = await watched.told()
     assert began["eventId"] == event.id

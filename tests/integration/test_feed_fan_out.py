@@ -12,7 +12,7 @@ from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
 from control_plane.revocations.edges import Instance, Receipts, known, write_behind
-from control_plane.revocations.feed_pages import FeedPages, Handout
+from control_plane.revocations.feed_pages import FeedPages, RenderedPage
 from tests.support.api import INTERNAL_KEY, ControlPlane
 
 pytestmark = pytest.mark.anyio
@@ -89,10 +89,10 @@ async def test_who_does_not_wait_is_told_what_the_database_says_now(plane: Contr
 
 async def test_a_read_that_fails_is_the_readers_alone(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     pages, call, cursor = FeedPages(plane.services.database), anyio.Event(), (await plane.feed())["cursor"]
-    handouts: list[Handout] = []
+    handouts: list[RenderedPage] = []
     real, failures = revocation_feed.read_answer, [OSError("away")]
 
-    async def failing_once(*asked: object) -> revocation_feed.Answer:
+    async def failing_once(*asked: object) -> revocation_feed.EncodedPage:
         await anyio.lowlevel.checkpoint()
         if failures:
             raise failures.pop()

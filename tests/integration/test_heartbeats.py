@@ -13,7 +13,7 @@ from control_plane.errors import SessionOver, SessionTakenOver
 from control_plane.models import LastSeen, ViewingSession
 from control_plane.sessions import activity
 from control_plane.sessions.heartbeats import Heartbeats
-from control_plane.sessions.reports import Signs
+from control_plane.sessions.reports import ActivityReport
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +67,7 @@ async def test_what_the_gate_reports_counts_as_the_sign_of_life_before(
 ) -> None:
     claims = await watching(plane, admin, phone)
     async with plane.services.database.write() as db:
-        await activity.note(db, Signs([claims.sid or ""], [utc_now().timestamp() - 7], [[]]), utc_now())
+        await activity.note(db, ActivityReport([claims.sid or ""], [utc_now().timestamp() - 7], [[]]), utc_now())
     assert 7 <= (await phone.heartbeat()).json()["secondsSilent"] < 60
 
 

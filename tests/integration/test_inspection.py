@@ -11,7 +11,7 @@ from control_plane.clock import utc_now
 from control_plane.models import Event, new_id
 from control_plane.ops.binaries import find_ffmpeg
 from control_plane.streams.event_status import Stream
-from control_plane.streams.faults import Reason, Severity
+from control_plane.streams.faults import FaultReason, Severity
 from control_plane.streams.inspection import Inspection, inspect
 from control_plane.streams.stream_files import FolderFiles
 
@@ -31,16 +31,16 @@ ENCODINGS = {
     "dolby in fMP4": (*AVC, "-c:a", "eac3", *FMP4),
     "ten bits": ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", *AAC),
 }
-FOUND: dict[str, dict[str, Reason | None]] = {
+FOUND: dict[str, dict[str, FaultReason | None]] = {
     "avc": {"H.264": None, "AAC": None},
     "avc in fMP4": {"H.264": None, "AAC": None},
     "mp3": {"H.264": None, "MP3": None},
-    "hevc": {"HEVC (H.265)": Reason.CODEC, "AAC": None},
-    "hevc in fMP4": {"HEVC (H.265)": Reason.CODEC, "AAC": None},
-    "mpeg2": {"MPEG-2 video": Reason.CODEC, "MPEG audio layer II (MP2)": Reason.CODEC},
-    "dolby": {"H.264": None, "Dolby Digital (AC-3)": Reason.CODEC},
-    "dolby in fMP4": {"H.264": None, "Dolby Digital Plus (E-AC-3)": Reason.CODEC},
-    "ten bits": {"H.264 High 10": Reason.CODEC, "AAC": None},
+    "hevc": {"HEVC (H.265)": FaultReason.CODEC, "AAC": None},
+    "hevc in fMP4": {"HEVC (H.265)": FaultReason.CODEC, "AAC": None},
+    "mpeg2": {"MPEG-2 video": FaultReason.CODEC, "MPEG audio layer II (MP2)": FaultReason.CODEC},
+    "dolby": {"H.264": None, "Dolby Digital (AC-3)": FaultReason.CODEC},
+    "dolby in fMP4": {"H.264": None, "Dolby Digital Plus (E-AC-3)": FaultReason.CODEC},
+    "ten bits": {"H.264 High 10": FaultReason.CODEC, "AAC": None},
 }
 
 
@@ -77,7 +77,7 @@ async def look(folder: Path, pause: Callable[[float], object] = lambda _: None) 
     return await inspect(FolderFiles(event, utc_now, folder), wait)
 
 
-def told(found: Inspection) -> set[tuple[str, Reason]]:
+def told(found: Inspection) -> set[tuple[str, FaultReason]]:
     return {(fault.file, fault.reason) for fault in found.faults}
 
 
@@ -131,16 +131,16 @@ locked.m3u8
     (folder / "en.vtt").write_text("<html>not found</html>")
     found = await look(folder)
     assert told(found) == {
-        ("audio/de.m3u8", Reason.MISSING),
-        ("missing.m3u8", Reason.MISSING),
-        ("low rate.m3u8", Reason.NAME),
-        ("seg:12.ts", Reason.NAME),
-        ("https://cdn.example/1.ts", Reason.ELSEWHERE),
-        ("enc.key", Reason.MISSING),
-        ("init.mp4", Reason.MISSING),
-        ("empty.ts", Reason.EMPTY),
-        ("en.vtt", Reason.NOT_MEDIA),
-        ("images.m3u8", Reason.MISSING),
+        ("audio/de.m3u8", FaultReason.MISSING),
+        ("missing.m3u8", FaultReason.MISSING),
+        ("low rate.m3u8", FaultReason.NAME),
+        ("seg:12.ts", FaultReason.NAME),
+        ("https://cdn.example/1.ts", FaultReason.ELSEWHERE),
+        ("enc.key", FaultReason.MISSING),
+        ("init.mp4", FaultReason.MISSING),
+        ("empty.ts", FaultReason.EMPTY),
+        ("en.vtt", FaultReason.NOT_MEDIA),
+        ("images.m3u8", FaultReason.MISSING),
     }
     by_file = {fault.file: fault for fault in found.faults}
     assert by_file["images.m3u8"].severity is Severity.WARNING
@@ -155,45 +155,45 @@ async def test_a_codec_that_the_master_hides_is_told_and_is_milder_beside_one_th
     good = f"{HEADING}#EXTINF:1,\nstream0.ts\n#EXT-X-ENDLIST\n"
     write(folder, stream=f"#EXTM3U\n{line}hevc/stream.m3u8\n{line}good.m3u8\n", good=good)
     [fault] = (await look(folder)).faults
-    assert (fault.file, fault.reason, fault.severity) == ("hevc/stream.m3u8", Reason.CODEC, Severity.WARNING)
+    assert (fault.file, fault.reason, fault.severity) == ("hevc/stream.m3u8", FaultReason.CODEC, Severity.WARNING)
     assert "although the master playlist says otherwise" in fault.sentence
 
 
 @pytest.mark.parametrize(
     ("body", "faults"),
     [
-        ("#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:1,\nstream0.ts\n", {("stream.m3u8", Reason.NO_END)}),
-        ("#EXTINF:3.5,\nstream0.ts\n#EXT-X-ENDLIST\n", {("stream.m3u8", Reason.TOO_LONG)}),
+        ("#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:1,\nstream0.ts\n", {("stream.m3u8", FaultReason.NO_END)}),
+        ("#EXTINF:3.5,\nstream0.ts\n#EXT-X-ENDLIST\n", {("stream.m3u8", FaultReason.TOO_LONG)}),
         ("#EXTINF:2.4,\nstream0.ts\n#EXT-X-ENDLIST\n", set()),
         (
             '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k.key"\n#EXTINF:1,\nstream0.ts\n#EXT-X-ENDLIST\n',
-            {("stream.m3u8", Reason.ENCRYPTION)},
+            {("stream.m3u8", FaultReason.ENCRYPTION)},
         ),
         (
             f'#EXT-X-KEY:METHOD=AES-128,URI="k.key",KEYFORMAT="com.apple.streamingkeydelivery"\n{SEGMENT}',
-            {("stream.m3u8", Reason.ENCRYPTION)},
+            {("stream.m3u8", FaultReason.ENCRYPTION)},
         ),
         (
             '#EXT-X-KEY:METHOD=AES-128,URI="short.key"\n#EXTINF:1,\nstream0.ts\n#EXT-X-ENDLIST\n',
-            {("short.key", Reason.KEY)},
+            {("short.key", FaultReason.KEY)},
         ),
-        ("#EXTINF:1,\n../x/stream0.ts\n#EXT-X-ENDLIST\n", {("../x/stream0.ts", Reason.OUTSIDE)}),
-        ("#EXTINF:1,\nlink.ts\n#EXT-X-ENDLIST\n", {("link.ts", Reason.REFUSED)}),
+        ("#EXTINF:1,\n../x/stream0.ts\n#EXT-X-ENDLIST\n", {("../x/stream0.ts", FaultReason.OUTSIDE)}),
+        ("#EXTINF:1,\nlink.ts\n#EXT-X-ENDLIST\n", {("link.ts", FaultReason.REFUSED)}),
         ("#EXTINF:1,\n#EXT-X-BYTERANGE:1000@188\nstream0.ts\n#EXT-X-ENDLIST\n", set()),
     ],
 )
-async def test_each_kind_of_fault_has_its_word(folder: Path, body: str, faults: set[tuple[str, Reason]]) -> None:
+async def test_each_kind_of_fault_has_its_word(folder: Path, body: str, faults: set[tuple[str, FaultReason]]) -> None:
     write(folder, stream=HEADING + body)
     (folder / "short.key").write_bytes(b"fifteen bytes..")
     (folder / "k.key").write_bytes(b"k" * 16)
     (folder / "link.ts").symlink_to(folder / "stream0.ts")
-    assert faults <= told(await look(folder)) <= faults | {("stream.m3u8", Reason.TOO_OLD)}
+    assert faults <= told(await look(folder)) <= faults | {("stream.m3u8", FaultReason.TOO_OLD)}
 
 
 async def test_another_name_of_the_playlist_is_found(folder: Path) -> None:
     write(folder, index=HEADING)
     [fault] = (await look(folder)).faults
-    assert fault.reason is Reason.MISSING
+    assert fault.reason is FaultReason.MISSING
     assert "index.m3u8 is there" in fault.sentence
 
 
@@ -208,12 +208,12 @@ async def test_a_live_stream_moves_and_a_rendition_that_stands_still_beside_othe
     assert (found.stream, found.problem) == (Stream.MOVING, None)
     assert all(seen.latency is not None and seen.latency < 600 for seen in found.renditions)
     found = await look(folder, lambda _: write(folder, high=live(2)))
-    assert (found.stream, told(found)) == (Stream.MOVING, {("low.m3u8", Reason.STANDS_STILL)})
+    assert (found.stream, told(found)) == (Stream.MOVING, {("low.m3u8", FaultReason.STANDS_STILL)})
     found = await look(folder)
     assert found.stream is Stream.STOPPED
-    assert told(found) == {("high.m3u8", Reason.TOO_OLD), ("low.m3u8", Reason.TOO_OLD)}
+    assert told(found) == {("high.m3u8", FaultReason.TOO_OLD), ("low.m3u8", FaultReason.TOO_OLD)}
     write(folder, high=f"{live(2)}#EXT-X-ENDLIST\n")
-    assert ("low.m3u8", Reason.NO_END) in told(await look(folder))
+    assert ("low.m3u8", FaultReason.NO_END) in told(await look(folder))
 
 
 async def test_too_many_renditions_are_not_all_read(folder: Path) -> None:
@@ -221,4 +221,4 @@ async def test_too_many_renditions_are_not_all_read(folder: Path) -> None:
     write(folder, stream="#EXTM3U\n" + "".join(f"#EXT-X-STREAM-INF:BANDWIDTH=1\ngood.m3u8?{n}\n" for n in range(500)))
     found = await look(folder)
     assert len(found.renditions) == 60
-    assert told(found) == {("stream.m3u8", Reason.CUT_SHORT)}
+    assert told(found) == {("stream.m3u8", FaultReason.CUT_SHORT)}

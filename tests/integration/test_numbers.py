@@ -6,8 +6,8 @@ import anyio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from control_plane import remembered
-from control_plane.access.audit_queue import AuditQueue, Refused
+from control_plane import cost_limited_cache
+from control_plane.access.audit_queue import AuditQueue, RefusedAction
 from control_plane.clock import utc_now
 from control_plane.models import Base
 from tests.support.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of, make_settings, running
@@ -68,7 +68,7 @@ async def test_redemptions_are_counted_by_outcome(plane: ControlPlane, admin: Ad
 async def test_live_sessions_and_the_head_of_the_feed_are_told(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembered, "QUICK_SECONDS", math.inf)  # a count that took long is kept
+    monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # a count that took long is kept
     for device in (phone, laptop):
         await device.validate((await admin.ticket())["code"])
     before = await samples(plane)
@@ -106,10 +106,10 @@ async def test_each_edge_is_told_with_its_lag(plane: ControlPlane, admin: Admin)
 async def test_the_audit_queue_is_told_and_what_it_had_no_room_for(plane: ControlPlane, phone: Viewer) -> None:
     queue = AuditQueue(plane.services.database, most=2)
     for number in range(5):
-        queue.note(Refused("ticket.redeem", "unknown", "192.0.2.1", f"Code{number}"), utc_now())
+        queue.note(RefusedAction("ticket.redeem", "unknown", "192.0.2.1", f"Code{number}"), utc_now())
     assert (len(queue), queue.dropped) == (2, 3)
     await queue.write_behind()
-    queue.note(Refused("ticket.redeem", "unknown", "192.0.2.1", "Code9"), utc_now())
+    queue.note(RefusedAction("ticket.redeem", "unknown", "192.0.2.1", "Code9"), utc_now())
     assert (len(queue), queue.dropped) == (1, 3)
     await phone.validate("Nobodys12345")
     found = await samples(plane)

@@ -17,7 +17,7 @@ from control_plane.models_admin import Webhook, WebhookDelivery
 from control_plane.sessions import redeeming, sessions
 from control_plane.sessions.sessions import Device, SeatRules
 from control_plane.webhooks import outbox, webhooks
-from control_plane.webhooks.outbox import LEASE, Outcome, Topic, Turn
+from control_plane.webhooks.outbox import LEASE, Lease, Outcome, Topic
 from tests.support.api import SEALER
 from tests.support.hooks import add_event, add_ticket, add_webhook, outbox_of
 
@@ -40,19 +40,19 @@ async def put(database: Database, number: int = 0, topic: Topic = Topic.TICKET_R
         await outbox.put(db, topic, {"number": number}, NOW)
 
 
-async def take(database: Database, webhook: Webhook, seconds: float = 0) -> Turn | None:
+async def take(database: Database, webhook: Webhook, seconds: float = 0) -> Lease | None:
     async with database.write() as db:
-        return await outbox.take_turn(db, webhook.id, NOW + timedelta(seconds=seconds))
+        return await outbox.take_lease(db, webhook.id, NOW + timedelta(seconds=seconds))
 
 
-async def end(database: Database, turn: Turn, *statuses: int, seconds: float = 0) -> None:
+async def end(database: Database, turn: Lease, *statuses: int, seconds: float = 0) -> None:
     at = NOW + timedelta(seconds=seconds)
     pairs = zip(turn.parcels, statuses, strict=False)
     outcomes = [
         Outcome(parcel, at, status, None if status < 300 else f"Answered {status}.") for parcel, status in pairs
     ]
     async with database.write() as db:
-        await outbox.end_turn(db, turn, outcomes, at)
+        await outbox.end_lease(db, turn, outcomes, at)
 
 
 async def test_what_is_rolled_back_was_never_said(database: Database) -> None:
@@ -179,7 +179,7 @@ async def test_of_ten_who_want_a_turn_at_once_one_gets_it(database: Database, da
     webhook = await add_webhook(database, URL)
     await put(database)
     others = [Database(database_url, SEALER) for _ in range(10)]
-    turns: list[Turn | None] = []
+    turns: list[Lease | None] = []
 
     async def want(other: Database) -> None:
         turns.append(await take(other, webhook))

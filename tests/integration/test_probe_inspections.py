@@ -4,7 +4,7 @@ import pytest
 
 from control_plane.clock import utc_now
 from control_plane.streams.event_status import Stream
-from control_plane.streams.faults import Reason
+from control_plane.streams.faults import FaultReason
 from control_plane.streams.probe import Probe
 from tests.support.origin import Origin, Reply
 from tests.support.probing import ENDED, LIVE, MASTER, an_event, put
@@ -22,23 +22,23 @@ async def test_an_inspection_reads_the_beginning_of_files_and_no_more(gate: Orig
     [seen] = found.renditions
     assert (seen.entry.resolution, seen.file) == ("640x360", "0/index.m3u8")
     assert [asked.headers.get("range") for asked in gate.asked] == [None, None, "bytes=0-65535"]
-    assert [(fault.file, fault.reason) for fault in found.faults] == [("0/1.ts", Reason.NOT_MEDIA)]
+    assert [(fault.file, fault.reason) for fault in found.faults] == [("0/1.ts", FaultReason.NOT_MEDIA)]
 
 
 @pytest.mark.parametrize(
     ("reply", "reason", "words"),
     [
-        (Reply(404), Reason.MISSING, "not there (404)"),
-        (Reply(200, b"<html>"), Reason.NOT_A_PLAYLIST, "no HLS playlist"),
-        (Reply(200, LIVE.replace("#EXTINF:2,\n1.ts\n", "").encode()), Reason.NO_SEGMENTS, "no segment yet"),
-        (Reply(502), Reason.UNREACHABLE, "origin of this stream cannot be reached"),
-        (Reply(502, headers={"X-Origin-Answer": "302 to /x"}), Reason.UNREACHABLE, "not give it: 302 to /x."),
-        (Reply(503), Reason.GATE, "not ready"),
-        (Reply(418), Reason.UNREACHABLE, "answered 418"),
+        (Reply(404), FaultReason.MISSING, "not there (404)"),
+        (Reply(200, b"<html>"), FaultReason.NOT_A_PLAYLIST, "no HLS playlist"),
+        (Reply(200, LIVE.replace("#EXTINF:2,\n1.ts\n", "").encode()), FaultReason.NO_SEGMENTS, "no segment yet"),
+        (Reply(502), FaultReason.UNREACHABLE, "origin of this stream cannot be reached"),
+        (Reply(502, headers={"X-Origin-Answer": "302 to /x"}), FaultReason.UNREACHABLE, "not give it: 302 to /x."),
+        (Reply(503), FaultReason.GATE, "not ready"),
+        (Reply(418), FaultReason.UNREACHABLE, "answered 418"),
     ],
 )
 async def test_an_inspection_says_why_there_is_nothing_to_watch(
-    gate: Origin, probe: Probe, reply: Reply, reason: Reason, words: str
+    gate: Origin, probe: Probe, reply: Reply, reason: FaultReason, words: str
 ) -> None:
     event = an_event()
     gate.answer(f"/streams/{event.id}/stream.m3u8", reply)

@@ -10,7 +10,7 @@ import pytest
 from control_plane.db.database import Database
 from control_plane.lifecycle import diagnosis as verdict
 from control_plane.lifecycle import revocation
-from control_plane.lifecycle.diagnosis import Verdict
+from control_plane.lifecycle.diagnosis import Diagnosis
 from control_plane.sessions import takeovers
 from control_plane.sessions.sessions import SeatRules
 from control_plane.tickets import history
@@ -118,14 +118,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def judge(house: House, now: datetime, rules: SeatRules = RULES) -> Verdict:
+async def judge(house: House, now: datetime, rules: SeatRules = RULES) -> Diagnosis:
     async with house.database.read() as db:
         return await verdict.judge(db, await history.subject(db, house.tickets[0].id), rules, now)
 
 
 async def test_nothing_is_in_the_way_of_a_good_ticket(database: Database) -> None:
     house = await new_house(database, max_devices=2)
-    assert await judge(house, after(1)) == Verdict(
+    assert await judge(house, after(1)) == Diagnosis(
         "ok", "Nothing is in the way: the ticket is good until 15:00 on 15 January 2027 UTC and 2 seats are free."
     )
     await house.redeem(PHONE, after(2))
@@ -133,7 +133,7 @@ async def test_nothing_is_in_the_way_of_a_good_ticket(database: Database) -> Non
 
 
 async def test_before_the_event_a_good_ticket_has_to_wait(database: Database) -> None:
-    assert await judge(await new_house(database), after(-60)) == Verdict(
+    assert await judge(await new_house(database), after(-60)) == Diagnosis(
         "not-started",
         "The event begins at 12:00 on 15 January 2027 UTC; the ticket is good until 15:00 on 15 January 2027 UTC.",
     )
@@ -142,7 +142,7 @@ async def test_before_the_event_a_good_ticket_has_to_wait(database: Database) ->
 async def test_another_device_has_the_only_seat(database: Database) -> None:
     house = await new_house(database)
     await house.redeem(PHONE, after(60))
-    assert await judge(house, after(90)) == Verdict(
+    assert await judge(house, after(90)) == Diagnosis(
         "in-use", "Another device is using this ticket's only seat since 12:01 on 15 January 2027 UTC."
     )
 
@@ -185,12 +185,12 @@ async def test_an_event_that_is_closed_or_over_is_in_the_way(database: Database)
     house = await new_house(database)
     async with database.write() as db:
         await revocation.deactivate(db, house.event.id, after(1))
-    assert await judge(house, after(2)) == Verdict(
+    assert await judge(house, after(2)) == Diagnosis(
         "event", "The event was deactivated at 12:00 on 15 January 2027 UTC."
     )
     async with database.write() as db:
         await revocation.reactivate(db, house.event.id, after(3))
     assert (await judge(house, after(10_799))).word == "ok"
-    assert await judge(house, after(10_800)) == Verdict(
+    assert await judge(house, after(10_800)) == Diagnosis(
         "expired", "The ticket expired at 15:00 on 15 January 2027 UTC."
     )

@@ -12,12 +12,12 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from control_plane.db.database import Database
 from control_plane.db.direct import DirectLook
-from control_plane.db.together import Together, change_of, columns_of, named, row_of
+from control_plane.db.together import WriteBatch, change_of, columns_of, named, row_of
 from control_plane.models import Event, RevocationChange, TvCode
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
-BOTH = Together(change_of(TvCode, "user_code", "expires_at"), row_of(RevocationChange))
+BOTH = WriteBatch(change_of(TvCode, "user_code", "expires_at"), row_of(RevocationChange))
 
 
 @pytest.fixture

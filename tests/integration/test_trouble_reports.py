@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from control_plane.sessions.trouble import Kind, Trouble, TroubleReports
+from control_plane.sessions.trouble import Trouble, TroubleKind, TroubleReports
 from tests.support.api import Admin, Viewer
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ def test_each_event_and_kind_has_its_own_line_and_the_next_comes_after_a_minute(
     with capture_logs() as logs:
         for now in (0.0, 1.0, 59.0, 61.0):
             for event in ("one", "other"):
-                for kind in (Kind.BROKEN, Kind.MISSING):
+                for kind in (TroubleKind.BROKEN, TroubleKind.MISSING):
                     reports.report_trouble(event, f"{event} {kind} {now}", Trouble(kind), now)
     lines = [(line["event_id"], line["kind"]) for line in told(logs)]
     assert sorted(lines) == sorted([(e, k) for e in ("one", "other") for k in ("broken", "missing")] * 2)

@@ -13,8 +13,8 @@ from control_plane.db.database import Database
 from control_plane.webhooks import outbox, webhooks
 from control_plane.webhooks.dispatcher import Dispatcher
 from control_plane.webhooks.outbox import Topic
-from control_plane.webhooks.webhook_line import Answer as Posted
-from control_plane.webhooks.webhook_line import Lines, new_secret
+from control_plane.webhooks.webhook_client import PostResult as Posted
+from control_plane.webhooks.webhook_client import WebhookClients, new_secret
 from tests.support.api import SEALER
 from tests.support.certificates import certificate
 from tests.support.clock import Clock
@@ -54,7 +54,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def dispatcher(database: Database, clock: Clock) -> Dispatcher:
-    return Dispatcher(database, Lines(allow_private=True), clock)
+    return Dispatcher(database, WebhookClients(allow_private=True), clock)
 
 
 async def put(database: Database, *numbers: int) -> None:
@@ -68,7 +68,7 @@ def numbers(receiver: Receiver) -> list[int]:
 
 
 async def post(url: str, *, allow_private: bool = False, tls: ssl.SSLContext | None = None) -> Posted:
-    async with Lines(allow_private=allow_private, tls=tls).open(url, new_secret()) as line:
+    async with WebhookClients(allow_private=allow_private, tls=tls).open(url, new_secret()) as line:
         return await line.post("msg_1", "{}", utc_now())
 
 
@@ -155,7 +155,7 @@ async def test_one_that_hangs_holds_no_other_up(database: Database, receiver: Re
     await add_webhook(database, hanging.url)
     await add_webhook(database, receiver.url)
     await put(database, 1)
-    dispatcher = Dispatcher(database, Lines(allow_private=True, timeout=20), clock)
+    dispatcher = Dispatcher(database, WebhookClients(allow_private=True, timeout=20), clock)
     try:
         async with anyio.create_task_group() as tasks:
             stop = anyio.Event()
@@ -184,11 +184,11 @@ async def test_a_dispatcher_that_stopped_in_the_middle_leaves_its_turn_to_the_ne
     await put(database, 1, 2, 3)
     async with anyio.create_task_group() as tasks:
         stop = anyio.Event()
-        tasks.start_soon(Dispatcher(database, Lines(allow_private=True), clock).run, stop)
+        tasks.start_soon(Dispatcher(database, WebhookClients(allow_private=True), clock).run, stop)
         await anyio.to_thread.run_sync(lambda: eventually(lambda: len(receiver.heard) == 2))
         stop.set()
     receiver.answers()
-    await Dispatcher(database, Lines(allow_private=True), clock).deliver_due()
+    await Dispatcher(database, WebhookClients(allow_private=True), clock).deliver_due()
     assert numbers(receiver) == [1, 2, 2, 3]
 
 
@@ -219,7 +219,7 @@ async def is_empty(database: Database) -> bool:
 async def test_no_answer_within_the_time_there_is_counts_as_none(receiver: Receiver) -> None:
     receiver.answer = lambda _heard: Answer(delay=30)
     began = anyio.current_time()
-    async with Lines(allow_private=True, timeout=SHORT).open(receiver.url, new_secret()) as line:
+    async with WebhookClients(allow_private=True, timeout=SHORT).open(receiver.url, new_secret()) as line:
         assert await line.post("msg_1", "{}", utc_now()) == Posted(None, "No answer within 1 seconds.")
     assert anyio.current_time() - began < 10
 
@@ -283,11 +283,11 @@ async def test_a_webhook_deleted_in_the_middle_of_its_turn_fails_nobody(
     webhook = await add_webhook(database, receiver.url)
     await put(database, 1)
     async with database.write() as db:
-        turn = await outbox.take_turn(db, webhook.id, utc_now())
+        turn = await outbox.take_lease(db, webhook.id, utc_now())
     async with database.write() as db:
         await webhooks.remove(db, webhook.id)
     async with database.write() as db:
         assert turn
-        await outbox.end_turn(db, turn, [], utc_now())
+        await outbox.end_lease(db, turn, [], utc_now())
     await dispatcher.deliver_due()
     assert receiver.heard == []

@@ -10,7 +10,7 @@ from authz_sidecar.contract.feed import Change
 from authz_sidecar.contract.playback_token import Claims
 from authz_sidecar.revocations import Revocations
 from control_plane.db.database import Database
-from control_plane.endings import Ending
+from control_plane.end_reasons import EndReason
 from control_plane.events import events
 from control_plane.lifecycle import event_changes
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
@@ -79,7 +79,7 @@ class House:
     async def release_all(self, now: datetime) -> None:
         async with self.database.write() as db:
             for session in (await db.scalars(select(ViewingSession).where(ViewingSession.ended_at.is_(None)))).all():
-                await sessions.end(db, session, Ending.RELEASED, now)
+                await sessions.end(db, session, EndReason.RELEASED, now)
 
     async def seats(self) -> dict[str, int]:
         """Give the seat of each device that is on."""

@@ -8,7 +8,7 @@ from control_plane.lifecycle import event_changes
 from control_plane.models import Event
 from control_plane.schemas import EventDraft
 from control_plane.tickets import ticket_search, tickets
-from control_plane.tickets.ticket_search import Found
+from control_plane.tickets.ticket_search import SearchPage
 from control_plane.tickets.tickets import TicketFilter
 
 NOW = datetime.now(UTC)
@@ -25,7 +25,7 @@ async def add(database: Database, event: Event, label: str | None, count: int = 
         return [ticket.id for ticket in await tickets.generate(db, event, count, label)]
 
 
-async def find(database: Database, search: str, offset: int = 0, limit: int = 50, **wanted: Any) -> Found:
+async def find(database: Database, search: str, offset: int = 0, limit: int = 50, **wanted: Any) -> SearchPage:
     async with database.read() as db:
         return await ticket_search.page(db, TicketFilter(search=search, **wanted), NOW, offset, limit)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.errors import OperatorError
-from control_plane.ops.access_log import KEPT_FILES, AccessLog, Destination
+from control_plane.ops.access_log import KEPT_FILES, AccessLog, LogDestination
 
 MEGABYTE = 1_000_000
 
@@ -64,7 +64,7 @@ def test_what_is_not_a_file_is_never_renamed(tmp_path: Path, destination: str) -
 def test_nginx_is_told_where_it_goes(tmp_path: Path, given: dict[str, str], directive: str) -> None:
     told = AccessLog.read(given, tmp_path).directive
     assert told.startswith(directive)
-    assert (str(tmp_path / "access.jsonl") in told) is (given.get("ACCESS_LOG", "") in {"", Destination.FILE})
+    assert (str(tmp_path / "access.jsonl") in told) is (given.get("ACCESS_LOG", "") in {"", LogDestination.FILE})
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,17 @@
 from datetime import UTC, datetime, timedelta
 
 from control_plane.sessions.activity import CLIENTS_REMEMBERED_SECONDS, Clients
-from control_plane.sessions.reports import Signs
+from control_plane.sessions.reports import ActivityReport
 from tests.support.forging import NOW
 
 AT = datetime.fromtimestamp(NOW, UTC)
 
 
-def seen(*clients_of: tuple[str, ...], at: datetime = AT) -> Signs:
+def seen(*clients_of: tuple[str, ...], at: datetime = AT) -> ActivityReport:
     """Make signs of life of sessions, each with its clients."""
-    return Signs([sid for sid, *_ in clients_of], [at.timestamp()] * len(clients_of), [list(c) for _, *c in clients_of])
+    return ActivityReport(
+        [sid for sid, *_ in clients_of], [at.timestamp()] * len(clients_of), [list(c) for _, *c in clients_of]
+    )
 
 
 def test_clients_of_a_session_are_counted_over_all_reports_and_each_once() -> None:

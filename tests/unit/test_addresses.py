@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from control_plane.streams import names
 from control_plane.streams.addresses import resolve, shown
-from control_plane.streams.faults import Failed, Reason
+from control_plane.streams.faults import Failed, FaultReason
 
 EVENT_ID = "3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f"
 
@@ -30,21 +30,21 @@ def test_an_address_is_resolved_as_players_do(uri: str, name: str, target: str) 
 @pytest.mark.parametrize(
     ("uri", "reason", "words"),
     [
-        ("segment 1.ts", Reason.NAME, "a space"),
-        ("seg:12.ts", Reason.NAME, "a colon"),
-        ("2026-11-29T22:00:00.ts", Reason.NAME, "a colon"),
-        ("data:text/plain;base64,AAAA", Reason.NAME, "a colon"),
-        ("part#1.ts", Reason.NAME, "“#”"),
-        ("a//1.ts", Reason.NAME, "empty folder"),
-        ("1.mkv", Reason.NAME, ".mkv"),
-        ("1.ts?x=ä", Reason.NAME, "query"),
-        ("https://cdn.example/1.ts", Reason.ELSEWHERE, "another host"),
-        ("//cdn.example/1.ts", Reason.ELSEWHERE, "another host"),
-        ("../../other/1.ts", Reason.OUTSIDE, "outside"),
-        ("/live/1.ts", Reason.OUTSIDE, "outside"),
+        ("segment 1.ts", FaultReason.NAME, "a space"),
+        ("seg:12.ts", FaultReason.NAME, "a colon"),
+        ("2026-11-29T22:00:00.ts", FaultReason.NAME, "a colon"),
+        ("data:text/plain;base64,AAAA", FaultReason.NAME, "a colon"),
+        ("part#1.ts", FaultReason.NAME, "“#”"),
+        ("a//1.ts", FaultReason.NAME, "empty folder"),
+        ("1.mkv", FaultReason.NAME, ".mkv"),
+        ("1.ts?x=ä", FaultReason.NAME, "query"),
+        ("https://cdn.example/1.ts", FaultReason.ELSEWHERE, "another host"),
+        ("//cdn.example/1.ts", FaultReason.ELSEWHERE, "another host"),
+        ("../../other/1.ts", FaultReason.OUTSIDE, "outside"),
+        ("/live/1.ts", FaultReason.OUTSIDE, "outside"),
     ],
 )
-def test_what_is_not_served_has_its_reason(uri: str, reason: Reason, words: str) -> None:
+def test_what_is_not_served_has_its_reason(uri: str, reason: FaultReason, words: str) -> None:
     with pytest.raises(Failed, match=re.escape(words)) as refused:
         resolve(EVENT_ID, "low/index.m3u8", uri)
     assert refused.value.reason is reason

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.streams import codecs
-from control_plane.streams.codecs import Plays
+from control_plane.streams.codecs import Playability
 from control_plane.streams.containers import Container, contents_of
 
 
@@ -102,17 +102,23 @@ def test_no_bytes_make_the_reader_stumble(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("attribute", "told"),
     [
-        ("avc1.64001f, mp4a.40.2", {"H.264": Plays.EVERYWHERE, "AAC": Plays.EVERYWHERE}),
-        ("avc1.6e0032", {"H.264 High 10": Plays.SOMEWHERE}),
-        ("hvc1.1.6.L93.B0,ec-3", {"HEVC (H.265)": Plays.SOMEWHERE, "Dolby Digital Plus (E-AC-3)": Plays.SOMEWHERE}),
-        ("mp4v.61,mp4a.a5", {"MPEG-2 video": Plays.NOWHERE, "Dolby Digital (AC-3)": Plays.SOMEWHERE}),
-        ("mp4v.20.9", {"MPEG-4 Part 2 video": Plays.NOWHERE}),
-        ("mp4a.40.34,mp4a.6B", {"MP3": Plays.EVERYWHERE}),
-        ("av01.0.04M.08,fLaC,wvtt", {"AV1": Plays.MOSTLY, "FLAC": Plays.MOSTLY, "WebVTT": Plays.EVERYWHERE}),
-        ("zz99.1, ,mp4a", {"AAC": Plays.EVERYWHERE}),
+        ("avc1.64001f, mp4a.40.2", {"H.264": Playability.EVERYWHERE, "AAC": Playability.EVERYWHERE}),
+        ("avc1.6e0032", {"H.264 High 10": Playability.SOMEWHERE}),
+        (
+            "hvc1.1.6.L93.B0,ec-3",
+            {"HEVC (H.265)": Playability.SOMEWHERE, "Dolby Digital Plus (E-AC-3)": Playability.SOMEWHERE},
+        ),
+        ("mp4v.61,mp4a.a5", {"MPEG-2 video": Playability.NOWHERE, "Dolby Digital (AC-3)": Playability.SOMEWHERE}),
+        ("mp4v.20.9", {"MPEG-4 Part 2 video": Playability.NOWHERE}),
+        ("mp4a.40.34,mp4a.6B", {"MP3": Playability.EVERYWHERE}),
+        (
+            "av01.0.04M.08,fLaC,wvtt",
+            {"AV1": Playability.MOSTLY, "FLAC": Playability.MOSTLY, "WebVTT": Playability.EVERYWHERE},
+        ),
+        ("zz99.1, ,mp4a", {"AAC": Playability.EVERYWHERE}),
     ],
 )
-def test_codecs_are_read_from_the_master_playlist(attribute: str, told: dict[str, Plays]) -> None:
+def test_codecs_are_read_from_the_master_playlist(attribute: str, told: dict[str, Playability]) -> None:
     assert {codec.name: codec.plays for codec in codecs.of_attribute(attribute)} == told
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from control_plane.errors import OperatorError
-from control_plane.ops.nginx_origin import Origins, origin_conf, read_origins
+from control_plane.ops.nginx_origin import NginxOrigin, origin_conf, read_origins
 
 CACHE = Path("/srv/streamgate/cache")
 
 
-def read(**settings: str) -> Origins:
+def read(**settings: str) -> NginxOrigin:
     origins = read_origins(settings, CACHE, "/bin/true")
     assert origins
     return origins

@@ -3,7 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.streams.outline import Entry, Key, Kind, Piece, entries_of, outline_of
+from control_plane.streams.outline import (
+    EncryptionKey,
+    MediaResource,
+    RenditionEntry,
+    RenditionKind,
+    entries_of,
+    outline_of,
+)
 
 MASTER = """#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",URI="en.m3u8"
@@ -41,27 +48,27 @@ all.mp4
 
 def test_a_master_playlist_names_each_rendition_once_with_what_it_says_of_it() -> None:
     assert entries_of(MASTER) == (
-        Entry("en.m3u8", Kind.AUDIO, name="English"),
-        Entry("de.m3u8", Kind.SUBTITLES, name="Deutsch"),
-        Entry("high.m3u8", Kind.VIDEO, 900_000, "1280x720", "avc1.64001f,mp4a.40.2"),
-        Entry("low.m3u8", Kind.VIDEO),
-        Entry("images.m3u8", Kind.IMAGES, 5),
+        RenditionEntry("en.m3u8", RenditionKind.AUDIO, name="English"),
+        RenditionEntry("de.m3u8", RenditionKind.SUBTITLES, name="Deutsch"),
+        RenditionEntry("high.m3u8", RenditionKind.VIDEO, 900_000, "1280x720", "avc1.64001f,mp4a.40.2"),
+        RenditionEntry("low.m3u8", RenditionKind.VIDEO),
+        RenditionEntry("images.m3u8", RenditionKind.IMAGES, 5),
     )
 
 
 def test_a_media_playlist_names_its_init_segments_keys_and_first_and_newest_pieces() -> None:
     found = outline_of(MEDIA)
-    assert list(found.maps) == [Piece("all.mp4", 0, 700), Piece("other.mp4")]
-    assert list(found.keys) == [Key("AES-128", "one.key", "identity")]
-    assert found.first == Piece("all.mp4", 700, 1000, 4.0)
-    assert found.newest == Piece("2.m4s", seconds=2.0)
-    assert found.newest_part == Piece("3.1.m4s", seconds=0.5)
+    assert list(found.maps) == [MediaResource("all.mp4", 0, 700), MediaResource("other.mp4")]
+    assert list(found.keys) == [EncryptionKey("AES-128", "one.key", "identity")]
+    assert found.first == MediaResource("all.mp4", 700, 1000, 4.0)
+    assert found.newest == MediaResource("2.m4s", seconds=2.0)
+    assert found.newest_part == MediaResource("3.1.m4s", seconds=0.5)
     assert found.longest == found.first
 
 
 def test_a_range_without_its_beginning_follows_the_one_before_and_is_encrypted_where_a_key_is_in_force() -> None:
     found = outline_of(MEDIA.partition("#EXT-X-KEY:METHOD=NONE")[0])
-    assert found.newest == Piece("all.mp4", 1700, 2000, 3.5, is_encrypted=True)
+    assert found.newest == MediaResource("all.mp4", 1700, 2000, 3.5, is_encrypted=True)
 
 
 @given(st.lists(st.sampled_from([*MASTER.splitlines(), *MEDIA.splitlines()]), max_size=40), st.text(max_size=9))

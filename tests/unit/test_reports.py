@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from control_plane.errors import MalformedRequest
-from control_plane.sessions.reports import Signs, parse_report
+from control_plane.sessions.reports import ActivityReport, parse_report
 from tests.support.forging import NOW, SID
 
 WHO = {"edge": "north", "instance": "a1"}
@@ -23,18 +23,18 @@ def older(*rows: Any, **changes: Any) -> bytes:
 
 
 def test_a_report_is_read() -> None:
-    assert parse_report(encoded()) == Signs([SID, "s2"], [NOW, NOW + 0.25], [["c1", "c2"], []])
-    assert parse_report(encoded(sids=[], lastSeen=[], clients=[])) == Signs([], [], [])
+    assert parse_report(encoded()) == ActivityReport([SID, "s2"], [NOW, NOW + 0.25], [["c1", "c2"], []])
+    assert parse_report(encoded(sids=[], lastSeen=[], clients=[])) == ActivityReport([], [], [])
 
 
 def test_an_older_sidecars_report_is_read_too() -> None:
-    assert parse_report(older(ROW)) == Signs([SID], [NOW], [["c1", "c2"]])
+    assert parse_report(older(ROW)) == ActivityReport([SID], [NOW], [["c1", "c2"]])
 
 
 def test_members_that_are_not_known_are_passed_over_and_an_older_sidecars_clients_may_be_missing() -> None:
     assert parse_report(encoded(also=1)).sids == [SID, "s2"]
     row = {"sid": SID, "lastSeen": "2027-01-15T09:00:00+01:00", "new": {}}
-    assert parse_report(older(row, also=1)) == Signs([SID], [NOW], [[]])
+    assert parse_report(older(row, also=1)) == ActivityReport([SID], [NOW], [[]])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from control_plane.webhooks.outbox import message_id
 from control_plane.webhooks.retries import PAUSES, next_attempt, rest_until
-from control_plane.webhooks.webhook_line import new_secret, sign
+from control_plane.webhooks.webhook_client import new_secret, sign
 
 NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
 

@@ -35,9 +35,9 @@ from control_plane.models import Base, FeedEpoch, FeedMark, SealCheck
 from control_plane.ops import home_database
 from control_plane.ops.backups import backup_counters, backup_file
 from control_plane.ops.backups.backup_file import (
+    BackupHeader,
+    BackupTrailer,
     DamagedBackupError,
-    Ending,
-    Heading,
     NewerBackupError,
     Reader,
     SavedSettings,
@@ -57,19 +57,19 @@ _NOT_EMPTY: Final = "The database is not empty; --force replaces everything in i
 T = TypeVar("T")
 
 
-async def dump(url: str, file: Path, settings: SavedSettings | None, now: datetime) -> Ending:
+async def dump(url: str, file: Path, settings: SavedSettings | None, now: datetime) -> BackupTrailer:
     """Write one state of the whole database into a new file, also while the service runs. Raise OperatorError."""
     home_database.check_it_exists(url)
     return await _within_transaction(url, lambda connection: _dump(connection, file, settings, now), _ONE_STATE)
 
 
-async def restore(url: str, file: Path, sealer: Sealer, *, force: bool) -> Ending:
+async def restore(url: str, file: Path, sealer: Sealer, *, force: bool) -> BackupTrailer:
     """Make the database what the backup says, or leave it as it is and raise OperatorError.
 
     `force` replaces what is there; what is sealed gets sealed with the sealer's first key. Give what was restored.
     """
 
-    def work(connection: Connection) -> Ending:
+    def work(connection: Connection) -> BackupTrailer:
         with backup_file.reading(file) as reader:
             return _restore(connection, reader, sealer, force=force)
 
@@ -91,12 +91,12 @@ async def _within_transaction(url: str, work: Callable[[Connection], T], options
         await engine.dispose()
 
 
-def _dump(connection: Connection, file: Path, settings: SavedSettings | None, now: datetime) -> Ending:
+def _dump(connection: Connection, file: Path, settings: SavedSettings | None, now: datetime) -> BackupTrailer:
     revision = schema_versions.current(connection)
     if revision is None:
         raise OperatorError("The database holds no tables of StreamGate.")
     with backup_file.writing(file) as writer:
-        writer.begin(Heading(revision, now), settings)
+        writer.begin(BackupHeader(revision, now), settings)
         for stored in _tables(connection):
             writer.table(stored.name, [each.name for each in stored.columns], _rows(connection, stored))
         return writer.end(backup_counters.read(connection, list(_METADATA.tables)))
@@ -141,7 +141,7 @@ def _as_json(value: Any) -> Any:
     return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
 
 
-def _restore(connection: Connection, reader: Reader, sealer: Sealer, *, force: bool) -> Ending:
+def _restore(connection: Connection, reader: Reader, sealer: Sealer, *, force: bool) -> BackupTrailer:
     heading, _ = reader.heading(), reader.settings()
     if heading.schema not in schema_versions.known():
         raise NewerBackupError
@@ -227,7 +227,7 @@ def _begin_epoch(connection: Connection) -> None:
         connection.execute(select(func.pg_notify(CHANNEL, str(Notice(TOPIC, epoch)))))
 
 
-def _record(connection: Connection, heading: Heading) -> None:
+def _record(connection: Connection, heading: BackupHeader) -> None:
     """Say in the log, which is the backup's now, that everything after the backup was undone."""
     about = About(detail={"backupOf": heading.created_at.isoformat()})
     with Session(connection) as db:

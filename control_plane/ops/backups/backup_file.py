@@ -38,7 +38,7 @@ Row = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class BackupHeader:
     """`schema` is the revision that its tables have."""
 
     schema: str
@@ -64,7 +64,7 @@ class SavedTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class BackupTrailer:
     """How many rows each table has; counters are the last numbers that were given out, whatever was deleted since."""
 
     rows: dict[str, int]
@@ -72,11 +72,11 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class BackupContents:
     """What a whole file holds, without its rows."""
 
-    heading: Heading
-    ending: Ending
+    heading: BackupHeader
+    ending: BackupTrailer
     settings: SavedSettings | None
 
 
@@ -93,7 +93,7 @@ class Writer:
         self._file = file
         self._counts: dict[str, int] = {}
 
-    def begin(self, heading: Heading, settings: SavedSettings | None) -> None:
+    def begin(self, heading: BackupHeader, settings: SavedSettings | None) -> None:
         self._write({_MARK: FORMAT, "schema": heading.schema, "created_at": heading.created_at.isoformat()})
         if settings:
             self._write({"settings": asdict(settings)})
@@ -106,9 +106,9 @@ class Writer:
             count += 1
         self._counts[name] = count
 
-    def end(self, counters: dict[str, int]) -> Ending:
+    def end(self, counters: dict[str, int]) -> BackupTrailer:
         self._write({"rows": self._counts, "counters": counters})
-        return Ending(self._counts, counters)
+        return BackupTrailer(self._counts, counters)
 
     def _write(self, value: object) -> None:
         line = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -124,14 +124,14 @@ class Reader:
         self._rows: dict[str, int] = {}
         self._next()
 
-    def heading(self) -> Heading:
+    def heading(self) -> BackupHeader:
         """Raise NewerBackupError for a format that is yet to come."""
         line = self._take()
         if not isinstance(line, dict) or not isinstance(line.get(_MARK), int):
             raise DamagedBackupError("no heading")
         if line[_MARK] > FORMAT:
             raise NewerBackupError
-        return Heading(_text(line["schema"]), datetime.fromisoformat(_text(line["created_at"])))
+        return BackupHeader(_text(line["schema"]), datetime.fromisoformat(_text(line["created_at"])))
 
     def settings(self) -> SavedSettings | None:
         if not isinstance(self._ahead, dict) or "settings" not in self._ahead:
@@ -150,11 +150,11 @@ class Reader:
             self._rows[name] = 0
             yield SavedTable(name, columns, self._rows_of(name, len(columns)))
 
-    def ending(self) -> Ending:
+    def ending(self) -> BackupTrailer:
         line = self._take()
         if self._ahead is not None or line["rows"] != self._rows:
             raise DamagedBackupError("the ending does not fit")
-        return Ending(line["rows"], {_text(name): int(value) for name, value in line["counters"].items()})
+        return BackupTrailer(line["rows"], {_text(name): int(value) for name, value in line["counters"].items()})
 
     def _rows_of(self, name: str, width: int) -> Iterator[Row]:
         while isinstance(self._ahead, list):
@@ -213,14 +213,14 @@ def reading(file: Path) -> Iterator[Reader]:
         raise OperatorError(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def check(file: Path) -> Contents:
+def check(file: Path) -> BackupContents:
     """Read all of it. Raise OperatorError for anything but a whole backup of ours."""
     with reading(file) as reader:
         heading, settings = reader.heading(), reader.settings()
         for table in reader.tables():
             for _ in table.rows:
                 pass
-        return Contents(heading, reader.ending(), settings)
+        return BackupContents(heading, reader.ending(), settings)
 
 
 def _parsed(line: bytes) -> Any:

@@ -18,7 +18,7 @@ from control_plane.db.sealing import SETTING, Sealer, split_keys
 from control_plane.errors import OperatorError
 from control_plane.ops import supervisor
 from control_plane.ops.backups import backup, backup_file, saved_settings
-from control_plane.ops.backups.backup_file import Ending, SavedSettings
+from control_plane.ops.backups.backup_file import BackupTrailer, SavedSettings
 from control_plane.ops.home import (
     add_setting,
     default_keys_file,
@@ -42,7 +42,7 @@ class Restored:
     settings: bool
 
 
-def back_up(home: Path, file: Path, now: datetime, *, with_secrets: bool) -> Ending:
+def back_up(home: Path, file: Path, now: datetime, *, with_secrets: bool) -> BackupTrailer:
     """Write a backup into a new file (mode 600). Raise OperatorError, with no file left."""
     home = home.absolute()
     environment = read_environment(home)

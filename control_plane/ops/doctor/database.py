@@ -16,7 +16,7 @@ from control_plane.errors import OperatorError
 from control_plane.events.events import ticket_expiry
 from control_plane.models import Event
 from control_plane.models_admin import AdminUser
-from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.doctor.machine import health
 from control_plane.ops.home_database import database_url, open_url, sealer
 from control_plane.revocations import edges, revocation_feed
@@ -29,13 +29,13 @@ _LOOKED_AT: Final = 50  # events
 _NEW_KEY: Final = f"Put `{SETTING}=` with the output of `openssl rand -base64 48` into the settings and restart."
 
 
-async def examine(patient: Patient, now: datetime) -> tuple[list[Finding], Sequence[Event]]:
+async def examine(installation: Installation, now: datetime) -> tuple[list[Finding], Sequence[Event]]:
     """Give the findings, and the events whose streams are worth a look."""
     try:
-        async with open_url(database_url(patient.environment)) as database, database.read() as db:
+        async with open_url(database_url(installation.environment)) as database, database.read() as db:
             findings = [ok("database", "Reachable, with the current schema."), *await _clock(database, db)]
-            findings += [*await _owner(patient, db), await _seal(patient, db)]
-            if await to_thread.run_sync(health, patient):
+            findings += [*await _owner(installation, db), await _seal(installation, db)]
+            if await to_thread.run_sync(health, installation):
                 findings += await _edges(db, now)
             return findings, await _events(db, now)
     except OperatorError as problem:
@@ -60,7 +60,7 @@ async def _clock(database: Database, db: AsyncSession) -> list[Finding]:
     return []
 
 
-async def _owner(patient: Patient, db: AsyncSession) -> list[Finding]:
+async def _owner(installation: Installation, db: AsyncSession) -> list[Finding]:
     may_sign_in = AdminUser.role == Role.OWNER.value, AdminUser.is_active
     if owners := await db.scalar(select(func.count()).select_from(AdminUser).where(*may_sign_in)):
         return [ok("accounts", f"Owners who may sign in: {owners}.")]
@@ -68,14 +68,14 @@ async def _owner(patient: Patient, db: AsyncSession) -> list[Finding]:
         return [
             error("accounts", "No owner can sign in.", "Restore a backup from before the last one was deactivated.")
         ]
-    if patient.environment.get("ADMIN_PASSWORD_HASH"):
+    if installation.environment.get("ADMIN_PASSWORD_HASH"):
         return [ok("accounts", "The first start makes the owner `admin`.")]
     return [warning("accounts", "There is no account yet.", "Start the service and follow the link that it prints.")]
 
 
-async def _seal(patient: Patient, db: AsyncSession) -> Finding:
+async def _seal(installation: Installation, db: AsyncSession) -> Finding:
     """Tell whether the key is there that opens the secrets in the database."""
-    keys = sealer(patient.environment)
+    keys = sealer(installation.environment)
     is_ours = await is_of_this_key(db, keys)
     if is_ours is False:
         what = "It is not the key" if keys.has_key else "The key is missing"

@@ -23,7 +23,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class Installation:
     """What is examined: the settings in force, and the home that they come from where it is known."""
 
     environment: Mapping[str, str] = field(repr=False)

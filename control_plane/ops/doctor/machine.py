@@ -12,7 +12,7 @@ from typing import Final
 import httpx2
 
 from control_plane.errors import OperatorError
-from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home import public_port, stream_root
 from control_plane.ops.home_database import database_url
 
@@ -24,8 +24,8 @@ _LITTLE_SPACE: Final = 2 * _GIGABYTE
 _NO_SPACE: Final = _GIGABYTE // 10
 
 
-def examine(patient: Patient) -> list[Finding]:
-    return [*_clock(), *_disks(patient), *_port(patient)]
+def examine(installation: Installation) -> list[Finding]:
+    return [*_clock(), *_disks(installation), *_port(installation)]
 
 
 def _clock() -> Iterator[Finding]:
@@ -41,9 +41,9 @@ def _clock() -> Iterator[Finding]:
         yield ok("clock", "A time service synchronises it.")
 
 
-def _disks(patient: Patient) -> Iterator[Finding]:
+def _disks(installation: Installation) -> Iterator[Finding]:
     seen: set[int] = set()
-    for folder in _folders(patient):
+    for folder in _folders(installation):
         if not folder.is_dir() or (device := folder.stat().st_dev) in seen:
             continue
         seen.add(device)
@@ -57,27 +57,27 @@ def _disks(patient: Patient) -> Iterator[Finding]:
             yield ok(str(folder), what)
 
 
-def _folders(patient: Patient) -> Iterator[Path]:
-    if patient.home:
-        yield patient.home
+def _folders(installation: Installation) -> Iterator[Path]:
+    if installation.home:
+        yield installation.home
     try:
-        url = database_url(patient.environment)
+        url = database_url(installation.environment)
     except OperatorError:
         url = ""
     if url.startswith("sqlite"):
         yield Path(url.partition(":///")[2]).parent
-    if patient.home or patient.environment.get("STREAM_ROOT"):
-        yield stream_root(patient.home or Path(), patient.environment)
-    if cache := patient.environment.get("SEGMENT_CACHE_ROOT"):
+    if installation.home or installation.environment.get("STREAM_ROOT"):
+        yield stream_root(installation.home or Path(), installation.environment)
+    if cache := installation.environment.get("SEGMENT_CACHE_ROOT"):
         yield Path(cache)
 
 
-def _port(patient: Patient) -> Iterator[Finding]:
+def _port(installation: Installation) -> Iterator[Finding]:
     try:
-        port = public_port(patient.environment)
+        port = public_port(installation.environment)
     except OperatorError:
         return  # said with the configuration
-    answer = health(patient)
+    answer = health(installation)
     if answer and "revocationCacheSize" in answer:
         yield from _service(answer)
     elif answer is not None:
@@ -86,10 +86,10 @@ def _port(patient: Patient) -> Iterator[Finding]:
         yield from _free_port(port)
 
 
-def health(patient: Patient) -> dict[str, object] | None:
+def health(installation: Installation) -> dict[str, object] | None:
     """Give what the service says at the public port: nothing of ours is an empty answer, None means nobody."""
     try:
-        port = public_port(patient.environment)
+        port = public_port(installation.environment)
         answer = httpx2.get(f"http://127.0.0.1:{port}/health", timeout=_PATIENCE_SECONDS)
         body = answer.json()
     except (httpx2.ConnectError, OperatorError):

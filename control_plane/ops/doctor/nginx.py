@@ -9,7 +9,7 @@ from control_plane.errors import OperatorError
 from control_plane.ops import nginx_check, nginx_version
 from control_plane.ops.access_log import AccessLog
 from control_plane.ops.binaries import find_nginx
-from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home import public_port, stream_root
 from control_plane.ops.nginx_origin import read_origins
 from control_plane.ops.nginx_site import Site
@@ -18,12 +18,12 @@ _NEEDED: Final = ("http_auth_request", "http_realip")
 _FOR_LARGE_FILES: Final = "http_slice"
 
 
-def examine(patient: Patient) -> list[Finding]:
+def examine(installation: Installation) -> list[Finding]:
     try:
         nginx = find_nginx()
     except OperatorError as problem:
         return [error("nginx", str(problem), "Install it.")]
-    return [*_version(nginx), *_modules(nginx, patient), *_configuration(nginx, patient)]
+    return [*_version(nginx), *_modules(nginx, installation), *_configuration(nginx, installation)]
 
 
 def _version(nginx: str) -> Iterator[Finding]:
@@ -34,13 +34,13 @@ def _version(nginx: str) -> Iterator[Finding]:
         yield ok("nginx", f"{nginx} is {told[0] if told else 'there'}.")
 
 
-def _modules(nginx: str, patient: Patient) -> Iterator[Finding]:
+def _modules(nginx: str, installation: Installation) -> Iterator[Finding]:
     built_with = nginx_check.ask(nginx, "-V")
     missing = [name for name in _NEEDED if f"--with-{name}_module" not in built_with]
     if missing:
         fix = "Install an nginx that has them: Debian's and nginx.org's packages do."
         yield error("nginx", f"It was built without {' and '.join(missing)}.", fix)
-    if patient.environment.get("UPSTREAM_ORIGIN") and f"--with-{_FOR_LARGE_FILES}_module" not in built_with:
+    if installation.environment.get("UPSTREAM_ORIGIN") and f"--with-{_FOR_LARGE_FILES}_module" not in built_with:
         yield warning(
             "nginx",
             f"It was built without {_FOR_LARGE_FILES}: large files come in one piece.",
@@ -48,10 +48,10 @@ def _modules(nginx: str, patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _configuration(nginx: str, patient: Patient) -> Iterator[Finding]:
+def _configuration(nginx: str, installation: Installation) -> Iterator[Finding]:
     """Let nginx judge what `up` would write."""
     try:
-        complaint = nginx_check.refusal(nginx, _site(nginx, patient))
+        complaint = nginx_check.refusal(nginx, _site(nginx, installation))
     except OperatorError as problem:
         yield error("settings", str(problem), "Correct it in .env and restart.")
         return
@@ -61,20 +61,20 @@ def _configuration(nginx: str, patient: Patient) -> Iterator[Finding]:
         yield error("nginx", f"It rejects the configuration: {complaint}", "Correct what nginx complains about.")
 
 
-def _site(nginx: str, patient: Patient) -> Site:
-    folder = (patient.home or Path()) / "run"
-    origins = read_origins({**patient.environment, "SEGMENT_CACHE_ROOT": ""}, folder / "cache", nginx)
-    root = patient.environment.get("STREAM_ROOT")
-    here = patient.home or Path()
+def _site(nginx: str, installation: Installation) -> Site:
+    folder = (installation.home or Path()) / "run"
+    origins = read_origins({**installation.environment, "SEGMENT_CACHE_ROOT": ""}, folder / "cache", nginx)
+    root = installation.environment.get("STREAM_ROOT")
+    here = installation.home or Path()
     return Site(
         folder=folder / "nginx",
-        access_log=AccessLog.read(patient.environment, folder),
-        listen=f"127.0.0.1:{public_port(patient.environment)}",
-        stream_root=None if root == "" else stream_root(here, patient.environment),
+        access_log=AccessLog.read(installation.environment, folder),
+        listen=f"127.0.0.1:{public_port(installation.environment)}",
+        stream_root=None if root == "" else stream_root(here, installation.environment),
         sidecars=[folder / "sidecar.sock"],
         control_plane=folder / "control.sock",
         fetcher=folder / "fetcher.sock",
-        trusted_proxies=patient.environment.get("TRUSTED_PROXIES", ""),
-        allowed_origins=patient.environment.get("CORS_ALLOWED_ORIGIN", ""),
+        trusted_proxies=installation.environment.get("TRUSTED_PROXIES", ""),
+        allowed_origins=installation.environment.get("CORS_ALLOWED_ORIGIN", ""),
         origins=origins,
     )

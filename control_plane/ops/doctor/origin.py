@@ -17,7 +17,7 @@ from authz_sidecar.contract.origin_credentials import read_header
 from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
 from authz_sidecar.origin_fetcher.answers import explain, said
 from control_plane.errors import OperatorError
-from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home_database import database_url
 
 _PATIENCE_SECONDS: Final = 3.0
@@ -30,15 +30,15 @@ _SHOW_IT: Final = (
 )
 
 
-def examine(patient: Patient) -> list[Finding]:
+def examine(installation: Installation) -> list[Finding]:
     try:
-        settings = OriginSettings.read(patient.environment)
+        settings = OriginSettings.read(installation.environment)
     except ValueError:
         return []  # said with the configuration
-    return [*_common(patient, settings), *_room(patient, settings)]
+    return [*_common(installation, settings), *_room(installation, settings)]
 
 
-def _common(patient: Patient, settings: OriginSettings) -> Iterator[Finding]:
+def _common(installation: Installation, settings: OriginSettings) -> Iterator[Finding]:
     """Ask the origin of all events for its folder, and compare clocks. Its address is not repeated."""
     if settings.common is None:
         return
@@ -46,7 +46,7 @@ def _common(patient: Patient, settings: OriginSettings) -> Iterator[Finding]:
     header = dict([read_header(settings.credentials.header)] if settings.credentials.header else [])
     query = f"?{settings.credentials.query}" if settings.credentials.query else ""
     try:
-        trust = ssl.create_default_context(cafile=trusted_authorities(patient.environment))
+        trust = ssl.create_default_context(cafile=trusted_authorities(installation.environment))
         with (
             httpx2.Client(verify=trust, timeout=_PATIENCE_SECONDS, trust_env=False) as http,
             http.stream("GET", f"{place}{path}/{query}", headers=header) as answer,
@@ -75,14 +75,14 @@ def _answered(answer: httpx2.Response) -> Iterator[Finding]:
         )
 
 
-def _room(patient: Patient, settings: OriginSettings) -> Iterator[Finding]:
+def _room(installation: Installation, settings: OriginSettings) -> Iterator[Finding]:
     """Warn where the cache may grow until the database's disk is nearly full."""
-    cache = Path(patient.environment.get("SEGMENT_CACHE_ROOT") or (patient.home or Path()) / "cache")
-    database = _database_folder(patient)
+    cache = Path(installation.environment.get("SEGMENT_CACHE_ROOT") or (installation.home or Path()) / "cache")
+    database = _database_folder(installation)
     if settings.is_empty or database is None or not database.is_dir():
         return
     folder = next((one for one in (cache, *cache.parents) if one.is_dir()), Path("/"))
-    wanted = _gigabytes(patient) * _GIGABYTE
+    wanted = _gigabytes(installation) * _GIGABYTE
     room = disk_usage(folder).free + sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
     if folder.stat().st_dev == database.stat().st_dev and wanted > room:
         yield warning(
@@ -93,14 +93,14 @@ def _room(patient: Patient, settings: OriginSettings) -> Iterator[Finding]:
         )
 
 
-def _gigabytes(patient: Patient) -> int:
-    told = patient.environment.get("SEGMENT_CACHE_MAX_SIZE_GB") or "50"
+def _gigabytes(installation: Installation) -> int:
+    told = installation.environment.get("SEGMENT_CACHE_MAX_SIZE_GB") or "50"
     return int(told) if told.isascii() and told.isdigit() else 0  # nonsense is said with the configuration
 
 
-def _database_folder(patient: Patient) -> Path | None:
+def _database_folder(installation: Installation) -> Path | None:
     try:
-        url = database_url(patient.environment)
+        url = database_url(installation.environment)
     except OperatorError:
         return None
     return Path(url.partition(":///")[2]).parent if url.startswith("sqlite") else None

@@ -9,19 +9,19 @@ from typing import Final
 
 import httpx2
 
-from control_plane.ops.doctor.finding import Finding, Patient, ok, warning
+from control_plane.ops.doctor.finding import Finding, Installation, ok, warning
 from control_plane.ops.processes import control_socket
 from control_plane.unnamed_proxies import SETTING, line_to_add
 
 _PATIENCE_SECONDS: Final = 3.0
 
 
-def examine(patient: Patient) -> list[Finding]:
+def examine(installation: Installation) -> list[Finding]:
     """Ask the control plane of this home; where none is up there is nothing to say."""
-    if patient.home is None or not control_socket(patient.home).is_socket():
+    if installation.home is None or not control_socket(installation.home).is_socket():
         return []
-    trusted = patient.environment.get(SETTING, "")
-    return [*_findings(_noticed(control_socket(patient.home)), trusted)]
+    trusted = installation.environment.get(SETTING, "")
+    return [*_findings(_noticed(control_socket(installation.home)), trusted)]
 
 
 def _findings(noticed: list[str] | None, trusted: str) -> Iterator[Finding]:

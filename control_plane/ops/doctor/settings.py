@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from authz_sidecar.contract.settings_errors import sentences
 from control_plane.errors import OperatorError
-from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home import default_keys_file, settings_file
 from control_plane.ops.home_database import database_url
 from control_plane.settings import Settings
@@ -37,20 +37,22 @@ except ValidationError as error:
 """
 
 
-def examine(patient: Patient) -> list[Finding]:
-    return [*_values(patient), *_strength(patient), *_privacy(patient)]
+def examine(installation: Installation) -> list[Finding]:
+    return [*_values(installation), *_strength(installation), *_privacy(installation)]
 
 
-def _values(patient: Patient) -> list[Finding]:
-    problems = [*dict.fromkeys([*_of_control_plane(patient), *_of_sidecar(patient)])]
+def _values(installation: Installation) -> list[Finding]:
+    problems = [*dict.fromkeys([*_of_control_plane(installation), *_of_sidecar(installation)])]
     if problems:
         return [error("settings", problem, _FIX_SETTING) for problem in problems]
     return [ok("settings", "The control plane and the sidecar accept all of them.")]
 
 
-def _of_control_plane(patient: Patient) -> list[str]:
+def _of_control_plane(installation: Installation) -> list[str]:
     given = {
-        name: value for name in Settings.model_fields if (value := patient.environment.get(name.upper())) is not None
+        name: value
+        for name in Settings.model_fields
+        if (value := installation.environment.get(name.upper())) is not None
     }
     try:
         Settings(**given)  # type: ignore[arg-type]
@@ -59,11 +61,11 @@ def _of_control_plane(patient: Patient) -> list[str]:
     return []
 
 
-def _of_sidecar(patient: Patient) -> list[str]:
+def _of_sidecar(installation: Installation) -> list[str]:
     try:
         asked = subprocess.run(  # noqa: S603  ourselves
             [sys.executable, "-c", _ASK_SIDECAR],
-            env=dict(patient.environment),
+            env=dict(installation.environment),
             capture_output=True,
             text=True,
             timeout=_START_SECONDS,
@@ -76,9 +78,9 @@ def _of_sidecar(patient: Patient) -> list[str]:
     return asked.stdout.splitlines()
 
 
-def _strength(patient: Patient) -> Iterator[Finding]:
+def _strength(installation: Installation) -> Iterator[Finding]:
     """Length is checked with the values; a long secret of few characters is as good as a short one."""
-    present = {name: value for name in _SECRETS if (value := patient.environment.get(name))}
+    present = {name: value for name in _SECRETS if (value := installation.environment.get(name))}
     for name, value in present.items():
         if len(set(value)) < _ENOUGH_DIFFERENT_CHARACTERS:
             fix = "Replace it with a random one: `openssl rand -base64 48`."
@@ -87,22 +89,22 @@ def _strength(patient: Patient) -> Iterator[Finding]:
         yield warning("secrets", f"{' and '.join(present)} are the same.", "Give each its own: edges know the latter.")
 
 
-def _database_files(patient: Patient) -> list[Path]:
+def _database_files(installation: Installation) -> list[Path]:
     """Name SQLite's file and those beside it: older versions made them readable wherever the folder was."""
     try:
-        url = make_url(database_url(patient.environment))
+        url = make_url(database_url(installation.environment))
     except (OperatorError, ArgumentError):
         return []
     is_file = url.drivername.startswith("sqlite") and url.database
     return [Path(f"{url.database}{ending}") for ending in ("", "-wal", "-shm")] if is_file else []
 
 
-def _privacy(patient: Patient) -> Iterator[Finding]:
-    files = [settings_file(patient.home)] if patient.home else []
-    files += _database_files(patient)
-    named = patient.environment.get("PLAYBACK_KEYS_FILE")
-    if named or patient.home:
-        files.append(Path(named) if named else default_keys_file(patient.home or Path()))
+def _privacy(installation: Installation) -> Iterator[Finding]:
+    files = [settings_file(installation.home)] if installation.home else []
+    files += _database_files(installation)
+    named = installation.environment.get("PLAYBACK_KEYS_FILE")
+    if named or installation.home:
+        files.append(Path(named) if named else default_keys_file(installation.home or Path()))
     for file in files:
         if not file.exists():
             continue

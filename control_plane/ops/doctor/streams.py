@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from control_plane.models import Event
-from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home import stream_root
 from control_plane.streams.names import is_playlist
 
@@ -28,18 +28,18 @@ _RENAME: Final = (
 )
 
 
-def examine(patient: Patient, events: Sequence[Event], now: datetime) -> list[Finding]:
-    environment = patient.environment
-    if environment.get("STREAM_ROOT") == "" or (patient.home is None and not environment.get("STREAM_ROOT")):
+def examine(installation: Installation, events: Sequence[Event], now: datetime) -> list[Finding]:
+    environment = installation.environment
+    if environment.get("STREAM_ROOT") == "" or (installation.home is None and not environment.get("STREAM_ROOT")):
         return []
-    root = stream_root(patient.home or Path(), environment)
+    root = stream_root(installation.home or Path(), environment)
     if not root.is_dir():
         return [
             error(str(root), "STREAM_ROOT is not a folder.", "Create it, or set STREAM_ROOT to where the streams are.")
         ]
     has_origin = bool(environment.get("UPSTREAM_ORIGIN") or environment.get("UPSTREAM_ALLOWED_HOSTS"))
     findings = [finding for event in events for finding in _event(root / event.id, event, now, has_origin=has_origin)]
-    return findings + _watched([root / event.id for event in events], patient.watch_seconds)
+    return findings + _watched([root / event.id for event in events], installation.watch_seconds)
 
 
 def about(event: Event) -> str:

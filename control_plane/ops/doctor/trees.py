@@ -13,11 +13,11 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from control_plane.clock import utc_now
 from control_plane.models import Event
-from control_plane.ops.doctor.finding import Finding, Patient, error, ok, warning
+from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.doctor.machine import health
 from control_plane.ops.doctor.streams import about
 from control_plane.ops.home import default_keys_file, public_port, stream_root
-from control_plane.streams.faults import Fault, Reason, Severity
+from control_plane.streams.faults import Fault, FaultReason, Severity
 from control_plane.streams.inspection import Inspection, inspect
 from control_plane.streams.playlist_reader import PlaylistReader
 from control_plane.streams.stream_files import FolderFiles, GateFiles, StreamFiles
@@ -26,25 +26,25 @@ _AT_ONCE: Final = 4
 _MOST_FAULTS: Final = 20  # of one event
 _RENAME: Final = "Let the encoder write other names; streams/README.md says which are served."
 _FIXES: Final = {
-    Reason.NAME: _RENAME,
-    Reason.ELSEWHERE: "Let the encoder write relative addresses, and put the files into the event's folder.",
-    Reason.OUTSIDE: "Put the files into the event's folder, or below it.",
-    Reason.ROOTED: "Let the encoder write relative addresses.",
-    Reason.CODEC: "Encode with H.264 and AAC, or add a rendition that is.",
-    Reason.ENCRYPTION: "Encrypt with AES-128, or not at all.",
-    Reason.KEY: "Write the key file: 16 bytes, in the event's folder.",
-    Reason.NO_END: "Let the encoder end its playlists with #EXT-X-ENDLIST.",
-    Reason.TOO_LONG: "Set the keyframe interval to a part of the segment's duration.",
-    Reason.STANDS_STILL: "Look at the encoder's log for this rendition.",
-    Reason.TOO_OLD: "Start the encoder, or end the playlist with #EXT-X-ENDLIST.",
-    Reason.UNREACHABLE: "Look at the origin, and at the gate's log.",
-    Reason.REFUSED: "Look at who may read the file, and whether the event is open.",
+    FaultReason.NAME: _RENAME,
+    FaultReason.ELSEWHERE: "Let the encoder write relative addresses, and put the files into the event's folder.",
+    FaultReason.OUTSIDE: "Put the files into the event's folder, or below it.",
+    FaultReason.ROOTED: "Let the encoder write relative addresses.",
+    FaultReason.CODEC: "Encode with H.264 and AAC, or add a rendition that is.",
+    FaultReason.ENCRYPTION: "Encrypt with AES-128, or not at all.",
+    FaultReason.KEY: "Write the key file: 16 bytes, in the event's folder.",
+    FaultReason.NO_END: "Let the encoder end its playlists with #EXT-X-ENDLIST.",
+    FaultReason.TOO_LONG: "Set the keyframe interval to a part of the segment's duration.",
+    FaultReason.STANDS_STILL: "Look at the encoder's log for this rendition.",
+    FaultReason.TOO_OLD: "Start the encoder, or end the playlist with #EXT-X-ENDLIST.",
+    FaultReason.UNREACHABLE: "Look at the origin, and at the gate's log.",
+    FaultReason.REFUSED: "Look at who may read the file, and whether the event is open.",
 }
 _LOOK: Final = "Look at what the encoder writes, and where."
 FilesOf = Callable[[Event], StreamFiles]
 
 
-async def examine(patient: Patient, events: Sequence[Event], now: datetime) -> list[Finding]:
+async def examine(installation: Installation, events: Sequence[Event], now: datetime) -> list[Finding]:
     """Inspect each stream; those of a few events at once."""
     found: dict[str, list[Finding]] = {}
     limit = anyio.CapacityLimiter(_AT_ONCE)
@@ -53,7 +53,7 @@ async def examine(patient: Patient, events: Sequence[Event], now: datetime) -> l
         async with limit:
             found[event.id] = _findings(event, await inspect(files(event)), now)
 
-    async with _source(patient) as files, anyio.create_task_group() as tasks:
+    async with _source(installation) as files, anyio.create_task_group() as tasks:
         for event in events if files else ():
             if files:
                 tasks.start_soon(look, event, files)
@@ -61,30 +61,33 @@ async def examine(patient: Patient, events: Sequence[Event], now: datetime) -> l
 
 
 @asynccontextmanager
-async def _source(patient: Patient) -> AsyncIterator[FilesOf | None]:
+async def _source(installation: Installation) -> AsyncIterator[FilesOf | None]:
     """Give where streams can be read: through the gate, in the folder, or nowhere."""
-    answer = await to_thread.run_sync(health, patient)
-    if answer and "revocationCacheSize" in answer and (keys := _keys(patient)):
+    answer = await to_thread.run_sync(health, installation)
+    if answer and "revocationCacheSize" in answer and (keys := _keys(installation)):
         url = (
-            patient.environment.get("HLS_SERVER_INTERNAL_URL") or f"http://127.0.0.1:{public_port(patient.environment)}"
+            installation.environment.get("HLS_SERVER_INTERNAL_URL")
+            or f"http://127.0.0.1:{public_port(installation.environment)}"
         )
         reader = PlaylistReader(url, keys)
         try:
             yield lambda event: GateFiles(event, utc_now, reader)
         finally:
             await reader.close()
-    elif patient.environment.get("STREAM_ROOT") == "" or not (patient.home or patient.environment.get("STREAM_ROOT")):
+    elif installation.environment.get("STREAM_ROOT") == "" or not (
+        installation.home or installation.environment.get("STREAM_ROOT")
+    ):
         yield None
     else:
-        root = stream_root(patient.home or Path(), patient.environment)
+        root = stream_root(installation.home or Path(), installation.environment)
         yield lambda event: FolderFiles(event, utc_now, root / event.id)
 
 
-def _keys(patient: Patient) -> KeySource | None:
-    named = patient.environment.get("PLAYBACK_KEYS_FILE")
-    file = Path(named) if named else default_keys_file(patient.home) if patient.home else None
+def _keys(installation: Installation) -> KeySource | None:
+    named = installation.environment.get("PLAYBACK_KEYS_FILE")
+    file = Path(named) if named else default_keys_file(installation.home) if installation.home else None
     try:
-        return KeySource.open(file, patient.environment.get("PLAYBACK_SIGNING_SECRET"), KeyRing.for_signing)
+        return KeySource.open(file, installation.environment.get("PLAYBACK_SIGNING_SECRET"), KeyRing.for_signing)
     except KeysRefused:
         return None  # said with the settings
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from control_plane.clock import utc_now
-from control_plane.endings import MOVED, SENTENCES, Ending
+from control_plane.end_reasons import MOVED, SENTENCES, EndReason
 from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.webhooks.outbox import Topic
@@ -141,24 +141,24 @@ async def unknown(scene: Scene) -> None:
         await db.delete(await db.get_one(ViewingSession, claims_of(scene.token).sid))
 
 
-WAYS: Final[dict[Ending, Callable[[Scene], Awaitable[None]]]] = {
-    Ending.RELEASED: released,
-    Ending.REPLACED: replaced,
-    Ending.TIMEOUT: timeout,
-    Ending.TAKEN_OVER: taken_over,
-    Ending.YIELDED: yielded,
-    Ending.ON_TV: on_tv,
-    Ending.STOPPED: stopped,
-    Ending.KICKED: kicked,
-    Ending.DEVICES: devices,
-    Ending.EXPIRED: expired,
-    Ending.REVOKED: revoked,
-    Ending.EVENT: event,
-    Ending.DELETED: deleted,
-    Ending.UNKNOWN: unknown,
+WAYS: Final[dict[EndReason, Callable[[Scene], Awaitable[None]]]] = {
+    EndReason.RELEASED: released,
+    EndReason.REPLACED: replaced,
+    EndReason.TIMEOUT: timeout,
+    EndReason.TAKEN_OVER: taken_over,
+    EndReason.YIELDED: yielded,
+    EndReason.ON_TV: on_tv,
+    EndReason.STOPPED: stopped,
+    EndReason.KICKED: kicked,
+    EndReason.DEVICES: devices,
+    EndReason.EXPIRED: expired,
+    EndReason.REVOKED: revoked,
+    EndReason.EVENT: event,
+    EndReason.DELETED: deleted,
+    EndReason.UNKNOWN: unknown,
 }
-NO_ROW: Final = {Ending.DELETED, Ending.UNKNOWN}
-NOT_TOLD: Final = {Ending.UNKNOWN}  # nothing ended: it was forgotten
+NO_ROW: Final = {EndReason.DELETED, EndReason.UNKNOWN}
+NOT_TOLD: Final = {EndReason.UNKNOWN}  # nothing ended: it was forgotten
 
 
 @pytest.fixture
@@ -166,8 +166,8 @@ def scene(plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer) -> S
     return Scene(plane, admin, phone, laptop)
 
 
-@pytest.mark.parametrize("ending", Ending)
-async def test_each_ending_is_one_word_from_the_database_to_the_viewer(scene: Scene, ending: Ending) -> None:
+@pytest.mark.parametrize("ending", EndReason)
+async def test_each_ending_is_one_word_from_the_database_to_the_viewer(scene: Scene, ending: EndReason) -> None:
     await add_webhook(scene.plane.services.database, "https://hooks.example.org/", [Topic.SESSION_ENDED])
     await WAYS[ending](scene)
     assert await scene.stored() == (None if ending in NO_ROW else ending.value)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Ending(StrEnum):
+class EndReason(StrEnum):
     RELEASED = "released"  # the device gave its seat back
     REPLACED = "replaced"  # the same browser went on in another tab, or after a reload
     TIMEOUT = "timeout"  # silent for so long that another device was given the seat
@@ -27,24 +27,24 @@ class Ending(StrEnum):
 
 
 # Another device of the viewer's has the seat: 409, where the others are 404.
-MOVED: Final = frozenset({Ending.TAKEN_OVER, Ending.YIELDED, Ending.ON_TV})
+MOVED: Final = frozenset({EndReason.TAKEN_OVER, EndReason.YIELDED, EndReason.ON_TV})
 # Somebody wanted these: a page that hears one does not come back by itself.
-MEANT: Final = MOVED | {Ending.REPLACED, Ending.STOPPED, Ending.KICKED, Ending.DEVICES, Ending.DELETED}
+MEANT: Final = MOVED | {EndReason.REPLACED, EndReason.STOPPED, EndReason.KICKED, EndReason.DEVICES, EndReason.DELETED}
 
 _OVER: Final = "This session has ended. Please enter your access code again."
 SENTENCES: Final[Mapping[str, str]] = {
-    Ending.RELEASED: _OVER,
-    Ending.REPLACED: "This is now playing in another tab of this browser.",
-    Ending.TIMEOUT: "Your session has expired due to inactivity. Please re-enter your access code.",
-    Ending.TAKEN_OVER: "Your session has been started on another device.",
-    Ending.YIELDED: "Your code was entered on another device while this one was waiting for the start.",
-    Ending.ON_TV: "This is now playing on your TV.",
-    Ending.STOPPED: "This was stopped on the device that started it.",
-    Ending.KICKED: "The event organizer has ended this session. Please contact them if you think this is a mistake.",
-    Ending.DEVICES: "The event organizer now lets this code be used on fewer devices at a time.",
-    Ending.EXPIRED: "This code has expired.",
-    Ending.REVOKED: "This code has been revoked. Please contact the event organizer.",
-    Ending.EVENT: "This event is no longer available.",
-    Ending.DELETED: "This code is no longer valid. Please contact the event organizer.",
-    Ending.UNKNOWN: _OVER,
+    EndReason.RELEASED: _OVER,
+    EndReason.REPLACED: "This is now playing in another tab of this browser.",
+    EndReason.TIMEOUT: "Your session has expired due to inactivity. Please re-enter your access code.",
+    EndReason.TAKEN_OVER: "Your session has been started on another device.",
+    EndReason.YIELDED: "Your code was entered on another device while this one was waiting for the start.",
+    EndReason.ON_TV: "This is now playing on your TV.",
+    EndReason.STOPPED: "This was stopped on the device that started it.",
+    EndReason.KICKED: "The event organizer has ended this session. Please contact them if you think this is a mistake.",
+    EndReason.DEVICES: "The event organizer now lets this code be used on fewer devices at a time.",
+    EndReason.EXPIRED: "This code has expired.",
+    EndReason.REVOKED: "This code has been revoked. Please contact the event organizer.",
+    EndReason.EVENT: "This event is no longer available.",
+    EndReason.DELETED: "This code is no longer valid. Please contact the event organizer.",
+    EndReason.UNKNOWN: _OVER,
 }

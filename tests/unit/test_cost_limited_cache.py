@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from control_plane.remembered import TIMES_ITS_COST, Remembered
+from control_plane.cost_limited_cache import TIMES_ITS_COST, CostLimitedCache
 
 pytestmark = pytest.mark.anyio
 
@@ -13,7 +13,7 @@ class Counting:
 
     def __init__(self, cost: float) -> None:
         self.cost, self.now, self.times = cost, 1000.0, 0
-        self.remembered: Remembered[int] = Remembered(lambda: self.now)
+        self.remembered: CostLimitedCache[int] = CostLimitedCache(lambda: self.now)
 
     async def ask(self, after: float = 0.0) -> int:
         self.now += after
@@ -52,7 +52,7 @@ async def test_those_who_ask_at_once_are_answered_by_one_count() -> None:
 
 
 async def test_a_count_that_failed_is_not_remembered() -> None:
-    remembered: Remembered[int] = Remembered()
+    remembered: CostLimitedCache[int] = CostLimitedCache()
 
     async def fail() -> int:
         raise OSError("away")

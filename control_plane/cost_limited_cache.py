@@ -14,7 +14,7 @@ TIMES_ITS_COST: Final = 20
 T = TypeVar("T")
 
 
-class Remembered(Generic[T]):
+class CostLimitedCache(Generic[T]):
     """`clock` gives seconds that never go back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

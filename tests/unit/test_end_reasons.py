@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.endings import MEANT, MOVED, SENTENCES, Ending
+from control_plane.end_reasons import MEANT, MOVED, SENTENCES, EndReason
 from control_plane.errors import SessionOver
 from control_plane.portal import locales
 
@@ -16,32 +16,32 @@ COLUMN = 16  # characters that the database keeps
 @pytest.mark.parametrize("language", locales.LANGUAGES)
 def test_each_ending_has_a_title_and_a_sentence_in_each_language(language: str) -> None:
     strings = locales.strings(language)
-    missing = [ending for ending in Ending if not {f"ended_{ending}", f"ended_title_{ending}"} <= strings.keys()]
+    missing = [ending for ending in EndReason if not {f"ended_{ending}", f"ended_title_{ending}"} <= strings.keys()]
     assert missing == []
 
 
 def test_the_portal_says_in_english_what_the_api_says() -> None:
     english = locales.strings("en")
-    assert {ending: english[f"ended_{ending}"] for ending in Ending} == dict(SENTENCES)
+    assert {ending: english[f"ended_{ending}"] for ending in EndReason} == dict(SENTENCES)
 
 
 def test_each_reason_has_a_sentence_of_its_own() -> None:
-    own = [SENTENCES[ending] for ending in Ending if ending is not Ending.UNKNOWN]
+    own = [SENTENCES[ending] for ending in EndReason if ending is not EndReason.UNKNOWN]
     assert len(set(own)) == len(own)
 
 
 def test_the_readme_lists_each_of_them() -> None:
     section = README.split("### How a session ends")[1].split("###")[0]
-    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == [ending.value for ending in Ending]
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == [ending.value for ending in EndReason]
 
 
 def test_each_word_fits_the_database_and_stays() -> None:
     """Rows, pages and receivers of webhooks of before know these."""
-    assert max(len(ending) for ending in Ending) <= COLUMN
+    assert max(len(ending) for ending in EndReason) <= COLUMN
     published = "released replaced timeout taken-over kicked devices expired revoked event deleted session"
-    assert set(published.split()) <= set(Ending)
+    assert set(published.split()) <= set(EndReason)
     assert MOVED < MEANT
 
 
 def test_a_word_of_a_newer_version_gets_a_sentence_that_is_true_of_all() -> None:
-    assert str(SessionOver("abducted")) == SENTENCES[Ending.UNKNOWN]
+    assert str(SessionOver("abducted")) == SENTENCES[EndReason.UNKNOWN]

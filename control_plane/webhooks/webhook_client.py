@@ -30,7 +30,7 @@ _DRAINED_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PostResult:
     """What came of a post: `error` is None when the message was taken."""
 
     status: int | None
@@ -47,7 +47,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{b64encode(hmac.digest(key, signed, 'sha256')).decode()}"
 
 
-class Lines:
+class WebhookClients:
     """Opens lines. The list of trusted authorities is read once: it takes a while."""
 
     def __init__(
@@ -58,16 +58,16 @@ class Lines:
         self._timeout = timeout
 
     @asynccontextmanager
-    async def open(self, url: str, secret: str) -> AsyncIterator["Line"]:
+    async def open(self, url: str, secret: str) -> AsyncIterator["WebhookClient"]:
         """Give a line for one turn: its connection is never shared with another name's."""
         if self._tls is None:
             self._tls = await anyio.to_thread.run_sync(ssl.create_default_context)
         timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)  # the post as a whole has its own
         async with httpx2.AsyncClient(verify=self._tls, trust_env=False, timeout=timeout) as client:
-            yield Line(client, url, secret, self._timeout, allow_private=self._allow_private)
+            yield WebhookClient(client, url, secret, self._timeout, allow_private=self._allow_private)
 
 
-class Line:
+class WebhookClient:
     def __init__(
         self, client: httpx2.AsyncClient, url: str, secret: str, timeout: float, *, allow_private: bool
     ) -> None:
@@ -79,19 +79,19 @@ class Line:
         self._destination: Destination | None = None
         self._addresses: list[Address] = []
 
-    async def post(self, message_id: str, text: str, now: datetime) -> Answer:
+    async def post(self, message_id: str, text: str, now: datetime) -> PostResult:
         """Post a message, all within the time there is. Never raises but when it is cancelled."""
         try:
             with anyio.fail_after(self._timeout):
                 return _judged(await self._post(message_id, text.encode(), int(now.timestamp())))
         except DestinationRefused as refusal:
-            return Answer(None, str(refusal))
+            return PostResult(None, str(refusal))
         except (TimeoutError, httpx2.TimeoutException):
-            return Answer(None, f"No answer within {self._timeout:g} seconds.")
+            return PostResult(None, f"No answer within {self._timeout:g} seconds.")
         except httpx2.ConnectError as error:
-            return Answer(None, f"No connection: {error}")
+            return PostResult(None, f"No connection: {error}")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            return Answer(None, f"No proper answer ({type(error).__name__}).")
+            return PostResult(None, f"No proper answer ({type(error).__name__}).")
 
     async def _post(self, message_id: str, body: bytes, timestamp: int) -> int:
         destination = await self._resolved()
@@ -141,9 +141,9 @@ async def _drain(answer: httpx2.Response) -> None:
             return
 
 
-def _judged(status: int) -> Answer:
+def _judged(status: int) -> PostResult:
     if httpx2.codes.is_success(status):
-        return Answer(status, None)
+        return PostResult(status, None)
     if httpx2.codes.is_redirect(status):
-        return Answer(status, f"Answered {status}; redirects are not followed.")
-    return Answer(status, f"Answered {status}.")
+        return PostResult(status, f"Answered {status}; redirects are not followed.")
+    return PostResult(status, f"Answered {status}.")
