@@ -1,10 +1,10 @@
-# One job, one target. Plain `make` lists them; people and CI run the same commands.
+# One target per job. Plain `make` lists them; developers and CI run the same commands.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PORT ?= 8080
 BIN := .venv/bin
-# Modules are compiled once, not by each of the many processes of a run.
+# Let Python cache compiled modules, so that the many processes of a run do not compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header pyproject.toml --extra control-plane --extra binaries
@@ -15,7 +15,7 @@ help: ## Show this list
 		| while IFS="$$(printf '\t')" read -r target does; do printf '  make %-8s %s\n' "$$target" "$$does"; done
 
 .PHONY: setup
-setup: ## Make this machine ready to run StreamGate: system packages (as root), .venv, the streamgate command
+setup: ## Prepare this machine to run StreamGate: system packages (as root), .venv, the streamgate command
 	@deploy/setup.sh run
 
 .PHONY: demo
@@ -43,11 +43,11 @@ format: test-setup ## Format the code and fix what can be fixed automatically
 	$(BIN)/ruff format
 
 .PHONY: bench
-bench: test-setup ## Measure: the gate against bare nginx, and revocations on their way
+bench: test-setup ## Measure the gate against bare nginx, and the delay of revocations
 	$(BIN)/python -m tests.bench
 
 .PHONY: soak
-soak: test-setup ## Ten minutes of mixed load with mishaps and revocations throughout, then a dead origin; every answer is judged
+soak: test-setup ## Ten minutes of mixed load, failures and revocations, then an origin outage; every answer is checked
 	$(BIN)/python -m tests.soak
 	$(BIN)/python -m tests.soak.origin_outage
 
@@ -56,12 +56,12 @@ vendor: ## Rebuild the vendored browser code from its pinned packages (needs Nod
 	control_plane/vendoring/build.sh
 
 .PHONY: lock
-lock: test-setup ## Pin all Python packages anew, with hashes
+lock: test-setup ## Pin all Python packages again, with hashes
 	$(LOCK) --group build -o deploy/requirements.lock
 	$(LOCK) --group build --group dev -c deploy/requirements.lock -o deploy/requirements-dev.lock
 
 .PHONY: clean
-clean: ## Remove what was built or made here: .venv, caches, the demo and its streams
+clean: ## Remove everything built here: .venv, caches, the demo and its streams
 	rm -rf .venv .setup .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf streams/5e4de300-0000-4000-8000-* streams/.5e4de300-0000-4000-8000-*
 	find . -name __pycache__ -type d -not -path './*/node_modules/*' -prune -exec rm -rf {} +

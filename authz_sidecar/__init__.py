@@ -1,1 +1,1 @@
-"""The authz sidecar: answers nginx's question "may this request be served?" from memory alone."""
+"""The authz sidecar: answers nginx's auth_request subrequests from memory alone."""

@@ -1,4 +1,4 @@
-"""Runs one sidecar: `python -m authz_sidecar --uds /run/streamgate/sidecar-1.sock`. Settings: the environment."""
+"""Run one sidecar: `python -m authz_sidecar --uds /run/streamgate/sidecar-1.sock`. Settings: the environment."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""The sidecar's ASGI application: what nginx asks, two health questions and the numbers for Prometheus."""
+"""The sidecar's ASGI application: authorization for nginx, two health checks, cache purging and Prometheus metrics."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,14 +30,14 @@ from authz_sidecar.state_file import StateFile
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """Asks for no route and no middleware where every media request comes by; all else is Starlette's."""
+    """Route authorization requests, one for each media request, past all middleware; the rest goes to Starlette."""
 
     authorize: Authorize
     others: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_question = scope["type"] == "http" and scope["path"] == "/authorize"
-        await (self.authorize if is_question else self.others)(scope, receive, send)
+        is_authorize = scope["type"] == "http" and scope["path"] == "/authorize"
+        await (self.authorize if is_authorize else self.others)(scope, receive, send)
 
 
 def create_app(settings: SidecarSettings) -> Sidecar:
@@ -51,7 +51,7 @@ def create_app(settings: SidecarSettings) -> Sidecar:
         settings.revocation_max_stale_seconds,
         steady=SteadyClock(),
     )
-    origins = Origins(link, _beside(settings.sidecar_state_file))
+    origins = Origins(link, _origins_file(settings.sidecar_state_file))
     authorize = Authorize(verifier.verify, follower.revocations, sources=origins.by_event)
     reporter = Reporter(authorize.activity, link, settings.internal_api_key.get_secret_value().encode())
 
@@ -92,7 +92,7 @@ def create_app(settings: SidecarSettings) -> Sidecar:
     return Sidecar(authorize, Starlette(routes=routes, lifespan=lifespan))
 
 
-def _beside(state_file: Path | None) -> Path | None:
+def _origins_file(state_file: Path | None) -> Path | None:
     return state_file.with_name(f"{state_file.name}.origins") if state_file else None
 
 

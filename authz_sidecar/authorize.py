@@ -1,6 +1,6 @@
-"""What nginx asks: from the question's headers to the answer.
+"""The authorization endpoint: from the headers of nginx's subrequest to the answer.
 
-No request or response objects: every media request comes this way, so whatever can be made once is made once.
+It uses no request or response objects: every media request passes here, so anything that can be built once is cached.
 """
 
 import time
@@ -20,8 +20,8 @@ from authz_sidecar.meter import Meter
 from authz_sidecar.origins import Source
 from authz_sidecar.revocations import Revocations
 
-# auth_request lets 2xx, 401 and 403 through and turns everything else into 500; nginx makes the client's status
-# of the reason (nginx/snippets/refusals.conf).
+# auth_request passes 2xx, 401 and 403 through and turns everything else into 500; nginx derives the client's status
+# from the reason (nginx/snippets/refusals.conf).
 _STATUS: Final = {
     None: (204, "No Content"),
     Reason.NOT_READY: (503, "Service Unavailable"),
@@ -35,7 +35,7 @@ _END: Final[Message] = {"type": "http.response.body", "body": b""}
 
 
 class Answer(NamedTuple):
-    """One answer in both forms: as ASGI's first message, and as the bytes of a whole HTTP/1.1 response."""
+    """One answer in two forms: the first ASGI message, and the bytes of a whole HTTP/1.1 response."""
 
     start: Message
     response: bytes
@@ -49,10 +49,10 @@ class Answer(NamedTuple):
 
 @dataclass
 class Authorize:
-    """Answers 204, 401, 403 or 503, with X-Gate-Reason for a refusal and X-Gate-Ticket for the access log.
+    """Answer 204, 401, 403 or 503, with X-Gate-Reason for a refusal and X-Gate-Ticket for the access log.
 
-    With a 204 also X-Gate-Origin, the address of the very file, where the event has an origin of its own, and
-    X-Gate-Reader where the control plane itself looks at the stream: nginx tells it what an origin answered.
+    A 204 also carries X-Gate-Origin, the URL of the requested file, if the event has its own origin, and X-Gate-Reader
+    if the control plane itself is reading the stream: nginx then adds what the origin answered.
     """
 
     verify: Callable[[str], Claims]
@@ -62,11 +62,11 @@ class Authorize:
     sources: Mapping[str, Source] = field(default_factory=dict)  # by event id
 
     def answer(self, headers: Mapping[bytes, bytes]) -> Answer:
-        """Judge the question in these headers (names in lower case). Never raises."""
+        """Decide the request described by these headers (names in lower case). Never raises."""
         began, now, get = time.perf_counter(), time.time(), headers.get
         path, method = get(b"x-gate-path", b"").decode("latin-1"), get(b"x-gate-method", b"").decode("latin-1")
-        question = MediaRequest(token_of(headers), path, method)
-        refusal, claims = decide(question, self.verify, self.revocations(now), now)
+        request = MediaRequest(token_of(headers), path, method)
+        refusal, claims = decide(request, self.verify, self.revocations(now), now)
         added: list[tuple[bytes, bytes]] = []
         if refusal is None and claims is not None:
             source = self.sources.get(claims.eid)
@@ -96,5 +96,5 @@ def _answer(refusal: Reason | None, code: str | None) -> Answer:
 
 
 def ticket_fingerprint(code: str) -> str:
-    """Return the first 12 hex digits of the code's SHA-256: names a ticket in logs without naming its code."""
+    """Return the first 12 hex digits of the code's SHA-256, to name a ticket in logs without revealing its code."""
     return sha256(code.encode()).hexdigest()[:12]

@@ -1,7 +1,7 @@
-"""Where a playback token travels: header, query, cookie or path.
+"""The carriers of a playback token: header, query, cookie or path.
 
-nginx takes the query and path tokens out of the URL and hands them on under names of its own; the sidecar reads
-nothing else. The first carrier present decides: a bad one is not rescued by a good one after it.
+nginx extracts the query and path tokens from the URL and passes them on in its own headers; the sidecar reads nothing
+else. The first carrier present decides: an invalid token there is refused even if a later carrier holds a valid one.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ COOKIE_NAME = b"sg_playback="
 
 
 def token_of(headers: Mapping[bytes, bytes]) -> str | None:
-    """Return the text of the first carrier present, None when there is none."""
+    """Return the text of the first carrier present, or None if there is none."""
     found = _bearer(headers.get(b"authorization"))
     if found is None:
         found = headers.get(b"x-gate-query-token")
@@ -22,7 +22,7 @@ def token_of(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _bearer(value: bytes | None) -> bytes | None:
-    """Return the credentials of the Bearer scheme (RFC 6750 section 2.1); another scheme is no carrier."""
+    """Return the credentials of the Bearer scheme (RFC 6750 section 2.1); other schemes are ignored."""
     if value is None:
         return None
     scheme, _, credentials = value.partition(b" ")

@@ -1,6 +1,6 @@
-"""How far this clock is from the control plane's: told by the Date of its answers (RFC 9110, section 6.6.1).
+"""The difference between this clock and the control plane's, from the Date of its answers (RFC 9110, section 6.6.1).
 
-Tokens are issued by that clock and judged by this one; where they differ, viewers are refused for no fault of theirs.
+Tokens are issued by that clock and checked by this one; if they differ, viewers are refused through no fault of theirs.
 """
 
 import time
@@ -11,13 +11,13 @@ from typing import Final
 import structlog
 
 TOLERATED_SECONDS: Final = 5.0
-_HALF_A_SECOND: Final = 0.5  # a Date has whole seconds
-_AT_ONCE_SECONDS: Final = 2.0
+_HALF_SECOND: Final = 0.5  # a Date has whole seconds
+_PROMPT_ANSWER_SECONDS: Final = 2.0
 log = structlog.get_logger()
 
 
 class ClockCheck:
-    """`seconds` is by how much this clock is ahead; below 0 it is behind, None is not known."""
+    """`seconds` is how far this clock is ahead; negative if it is behind, None while unknown."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -28,23 +28,23 @@ class ClockCheck:
         return self.seconds is not None and abs(self.seconds) > TOLERATED_SECONDS
 
     def now(self) -> float:
-        """Give what this clock says, for `asked_at`."""
+        """Return this clock's time, to be passed as `asked_at`."""
         return self._clock()
 
     def note(self, date: str | None, asked_at: float | None = None) -> None:
-        """Compare with the Date of an answer that has just come to a question of `asked_at`.
+        """Compare with the Date of a response that has just arrived for a request sent at `asked_at`.
 
-        One that was held back tells nothing: it may bear the time at which its question came.
+        A delayed response is ignored: its Date may be the time at which its request arrived.
         """
         try:
             theirs = parsedate_to_datetime(date or "").timestamp()
         except (ValueError, OverflowError):
             return
         answered_at = self._clock()
-        if asked_at is not None and not 0 <= answered_at - asked_at <= _AT_ONCE_SECONDS:
+        if asked_at is not None and not 0 <= answered_at - asked_at <= _PROMPT_ANSWER_SECONDS:
             return
         was_off = self.is_off
-        self.seconds = round(answered_at - theirs - _HALF_A_SECOND, 1)
+        self.seconds = round(answered_at - theirs - _HALF_SECOND, 1)
         if self.is_off != was_off:
-            say = log.warning if self.is_off else log.info
-            say("clock_differs" if self.is_off else "clock_agrees", seconds=self.seconds)
+            write_log = log.warning if self.is_off else log.info
+            write_log("clock_differs" if self.is_off else "clock_agrees", seconds=self.seconds)

@@ -1,8 +1,8 @@
-"""The fast lane of the sidecar's HTTP: nginx's question is answered where its headers end.
+"""The fast lane of the sidecar's HTTP server: an authorization request is answered as soon as its headers are complete.
 
-uvicorn makes a task, a scope, a timer and a cycle of objects for each request, ten times the work of the decision
-itself; a question's answer is known at once and needs none of them. Everything else goes uvicorn's way, and so does
-a question that comes while another request of its connection is still being answered.
+For each request uvicorn creates a task, a scope, a timer and a request cycle, ten times the work of the decision
+itself; an authorization is answered synchronously and needs none of them. uvicorn handles everything else, and also an
+authorization request that arrives while another request on its connection is still being answered.
 """
 
 from typing import ClassVar, Final
@@ -11,13 +11,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from authz_sidecar.authorize import Authorize
 
-_QUESTION: Final = b"/authorize"
+_AUTHORIZE_PATH: Final = b"/authorize"
 
 
 class FastLane(HttpToolsProtocol):
-    """One connection. `for_questions` gives the class that answers with an `Authorize`.
+    """One connection. `for_questions` returns the subclass that answers with a given `Authorize`.
 
-    An idle connection is the peer's to close: it is nginx, which keeps as many as it wants.
+    Idle connections are never closed from this side: the peer is nginx, which limits its own idle connections.
     """
 
     authorize: ClassVar[Authorize]
@@ -31,13 +31,13 @@ class FastLane(HttpToolsProtocol):
         self.url, self.headers, self.expect_100_continue, self._is_answered = b"", [], False, False
 
     def on_headers_complete(self) -> None:
-        if self.url != _QUESTION or not self._is_free():
-            self._go_uvicorns_way()
+        if self.url != _AUTHORIZE_PATH or not self._can_answer_directly():
+            self._handle_with_uvicorn()
             return
         try:
             response = self.authorize.answer(dict(self.headers)).response
-        except Exception:  # noqa: BLE001 - a bug fails uvicorn's way: closed, with its traceback in the log
-            self._go_uvicorns_way()
+        except Exception:  # noqa: BLE001 - uvicorn reports a bug: it answers 500 and logs the traceback
+            self._handle_with_uvicorn()
             return
         self._is_answered = True
         self.transport.write(response)
@@ -50,13 +50,13 @@ class FastLane(HttpToolsProtocol):
         if not self._is_answered:
             super().on_message_complete()
 
-    def _is_free(self) -> bool:
-        """Tell whether nothing else is under way and the connection stays open, as nginx's do."""
+    def _can_answer_directly(self) -> bool:
+        """Return whether no other request is in progress and the connection is kept alive, as nginx's are."""
         is_idle = self.cycle is None or self.cycle.response_complete
         return is_idle and not self.flow.write_paused and self.parser.should_keep_alive()
 
-    def _go_uvicorns_way(self) -> None:
-        """Make up for what `on_message_begin` left out, and go on."""
+    def _handle_with_uvicorn(self) -> None:
+        """Do what `on_message_begin` skipped, then continue in uvicorn."""
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects

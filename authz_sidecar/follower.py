@@ -1,4 +1,4 @@
-"""Follows the control plane's revocation feed by long poll, and goes on with what it knows while that is away."""
+"""Follow the control plane's revocation feed by long polling, and keep the last known state during outages."""
 
 import math
 import random
@@ -23,14 +23,14 @@ from authz_sidecar.state_file import StateFile, StateFileUnusable
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 10.0
 _CATCH_UP_SECONDS: Final = 1.0
-_IDLE_PAUSE_SECONDS: Final = 0.05  # between two empty answers, should they come without waiting
+_IDLE_PAUSE_SECONDS: Final = 0.05  # between two empty answers, in case they come without waiting
 _SAVE_PAUSE_FACTOR: Final = 9
 _FORGET_PAUSE_SECONDS: Final = 60
-_WATCH_CLOCK_SECONDS: Final = 1.0
-_LITTLE_AHEAD_SECONDS: Final = 5.0
+_CLOCK_CHECK_SECONDS: Final = 1.0
+_TOLERATED_AHEAD_SECONDS: Final = 5.0
 _LARGE_PAGE_BYTES: Final = 65_536
-_CHANGES_A_BREATH: Final = 500
-_KINDS_NAMED: Final = 10
+_CHANGES_PER_CHECKPOINT: Final = 500
+_MAX_KINDS_LOGGED: Final = 10
 DEGRADED_AFTER_SECONDS: Final = 300
 
 log = structlog.get_logger()
@@ -40,12 +40,12 @@ class Feed(Protocol):
     """The control plane's side of the feed."""
 
     async def ask(self, cursor: str, *, wait: bool) -> bytes:
-        """Return what comes after the cursor; with `wait`, once there is something or the poll interval is over."""
+        """Return the page after the cursor; with `wait`, once there are changes or the poll interval is over."""
 
 
 @dataclass
 class _Snapshot:
-    """A snapshot on its way: the pages so far, built aside, and what to ask with for the next one."""
+    """A snapshot being read: the revocations so far, not yet in force, and the cursor for the next page."""
 
     epoch: str | None
     next: str
@@ -54,7 +54,7 @@ class _Snapshot:
 
 @dataclass
 class Follower:
-    """Holds the revocations in force. `clock` is seconds since 1970; `steady` notices when that is set."""
+    """Hold the revocations in force. `clock` returns seconds since 1970; `steady` detects when it is set."""
 
     feed: Feed
     state_file: StateFile | None = None
@@ -68,14 +68,14 @@ class Follower:
     _revocations: Revocations | None = field(default=None, init=False)
     _cursor: str = field(default="", init=False)
     _snapshot: _Snapshot | None = field(default=None, init=False)
-    _begins_anew: bool = field(default=False, init=False)
-    _asking: anyio.CancelScope | None = field(default=None, init=False)
-    _age_once: tuple[float, float] | None = field(default=None, init=False)  # in seconds, at a moment of the steady one
+    _needs_snapshot: bool = field(default=False, init=False)
+    _ask_scope: anyio.CancelScope | None = field(default=None, init=False)
+    _age_reference: tuple[float, float] | None = field(default=None, init=False)  # seconds, and when (steady)
     _synced: anyio.Event = field(default_factory=anyio.Event, init=False)
     _changed_since_save: bool = field(default=False, init=False)
 
     def revocations(self, now: float) -> Revocations | None:
-        """Return what is in force; None before the first sync, when it is staler than allowed, and incomplete now."""
+        """Return what is in force; None before the first sync, if it is staler than allowed, or if it is incomplete."""
         found = self._revocations
         if found is None or now < found.complete_from:
             return None
@@ -85,7 +85,7 @@ class Follower:
 
     @property
     def seconds_since_sync(self) -> float | None:
-        """How old what is known is, whatever was done to the clock; None where nobody can tell."""
+        """The age of the known state, unaffected by changes of the clock; None if it is unknown."""
         age = self._age()
         return age if math.isfinite(age) else None
 
@@ -94,16 +94,16 @@ class Follower:
         return self._age() > DEGRADED_AFTER_SECONDS
 
     def _age(self) -> float:
-        if self._age_once is None:
+        if self._age_reference is None:
             return math.inf
-        age, then = self._age_once
+        age, then = self._age_reference
         return age + self._steady_now() - then
 
     def _steady_now(self) -> float:
         return self.steady.steady() if self.steady else self.clock()
 
     def load_state(self) -> None:
-        """Start from the state file when there is a sound one; a damaged one is reported and left alone."""
+        """Start from the state file if there is a valid one. A damaged file is logged and left alone."""
         try:
             saved = self.state_file.load() if self.state_file else None
         except (StateFileUnusable, OSError) as error:
@@ -112,25 +112,25 @@ class Follower:
         if saved:
             self._cursor, self._revocations, self.last_sync = saved
             age = self.clock() - self.last_sync
-            # A file of the future tells nothing of its age: a clock was wrong, then or now.
-            self._age_once = (age if age > -_LITTLE_AHEAD_SECONDS else math.inf), self._steady_now()
+            # The age of a file from the future is unknown: the clock was wrong, then or now.
+            self._age_reference = (age if age > -_TOLERATED_AHEAD_SECONDS else math.inf), self._steady_now()
             log.info("state_file_loaded", entries=len(self._revocations))
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Follow for ever, and keep memory and state file tidy beside it. Started once there is something to go by."""
+        """Follow until cancelled, drop expired entries and write the state file. Started after catching up."""
         self.load_state()
         await self._catch_up()
         task_status.started()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow)
-            tasks.start_soon(self._forget)
+            tasks.start_soon(self._forget_expired)
             if self.steady:
                 tasks.start_soon(self._watch_clock, self.steady)
             if self.state_file:
-                tasks.start_soon(self._keep_state, self.state_file)
+                tasks.start_soon(self._save_on_sync, self.state_file)
 
     async def _catch_up(self) -> None:
-        """Learn what was revoked while we were away, before anybody is let in. No answer: what is known serves."""
+        """Fetch what was revoked during the downtime before allowing anyone. Without an answer keep the saved state."""
         if self._revocations is None:
             return
         with anyio.move_on_after(_CATCH_UP_SECONDS):
@@ -142,7 +142,7 @@ class Follower:
                 self._note_failure(error)
 
     async def _follow(self) -> None:
-        """Ask again and again; every failure is survived with a growing pause."""
+        """Poll until cancelled, with a growing pause after each failure."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -150,15 +150,15 @@ class Follower:
                 pause = _FIRST_PAUSE_SECONDS
             except (httpx2.HTTPError, FeedPageRefused, OSError) as error:
                 self._note_failure(error)
-                await anyio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter is no secret
+                await anyio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter is not secret
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def sync_once(self) -> None:
-        """Ask for one page and put it in force. Raise FeedPageRefused with the old set kept."""
+        """Fetch one page and put it in force. Raise FeedPageRefused, keeping the old set."""
         data = await self._ask()
         if data is None:
             return
-        page = await _parsed(data)
+        page = await _parse(data)
         changed = bool(page.changes or page.skipped) or page.snapshot
         await (self._take_snapshot_page(page) if page.snapshot else self._take_changes(page))
         self._note_skipped(page.skipped)
@@ -168,32 +168,32 @@ class Follower:
             await anyio.sleep(_IDLE_PAUSE_SECONDS)
 
     async def _ask(self) -> bytes | None:
-        """Ask for the next page; None where the clock was set meanwhile, and all is to be asked for anew."""
-        cursor = "" if self._begins_anew else self._cursor
-        with anyio.CancelScope() as self._asking:
+        """Return the next page, or None if the clock was set meanwhile and a new snapshot is needed."""
+        cursor = "" if self._needs_snapshot else self._cursor
+        with anyio.CancelScope() as self._ask_scope:
             asked_with = self._snapshot.next if self._snapshot else cursor
-            # The first question after a silence is not held back: its answer tells that the control plane is there.
+            # The first request after an outage does not wait: its answer shows that the control plane is reachable.
             return await self.feed.ask(asked_with, wait=self.control_plane_reachable)
         return None
 
     async def _watch_clock(self, steady: SteadyClock) -> None:
-        """Take a new snapshot when the clock was set: what was forgotten by a wrong one is in it again."""
+        """Request a new snapshot when the clock was set: it contains again what was dropped under a wrong clock."""
         while True:
-            await anyio.sleep(_WATCH_CLOCK_SECONDS)
+            await anyio.sleep(_CLOCK_CHECK_SECONDS)
             found = self._revocations
-            self._look_at(steady)
-            if found is not None and self.clock() < found.complete_from and not self._begins_anew:
-                self._begin_anew()
+            self._check_clock(steady)
+            if found is not None and self.clock() < found.complete_from and not self._needs_snapshot:
+                self._request_snapshot()
 
-    def _look_at(self, steady: SteadyClock) -> None:
+    def _check_clock(self, steady: SteadyClock) -> None:
         if leap := steady.look():
             log.warning("clock_set", seconds=round(leap, 1))
-            self._begin_anew()
+            self._request_snapshot()
 
-    def _begin_anew(self) -> None:
-        self._begins_anew, self._snapshot = True, None
-        if self._asking:
-            self._asking.cancel()
+    def _request_snapshot(self) -> None:
+        self._needs_snapshot, self._snapshot = True, None
+        if self._ask_scope:
+            self._ask_scope.cancel()
 
     async def _take_changes(self, page: Page) -> None:
         if self._revocations is None:
@@ -206,7 +206,7 @@ class Follower:
             self.lag_seconds = max(0.0, self.clock() - min(change.at for change in page.changes))
 
     async def _take_snapshot_page(self, page: Page) -> None:
-        """Build the pages of a snapshot aside and swap the new set in whole with the last one."""
+        """Collect the pages of a snapshot separately, and replace the set in force after the last page."""
         epoch = _epoch(page.cursor)
         if self._snapshot is None or self._snapshot.epoch != epoch:
             self._snapshot = _Snapshot(epoch, "", Revocations())
@@ -214,34 +214,34 @@ class Follower:
         self._snapshot.next = page.next or ""
         if not page.more:
             self._revocations, self._cursor, self._snapshot = self._snapshot.revocations, page.place, None
-            self._begins_anew = False
+            self._needs_snapshot = False
 
     def _note_skipped(self, kinds: Iterable[str]) -> None:
-        """Count entries of kinds that a newer control plane knows, and log each kind once."""
+        """Count entries of kinds that only a newer control plane knows, and log each kind once."""
         if unknown := sorted(set(kinds) - self.skipped.keys()):
-            log.warning("feed_kinds_unknown", kinds=unknown[:_KINDS_NAMED])
+            log.warning("feed_kinds_unknown", kinds=unknown[:_MAX_KINDS_LOGGED])
         self.skipped.update(kinds)
 
     def _note_sync(self, *, changed: bool) -> None:
         if not self.control_plane_reachable:
             log.info("feed_followed")
         self.control_plane_reachable, self.last_sync = True, self.clock()
-        self._age_once = 0.0, self._steady_now()
+        self._age_reference = 0.0, self._steady_now()
         self._changed_since_save |= changed
         self._synced.set()
 
-    async def _forget(self) -> None:
-        """Drop once a minute what no living token can meet, and let others in between. Not by a clock just set."""
+    async def _forget_expired(self) -> None:
+        """Once a minute drop entries that no live token can match, in slices. Skip this after the clock was set."""
         while True:
             if self.steady:
-                self._look_at(self.steady)
+                self._check_clock(self.steady)
             is_trusted = self.steady is None or self.steady.is_trusted
             for _ in self._revocations.forget_expired(self.clock()) if self._revocations and is_trusted else ():
                 await checkpoint()
             await anyio.sleep(_FORGET_PAUSE_SECONDS)
 
-    async def _keep_state(self, file: StateFile) -> None:
-        """Write the state after a change, in a thread and no more than a tenth of the time."""
+    async def _save_on_sync(self, file: StateFile) -> None:
+        """Write the state after each sync, in a thread and for at most a tenth of the time."""
         while True:
             await self._synced.wait()
             self._synced = anyio.Event()
@@ -253,7 +253,7 @@ class Follower:
             await anyio.sleep(_SAVE_PAUSE_FACTOR * (anyio.current_time() - began))
 
     async def _save(self, file: StateFile) -> None:
-        """Write the state, or note that the one written is still complete. After an OSError it is written anew."""
+        """Write the state, or mark the saved one as still complete. After an OSError it is written again."""
         save: Callable[[], None] = file.touch
         if self._changed_since_save and self._revocations is not None:
             save = partial(file.save, self._cursor, self._revocations)
@@ -276,20 +276,20 @@ def _epoch(cursor: str) -> str | None:
     return parsed.epoch if parsed else None
 
 
-async def _parsed(data: bytes) -> Page:
-    """Parse in a thread what takes long, so that authorizations go in between. Raise FeedPageRefused."""
+async def _parse(data: bytes) -> Page:
+    """Parse a page, a large one in a thread so that authorizations are not delayed. Raise FeedPageRefused."""
     return parse_page(data) if len(data) < _LARGE_PAGE_BYTES else await anyio.to_thread.run_sync(parse_page, data)
 
 
 async def _apply_aside(page: Page, revocations: Revocations) -> None:
-    """Put changes into what nobody asks yet: in a thread, if they are many."""
-    if len(page.changes) > _CHANGES_A_BREATH:
+    """Apply changes to a set that is not in force yet: in a thread, if there are many."""
+    if len(page.changes) > _CHANGES_PER_CHECKPOINT:
         await anyio.to_thread.run_sync(revocations.apply, page.changes)
     else:
         revocations.apply(page.changes)
 
 
 async def _apply(page: Page, revocations: Revocations) -> None:
-    for start in range(0, len(page.changes), _CHANGES_A_BREATH):
-        revocations.apply(page.changes[start : start + _CHANGES_A_BREATH])
+    for start in range(0, len(page.changes), _CHANGES_PER_CHECKPOINT):
+        revocations.apply(page.changes[start : start + _CHANGES_PER_CHECKPOINT])
         await checkpoint()

@@ -1,6 +1,6 @@
 """The gate: one pure decision for each media request. It knows no HTTP, no clock and no files.
 
-The order of the questions is the ladder of the README; the first failure wins. The reason is precise in the log
+The order of the checks is the verdict ladder of the README; the first failure wins. The reason is precise in the log
 and uniform to the client.
 """
 
@@ -29,7 +29,7 @@ class Reason(StrEnum):
 
 
 class MediaRequest(NamedTuple):
-    """What nginx asks about: the token of its first carrier, the path that it will serve, and the method."""
+    """The request that nginx asks about: the token of the first carrier, the path to be served, and the method."""
 
     token: str | None
     path: str
@@ -37,7 +37,7 @@ class MediaRequest(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Allow when `refusal` is None. `claims` are those of a token with a good signature, for the log."""
+    """Allow if `refusal` is None. `claims` are set if the token's signature is valid, for the log."""
 
     refusal: Reason | None
     claims: Claims | None = None
@@ -52,7 +52,7 @@ _CLOCK: Final = Verdict(Reason.CLOCK)
 def decide(
     request: MediaRequest, verify: Callable[[str], Claims], revocations: Revocations | None, now: float
 ) -> Verdict:
-    """Judge one request. `verify` raises TokenRefused; `revocations` is None until they are known."""
+    """Decide one request. `verify` raises TokenRefused; `revocations` is None until they are known."""
     if revocations is None:
         return NOT_READY
     if request.token is None:

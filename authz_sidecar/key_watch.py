@@ -1,6 +1,6 @@
-"""Picks up a changed key file without a restart, and says so in the log.
+"""Reload a changed key file without a restart, and log it.
 
-It must never end because of a file: whatever is wrong with the new one, the old ring stays in force.
+The watch must never end because of a file: if the new file is invalid, the old ring stays in force.
 """
 
 from collections.abc import AsyncIterator
@@ -14,18 +14,18 @@ from watchfiles import awatch
 
 from authz_sidecar.contract.key_source import KeySource
 
-_LOOK_EVERY_MS: Final = 1000  # also where the kernel tells nothing: network file systems, bind mounts
+_POLL_MS: Final = 1000  # for file systems without change notifications: network file systems, bind mounts
 _SETTLE_MS: Final = 100
 
 log = structlog.get_logger()
 
 
 async def run(keys: KeySource, stop: anyio.Event) -> None:
-    """Follow the key file until `stop`; at once without one."""
+    """Watch the key file until `stop` is set; return at once if there is none."""
     if keys.file is None:
         return
     ring, problem = keys.ring, keys.problem
-    async for _ in _occasions(keys.file.parent, stop):
+    async for _ in _triggers(keys.file.parent, stop):
         keys.look()
         if keys.problem and keys.problem != problem:
             log.error("key_file_refused", error=keys.problem)
@@ -34,15 +34,15 @@ async def run(keys: KeySource, stop: anyio.Event) -> None:
         ring, problem = keys.ring, keys.problem
 
 
-async def _occasions(folder: Path, stop: anyio.Event) -> AsyncIterator[None]:
-    """Say when to look: after a change of the folder (a rename over the file is one), and every second anyway."""
+async def _triggers(folder: Path, stop: anyio.Event) -> AsyncIterator[None]:
+    """Yield after each change of the folder (a rename over the file is one), and at least every second."""
     changes = awatch(
         folder,
         watch_filter=None,
         recursive=False,
         debounce=_SETTLE_MS,
         step=_SETTLE_MS,
-        rust_timeout=_LOOK_EVERY_MS,
+        rust_timeout=_POLL_MS,
         yield_on_timeout=True,
         stop_event=stop,
     )
@@ -50,6 +50,6 @@ async def _occasions(folder: Path, stop: anyio.Event) -> AsyncIterator[None]:
         async for _ in changes:
             yield
     while not stop.is_set():
-        with anyio.move_on_after(_LOOK_EVERY_MS / 1000):
+        with anyio.move_on_after(_POLL_MS / 1000):
             await stop.wait()
         yield

@@ -1,4 +1,4 @@
-"""What the hot path counts: plain numbers, published elsewhere, so that counting costs next to nothing."""
+"""Counters of the hot path: plain numbers, exported by `metrics`, so that counting costs next to nothing."""
 
 from bisect import bisect_left
 from typing import Final
@@ -9,7 +9,7 @@ BOUNDS: Final = (5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0
 
 
 class Meter:
-    """Verdicts by reason (None: allowed), and how many decisions took up to each of `BOUNDS` seconds."""
+    """Verdicts by reason (None: allowed), and a histogram of decision times with upper bounds `BOUNDS`, in seconds."""
 
     def __init__(self) -> None:
         self.verdicts: dict[Reason | None, int] = dict.fromkeys([None, *Reason], 0)

@@ -1,6 +1,6 @@
-"""The sidecar's numbers for Prometheus, read from where they are when somebody asks. Never on nginx's public port.
+"""The sidecar's Prometheus metrics, collected on each scrape. They are never served on nginx's public port.
 
-Label values are reasons and kinds: no code, token, session or address.
+Label values are reasons and kinds, never a code, token, session or address.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,7 +22,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class TokenCache(Protocol):
-    """Counts of the verifier."""
+    """The verifier's cache counters."""
 
     @property
     def hits(self) -> int: ...
@@ -87,7 +87,7 @@ class SidecarCollector(Collector):
 
 
 def metrics_endpoint(collector: Collector) -> Callable[[Request], Awaitable[Response]]:
-    """Give the endpoint of these metrics and the process's own (memory, CPU, open files)."""
+    """Return an endpoint that serves these metrics and those of the process (memory, CPU, open files)."""
     registry = CollectorRegistry()
     registry.register(collector)
     ProcessCollector(registry=registry)

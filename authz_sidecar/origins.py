@@ -1,6 +1,7 @@
-"""Events with an origin of their own: asked of the control plane when the feed says so, kept in memory and in a file.
+"""Events with their own origin: fetched from the control plane when the feed announces a change.
 
-It must never delay or fail a verdict. While the control plane is away, what is known goes on, also after a restart.
+This must never delay or fail a verdict. The list is kept in memory and in a file, and stays in force while the control
+plane is unreachable, also after a restart.
 """
 
 import os
@@ -25,40 +26,40 @@ from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 _FIRST_ANSWER_SECONDS: Final = 1.0
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 10.0
-_EAGER_PAUSE_SECONDS: Final = 1.0  # while nothing is known: the feed may let viewers in any moment
+_EAGER_PAUSE_SECONDS: Final = 1.0  # while nothing is known: viewers may be allowed at any moment
 _LARGE_LIST_BYTES: Final = 65_536
-_NOTHING: Final = Credentials()
+_NO_CREDENTIALS: Final = Credentials()
 _PLAYLIST: Final = "stream.m3u8"
-_ADDRESS: Final = re.compile(r"https?://[!-~]{1,1000}")  # nginx takes it apart and has the list of what is allowed
+_ADDRESS: Final = re.compile(r"https?://[!-~]{1,1000}")  # the fetcher parses it and checks the list of allowed hosts
 
 log = structlog.get_logger()
 
 
 class OriginsRefused(ValueError):
-    """The list is cut off or makes no sense; nothing of it may be believed."""
+    """The list is truncated or invalid; no part of it may be used."""
 
 
 class Source(NamedTuple):
-    """An event's own origin: the address of its playlist, of the folder with all else, and what is shown there."""
+    """An event's own origin: the URL of its playlist, the URL of the folder of all other files, and its credentials."""
 
     playlist: str
     folder: str
-    credentials: Credentials = _NOTHING
+    credentials: Credentials = _NO_CREDENTIALS
 
     @classmethod
-    def at(cls, url: str, credentials: Credentials = _NOTHING) -> "Source":
-        """Read the address of a playlist, or of a folder with our playlist's name in it."""
+    def at(cls, url: str, credentials: Credentials = _NO_CREDENTIALS) -> "Source":
+        """Make a source from the URL of a playlist, or of a folder that contains `stream.m3u8`."""
         if url.lower().endswith(".m3u8"):
             return cls(url, url[: url.rindex("/") + 1], credentials)
         folder = f"{url.rstrip('/')}/"
         return cls(folder + _PLAYLIST, folder, credentials)
 
     def url_of(self, name: str) -> str:
-        """Give the address of a file, named by its path below the event's stream folder."""
+        """Return the URL of a file, named by its path below the event's stream folder."""
         return self.playlist if name == _PLAYLIST else self.folder + name
 
     def headers_of(self, name: str) -> Iterator[tuple[bytes, bytes]]:
-        """Give what nginx hands on to the fetcher."""
+        """Yield the headers that nginx passes on to the fetcher."""
         yield b"x-gate-origin", self.url_of(name).encode("latin-1")
         if self.credentials.header:
             yield b"x-gate-origin-header", self.credentials.header.encode("latin-1")
@@ -70,10 +71,10 @@ class OriginList(Protocol):
     """The control plane's side of the list."""
 
     async def origins_may_differ(self) -> None:
-        """Return once the list may have become another one."""
+        """Return once the list may have changed."""
 
     async def origins(self, known: str) -> tuple[str, bytes] | None:
-        """Return the list's tag and the list; None when it is the one whose tag is `known`.
+        """Return the list's tag and the list, or None if the tag is still `known`.
 
         Raise httpx2.HTTPError or OSError.
         """
@@ -81,34 +82,34 @@ class OriginList(Protocol):
 
 @dataclass
 class Origins:
-    """`by_event` is always the same dictionary, so that a verdict costs one look-up and nothing else."""
+    """`by_event` is always the same dictionary object, so that a verdict costs one lookup and nothing else."""
 
     control_plane: OriginList
     file: Path | None = None
     by_event: dict[str, Source] = field(default_factory=dict, init=False)
     _tag: str = field(default="", init=False)
     _is_known: bool = field(default=False, init=False)
-    _is_answered: bool = field(default=True, init=False)
+    _is_reachable: bool = field(default=True, init=False)
     _unsaved: bytes | None = field(default=None, init=False)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Ask for ever. Started once the control plane has answered, or has had a second to do so."""
+        """Poll until cancelled. Started once the control plane has answered, or after one second."""
         self.load()
-        is_heard, pause = False, _FIRST_PAUSE_SECONDS
+        is_answered, pause = False, _FIRST_PAUSE_SECONDS
         with anyio.move_on_after(_FIRST_ANSWER_SECONDS):
-            is_heard = await self.ask()
+            is_answered = await self.ask()
         task_status.started()
         while True:
-            if is_heard:
+            if is_answered:
                 pause = _FIRST_PAUSE_SECONDS
                 await self.control_plane.origins_may_differ()
             else:
-                await anyio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter is no secret
+                await anyio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter is not secret
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS if self._is_known else _EAGER_PAUSE_SECONDS)
-            is_heard = await self.ask()
+            is_answered = await self.ask()
 
     def load(self) -> None:
-        """Begin with what was known before; a damaged file is reported and left alone."""
+        """Start from the saved list. A damaged file is logged and left alone."""
         try:
             if self.file and self.file.exists():
                 self._put(parse(self.file.read_bytes()))
@@ -116,19 +117,19 @@ class Origins:
             log.error("origins_file_unusable", error=str(error))
 
     async def ask(self) -> bool:
-        """Ask once and tell whether the answer made sense; if not, what is known stays in force."""
+        """Fetch the list once. Return whether the answer was valid; if not, the known list stays in force."""
         try:
             answer = await self.control_plane.origins(self._tag)
             if answer:
                 tag, body = answer
-                self._put(await _parsed(body))
+                self._put(await _parse_async(body))
                 self._tag, self._unsaved = tag, body
         except (httpx2.HTTPError, OriginsRefused, OSError) as error:
-            if self._is_answered:
+            if self._is_reachable:
                 log.warning("origins_not_heard", error=f"{type(error).__name__}: {error}")
-            self._is_answered = False
+            self._is_reachable = False
             return False
-        self._is_answered = True
+        self._is_reachable = True
         await self._save()
         return True
 
@@ -154,17 +155,17 @@ def parse(body: bytes) -> dict[str, Source]:
     """Read the control plane's list. Raise OriginsRefused."""
     try:
         whole = parse_object(body)
-        found, shown = whole["origins"].items(), whole.get("credentials", {})
-        credentials = {event_id: origin_credentials.checked(**one) for event_id, one in shown.items()}
+        found, credentials_of = whole["origins"].items(), whole.get("credentials", {})
+        credentials = {event_id: origin_credentials.checked(**one) for event_id, one in credentials_of.items()}
     except (JsonRefused, KeyError, AttributeError, TypeError, ValueError) as error:
         raise OriginsRefused(type(error).__name__) from None
     if not all(EVENT_ID.fullmatch(event_id) and _is_address(url) for event_id, url in found):
         raise OriginsRefused("an event without its address")
-    return {event_id: Source.at(url, credentials.get(event_id, _NOTHING)) for event_id, url in found}
+    return {event_id: Source.at(url, credentials.get(event_id, _NO_CREDENTIALS)) for event_id, url in found}
 
 
-async def _parsed(body: bytes) -> dict[str, Source]:
-    """Parse in a thread what takes long, so that verdicts go in between. Raise OriginsRefused."""
+async def _parse_async(body: bytes) -> dict[str, Source]:
+    """Parse a list, a large one in a thread so that verdicts are not delayed. Raise OriginsRefused."""
     return parse(body) if len(body) < _LARGE_LIST_BYTES else await anyio.to_thread.run_sync(parse, body)
 
 
@@ -173,14 +174,14 @@ def _is_address(url: object) -> bool:
 
 
 def _write(file: Path, body: bytes) -> None:
-    """Write aside and rename, so that a crash leaves the old list or the new one. Raise OSError."""
+    """Write a temporary file and rename it, so that a crash leaves the old list or the new one. Raise OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=file.parent, prefix=file.name, delete=False) as aside:
+    with NamedTemporaryFile(dir=file.parent, prefix=file.name, delete=False) as temporary:
         try:
-            aside.write(body)
-            aside.flush()
-            os.fsync(aside.fileno())
-            Path(aside.name).replace(file)
+            temporary.write(body)
+            temporary.flush()
+            os.fsync(temporary.fileno())
+            Path(temporary.name).replace(file)
         except BaseException:
-            Path(aside.name).unlink(missing_ok=True)
+            Path(temporary.name).unlink(missing_ok=True)
             raise

@@ -1,7 +1,7 @@
-"""Reads a snapshot of the feed one page ahead: the control plane makes the next while this one is put in force.
+"""Read a snapshot of the feed one page ahead: the control plane builds the next page while this one is applied.
 
-A million revocations are a hundred pages, and each costs either side half of the time. What was read ahead and is not
-asked for next is dropped; so is what could not be read, which the question itself then finds out.
+A million revocations are a hundred pages, and each side takes half of the time of each page. A prefetched page that is
+not asked for next is dropped. A failed prefetch is dropped, too: the request is then made again and raises the error.
 """
 
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ class FeedLink(Protocol):
     """The control plane's side of the feed."""
 
     async def ask(self, cursor: str, *, wait: bool) -> FeedAnswer:
-        """Return what comes after the cursor; with `wait`, once there is something or the poll interval is over."""
+        """Return the page after the cursor; with `wait`, once there are changes or the poll interval is over."""
 
 
 @dataclass
-class _Ahead:
-    """What comes after the cursor, once it is `done`."""
+class _Prefetch:
+    """The prefetched page after the cursor, available once `done` is set; None if it failed."""
 
     cursor: str
     done: anyio.Event = field(default_factory=anyio.Event)
@@ -30,40 +30,40 @@ class _Ahead:
 
 
 class ReadAhead:
-    """The feed as the follower asks for it, while `run` runs."""
+    """The feed as the follower reads it, while `run` is running."""
 
     def __init__(self, link: FeedLink) -> None:
         self._link = link
-        self._ahead: _Ahead | None = None
+        self._prefetch: _Prefetch | None = None
         self._wanted = anyio.Event()
 
     async def run(self) -> None:
-        """Fetch what will be asked for next, for ever."""
+        """Prefetch pages until cancelled."""
         while True:
             await self._wanted.wait()
             self._wanted = anyio.Event()
-            if self._ahead:
-                await self._fetch(self._ahead)
+            if self._prefetch:
+                await self._fetch(self._prefetch)
 
-    async def _fetch(self, ahead: _Ahead) -> None:
+    async def _fetch(self, prefetch: _Prefetch) -> None:
         try:
-            ahead.answer = await self._link.ask(ahead.cursor, wait=False)
+            prefetch.answer = await self._link.ask(prefetch.cursor, wait=False)
         except (httpx2.HTTPError, OSError):
             pass
         finally:
-            ahead.done.set()
+            prefetch.done.set()
 
     async def ask(self, cursor: str, *, wait: bool) -> bytes:
-        """Return what comes after the cursor, and have the page after that one fetched. Raise as the link does."""
-        answer = await self._fetched(cursor) or await self._link.ask(cursor, wait=wait)
+        """Return the page after the cursor, and start to prefetch the one after it. Raise as the link does."""
+        answer = await self._prefetched(cursor) or await self._link.ask(cursor, wait=wait)
         if answer.following:
-            self._ahead = _Ahead(answer.following)
+            self._prefetch = _Prefetch(answer.following)
             self._wanted.set()
         return answer.body
 
-    async def _fetched(self, cursor: str) -> FeedAnswer | None:
-        ahead = self._ahead if self._ahead and self._ahead.cursor == cursor else None
-        if ahead:
-            await ahead.done.wait()
-        self._ahead = None
-        return ahead.answer if ahead else None
+    async def _prefetched(self, cursor: str) -> FeedAnswer | None:
+        prefetch = self._prefetch if self._prefetch and self._prefetch.cursor == cursor else None
+        if prefetch:
+            await prefetch.done.wait()
+        self._prefetch = None
+        return prefetch.answer if prefetch else None

@@ -1,6 +1,6 @@
-"""A pipe that takes tokens, codes and cookies out of log lines: `nginx 2>&1 | python -m authz_sidecar.redact`.
+"""A filter that removes tokens, codes and cookies from log lines: `nginx 2>&1 | python -m authz_sidecar.redact`.
 
-It reads bytes and never stops before its input does: nginx logs what a client sent, which need not be UTF-8.
+It reads bytes and never ends before its input does: nginx logs what a client sent, which need not be UTF-8.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""The revocations in force, in memory: a look-up a question answers for any number of them.
+"""The revocations in force, in memory: each check is one lookup, however many entries there are.
 
 A million entries have to fit beside a second million while a snapshot is read, so an entry is one dictionary slot:
-all that share threshold and lifetime share one `Refusal`. It must never forget what a living token could meet.
+entries with equal threshold and lifetime share one `Refusal`. An entry that a live token could match is never dropped.
 """
 
 import math
@@ -14,13 +14,13 @@ from authz_sidecar.contract.playback_token import LATEST_TIME, LEEWAY_SECONDS
 
 EVERY_TOKEN: Final = LATEST_TIME + 1  # later than any `iat`
 _FORGET_MARGIN_SECONDS: Final = 60
-_LIFETIME_GRAIN_SECONDS: Final = 60  # lifetimes are rounded up to it, so that many entries share one
+_LIFETIME_GRAIN_SECONDS: Final = 60  # lifetimes are rounded up to multiples of it, so that many entries share one
 
 
 class Refusal(NamedTuple):
-    """Tokens issued before `before` are refused; nobody can meet this after `forget_at`. Seconds since 1970.
+    """Refuse tokens issued before `before`; no live token matches after `forget_at`. Times are seconds since 1970.
 
-    An event is held until `until`, for all but those who pass closed doors.
+    An event is held until `until`, except for tokens that pass closed doors.
     """
 
     before: int
@@ -29,10 +29,10 @@ class Refusal(NamedTuple):
 
 
 class Subjects:
-    """The refusals about one kind of subject.
+    """The refusals for one kind of subject.
 
-    Nearly all questions are about subjects that are not here. A set tells that from one place in memory, where a
-    dictionary of strings goes to four: among a million none of them is in the processor's cache.
+    Nearly all lookups are for subjects without an entry. A set answers those with one memory access, where a dictionary
+    of strings needs four: with a million entries none of them is in the processor's cache.
     """
 
     __slots__ = ("_by_id", "_ids")
@@ -68,8 +68,8 @@ class Subjects:
 class Revocations:
     """For each subject the time before which a token must have been issued to be refused.
 
-    A revocation in force refuses every token; a lifted one those issued before its `not_before`. So does an event that
-    is held, beside holding everybody.
+    A revocation in force refuses every token; a lifted one refuses those issued before its `not_before`. A held event
+    also refuses those, and holds everyone else until its time.
     """
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
@@ -80,7 +80,7 @@ class Revocations:
             Kind.SESSION: self.sessions,
         }
         self._shared: dict[tuple[int, int, int], Refusal] = {}
-        # Before this time somebody could bear a token that something forgotten refused: the clock went back.
+        # If the clock is set back before this time, tokens that a dropped entry refused may be live again.
         self.complete_from = 0.0
         self.apply(changes)
 
@@ -88,7 +88,7 @@ class Revocations:
         return sum(map(len, self.by_kind.values()))
 
     def apply(self, changes: Iterable[Change]) -> None:
-        """Put changes in force, in their order: the last one about a subject wins."""
+        """Put changes in force, in order: the last change of a subject wins."""
         for kind, subject, revoked, not_before, _, expires_at, until in changes:
             held_until = math.ceil(until) if revoked and until is not None and kind is Kind.EVENT else 0
             before = EVERY_TOKEN if revoked and not held_until else not_before or 0
@@ -99,7 +99,7 @@ class Revocations:
         self.by_kind[kind].put(subject, self._shared.get(key) or self._shared.setdefault(key, Refusal(*key)))
 
     def forget_expired(self, now: float) -> Iterator[int]:
-        """Drop entries that no living token can meet any more, a slice a step, so that others may go in between."""
+        """Drop entries that no live token can match any more. Yield the number dropped after each slice."""
         expired = {refusal for refusal in self._shared.values() if refusal.forget_at < now}
         if not expired:
             return
@@ -115,7 +115,7 @@ class Revocations:
             self._shared.pop(refusal, None)
 
     def slices(self, size: int = 1000) -> Iterator[tuple[Kind, dict[str, Refusal]]]:
-        """Go through all entries, a slice at a time; entries may come and go meanwhile, also in another thread."""
+        """Yield all entries in slices. Entries may be added and removed meanwhile, also by another thread."""
         for kind, subjects in self.by_kind.items():
             ids = iter(list(subjects))
             while some := list(islice(ids, size)):

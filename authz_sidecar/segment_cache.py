@@ -1,6 +1,6 @@
-"""nginx's segment cache as the sidecar sees it: how much of it there is, and how an event's files leave it.
+"""nginx's segment cache: measure its size, and purge the files of an event.
 
-It runs as the cache's owner. It must never keep the event loop waiting, nor remove a file that is not the event's.
+The sidecar runs as the cache's owner. It must never block the event loop, nor remove a file of another event.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from starlette.responses import JSONResponse, Response
 _EVENT_ID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEY: Final = re.compile(rb"\nKEY: /(%s)/" % _EVENT_ID.pattern)  # nginx/locations/origin.conf: keys begin with the path
 _HEAD_BYTES: Final = 1024  # nginx's binary header is some 340 bytes; the key's line comes right after it
-_BREATH_FILES: Final = 100  # after so many files the other thread, which answers nginx, gets its turn
-_BREATH_SECONDS: Final = 0.002
-_REMEMBERED_SECONDS: Final = 15.0
-_PATIENCE_SECONDS: Final = 0.5  # /health waits no longer for figures
+_FILES_PER_PAUSE: Final = 100  # after so many files the thread pauses, so that the one that answers nginx can run
+_PAUSE_SECONDS: Final = 0.002
+_FIGURES_SECONDS: Final = 15.0
+_MEASURE_WAIT_SECONDS: Final = 0.5  # how long /health waits for figures
 _MEGABYTE: Final = 1_000_000
 
 
@@ -34,7 +34,7 @@ class Figures:
 
 @dataclass(slots=True)
 class SegmentCache:
-    """The folder that nginx's cache folders lie in. Files come and go while it looks."""
+    """The folder that contains nginx's cache folders. Files may appear and vanish while it is read."""
 
     root: Path
     _events: dict[str, bytes] = field(default_factory=dict)  # by file name, which is the key's digest
@@ -43,18 +43,18 @@ class SegmentCache:
     _measuring: asyncio.Task[None] | None = None
 
     async def figures(self) -> Figures | None:
-        """Give figures at most some seconds old; older ones, or none, while a large cache is being measured."""
-        if self._measuring is None and time.monotonic() - self._measured_at > _REMEMBERED_SECONDS:
-            self._measuring = asyncio.create_task(self._measure_aside())
+        """Return figures at most 15 seconds old; older ones, or None, while a large cache is being measured."""
+        if self._measuring is None and time.monotonic() - self._measured_at > _FIGURES_SECONDS:
+            self._measuring = asyncio.create_task(self._measure_in_thread())
         if self._measuring is not None:
-            await asyncio.wait([self._measuring], timeout=_PATIENCE_SECONDS)
+            await asyncio.wait([self._measuring], timeout=_MEASURE_WAIT_SECONDS)
         return self._figures
 
     async def purge(self, event_id: bytes) -> None:
         await asyncio.to_thread(self._purge, event_id)
         self._measured_at = float("-inf")
 
-    async def _measure_aside(self) -> None:
+    async def _measure_in_thread(self) -> None:
         try:
             self._figures = await asyncio.to_thread(self._measure)
         finally:
@@ -79,14 +79,14 @@ class SegmentCache:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """DELETE /cache/<event id>: 204, also when there was nothing; 401 without the internal key, 404 for no event id."""
+    """DELETE /cache/<event id>: 204, also if there was nothing; 401 without the internal key, 404 for other ids."""
 
     cache: SegmentCache | None
     internal_key: bytes
 
     async def answer(self, request: Request) -> Response:
-        shown = request.headers.get("x-internal-api-key", "").encode("latin-1")
-        if not hmac.compare_digest(shown, self.internal_key):
+        key = request.headers.get("x-internal-api-key", "").encode("latin-1")
+        if not hmac.compare_digest(key, self.internal_key):
             return _refusal(401, "Wrong key")
         event_id = request.path_params["event_id"].encode()
         if not _EVENT_ID.fullmatch(event_id):
@@ -101,10 +101,10 @@ def _refusal(status: int, sentence: str) -> JSONResponse:
 
 
 def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Give every file below, with a breath now and then: Python's threads share one lock."""
+    """Yield every file below the folder, with short pauses: Python's threads share one lock."""
     for number, file in enumerate(_walk(folder)):
-        if number % _BREATH_FILES == 0:
-            time.sleep(_BREATH_SECONDS)
+        if number % _FILES_PER_PAUSE == 0:
+            time.sleep(_PAUSE_SECONDS)
         yield file
 
 
@@ -125,7 +125,7 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
 
 
 def _event_of(path: str) -> bytes | None:
-    """Read whose file it is from the line that nginx writes into its head; None for what is no cache file."""
+    """Return the event id from the key line in the header that nginx writes; None if this is not a cache file."""
     try:
         with Path(path).open("rb", buffering=0) as file:
             found = _KEY.search(file.read(_HEAD_BYTES) or b"")

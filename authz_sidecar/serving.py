@@ -1,4 +1,4 @@
-"""How a process of ours serves one ASGI application: logs as JSON lines, nothing told to strangers, quick to stop."""
+"""Serve one ASGI application with uvicorn: logs as JSON lines, no server details in responses, a quick shutdown."""
 
 from typing import Any, Final
 
@@ -7,11 +7,11 @@ import uvicorn
 
 from authz_sidecar.contract.log_lines import listen_to_libraries
 
-KEEP_ALIVE_SECONDS: Final = 75  # longer than nginx keeps its idle connections (60 s), so that nginx is the one to close
+KEEP_ALIVE_SECONDS: Final = 75  # longer than nginx keeps idle connections (60 s), so that nginx closes them
 
 
 def log_as_json(**libraries: Any) -> None:
-    """Let the log be JSON, also what libraries say; `libraries` is as listen_to_libraries takes it."""
+    """Log JSON lines, also for messages of libraries; `libraries` is passed to listen_to_libraries."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -23,7 +23,7 @@ def log_as_json(**libraries: Any) -> None:
 
 
 def serve(app: Any, **where: Any) -> None:
-    """Serve until a signal. `where` is for uvicorn: a socket or a port, and a protocol of one's own."""
+    """Serve until a signal. `where` is passed to uvicorn: a socket or a port, and a custom protocol class."""
     uvicorn.run(
         app,
         access_log=False,

@@ -1,4 +1,4 @@
-"""Settings of the sidecar: read once from the environment into a frozen object; nonsense stops the start."""
+"""Settings of the sidecar: read once from the environment into a frozen object; an invalid value prevents the start."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -11,7 +11,7 @@ from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
 
 
 class SidecarSettings(BaseSettings):
-    """Each field is the environment variable of the same name in capitals; the README describes them."""
+    """Each field is the environment variable of the same name in upper case; the README describes them."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -50,7 +50,7 @@ class SidecarSettings(BaseSettings):
         return self
 
     def open_keys(self) -> KeySource:
-        """Read the key ring from where these settings say. Raise KeysRefused."""
+        """Open the key ring that these settings name. Raise KeysRefused."""
         secret = self.playback_signing_secret
         return KeySource.open(
             self.playback_keys_file, secret.get_secret_value() if secret else None, KeyRing.for_verifying

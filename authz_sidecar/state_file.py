@@ -1,8 +1,8 @@
-"""The sidecar's memory across a restart: the revocations in force and the cursor that they are good for.
+"""The sidecar's state across a restart: the revocations in force and the cursor that they correspond to.
 
-It is written whole beside its place and renamed over it, so a crash leaves the old file or the new one. Its
-modification time says when the revocations were last known to be complete. JSON, a line for some entries, so that
-writing a million of them never holds up the thread that answers.
+It is written to a temporary file that is renamed, so a crash leaves the old file or the new one. Its modification time
+is when the revocations were last known to be complete. The format is JSON lines with a limited number of entries each,
+so that writing a million entries never delays the thread that answers nginx.
 """
 
 import json
@@ -18,12 +18,12 @@ from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 from authz_sidecar.revocations import EVERY_TOKEN, Refusal, Revocations
 
 _KINDS: Final = frozenset(kind.value for kind in Kind)
-_READ_BEFORE: Final = ("code", "event", "session")  # by whoever wrote a file that does not say what it understood
-_BREATH_SECONDS: Final = 0.001  # after each line: the interpreter is the answering thread's
+_DEFAULT_READS: Final = ("code", "event", "session")  # understood by the writer of a file without "reads"
+_PAUSE_SECONDS: Final = 0.001  # after each line, so that the thread that answers nginx can run
 
 
 class StateFileUnusable(Exception):
-    """The file is cut off or makes no sense; nothing of it may be believed."""
+    """The file is truncated or invalid; no part of it may be used."""
 
 
 class StateFile:
@@ -31,10 +31,10 @@ class StateFile:
         self._path = path
 
     def load(self) -> tuple[str, Revocations, float] | None:
-        """Return the cursor, the revocations and the time of their last sync; None when there is no file.
+        """Return the cursor, the revocations and the time of their last sync, or None if there is no file.
 
-        The cursor is empty, so that a snapshot is asked for, when whoever wrote the file skipped what we understand.
-        Raise StateFileUnusable, or OSError when it cannot be read.
+        The cursor is empty, to request a snapshot, if the writer of the file skipped entries that this version reads.
+        Raise StateFileUnusable, or OSError if it cannot be read.
         """
         try:
             with self._path.open("rb") as file:
@@ -46,16 +46,16 @@ class StateFile:
             raise StateFileUnusable(f"{type(error).__name__}: {error}") from None
 
     def save(self, cursor: str, revocations: Revocations) -> None:
-        """Replace the file (mode 600: it names codes). Raise OSError.
+        """Replace the file (mode 600: it contains codes). Raise OSError.
 
-        The revocations may change meanwhile: what came after the cursor is read from the feed again.
+        The revocations may change meanwhile: changes after the cursor are read from the feed again.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile("w", dir=self._path.parent, prefix=self._path.name, delete=False) as file:
             try:
                 for line in _lines(cursor, revocations):
                     file.write(json.dumps(line) + "\n")
-                    time.sleep(_BREATH_SECONDS)
+                    time.sleep(_PAUSE_SECONDS)
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).replace(self._path)
@@ -64,7 +64,7 @@ class StateFile:
                 raise
 
     def touch(self) -> None:
-        """Note that the saved state was complete just now. Raise OSError, also when there is no file any more."""
+        """Mark the saved state as complete now. Raise OSError, also if the file no longer exists."""
         os.utime(self._path)
 
 
@@ -78,14 +78,14 @@ def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
 
 
 def _line(kind: Kind, part: Mapping[str, Refusal]) -> dict[str, Any]:
-    """Write entries so that a reader of before, who knows nothing of held events, refuses everybody for as long."""
+    """Return a line that older readers, which do not know held events, read as a refusal of everyone until then."""
     entries = {subject: (EVERY_TOKEN if one.until else one.before, one.forget_at) for subject, one in part.items()}
     held = {subject: (one.until, one.before) for subject, one in part.items() if one.until}
     return {"kind": kind.value, "entries": entries} | ({"held": held} if held else {})
 
 
 def _read(file: IO[bytes]) -> tuple[str, Revocations]:
-    """Read what `_lines` wrote. Raise ValueError, KeyError or TypeError for anything else."""
+    """Parse what `_lines` wrote. Raise ValueError, KeyError or TypeError for anything else."""
     heading = parse_object(file.readline())
     cursor, revocations, entries = _cursor(heading), Revocations(), 0
     revocations.complete_from = float(heading.get("completeFrom", 0))
@@ -102,7 +102,7 @@ def _read(file: IO[bytes]) -> tuple[str, Revocations]:
 
 
 def _cursor(heading: dict[str, Any]) -> str:
-    cursor, reads = heading["cursor"], heading.get("reads", _READ_BEFORE)
+    cursor, reads = heading["cursor"], heading.get("reads", _DEFAULT_READS)
     if not isinstance(cursor, str) or not Cursor.parse(cursor):
         raise ValueError("no cursor")
     return cursor if frozenset(reads) >= READS else ""

@@ -18,13 +18,14 @@ from control_plane.sealed_columns import seal_all
 from control_plane.settings import Settings
 
 log = structlog.get_logger()
-KEEP_ALIVE_SECONDS = 75  # longer than nginx keeps its idle connections (60 s), so that nginx is the one to close
+KEEP_ALIVE_SECONDS = 75  # longer than nginx's keep-alive (60 s), so that nginx closes idle connections
 
 
 class Server(uvicorn.Server):
-    """Ends the long polls when it stops, so that stopping takes no longer than the answers under way.
+    """Ends the long polls on shutdown, so that a shutdown takes no longer than the responses in progress.
 
-    It stops when it is told to, and when a task of the application has crashed: a new process has them all again.
+    Shuts down on a signal, and also when a background task of the application has crashed: a new process starts all
+    of them again.
     """
 
     def __init__(self, config: uvicorn.Config, let_waiters_go: Callable[[], None]) -> None:
@@ -48,9 +49,9 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m control_plane", description=__doc__)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--uds", help="unix socket to listen on")
-    where.add_argument("--port", type=int, help="loopback port to listen on")
+    listen = parser.add_mutually_exclusive_group(required=True)
+    listen.add_argument("--uds", help="unix socket to listen on")
+    listen.add_argument("--port", type=int, help="loopback port to listen on")
     arguments = parser.parse_args()
     logs.set_up()
     try:
@@ -78,7 +79,7 @@ def main() -> None:
         timeout_graceful_shutdown=2,
     )
     server = Server(config, app.state.let_waiters_go)
-    gc.freeze()  # what is there now stays, so no collection looks at it again
+    gc.freeze()  # these objects live as long as the process: exclude them from all collections
     server.run()
     if server.has_crashed:
         sys.exit(1)

@@ -66,9 +66,9 @@ ROUTES: Final[list[BaseRoute]] = [
 
 
 class Application(Starlette):
-    """Puts the security headers around everything: the answer to a crash is made outside of all middleware.
+    """Adds the security headers outermost, because the response to a crash is made outside of all middleware.
 
-    Only the feed's answers, which no browser sees, go past them.
+    Only the feed's responses, which no browser sees, bypass them.
     """
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -84,21 +84,21 @@ def create_app(settings: Settings) -> Starlette:
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
 
-            def begin(task: Callable[..., Awaitable[None]], *arguments: object) -> None:
-                tasks.start_soon(partial(_watched, task, *arguments))
+            def start(task: Callable[..., Awaitable[None]], *arguments: object) -> None:
+                tasks.start_soon(partial(_run_task, task, *arguments))
 
-            begin(reaper.run, services.database, services.retention, stop)
-            begin(services.audit_queue.run, stop)
-            begin(key_watch.run, services.keys, stop)
-            begin(edges.run, services.database, services.receipts, stop)
-            begin(listening.run, services.database, stop)
-            begin(revocation_feed.watch, services.database, stop)
-            begin(services.origin_news.run, stop)
-            begin(services.heartbeats.run, stop)
-            begin(services.key_uses.run, stop)
-            begin(services.dispatcher.run, stop)
-            begin(event_news.run, services.database, services.probe, stop)
-            begin(event_trouble.run, services.database, services.stream_watch, services.trouble_reports, stop)
+            start(reaper.run, services.database, services.retention, stop)
+            start(services.audit_queue.run, stop)
+            start(key_watch.run, services.keys, stop)
+            start(edges.run, services.database, services.receipts, stop)
+            start(listening.run, services.database, stop)
+            start(revocation_feed.watch, services.database, stop)
+            start(services.origin_news.run, stop)
+            start(services.heartbeats.run, stop)
+            start(services.key_uses.run, stop)
+            start(services.dispatcher.run, stop)
+            start(event_news.run, services.database, services.probe, stop)
+            start(event_trouble.run, services.database, services.stream_watch, services.trouble_reports, stop)
             yield {"services": services}
             stop.set()
             services.database.announcements.close()
@@ -122,20 +122,20 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-async def _watched(task: Callable[..., Awaitable[None]], *arguments: object) -> None:
-    """Say which task crashed: it ends all of them, the lifespan, and with that the process (`__main__.Server`)."""
+async def _run_task(task: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """Run a background task. Log a crash: it ends all tasks, the lifespan and the process (`__main__.Server`)."""
     try:
         await task(*arguments)
     except Exception as error:
         first: BaseException = error
-        while isinstance(first, BaseExceptionGroup):  # of a task that has tasks of its own
+        while isinstance(first, BaseExceptionGroup):  # raised by a task group inside the task
             first = first.exceptions[0]
         log.critical("task_crashed", exc_info=first)
         raise
 
 
 async def _prepare(services: Services) -> None:
-    """Make the first owner, where the settings name a password and there is no account yet, or offer a set-up link."""
+    """Create the first owner if ADMIN_PASSWORD_HASH is set and there is no account; then offer a set-up link."""
     if services.settings.admin_password_hash:
         password_hash = services.settings.admin_password_hash.get_secret_value()
         async with services.database.write() as db:

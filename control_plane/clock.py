@@ -1,10 +1,10 @@
-"""Time: what it is now, and moments as text and as seconds."""
+"""The current time, and times parsed from text and checked as seconds."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-# Ticket and token times are calculated from these; within the range no such sum leaves what a datetime can hold.
+# Ticket and token times are calculated from these; within this range no such sum overflows a datetime.
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _LATEST_SECONDS: Final = LATEST.timestamp()
 
@@ -14,13 +14,13 @@ def utc_now() -> datetime:
 
 
 def parse_moment(text: str) -> datetime:
-    """Read an ISO 8601 time with its zone, from 1970 to 9000. Raise ValueError."""
+    """Parse an ISO 8601 time with a time zone, from 1970 to 9000. Raise ValueError."""
     parse_seconds([text])
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def parse_seconds(texts: Sequence[str]) -> list[float]:
-    """Read many of these as seconds since 1970. Raise ValueError; TypeError where one is no text."""
+    """Parse several such times into seconds since 1970. Raise ValueError, or TypeError if one is not a string."""
     moments = [datetime.fromisoformat(text) for text in texts]
     if not all([moment.tzinfo for moment in moments]):  # noqa: C419 - a generator takes three times as long
         raise ValueError("a time without its zone")
@@ -30,7 +30,7 @@ def parse_seconds(texts: Sequence[str]) -> list[float]:
 
 
 def check_seconds(seconds: Sequence[float]) -> None:
-    """Raise TypeError unless all are numbers, and ValueError unless they are seconds since 1970, up to 9000."""
+    """Raise TypeError unless all are numbers, and ValueError unless all are seconds between 1970 and 9000."""
     if {type(each) for each in seconds} - {int, float}:
         raise TypeError("not a number")
     if seconds and not 0 <= min(seconds) <= max(seconds) <= _LATEST_SECONDS:

@@ -1,7 +1,7 @@
-"""Codes: the 12 characters a viewer types, and what becomes of them between a printed ticket and us.
+"""Codes: generating the 12 characters that a viewer types, and parsing the text that arrives.
 
-People type, paste, dictate and print; `bare` finds the code in what arrives. The portal does the same in
-static/portal/code-text.js: tests hold both to one table of cases. `canonical` leaves out what eyes mistake.
+People type, paste, dictate and print codes; `bare` finds the code in the text that arrives. The portal does the same
+in static/portal/code-text.js: tests hold both to one table of cases. `canonical` replaces look-alike characters.
 """
 
 import re
@@ -12,18 +12,18 @@ from urllib.parse import unquote
 
 from control_plane.errors import MalformedRequest
 
-# Capitals and digits without 0, O, 1 and I (and no small l): 32 characters, all of them different when canonical.
+# Capital letters and digits without 0, O, 1 and I: 32 characters that all stay different when canonical.
 ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 LENGTH: Final = 12
-SHORTEST: Final = 8  # of organisers' own codes; a shorter one is a wrong code, not a malformed one
+SHORTEST: Final = 8  # for organisers' own codes; a shorter text is a wrong code, not a malformed one
 LONGEST: Final = 64
-MOST_TYPED: Final = 1_000  # characters: a link in a sentence has its place, a text that takes time to read has none
+MOST_TYPED: Final = 1_000  # characters: enough for a link in a sentence; longer text would take too long to parse
 NO_CODE: Final = "An access code has letters and digits only. Please check your ticket and try again."
 _LETTERS_AND_DIGITS: Final = frozenset({"Lu", "Ll", "Lt", "Lo", "Nd"})
-_SPACES: Final = " \t\n\v\f\r\u2028\u2029"  # those that NFKC leaves
+_SPACES: Final = " \t\n\v\f\r\u2028\u2029"  # the white space that NFKC keeps
 _SPACE: Final = tuple(_SPACES)
 _ESCAPED: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_FILLERS: Final = "\u115f\u1160"  # letters by name, but nobody sees them
+_FILLERS: Final = "\u115f\u1160"  # letters by category, but invisible
 _LOOK_ALIKES: Final = {
     **str.maketrans("OILİ", "0111"),
     **str.maketrans("АВЕЅІЈКМНОРСТУХ", "ABES1JKMH0PCTYX"),  # noqa: RUF001 - Cyrillic
@@ -34,32 +34,32 @@ _LOOK_ALIKES: Final = {
 
 
 def new_code() -> str:
-    """Draw a code: 60 bits from the system's random source, each character equally likely."""
+    """Return a new random code: 60 bits from the system's random source, each character equally likely."""
     return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 
 def bare(text: str) -> str:
     """Return the letters and digits of the code in a text: alone, in groups, after "Code:", or in a link after its #.
 
-    Capitals and small letters stay as they are. A text that is too long for a code with its surroundings has none.
+    The case of letters is kept. Return an empty string if the text is longer than `MOST_TYPED`.
     """
     if len(text) > MOST_TYPED:
         return ""
     text = unicodedata.normalize("NFKC", text).replace("\ufeff", "")
-    return _kept(_after_label(_fragment(text) or text))
+    return _alphanumeric(_after_label(_fragment(text) or text))
 
 
 def canonical(code: str) -> str:
-    """Return a code without what is easily mistaken: capitals for small letters, 0 for O, 1 for I and L.
+    """Return a code with look-alike characters replaced: small letters by capitals, O by 0, I and L by 1.
 
-    Letters of other scripts that look like ours become these. The database does the same to the codes of tickets, in
-    ASCII (models.canonical_code).
+    Letters of other scripts that look like Latin ones are replaced by these. The database computes the same for the
+    codes of tickets, in ASCII (db/canonical_code.py).
     """
     return code.upper().translate(_LOOK_ALIKES)
 
 
 def parse_code(text: object) -> str:
-    """Return what was typed as a code could be; raise MalformedRequest for what no ticket can have."""
+    """Return the code in a text that was typed. Raise MalformedRequest if no ticket can have such a code."""
     if not isinstance(text, str) or not text.strip():
         raise MalformedRequest
     code = bare(text)
@@ -69,11 +69,11 @@ def parse_code(text: object) -> str:
 
 
 def _fragment(text: str) -> str:
-    """Return what follows the # of a link, up to its end; nothing where that is too short for a code."""
+    """Return the fragment of a link in the text, or an empty string if it is too short for a code."""
     before, _, after = text.partition("#")
     found = re.search(f"[^{_SPACES}]+", after) if "/" in before else None
     fragment = _ESCAPED.sub(_unescaped, found[0]) if found else ""
-    return fragment if len(_kept(fragment)) >= SHORTEST else ""
+    return fragment if len(_alphanumeric(fragment)) >= SHORTEST else ""
 
 
 def _unescaped(escaped: re.Match[str]) -> str:
@@ -84,19 +84,20 @@ def _unescaped(escaped: re.Match[str]) -> str:
 
 
 def _after_label(text: str) -> str:
-    """Leave out words before a colon, such as "Your code:". Colons between groups of a code are no such thing.
+    """Remove a label before a colon, such as "Your code:", but no group of a code before a colon.
 
-    What follows must be long enough for a code, and the words have no digits, or a space follows the colon.
+    What follows the colon must be long enough for a code, and either start with a space or follow a part without
+    digits.
     """
     parts = text.split(":")
     length = 0
-    for place in range(len(parts) - 1, 0, -1):
-        length += len(_kept(parts[place]))
-        is_label = parts[place].startswith(_SPACE) or not any(map(str.isdecimal, parts[place - 1]))
+    for index in range(len(parts) - 1, 0, -1):
+        length += len(_alphanumeric(parts[index]))
+        is_label = parts[index].startswith(_SPACE) or not any(map(str.isdecimal, parts[index - 1]))
         if length >= SHORTEST and is_label:
-            return "".join(parts[place:])
+            return "".join(parts[index:])
     return text
 
 
-def _kept(text: str) -> str:
-    return "".join(each for each in text if unicodedata.category(each) in _LETTERS_AND_DIGITS and each not in _FILLERS)
+def _alphanumeric(text: str) -> str:
+    return "".join(char for char in text if unicodedata.category(char) in _LETTERS_AND_DIGITS and char not in _FILLERS)

@@ -1,6 +1,6 @@
-"""A figure that is expensive to count: at most a twentieth of the time goes into it, however often it is asked for.
+"""A cache for a figure that is expensive to count: at most a twentieth of the time is spent on counting it.
 
-What is counted quickly is counted each time, so small installations always see the present.
+A figure that is counted quickly is counted on every call, so small installations always see the current value.
 """
 
 import time
@@ -15,20 +15,20 @@ T = TypeVar("T")
 
 
 class CostLimitedCache(Generic[T]):
-    """`clock` gives seconds that never go back."""
+    """`clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._counting = anyio.Lock()
+        self._lock = anyio.Lock()
         self._last: tuple[T] | None = None
-        self._good_until = 0.0
+        self._valid_until = 0.0
 
     async def get(self, count: Callable[[], Awaitable[T]]) -> T:
-        """Return what was counted last, for twenty times as long as counting took; else count, once for all askers."""
-        async with self._counting:
+        """Return the last count for twenty times as long as counting took; then count, once for all waiting callers."""
+        async with self._lock:
             began = self._clock()
-            if self._last is None or began >= self._good_until:
+            if self._last is None or began >= self._valid_until:
                 self._last = (await count(),)
                 cost = self._clock() - began
-                self._good_until = began + cost * (1 + TIMES_ITS_COST) if cost > QUICK_SECONDS else 0.0
+                self._valid_until = began + cost * (1 + TIMES_ITS_COST) if cost > QUICK_SECONDS else 0.0
             return self._last[0]

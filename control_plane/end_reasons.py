@@ -1,7 +1,7 @@
 """How a viewing session ends: one word for each way, in the database, the API, webhooks, the audit log and the portal.
 
-A word that has been in use stays: old rows, older pages and receivers of webhooks know it. What a page shows stands
-in `locales/`, as `ended_<word>`; the English sentences are the same there and here.
+Never remove a word that has been in use: old rows, older pages and webhook receivers know it. The text that a page
+shows is in `locales/` as `ended_<word>`; the English sentences are the same there and here.
 """
 
 from collections.abc import Mapping
@@ -12,23 +12,23 @@ from typing import Final
 class EndReason(StrEnum):
     RELEASED = "released"  # the device gave its seat back
     REPLACED = "replaced"  # the same browser went on in another tab, or after a reload
-    TIMEOUT = "timeout"  # silent for so long that another device was given the seat
+    TIMEOUT = "timeout"  # inactive for so long that another device was given the seat
     TAKEN_OVER = "taken-over"  # another device asked for the seat, and the event allows that
     YIELDED = "yielded"  # another device came while this one was only waiting for the start
     ON_TV = "on-tv"  # the viewer moved to a TV
-    STOPPED = "stopped"  # the viewer stopped this TV on the phone that had let it in
+    STOPPED = "stopped"  # the viewer stopped this TV on the phone that had approved it
     KICKED = "kicked"  # an organiser ended this session
-    DEVICES = "devices"  # the event lets fewer devices in than before
+    DEVICES = "devices"  # the event now allows fewer devices than before
     EXPIRED = "expired"  # the ticket has ended
     REVOKED = "revoked"  # an organiser revoked the ticket
     EVENT = "event"  # an organiser deactivated the event
     DELETED = "deleted"  # an organiser deleted the ticket, or its event; no row of the session is left
-    UNKNOWN = "session"  # never stored: the ticket is there, but not the session, as after a restored backup
+    UNKNOWN = "session"  # never stored: the ticket exists, but not the session, as after restoring a backup
 
 
-# Another device of the viewer's has the seat: 409, where the others are 404.
+# Another device of the viewer has the seat: answered with 409, the others with 404.
 MOVED: Final = frozenset({EndReason.TAKEN_OVER, EndReason.YIELDED, EndReason.ON_TV})
-# Somebody wanted these: a page that hears one does not come back by itself.
+# Somebody intended these: a page that receives one does not resume automatically.
 MEANT: Final = MOVED | {EndReason.REPLACED, EndReason.STOPPED, EndReason.KICKED, EndReason.DEVICES, EndReason.DELETED}
 
 _OVER: Final = "This session has ended. Please enter your access code again."

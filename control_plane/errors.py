@@ -1,6 +1,6 @@
-"""Every way in which a viewer or an admin is told no. Each has a word for programs and a sentence for people.
+"""All refusals that a viewer or an admin can get. Each has a word for programs and a sentence for people.
 
-Only views turn them into HTTP; nothing in them may say more about somebody else than the sentence does.
+Only views translate them to HTTP. They must not reveal more about other people than the sentence does.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from control_plane.end_reasons import SENTENCES, EndReason
 
 
 class Refusal(Exception):
-    """The common base; `reason` is the word of the API, `str(refusal)` the sentence."""
+    """The base class. `reason` is the word in the API, `str(refusal)` the sentence."""
 
     reason = "refused"
     sentence = ""
@@ -57,7 +57,7 @@ class TicketInUse(Refusal):
 
 
 class SessionOver(Refusal):
-    """The session ended for `reason`, a word of `EndReason`; a word of a newer version gets a general sentence."""
+    """The session has ended. `reason` is a word of `EndReason`; an unknown, newer word gets a general sentence."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -65,7 +65,7 @@ class SessionOver(Refusal):
 
 
 class SessionTakenOver(SessionOver):
-    """Another device has the seat now: `reason` is one of `endings.MOVED`."""
+    """Another device has the seat now: `reason` is one of `end_reasons.MOVED`."""
 
     reason = EndReason.TAKEN_OVER.value
 
@@ -84,7 +84,7 @@ class TokenUnusable(Refusal):
 
 
 class TokenFinal(Refusal):
-    """Not an end: the token in hand already lasts as long as the ticket does."""
+    """The session goes on: its current token already lasts as long as the ticket."""
 
     reason = "final"
     sentence = "This playback token lasts until the ticket ends and is not renewed."
@@ -133,7 +133,7 @@ class UnsupportedForm(Refusal):
 
 
 class TakenOverTooOften(Refusal):
-    """Devices take one ticket's seats from each other again and again; `retry_after` is in seconds."""
+    """Devices keep taking over one ticket's seats from each other. `retry_after` is in seconds."""
 
     reason = "taken-over-too-often"
     sentence = "This code has moved between devices too often. Please stay on one device, or try again later."
@@ -157,7 +157,7 @@ class SecretsKeyMissing(Conflict):
 
 
 class FieldRefused(Refusal):
-    """One field, named as the API does, holds what only more than the schema can tell to be wrong."""
+    """The value of one field, given by its name in the API, is wrong in a way that the schema alone cannot detect."""
 
     reason = "invalid"
 
@@ -167,7 +167,7 @@ class FieldRefused(Refusal):
 
 
 class ImportRefused(Refusal):
-    """Some lines of a file are not right, or doubtful; nothing of it was imported. `reason` tells which it is."""
+    """Some lines of a file are wrong or doubtful; nothing was imported. `reason` is "invalid" or "doubtful"."""
 
     def __init__(self, problems: Sequence[tuple[int, str, bool]]) -> None:
         self.problems = problems
@@ -204,12 +204,12 @@ class CrossOrigin(Refusal):
 
 
 class OperatorError(Exception):
-    """Something the operator can fix, said in one sentence."""
+    """A problem that the operator can fix, described in one sentence."""
 
     exit_code = 1
 
 
 class UsageError(OperatorError):
-    """The command line itself asks for something impossible."""
+    """The command line asks for something impossible."""
 
     exit_code = 2

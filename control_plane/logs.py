@@ -1,4 +1,4 @@
-"""The log: one JSON object per line, our own events and what the libraries below us have to say."""
+"""Logging: one JSON object per line, for our own events and for the messages of libraries."""
 
 import sys
 from typing import Any, Final
@@ -8,7 +8,7 @@ from structlog.typing import EventDict
 
 from authz_sidecar.contract.log_lines import listen_to_libraries, told
 
-_TOLD_BY_US: Final = "Exception in ASGI application"  # uvicorn's words for what we log as unhandled_error
+_ALREADY_LOGGED: Final = "Exception in ASGI application"  # uvicorn's message for what we log as unhandled_error
 
 
 def set_up() -> None:
@@ -16,14 +16,14 @@ def set_up() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _tell_exceptions,
+            _describe_exceptions,
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
     )
-    listen_to_libraries(but_for=_TOLD_BY_US)
+    listen_to_libraries(but_for=_ALREADY_LOGGED)
 
 
-def _tell_exceptions(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _describe_exceptions(_logger: Any, _method: str, event: EventDict) -> EventDict:
     error = event.pop("exc_info", None)
     return {**event, **told(error)} if isinstance(error, BaseException) else event

@@ -1,7 +1,7 @@
-"""The control plane's numbers for Prometheus: what is counted here, and what is read when somebody asks.
+"""The control plane's metrics for Prometheus: what is counted here, and what is read at each scrape.
 
-Never on nginx's public port, and no label names a viewer, ticket or session. Each process tells its own; what it
-reads from the database is the same in all of them.
+They must never be served on nginx's public port, and no label names a viewer, ticket or session. Each process reports
+its own counts; values that it reads from the database are the same in all processes.
 """
 
 import time
@@ -19,7 +19,7 @@ NOT_A_ROUTE: Final = "none"
 
 
 class Metrics:
-    """A registry of one application: several may run in a process."""
+    """The registry of one application: several may run in one process."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -48,17 +48,17 @@ class Metrics:
         self._feed_seconds = self.request_seconds.labels("GET", "/internal/feed")
 
     def note_feed_answer(self, seconds: float) -> None:
-        """Count an answer of the feed as MeasureRequests counts all others."""
+        """Count and time a response of the feed, as MeasureRequests does for all others."""
         self._feed_answers.inc()
         self._feed_seconds.observe(seconds)
 
     def following(self) -> AbstractContextManager[object]:
-        """Count a follower of the feed for as long as its question is open."""
+        """Count a follower of the feed for as long as its request is open."""
         return self.feed_followers.track_inprogress()
 
 
 class MeasureRequests:
-    """Counts and times every answer by its route's template: never by the path, which anybody may make up."""
+    """Counts and times every response by its route's template: never by the path, which clients can make up."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -68,24 +68,24 @@ class MeasureRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), "500"  # what a crash will be answered with, further out
+        started_at, status = time.perf_counter(), "500"  # the status that an outer layer sends after a crash
 
-        async def send_and_look(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_look)
+            await self._app(scope, receive, send_and_note_status)
         finally:
             method, route = scope["method"] if scope["method"] in _METHODS else "other", template_of(scope)
             self._metrics.requests.labels(method, route, status).inc()
-            self._metrics.request_seconds.labels(method, route).observe(time.perf_counter() - began)
+            self._metrics.request_seconds.labels(method, route).observe(time.perf_counter() - started_at)
 
 
 def template_of(scope: Scope) -> str:
-    """Return the path of the route that was found, like /api/events/{event_id:uuid}/status."""
+    """Return the path template of the matched route, such as /api/events/{event_id:uuid}/status."""
     route: BaseRoute | None = scope.get("route")
     if route is None:
         return NOT_A_ROUTE

@@ -1,4 +1,4 @@
-"""The tables. Rules live in the modules named after the concepts; here stand shapes and what the database holds."""
+"""The tables: columns and the constraints that the database enforces. Rules are in the modules of the concepts."""
 
 from datetime import datetime
 from typing import Any
@@ -36,9 +36,9 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 UUID = String(36)
-# SQLite numbers rows by itself in a column that is exactly INTEGER, and its integers are large.
+# SQLite numbers rows automatically only in a column of the exact type INTEGER; its integers have 64 bits.
 COUNTED = BigInteger().with_variant(Integer, "sqlite")
-# A sealed secret. SQLite, which does not care how long a text is, has kept the columns as they were.
+# A sealed secret. SQLite does not enforce the length of a text, so its columns have kept their old type.
 SEALED = Text().with_variant(String(64), "sqlite")
 _WHERE_REVOKED: dict[str, Any] = {
     "sqlite_where": text("is_revoked IS 1"),
@@ -68,17 +68,17 @@ class Event(Base):
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str | None] = mapped_column(Text)
     stream_url: Mapped[str | None] = mapped_column(Text)
-    # What that origin is shown, sealed: a header as "Name: value", and a query.
+    # Credentials for that origin, sealed: a header as "Name: value", and a query.
     origin_header: Mapped[str | None] = mapped_column(Text)
     origin_query: Mapped[str | None] = mapped_column(Text)
     poster_url: Mapped[str | None] = mapped_column(Text)
-    poster_digest: Mapped[str | None] = mapped_column(String(32))  # of the uploaded one, where there is one
+    poster_digest: Mapped[str | None] = mapped_column(String(32))  # of the uploaded poster, if there is one
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     access_window_hours: Mapped[int] = mapped_column(default=48)
     is_active: Mapped[bool] = mapped_column(default=True)
     is_archived: Mapped[bool] = mapped_column(default=False)
-    # Until it starts nobody gets in, unless an organiser opens or closes the doors: "open" or "closed".
+    # `hold_until_start` keeps the doors closed until the start. `doors` overrides it: "open" or "closed".
     hold_until_start: Mapped[bool] = mapped_column(default=True)
     doors: Mapped[str | None] = mapped_column(String(8))
     session_policy: Mapped[str] = mapped_column(String(16), default="refuse")
@@ -102,7 +102,7 @@ class Event(Base):
 
 
 class Poster(Base):
-    """An event's uploaded poster, as posters.py has drawn it."""
+    """An event's uploaded poster, as rendered by posters.py."""
 
     __tablename__ = "poster"
 
@@ -117,7 +117,7 @@ class Ticket(Base):
 
     id: Mapped[str] = mapped_column(UUID, primary_key=True, default=new_id)
     code: Mapped[str] = mapped_column(String(64), unique=True)
-    # What codes.canonical makes of the code, kept by the database itself.
+    # The code as codes.canonical returns it, computed by the database.
     canonical: Mapped[str] = mapped_column(String(64), Computed(CanonicalCode()), index=True)
     event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
     label: Mapped[str | None] = mapped_column(String(200))
@@ -130,8 +130,8 @@ class Ticket(Base):
     tokens_not_before: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime]
 
-    # Lists are newest first, of all or of one event; what may be few among a million has an index of its own. The
-    # trigram index of codes and labels has no model: it is migration 0004's and ticket_search.py's.
+    # Lists are newest first, of all tickets or of one event; rows that may be rare among a million have indexes of
+    # their own. The trigram index of codes and labels has no model: see migration 0004 and ticket_search.py.
     __table_args__ = (
         Index("ix_ticket_created_at_id", "created_at", "id"),
         Index("ix_ticket_event_id_created_at_id", "event_id", "created_at", "id"),
@@ -143,9 +143,9 @@ class Ticket(Base):
 
 
 class LastSeen(Base):
-    """When a live session last gave a sign of life. Of one that is over, the row means nothing: see last_seen.py.
+    """When a live session was last seen. The row of an ended session has no meaning: see last_seen.py.
 
-    No foreign key: it would be a fifth of what a report costs, and whoever deletes a session would wait for reports.
+    No foreign key: it would be a fifth of the cost of a report, and deleting a session would wait for reports.
     """
 
     __tablename__ = "last_seen"
@@ -153,12 +153,12 @@ class LastSeen(Base):
     sid: Mapped[str] = mapped_column(String(64), primary_key=True)
     at: Mapped[datetime]
 
-    # Half of a page is room for the next report: PostgreSQL writes it there and leaves the index alone.
+    # Half of each page is kept free for the next report: PostgreSQL writes it there without touching the index.
     __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
 
 
 class ViewingSession(Base):
-    """One device watching on one ticket. The database holds that a seat has one live session at most."""
+    """One device watching on one ticket. The database enforces at most one live session per seat."""
 
     __tablename__ = "viewing_session"
 
@@ -166,15 +166,15 @@ class ViewingSession(Base):
     ticket_id: Mapped[str] = mapped_column(ForeignKey("ticket.id"), index=True)
     seat: Mapped[int]
     started_at: Mapped[datetime] = mapped_column()
-    seen_until: Mapped[datetime | None] = mapped_column()  # once it is over
+    seen_until: Mapped[datetime | None] = mapped_column()  # set when it ends
     client_ip: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(400))
     carrier: Mapped[str] = mapped_column(String(16), default="header")
-    # Of a TV: the resume hash of the browser that let it in.
+    # For a TV: the resume hash of the browser that approved it.
     approved_by: Mapped[str | None] = mapped_column(String(64))
     resume_hash: Mapped[str | None] = mapped_column(String(64), index=True)
-    # `iat` and `exp` of its newest token: what decides from when a lifted revocation lets tokens pass again, and
-    # until when an entry of the feed must be kept.
+    # `iat` and `exp` of its newest token. They decide from when tokens are accepted again after a revocation was
+    # lifted, and until when an entry of the feed must be kept.
     token_issued_at: Mapped[int] = mapped_column(BigInteger)
     token_expires_at: Mapped[int] = mapped_column(BigInteger)
     ended_at: Mapped[datetime | None]
@@ -205,19 +205,19 @@ class ViewingSession(Base):
             sqlite_where=text("ended_at IS NOT NULL"),
             postgresql_where=text("ended_at IS NOT NULL"),
         ),
-        # A refresh changes the times of its token, which no index knows: there is room beside it for that.
+        # A refresh changes only the times of the token, which are not indexed: pages keep room for the new row version.
         {"postgresql_with": {"fillfactor": 70}},
     )
 
 
 def is_watching(alive_since: datetime) -> ColumnElement[bool]:
-    """Find the viewing sessions of those who watch now: not ended, and not silent since then."""
+    """Return the condition for viewing sessions that are watching: not ended, and seen after `alive_since`."""
     is_seen = exists().where(LastSeen.sid == ViewingSession.sid, LastSeen.at > alive_since)
     return and_(ViewingSession.ended_at.is_(None), is_seen.correlate_except(LastSeen))
 
 
 class TvCode(Base):
-    """A code that a TV shows, and once somebody has approved it, the session that the TV may collect."""
+    """A code that a TV shows and, once a viewer has approved it, the session that the TV may collect."""
 
     __tablename__ = "tv_code"
 
@@ -262,7 +262,7 @@ class FeedEpoch(Base):
 
 
 class FeedMark(Base):
-    """The word that holds in the log from `n` on, to the next one's: random, one an append."""
+    """A random word that identifies the log's history from `n` up to the next mark; one per append."""
 
     __tablename__ = "feed_mark"
 
@@ -271,7 +271,7 @@ class FeedMark(Base):
 
 
 class SealCheck(Base):
-    """One row: a sample sealed with the key of this database's secrets, which tells whether a key is the right one."""
+    """One row: a sample sealed with the key of this database's secrets, to check whether a key is the right one."""
 
     __tablename__ = "seal_check"
 
@@ -280,7 +280,7 @@ class SealCheck(Base):
 
 
 class Edge(Base):
-    """A sidecar's last receipt: what its edge (`name`) had in force there when it was last heard of."""
+    """The latest receipt of a sidecar (`instance`) of an edge (`name`): what it had in force at its last request."""
 
     __tablename__ = "edge"
 

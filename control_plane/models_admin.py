@@ -1,4 +1,4 @@
-"""The tables of those who administer: accounts, API keys, what they did, and who is told about it."""
+"""The tables of the administration: accounts, API keys, the audit log, and webhooks."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from control_plane.models import COUNTED, SEALED, UUID, Base, new_id
 
 
 class AdminUser(Base):
-    """Somebody who signs in. `totp_step` is the last time step whose code was used: no code is good twice."""
+    """A user who signs in. `totp_step` is the last time step whose code was used: no code is accepted twice."""
 
     __tablename__ = "admin_user"
 
@@ -36,7 +36,7 @@ class RecoveryCode(Base):
 
 
 class AdminSession(Base):
-    """A signed-in admin. The cookie's value is stored hashed; `id` names the session to whoever ends it."""
+    """A signed-in admin. The cookie's value is stored hashed; `id` is the session's public name, used to end it."""
 
     __tablename__ = "admin_session"
 
@@ -50,7 +50,7 @@ class AdminSession(Base):
 
 
 class SetupLink(Base):
-    """Lets whoever holds it choose the first owner's password, once, while there is no account."""
+    """A link whose holder can choose the first owner's password, once, while there is no account."""
 
     __tablename__ = "setup_link"
 
@@ -59,9 +59,9 @@ class SetupLink(Base):
 
 
 class ApiKey(Base):
-    """A program's key: stored hashed, `shown` are its first characters, `scopes` words with a space between.
+    """A program's key, stored hashed. `shown` is its first characters, `scopes` is words separated by spaces.
 
-    No two keys in use have one name; a revoked key's name is free again.
+    Names are unique among the keys in use; the name of a revoked key can be used again.
     """
 
     __tablename__ = "api_key"
@@ -88,9 +88,9 @@ class ApiKey(Base):
 
 
 class AuditEntry(Base):
-    """One thing that somebody did or was refused. Only ever added, and forgotten when it is old enough.
+    """One action that was done or refused. Entries are only added, and deleted when they are old enough.
 
-    `ticket_id` and `event_id` make it part of their history. No code, password or token stands in any column.
+    `ticket_id` and `event_id` make it part of their history. No column contains a code, password or token.
     """
 
     __tablename__ = "audit_entry"
@@ -111,7 +111,7 @@ class AuditEntry(Base):
 
 
 class Webhook(Base):
-    """Somebody's server that wants to hear what happens; `topics` are words with a space between."""
+    """A server that is notified of what happens; `topics` is words separated by spaces."""
 
     __tablename__ = "webhook"
 
@@ -121,12 +121,12 @@ class Webhook(Base):
     topics: Mapped[str] = mapped_column(String(400))
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
-    failures: Mapped[int] = mapped_column(default=0)  # in a row
-    free_at: Mapped[datetime | None]  # before this somebody has its turn, or it rests after a failure
+    failures: Mapped[int] = mapped_column(default=0)  # consecutive
+    free_at: Mapped[datetime | None]  # until then a process holds its lease, or it is paused after a failure
 
 
 class WebhookDelivery(Base):
-    """The outbox: a message that was written with what it tells of, until it has arrived or was given up."""
+    """The outbox: a message to a webhook, written in the transaction of the change that it reports."""
 
     __tablename__ = "webhook_delivery"
 
@@ -154,7 +154,7 @@ class WebhookDelivery(Base):
 
 
 class EventNews(Base):
-    """That an event has begun or ended was said: each of it once, by whichever process noticed it first."""
+    """The start or end of an event that was reported: each once, by whichever process noticed it first."""
 
     __tablename__ = "event_news"
 
@@ -164,9 +164,9 @@ class EventNews(Base):
 
 
 class EventTrouble(Base):
-    """That a stream is in trouble, while it is: told once, by whichever process noticed it first.
+    """A stream that is in trouble now: reported once, by whichever process noticed it first.
 
-    `faults` is JSON. `seen_at` is when a process last saw any of it.
+    `faults` is JSON. `seen_at` is when a process last saw any of the faults.
     """
 
     __tablename__ = "event_trouble"

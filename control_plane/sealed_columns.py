@@ -1,7 +1,7 @@
-"""Which columns hold sealed secrets, and bringing all of them to the key in force: at each start and after a restore.
+"""The columns that hold sealed secrets, and sealing all of them with the current key: at each start and restore.
 
-One row, `seal_check`, tells whether a key is the one that this database was sealed with. A start or a restore with
-another one is refused before anything is written that only one of two keys would open.
+One row, `seal_check`, shows whether a key is the one that this database was sealed with. A start or a restore with
+another key is refused before anything is written: otherwise some values would need one key and some the other.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ _OTHER_KEY: Final = (
 
 
 def seal_all(database_url: str, sealer: Sealer) -> int:
-    """Seal whatever is not sealed with the key in force; return how many values no key opens.
+    """Seal every value that is not sealed with the current key; return the number of values that no key opens.
 
-    Synchronous: for starts and commands. Raise DatabaseUnusable for a key that is another one.
+    Synchronous: for process starts and commands. Raise DatabaseUnusable if the key is missing or another one.
     """
     return asyncio.run(_seal_all(database_url, sealer))
 
@@ -47,7 +47,7 @@ async def _seal_all(database_url: str, sealer: Sealer) -> int:
 
 
 def seal_within(connection: Connection, sealer: Sealer) -> int:
-    """Do so within the caller's transaction. Without a key nothing is sealed, unless something was already."""
+    """Do the same within the caller's transaction. Do nothing if there is no key and there never was one."""
     hold_schema(connection)
     sample = connection.scalar(select(SealCheck.sample))
     if sample is None and not sealer.has_key:
@@ -57,7 +57,7 @@ def seal_within(connection: Connection, sealer: Sealer) -> int:
 
 
 async def is_of_this_key(db: AsyncSession, sealer: Sealer) -> bool | None:
-    """Tell whether this database was sealed with one of the keys; None where it was with none yet."""
+    """Return whether this database was sealed with one of the keys; None if it was never sealed."""
     sample = await db.scalar(select(SealCheck.sample))
     try:
         return None if sample is None else sealer.open(sample) == _SAMPLE
@@ -66,12 +66,12 @@ async def is_of_this_key(db: AsyncSession, sealer: Sealer) -> bool | None:
 
 
 async def holds_secrets(db: AsyncSession) -> bool:
-    """Tell whether anything is stored that belongs sealed."""
+    """Return whether any secret is stored, sealed or not."""
     return any([await db.scalar(select(column).where(column.is_not(None)).limit(1)) for column in SEALED])
 
 
 async def adopt(db: AsyncSession, sealer: Sealer) -> None:
-    """Make the first key the one of this database."""
+    """Make the first key of the sealer the key of this database."""
     await db.execute(delete(SealCheck))
     await db.execute(insert(SealCheck).values(id=1, sample=sealer.seal(_SAMPLE)))
 
@@ -89,7 +89,7 @@ def _check(connection: Connection, sealer: Sealer, sample: str | None) -> None:
 
 
 def _renew(connection: Connection, sealer: Sealer, column: InstrumentedAttribute[Any]) -> int:
-    """Return how many could not be opened: one that was damaged stops only those who need it."""
+    """Return the number of values that could not be opened: a damaged one does not stop the others."""
     stored = column.class_.__table__
     broken = 0
     for row_id, value in connection.execute(select(stored.c.id, column).where(column.is_not(None))).all():

@@ -1,4 +1,4 @@
-"""What the views are given: made once when the application starts, reached through the request's typed state."""
+"""The services that views use: created once at the start, and reached through the request's typed state."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -64,7 +64,7 @@ class Services:
 
     @property
     def ring(self) -> KeyRing:
-        """The ring in force now: ask for it at each use, the next one may be another."""
+        """The current key ring. Do not keep it: it may be replaced at any time."""
         return self.keys.ring
 
 

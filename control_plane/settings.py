@@ -1,4 +1,4 @@
-"""Settings of the control plane: read once from the environment into a frozen object; nonsense stops the start."""
+"""Settings of the control plane: read once from the environment into a frozen object. Invalid ones stop the start."""
 
 import re
 from pathlib import Path
@@ -14,12 +14,12 @@ from control_plane.accounts.passwords import check_hash
 from control_plane.db.sealing import Sealer, split_keys
 from control_plane.web_origins import parse_hosts
 
-_PAGE = re.compile(r"https?://[!-~]+")
+_WEB_ADDRESS = re.compile(r"https?://[!-~]+")
 _CONTACT = re.compile(r"https?://[!-~]+|tel:[+0-9-]+|[!-9;-?A-~]+@[0-9A-Za-z.-]+")
 
 
 class Settings(BaseSettings):
-    """Each field is the environment variable of the same name in capitals; the README describes them."""
+    """Each field is read from the environment variable of the same name in capitals; the README describes them."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -58,15 +58,15 @@ class Settings(BaseSettings):
 
     @field_validator("organiser_contact")
     @classmethod
-    def _is_a_way_to_write(cls, value: str) -> str:
+    def _is_a_contact(cls, value: str) -> str:
         if value and not _CONTACT.fullmatch(value):
             raise ValueError("must be an e-mail address or begin with https://, http:// or tel:, or be empty")
         return value if not value or ":" in value else f"mailto:{value}"
 
     @field_validator("imprint_url", "privacy_url")
     @classmethod
-    def _is_a_page(cls, value: str) -> str:
-        if value and not _PAGE.fullmatch(value):
+    def _is_a_web_address(cls, value: str) -> str:
+        if value and not _WEB_ADDRESS.fullmatch(value):
             raise ValueError("must begin with https:// or http://, or be empty")
         return value
 
@@ -111,13 +111,13 @@ class Settings(BaseSettings):
 
     @field_validator("embed_allowed_hosts")
     @classmethod
-    def _are_names(cls, value: str) -> str:
+    def _are_embedding_hosts(cls, value: str) -> str:
         parse_hosts(value)
         return value
 
     @field_validator("upstream_allowed_hosts")
     @classmethod
-    def _are_hosts(cls, value: str) -> str:
+    def _are_upstream_hosts(cls, value: str) -> str:
         read_allowed(value)
         return value
 
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         return Sealer(split_keys(self.secrets_key.get_secret_value()) if self.secrets_key else ())
 
     def open_keys(self) -> KeySource:
-        """Read the key ring from where these settings say. Raise KeysRefused."""
+        """Read the key ring from the configured file or secret. Raise KeysRefused."""
         secret = self.playback_signing_secret
         return KeySource.open(
             self.playback_keys_file, secret.get_secret_value() if secret else None, KeyRing.for_signing

@@ -1,6 +1,6 @@
-"""Background loops: each runs until `stop` is set, and then does its work once more or ends at once, as it says.
+"""Background loops: each runs until `stop` is set, then does its work once more or returns at once, as documented.
 
-They are never cancelled: a transaction has to be ended.
+They are never cancelled, because a transaction must be ended properly.
 """
 
 from collections.abc import AsyncIterator
@@ -9,13 +9,13 @@ import anyio
 
 
 async def idle(seconds: float, stop: anyio.Event) -> None:
-    """Wait this long, or until `stop`."""
+    """Wait for so many seconds, or until `stop` is set."""
     with anyio.move_on_after(seconds):
         await stop.wait()
 
 
 async def every(seconds: float, stop: anyio.Event) -> AsyncIterator[None]:
-    """Give a turn after each pause, the last one once `stop` is set."""
+    """Yield after each pause, and a last time once `stop` is set."""
     while not stop.is_set():
         await idle(seconds, stop)
         yield

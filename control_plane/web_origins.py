@@ -1,6 +1,6 @@
-"""Web origins as text, like https://tickets.example.org:8443: what a browser calls a place of ours.
+"""Web origins as text, such as https://tickets.example.org:8443.
 
-What is no plain origin must never become part of a link: no user, no path, no odd byte gets through.
+Text that is not a plain origin must never become part of a link: user names, paths and unusual characters are refused.
 """
 
 import re
@@ -13,7 +13,7 @@ _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 def parse_origin(text: str) -> str | None:
-    """Return it in lower case and without its scheme's own port; None for what is no origin."""
+    """Return the origin in lower case and without its scheme's default port; None if the text is not an origin."""
     found = _ORIGIN.fullmatch(text)
     if found is None:
         return None
@@ -22,12 +22,12 @@ def parse_origin(text: str) -> str | None:
 
 
 def host_of(origin: str) -> str:
-    """Return the host of an origin, with its port where one is named."""
+    """Return the host of an origin, with its port if it has one."""
     return origin.partition("://")[2]
 
 
 def parse_hosts(text: str) -> tuple[str, ...]:
-    """Read hosts separated by commas, each exactly like www.example.org or localhost:8000. Raise ValueError."""
+    """Parse comma-separated hosts, each like www.example.org or localhost:8000. Raise ValueError."""
     hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     if not all(_NAMED_HOST.fullmatch(host) for host in hosts):
         raise ValueError("must be hosts like www.example.org or localhost:8000, separated by commas")

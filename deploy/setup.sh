@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes the machine and .venv ready; does nothing when nothing changed. Called by `make setup` and `make test`.
+# Prepare the machine and .venv; do nothing if nothing has changed. Called by `make setup` and `make test`.
 #
-#   deploy/setup.sh run     what `streamgate up` and `streamgate demo` need
-#   deploy/setup.sh test    that, and what linting and testing need
-#   deploy/setup.sh packages NAME...    these system packages alone
+#   deploy/setup.sh run     install what `streamgate up` and `streamgate demo` need
+#   deploy/setup.sh test    the same, and what linting and testing need
+#   deploy/setup.sh packages NAME...    only these system packages
 #
-# As root on Debian or Ubuntu, missing system packages are installed; elsewhere nginx and ffmpeg come as Python packages.
+# As root on Debian or Ubuntu it installs missing system packages; elsewhere nginx and ffmpeg come as Python packages.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,11 +14,11 @@ python=${PYTHON:-python3}
 lock_seconds=${APT_LOCK_SECONDS:-600}
 run_packages="python3-venv nginx ffmpeg"
 test_packages="$run_packages chromium fonts-dejavu-core libatomic1 openssl wrk git nodejs npm prometheus"
-# Real players for the tests: WebKitGTK with its GStreamer plug-ins on a virtual display, VLC and Firefox.
+# Real players for the tests: WebKitGTK with its GStreamer plugins on a virtual display, VLC and Firefox.
 test_packages="$test_packages webkit2gtk-driver gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad xvfb"
 test_packages="$test_packages vlc-bin vlc-plugin-base firefox-esr"
 test_packages="$test_packages redis-server postgresql"
-# Proxies to stand in front.
+# Reverse proxies for the tests.
 test_packages="$test_packages haproxy caddy"
 
 say() { printf '%s\n' "$*" >&2; }
@@ -40,8 +40,8 @@ missing_of() {
     done
 }
 
-# Another package manager may be at work (a new machine updates itself): wait for it instead of stopping half-way.
-# apt-get itself waits for the lock on installing, but not for the one on its lists. What it said stays in $refused.
+# Another package manager may be running (a new machine updates itself): wait for it instead of failing midway.
+# apt-get itself waits for the lock for installing, but not for the one on its lists. Its output is kept in $refused.
 apt_get() {
     waited=0
     while :; do
@@ -64,7 +64,8 @@ apt_install() {
     }
 }
 
-# Do something while PostgreSQL's package makes no cluster, which would start with the machine: the tests make their own.
+# Run a command while PostgreSQL's package is set not to create a cluster, which would start at boot: tests create their
+# own.
 without_cluster() {
     clusters=/etc/postgresql-common/createcluster.conf
     [ -e "$clusters" ] || apt_install postgresql-common
@@ -75,7 +76,7 @@ without_cluster() {
     return "${status:-0}"
 }
 
-# Install without starting anything: nginx's package would otherwise take port 80.
+# Install without starting any service: nginx's package would otherwise take port 80.
 install_packages() {
     say "Installing: $*"
     policy=/usr/sbin/policy-rc.d
@@ -88,9 +89,9 @@ install_packages() {
         *" postgresql "*) without_cluster apt_install "$@" ;;
         *) apt_install "$@" ;;
     esac
-    # Only its promtool is wanted: it should not start with the machine either.
+    # Only promtool is needed: Prometheus should not start at boot either.
     case " $* " in *" prometheus "*) systemctl disable -q prometheus >/dev/null 2>&1 || true ;; esac
-    # The tests run their own.
+    # The tests start their own.
     for service in haproxy caddy; do
         case " $* " in *" $service "*) systemctl disable -q "$service" >/dev/null 2>&1 || true ;; esac
     done
@@ -110,12 +111,12 @@ system_packages() {
             exit 1
         }
     else
-        say "Going on without: $missing(root installs them: apt-get install $missing)"
+        say "Continuing without: $missing(install as root: apt-get install $missing)"
     fi
 }
 
 virtual_environment() {
-    # A half-made one, from a machine that lacked python3-venv, has no pip.
+    # An incomplete one, made while python3-venv was missing, has no pip.
     [ -x .venv/bin/pip ] && return 0
     "$python" -c 'import ensurepip' 2>/dev/null || {
         say "Python cannot make virtual environments here; install python3-venv (Debian: apt-get install python3-venv)."
@@ -124,7 +125,7 @@ virtual_environment() {
     "$python" -m venv .venv
 }
 
-# Install a lock when it, or what is installed editable, changed since the last time.
+# Install a lock file if it, or the editable project, has changed since the last time.
 python_packages() {
     stamp=.setup/$2
     fingerprint=$(cat "$1" pyproject.toml deploy/setup.sh | cksum)
@@ -140,7 +141,7 @@ case $purpose in
     run)
         system_packages "$run_packages"
         virtual_environment
-        # The lock of the tests holds everything that is needed to run.
+        # The lock file of the tests contains everything that is needed to run.
         [ -e .setup/test ] && python_packages deploy/requirements-dev.lock test && exit 0
         python_packages deploy/requirements.lock run
         ;;

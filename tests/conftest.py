@@ -1,4 +1,4 @@
-"""Async tests run on asyncio, as the services do, unless a module asks for a clock of its own."""
+"""Run async tests on asyncio, as the services do, unless a module needs a mock clock."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -11,11 +11,11 @@ from tests.support.postgres import Postgres, running_postgres
 from tests.support.stack import Service
 from tests.support.statements import compile_once
 
-# How long an example takes says more about the machine than about the code.
+# The duration of an example depends more on the machine than on the code.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
-# Each HTTP client reads all certificates of the machine, 40 ms of processor time. Tests make thousands of clients.
+# Each HTTP client loads all certificates of the machine (40 ms of processor time), and tests create thousands.
 httpcore2.default_ssl_context = cache(httpcore2.default_ssl_context)
 
 Service.forks = True
@@ -29,7 +29,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One server for all tests that want one; each has a database of its own."""
+    """One server for all tests that need one; each test has its own database."""
     with running_postgres() as server:
         server.prepare()
         yield server

@@ -1,1 +1,1 @@
-"""What the sidecar and the control plane agree on. Standard library and PyJWT only; imports neither service."""
+"""The contract between the sidecar and the control plane. Standard library and PyJWT only; imports neither service."""

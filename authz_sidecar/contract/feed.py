@@ -1,8 +1,8 @@
 """The revocation feed: the ordered log of changes that every sidecar follows.
 
 Compatibility rule: append-only. A reader ignores members it does not know and skips entries of kinds it does not
-know; a member never changes its meaning. A page that is cut off or makes no sense is refused whole: half a page
-applied would be a revocation lost.
+know; a member never changes its meaning. A truncated or invalid page is refused as a whole: applying half a page would
+lose a revocation.
 """
 
 import math
@@ -24,7 +24,7 @@ _MARK: Final = re.compile(r"[0-9a-f]{8}")
 
 
 class Kind(StrEnum):
-    """What a revocation is about."""
+    """The kind of subject of a revocation."""
 
     CODE = "code"
     EVENT = "event"
@@ -32,21 +32,21 @@ class Kind(StrEnum):
 
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
-# What this reader understands. It goes on from a cursor only if whoever came that far understood as much: what was
-# skipped on the way comes again in a snapshot and in no other way.
+# What this reader understands. It continues from a saved cursor only if the reader that got there understood all of it:
+# entries that were skipped are sent again only in a snapshot.
 READS: Final = frozenset({*_KINDS, "until"})
 
 
 class FeedPageRefused(Exception):
-    """The page is not one that a control plane writes; nothing of it may be applied."""
+    """The page is invalid; no part of it may be applied."""
 
 
 class Change(NamedTuple):
-    """One entry. Times are seconds since 1970; `not_before` is whole seconds, as a token's `iat`.
+    """One entry. Times are seconds since 1970; `not_before` is whole seconds, like a token's `iat`.
 
-    `revoked` refuses everything about the subject; once lifted, `not_before` still refuses every token issued
-    earlier. The entry may be forgotten after `expires_at`, when no token it concerns can be alive. With `until` an
-    event is not deactivated but held: at that moment it counts as lifted, without another entry.
+    `revoked` refuses every token of the subject; after it is lifted, `not_before` still refuses every token issued
+    earlier. The entry may be dropped after `expires_at`, when no token that it concerns can be live. With `until` an
+    event is held instead of deactivated: it counts as lifted from then on, without another entry.
     """
 
     kind: Kind
@@ -74,10 +74,10 @@ class Change(NamedTuple):
 class Page:
     """An answer of the feed: changes in commit order, and the cursor that acknowledges them.
 
-    With `snapshot` the pages from this one to the first without `more` are the whole state; `next` is what to ask
-    with for the page after this one and is no receipt. `skipped` are the kinds of the entries that were passed over
-    because this reader does not know them, one for each entry. `mark` is the word that the log has at the cursor:
-    whoever shows both is told when the log was set back and has grown again meanwhile.
+    With `snapshot` the pages from this one to the first without `more` are the whole state; `next` is the cursor of the
+    next page and acknowledges nothing. `skipped` lists the kind of each entry that was skipped because this reader does
+    not know it. `mark` is a random word that the log stores for the cursor: with both, the control plane detects that
+    the log was set back to an earlier state, even if it has grown past the cursor again.
     """
 
     cursor: str
@@ -90,7 +90,7 @@ class Page:
 
     @property
     def place(self) -> str:
-        """Give the cursor to go on with: with its mark, if the writer has told one."""
+        """The cursor to continue with, including its mark if the page has one."""
         return self.cursor if self.mark is None else f"{self.cursor}.{self.mark}"
 
     def to_json(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the log: `<epoch>.<n>` or `<epoch>.<n>.<mark>`; inside a snapshot `<epoch>.<n>.snapshot`."""
+    """A position in the log: `<epoch>.<n>` or `<epoch>.<n>.<mark>`; inside a snapshot `<epoch>.<n>.snapshot`."""
 
     epoch: str
     n: int
@@ -117,37 +117,37 @@ class Cursor:
         return f"{self.epoch}.{self.n}" + (f".{last}" if last else "")
 
     @classmethod
-    @lru_cache(maxsize=64)  # a thousand followers ask from the same place
+    @lru_cache(maxsize=64)  # a thousand followers ask from the same position
     def parse(cls, text: str) -> "Cursor | None":
-        """Return None for a text that is no cursor: its owner then starts with a snapshot."""
+        """Return None if the text is not a cursor: its sender then gets a snapshot."""
         epoch, _, rest = text.partition(".")
         n, dot, last = rest.partition(".")
         in_snapshot = last == "snapshot"
-        if not epoch.isalnum() or not _is_place(n) or (dot and not in_snapshot and not _MARK.fullmatch(last)):
+        if not epoch.isalnum() or not _is_position(n) or (dot and not in_snapshot and not _MARK.fullmatch(last)):
             return None
         return cls(epoch, int(n), in_snapshot, None if in_snapshot or not dot else last)
 
 
 def parse_page(data: bytes) -> Page:
-    """Read a page as it came over the wire or from a state file. Raise FeedPageRefused."""
+    """Parse a page. Raise FeedPageRefused."""
     try:
         body, times = parse_object(data), _Times()
-        known, skipped = _sorted_out(_list(body["changes"]))
+        known, skipped = _split_known(_list(body["changes"]))
         changes = tuple(_change(item, times) for item in known)
         following, mark = body.get("next"), _mark(body.get("mark"))
         page = Page(body["cursor"], changes, body["snapshot"], body["more"], following, skipped, mark)
     except (JsonRefused, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FeedPageRefused(f"{type(error).__name__}: {error}") from None
-    if not _makes_sense(page):
+    if not _is_valid(page):
         raise FeedPageRefused("a page without a usable cursor")
     return page
 
 
-def _is_place(text: str) -> bool:
+def _is_position(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LARGEST_N_DIGITS
 
 
-def _makes_sense(page: Page) -> bool:
+def _is_valid(page: Page) -> bool:
     texts = [page.cursor] + ([page.next] if page.more and page.snapshot else [])
     cursors_parse = all(isinstance(text, str) and Cursor.parse(text) for text in texts)
     return cursors_parse and isinstance(page.snapshot, bool) and isinstance(page.more, bool)
@@ -165,8 +165,8 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _sorted_out(items: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
-    """Divide entries into those of kinds that we know, and the kinds of the others. Raise ValueError."""
+def _split_known(items: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
+    """Return the entries of known kinds, and the kinds of all other entries. Raise ValueError."""
     skipped = tuple(item["kind"] for item in items if item["kind"] not in _KINDS)
     if not all(isinstance(kind, str) and kind for kind in skipped):
         raise ValueError("a kind that is no word")
@@ -174,7 +174,7 @@ def _sorted_out(items: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
 
 
 class _Times(dict[str, float]):
-    """Times as seconds by how they were written: many changes share theirs."""
+    """A cache of parsed times, by their text: many changes share theirs."""
 
     def __missing__(self, text: str) -> float:
         seconds = self[text] = _seconds(text)

@@ -1,8 +1,8 @@
-"""The key file as text: a JWK set (RFC 7517), read strictly. No sentence of it may ever show key material.
+"""The content of the key file: a JWK set (RFC 7517), parsed strictly. No error message may ever show key material.
 
 `kty: oct` is a secret for HS256 (RFC 7518 section 6.4), `kty: OKP` with `crv: Ed25519` a key for EdDSA (RFC 8037);
-without `d` that is a public key, which verifies and cannot sign. Every key has a `kid` of its own, but for one `oct`
-key at most: the former PLAYBACK_SIGNING_SECRET, whose tokens carry none.
+without `d` it is a public key, which can verify but not sign. Every key has a unique `kid`, except for at most one
+`oct` key: the former PLAYBACK_SIGNING_SECRET, whose tokens carry none.
 """
 
 import re
@@ -21,7 +21,7 @@ _ED25519_BYTES: Final = 32
 
 
 def parse_key_set(data: bytes) -> KeyRing:
-    """Return the ring that the JWK set describes, in its order. Raise KeysRefused."""
+    """Return the key ring that the JWK set describes, in the same order. Raise KeysRefused."""
     try:
         members = parse_object(data).get("keys")
     except JsonRefused:

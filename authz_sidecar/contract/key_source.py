@@ -1,7 +1,7 @@
-"""Where the key ring comes from: a key file that may change at any time, or a plain secret while there is no file.
+"""The source of the key ring: a key file that may change at any time, or a plain secret while there is no file.
 
-A changed file that makes no sense never takes the ring away that is in force. A token with an unknown `kid` makes us
-look at the file first, so a key verifies from the moment it stands there: whoever signs with it can only do so later.
+An invalid new file never replaces the ring in force. The file is checked again before a token with an unknown `kid` is
+refused, so a key verifies as soon as it is in the file: a signer has read it there before.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _Stamp = tuple[int, int, int] | None
 
 
 class KeySource:
-    """Holds the ring in force; `problem` says in a sentence why a changed file is not in force. For one thread."""
+    """Hold the ring in force; `problem` is a sentence that says why a changed file is not. Not thread-safe."""
 
     def __init__(self, ring: KeyRing, file: Path | None = None, role: Role = KeyRing.for_verifying) -> None:
         self.ring = ring
@@ -32,7 +32,7 @@ class KeySource:
 
     @classmethod
     def open(cls, file: Path | None, secret: str | None, role: Role) -> "KeySource":
-        """Read the file, or take the secret where there is none (yet). Raise KeysRefused with a sentence."""
+        """Read the file, or use the secret while there is no file. Raise KeysRefused with a sentence."""
         seen = _stamp(file)
         if file and seen:
             ring = _read(file, role)
@@ -47,7 +47,7 @@ class KeySource:
         return source
 
     def look(self) -> None:
-        """Read the file if it is not the one seen last; costs a `stat` otherwise. Raises nothing."""
+        """Read the file again if it has changed; otherwise this costs one `stat`. Never raises."""
         seen = _stamp(self.file)
         if self.file is None or seen == self._seen:
             return
@@ -58,7 +58,7 @@ class KeySource:
             self.problem = str(refusal)
 
     def verify(self, token: str, now: float) -> Claims:
-        """Return the claims of a good token; raise TokenRefused (see `playback_token.verify`)."""
+        """Return the claims of a valid token; raise TokenRefused (see `playback_token.verify`)."""
         try:
             return playback_token.verify(token, self.ring, now)
         except UnknownKey:
@@ -79,7 +79,7 @@ def _read(file: Path, role: Role) -> KeyRing:
 
 
 def _stamp(file: Path | None) -> _Stamp:
-    """Tell one state of the file from another; a rename over it is another inode. None when there is none."""
+    """Return a value that differs for each state of the file (a rename changes the inode), or None without a file."""
     try:
         found = file.stat() if file else None
     except OSError:

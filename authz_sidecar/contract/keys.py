@@ -11,7 +11,7 @@ MINIMUM_SECRET_LENGTH = 32
 
 
 class KeysRefused(ValueError):
-    """The keys make no sense. The sentence names what is wrong, and never shows key material."""
+    """The keys are invalid. The message says what is wrong and never shows key material."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class KeyRing:
 
     @classmethod
     def from_secret(cls, secret: str) -> "KeyRing":
-        """Make a ring of one HS256 key without a `kid`. Raise KeysRefused under 32 characters.
+        """Return a ring of one HS256 key without a `kid`. Raise KeysRefused if it is shorter than 32 characters.
 
         Source: RFC 7518 section 3.2.
         """
@@ -49,18 +49,18 @@ class KeyRing:
 
     @property
     def kids(self) -> list[str | None]:
-        """Name the keys, the signing one first; None is the plain secret."""
+        """The ids of the keys, the signing key first; None is the plain secret."""
         return [key.kid for key in self._keys]
 
     def find(self, kid: str | None) -> Key | None:
         return next((key for key in self._keys if key.kid == kid), None)
 
     def for_signing(self) -> "KeyRing":
-        """Give the ring as the control plane needs it. Raise KeysRefused when its first key cannot sign."""
+        """Return the ring as the control plane needs it. Raise KeysRefused if its first key cannot sign."""
         if self.signing_key.signing is None:
             raise KeysRefused("the first key is public and can verify playback tokens, not sign them")
         return self
 
     def for_verifying(self) -> "KeyRing":
-        """Give the ring as the sidecar needs it: without what is only good for signing."""
+        """Return the ring as the sidecar needs it: without private keys."""
         return KeyRing(replace(key, signing=None) for key in self._keys)

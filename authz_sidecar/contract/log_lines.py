@@ -1,7 +1,7 @@
-"""How both services' logs tell of exceptions and of what libraries have to say: one JSON object per line.
+"""Log lines for exceptions and for messages of libraries, in both services: one JSON object per line.
 
-An exception is told by its type and the places it came through. Its text and the values of variables are left out:
-they may hold a code, a token or a password.
+An exception is logged with its type and its traceback's places. Its text and the values of variables are left out:
+they may contain a code, a token or a password.
 """
 
 import json
@@ -18,7 +18,7 @@ _TRACEBACK: Final = "Traceback (most recent call last):"
 
 
 def listen_to_libraries(but_for: str | None = None) -> None:
-    """Write libraries' warnings as lines like ours, except messages that begin with `but_for`."""
+    """Log warnings of libraries as JSON lines, except messages that begin with `but_for`."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(OneLine())
     handler.addFilter(lambda record: but_for is None or not record.getMessage().startswith(but_for))
@@ -26,7 +26,7 @@ def listen_to_libraries(but_for: str | None = None) -> None:
 
 
 def told(error: BaseException) -> dict[str, Any]:
-    """Say what an exception was and what it was raised from, and where they came through, innermost first."""
+    """Return the types of an exception and of its causes, and the places of their tracebacks, innermost first."""
     chain: list[str] = []
     places: list[str] = []
     cause: BaseException | None = error
@@ -38,7 +38,7 @@ def told(error: BaseException) -> dict[str, Any]:
 
 
 class OneLine(logging.Formatter):
-    """Of a library's message the first line: the others hold what it was about."""
+    """Format the first line of a library's message; the other lines may contain values."""
 
     def format(self, record: logging.LogRecord) -> str:
         lines = record.getMessage().strip().splitlines() or [""]
@@ -52,7 +52,7 @@ class OneLine(logging.Formatter):
 
 
 def _places(error: BaseException) -> list[str]:
-    """Return where it happened and through which of our own functions it came: those of libraries tell nothing."""
+    """Return where it was raised, and our own functions that it passed through; those of libraries are left out."""
     codes = [(frame.f_code, line) for frame, line in walk_tb(error.__traceback__)][::-1]
     shown = codes[:1] + [(code, line) for code, line in codes[1:] if _LIBRARIES not in code.co_filename]
     return [f"{code.co_filename}:{line} {code.co_name}" for code, line in shown]

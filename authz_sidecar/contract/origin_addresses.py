@@ -1,6 +1,6 @@
-"""Addresses of origins: a scheme, a host, a port and a plain path, read in one way by all who handle one.
+"""Addresses of origins: a scheme, a host, a port and a plain path, parsed in the same way everywhere.
 
-An address must never hold anything else: what stands here is fetched by the edges from inside their network.
+An address must never contain anything else: edges fetch it from inside their network.
 """
 
 import re
@@ -16,7 +16,7 @@ _HIGHEST_PORT: Final = 65_535
 
 
 class Place(NamedTuple):
-    """Who is asked: scheme, host (lower case, IPv6 in brackets) and port."""
+    """The server of an origin: scheme, host (lower case, IPv6 in brackets) and port."""
 
     scheme: str
     host: str
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 def read_address(text: str) -> tuple[Place, str]:
-    """Split an address into its place and its path, which has no slash at its end. Raise ValueError."""
+    """Split an address into its place and its path without a trailing slash. Raise ValueError."""
     parts = urlsplit(text)
     port = parts.port
     host, path = parts.netloc.removesuffix(f":{port}"), parts.path.rstrip("/")
@@ -42,7 +42,7 @@ def read_address(text: str) -> tuple[Place, str]:
 
 
 def read_allowed(hosts: str) -> tuple[Place, ...]:
-    """Read `host[:port]`, separated by commas; without a port both schemes' own are meant. Raise ValueError."""
+    """Parse `host[:port]`, separated by commas; without a port, each scheme's default is meant. Raise ValueError."""
     entries = [entry.strip() for entry in hosts.split(",") if entry.strip()]
     return tuple(dict.fromkeys(place for entry in entries for place in _places(entry)))
 

@@ -1,6 +1,6 @@
-"""What an origin wants to be shown: one secret header and a fixed query, checked in one way by all who handle them.
+"""Credentials for an origin: one secret header and a fixed query, validated in the same way everywhere.
 
-They are secrets: they must never stand in a message, a log or a cache key, and never say more than one header.
+They are secrets: they must never appear in a message, a log or a cache key, and must never contain a second header.
 """
 
 import re
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 _HEADER: Final = re.compile(r"([0-9A-Za-z](?:[0-9A-Za-z_-]{0,62}[0-9A-Za-z])?): ?([!-~](?:[ -~]{0,4094}[!-~])?)")
 _QUERY: Final = re.compile(r"(?:[0-9A-Za-z._~!$'()*+,;:@/?=&-]|%[0-9A-Fa-f]{2}){1,4096}")
-# What the edge itself says, what concerns one connection only, and what would change the meaning of the answer.
+# Headers that the edge itself sends, hop-by-hop headers, and headers that would change the meaning of the answer.
 _OURS: Final = re.compile(
     r"host|range|te|trailer|upgrade|expect|connection|keep-alive|transfer-encoding|http2-settings"
     r"|(?:content|accept|if|proxy|x-gate|x-forwarded|sec)-.*",
@@ -18,7 +18,7 @@ _OURS_IN_QUERY: Final = re.compile(r"(?:^|[&;])(?:_HLS_|__token)", re.IGNORECASE
 
 
 class Credentials(NamedTuple):
-    """`header` as "Name: value" and `query` without its question mark; "" where there is none."""
+    """`header` as "Name: value" and `query` without its question mark; "" if there is none."""
 
     header: str = ""
     query: str = ""
@@ -28,7 +28,7 @@ class Credentials(NamedTuple):
 
 
 def read_header(text: str) -> tuple[str, str]:
-    """Split "Name: value". Raise ValueError, whose message never repeats what it is about."""
+    """Split "Name: value". Raise ValueError, whose message never repeats the text."""
     found = _HEADER.fullmatch(text)
     if not found:
         raise ValueError('must be one header like "Authorization: Bearer ...", printable ASCII in one line')
@@ -38,7 +38,7 @@ def read_header(text: str) -> tuple[str, str]:
 
 
 def read_query(text: str) -> str:
-    """Return a query as it is added to each address, without a question mark. Raise ValueError."""
+    """Return the query to append to each address, without a question mark. Raise ValueError."""
     query = text.removeprefix("?")
     if not _QUERY.fullmatch(query):
         raise ValueError("must be a query like key=value&other=value, percent-encoded")
@@ -48,5 +48,5 @@ def read_query(text: str) -> str:
 
 
 def checked(header: str, query: str) -> Credentials:
-    """Return both in their one spelling; empty ones are none. Raise ValueError."""
+    """Return both in normalized form; empty texts stay empty. Raise ValueError."""
     return Credentials(": ".join(read_header(header)) if header else "", read_query(query) if query else "")

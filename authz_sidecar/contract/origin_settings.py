@@ -1,6 +1,6 @@
-"""What the environment says of origins: for the fetcher, which asks them, and for `up` and the doctor, which check it.
+"""Settings for origins from the environment, used by the fetcher and checked by `up` and `doctor`.
 
-No value is ever repeated in a message: somebody may have put a password into an address.
+No message ever repeats a value: an address may contain a password.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _CA_FILES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca
 
 @dataclass(frozen=True, slots=True)
 class OriginSettings:
-    """`common` is the origin of events that name none of their own, and the path below it: "" or "/hls"."""
+    """`common` is the origin of events without their own, and the path below it, such as "" or "/hls"."""
 
     common: tuple[Place, str] | None
     credentials: Credentials
@@ -31,7 +31,7 @@ class OriginSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Raise ValueError with one sentence that names the variable."""
+        """Parse the settings. Raise ValueError with one sentence that names the variable."""
         common = _common(environment.get("UPSTREAM_ORIGIN", "").strip())
         header, query = (_secret(name, environment) for name in ("UPSTREAM_ORIGIN_HEADER", "UPSTREAM_ORIGIN_QUERY"))
         if (header or query) and common is None:
@@ -52,7 +52,7 @@ class OriginSettings:
 
 
 def trusted_authorities(environment: Mapping[str, str]) -> Path | None:
-    """Find the file of the authorities that this machine trusts; None when there is none."""
+    """Return the file of certificate authorities that this machine trusts, or None if there is none."""
     named = environment.get("SSL_CERT_FILE"), *_CA_FILES
     return next((Path(name) for name in named if name and Path(name).is_file()), None)
 
@@ -69,7 +69,7 @@ def _common(url: str) -> tuple[Place, str] | None:
 
 
 def _secret(name: str, environment: Mapping[str, str]) -> str:
-    """Take a secret from its variable or from the file that NAME_FILE names, in its one spelling; "" for none."""
+    """Return a secret, normalized, from its variable or from the file that NAME_FILE names; "" if neither is set."""
     text, file = environment.get(name, "").strip(), environment.get(f"{name}_FILE", "")
     if text and file:
         raise ValueError(f"{name} and {name}_FILE are both set; keep one of them.")
@@ -79,10 +79,10 @@ def _secret(name: str, environment: Mapping[str, str]) -> str:
         except (OSError, UnicodeError):
             raise ValueError(f"{name}_FILE names a file that cannot be read.") from None
     try:
-        return _spelled(name, text) if text else ""
+        return _normalized(name, text) if text else ""
     except ValueError as error:
         raise ValueError(f"{name} {error}.") from None
 
 
-def _spelled(name: str, text: str) -> str:
+def _normalized(name: str, text: str) -> str:
     return ": ".join(read_header(text)) if name.endswith("HEADER") else read_query(text)

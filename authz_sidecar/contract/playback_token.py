@@ -1,6 +1,6 @@
-"""The playback token: what the control plane signs and the sidecar believes.
+"""The playback token: signed by the control plane, verified by the sidecar.
 
-Compatibility rule: append-only. A sidecar refuses claims it does not know, so a new claim reaches every sidecar
+Compatibility rule: append-only. A sidecar refuses claims it does not know, so every sidecar must know a new claim
 before the first token carries it, and no claim ever changes its meaning.
 """
 
@@ -17,16 +17,16 @@ from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 
 MAX_TOKEN_LENGTH = 4096
 LEEWAY_SECONDS = 5
-CLOCK_SKEW_SECONDS = 60  # by so much the issuer's clock may be ahead of the reader's
+CLOCK_SKEW_SECONDS = 60  # how far the issuer's clock may be ahead of the reader's
 LATEST_TIME = 253_402_300_799  # the last second of the year 9999
 
 EVENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 CODE = re.compile(r"[0-9A-Za-z]{8,64}", re.ASCII)
 SESSION_ID = re.compile(r"[0-9A-Za-z_-]{16,64}", re.ASCII)
-# With these the control plane reads playlists itself. No ticket has this code; whoever bears this sid is no viewer.
+# For tokens with which the control plane itself reads playlists. No ticket has this code, no viewer has this sid.
 READER_SUB = "TheControlPlaneReadsPlaylistsAndIsNoViewer"
 READER_SID = "the-control-plane-reads-playlists"
-# With these an organiser previews a stream, also behind closed doors.
+# For tokens with which an organiser previews a stream, also behind closed doors.
 PREVIEW_SUB = "AnOrganiserPreviewsTheStreamAndIsNoViewer"
 PREVIEW_SID = "an-organiser-previews-the-stream"
 NO_VIEWERS = frozenset({READER_SID, PREVIEW_SID})
@@ -37,23 +37,23 @@ _JWS = jwt.PyJWS(algorithms=_ALGORITHMS)
 
 
 class TokenRefused(Exception):
-    """The text is not a playback token of ours. The message is for the operator's log, never for the client."""
+    """The text is not a valid playback token. The message is for the operator's log, never for the client."""
 
 
 class TokenFromTheFuture(TokenRefused):
-    """The token is well signed and issued later than our clock says: this clock is behind, or the issuer's ahead."""
+    """The signature is valid, but `iat` is in the future: this clock is behind, or the issuer's is ahead."""
 
 
 class UnknownKey(TokenRefused):
-    """The token names a key that the ring does not hold; perhaps it does not hold it yet."""
+    """The token names a key that the ring does not contain, or does not contain yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says. Times are whole seconds since 1970 (RFC 7519 NumericDate, integers only).
+    """The claims of a token. Times are whole seconds since 1970 (RFC 7519 NumericDate, integers only).
 
     A probe token (`probe` is True) has neither `sub` nor `sid`; every other token has both. A preview token (`preview`
-    is True) has those that are reserved for it. `sp` is the only path prefix that the token is good for.
+    is True) has the reserved ones. `sp` is the only path prefix that the token is valid for.
     """
 
     eid: str
@@ -63,7 +63,7 @@ class Claims:
     sid: str | None = None
     probe: bool = False
     preview: bool = False
-    sp: str = field(init=False, repr=False, compare=False)  # made once, asked with every media request
+    sp: str = field(init=False, repr=False, compare=False)  # computed once, used by every media request
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sp", stream_prefix(self.eid))
@@ -81,7 +81,7 @@ def stream_prefix(event_id: str) -> str:
 
 
 def mint(claims: Claims, ring: KeyRing) -> str:
-    """Sign the claims with the ring's first key. Raise ValueError when that key can only verify."""
+    """Sign the claims with the ring's first key. Raise ValueError if that key can only verify."""
     key = ring.signing_key
     if key.signing is None:
         raise ValueError("This key ring can verify playback tokens, not mint them.")
@@ -93,10 +93,10 @@ def mint(claims: Claims, ring: KeyRing) -> str:
 
 
 def verify(token: str, ring: KeyRing, now: float) -> Claims:
-    """Return the claims of a well-formed token with a good signature; raise TokenRefused otherwise.
+    """Return the claims of a well-formed token with a valid signature; raise TokenRefused otherwise.
 
-    Expiry is the caller's next question, not this one's: what is returned here stays true for as long as the key
-    ring does, and may be cached. Stricter than PyJWT on purpose (RFC 8725): see `tests/unit/test_playback_token.py`.
+    Expiry is left to the caller: this result stays true as long as the key ring does not change, and may be cached.
+    Stricter than PyJWT on purpose (RFC 8725): see `tests/unit/test_playback_token.py`.
     """
     if len(token) > MAX_TOKEN_LENGTH or not _TOKEN.fullmatch(token):
         raise TokenRefused("not three parts of the JWT alphabet within 4,096 characters")
@@ -136,7 +136,7 @@ def _key_id(header: Mapping[str, Any]) -> str | None:
 
 
 def _check_canonical(signature: str) -> None:
-    """Refuse a second spelling of a good signature (RFC 4648 section 3.5: unused bits that are not zero)."""
+    """Refuse a second encoding of a valid signature (RFC 4648 section 3.5: unused bits that are not zero)."""
     try:
         canonical = urlsafe_b64encode(urlsafe_b64decode(signature + "=" * (-len(signature) % 4)))
     except ValueError:

@@ -1,17 +1,17 @@
-"""What must never reach a log, and how it is taken out of lines that somebody else wrote.
+"""Remove secrets from log lines that other programs write.
 
-nginx's error log prints whole request lines, so it is piped through this before anything stores it:
+nginx's error log contains whole request lines, so it is piped through this before it is stored:
 `nginx ... 2>&1 | python -m authz_sidecar.redact`.
 """
 
 import re
 from typing import Final
 
-# What nginx quotes as the client sent it. A line that nginx cut off at 2 KB ends without the quote.
+# Parts that nginx quotes as the client sent them. A line that nginx truncated at 2 KB ends without the quote.
 _QUOTED: Final = re.compile(
     r'\b(request|upstream|referrer): "(.*?)("(?=, (?:subrequest|upstream|host|referrer): ")|"?$)', re.MULTILINE
 )
-# Nobody can know the names of all parameters that a code may come in, nor their spellings: the whole query goes.
+# A code may be in a parameter of any name and spelling, so the whole query is removed.
 _QUERY: Final = re.compile(r"[?#](.*?)( HTTP/[0-9.]+)?$")
 _HARMLESS: Final = re.compile(r"_HLS_(?:(?:msn|part)=[0-9]+|skip=(?:YES|v2))", re.ASCII)
 _CODE_AS_PATH: Final = re.compile(
@@ -27,7 +27,7 @@ _PATTERNS: Final = [
 
 
 def redact(line: str) -> str:
-    """Replace playback tokens, codes and cookies by their kind, and queries but for what low-latency players add."""
+    """Replace playback tokens, codes and cookies by their kind, and queries except for low-latency HLS parameters."""
     line = _QUOTED.sub(_redact_quoted, line)
     for pattern, replacement in _PATTERNS:
         line = pattern.sub(replacement, line)

@@ -1,11 +1,11 @@
-"""How both services say that their settings are wrong: one sentence a variable, and never the value."""
+"""Error messages for invalid settings, in both services: one sentence per variable, never its value."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 def sentences(errors: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Turn pydantic's error list into sentences that name the environment variable."""
+    """Return a sentence for each of pydantic's errors, naming the environment variable."""
     return [_sentence(error) for error in errors]
 
 

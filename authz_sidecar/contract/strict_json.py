@@ -1,11 +1,11 @@
-"""JSON as a security boundary reads it: what two parsers could understand differently is refused."""
+"""Strict JSON for a security boundary: anything that two parsers could read differently is refused."""
 
 import json
 from typing import Any, NoReturn
 
 
 class JsonRefused(ValueError):
-    """The text is not JSON in strict UTF-8, names a key twice, or holds NaN or Infinity."""
+    """The text is not JSON in strict UTF-8, repeats a key, or contains NaN or Infinity."""
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

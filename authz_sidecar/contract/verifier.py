@@ -1,4 +1,4 @@
-"""Remembers that a token's signature was good. Expiry, path and revocations are asked anew each time."""
+"""Cache tokens whose signature is valid. Expiry, path and revocations are checked each time."""
 
 import time
 from collections import OrderedDict
@@ -10,34 +10,34 @@ CACHED_TOKENS = 50_000
 
 
 class Verifier:
-    """Verifies tokens against the ring in force; only good ones are remembered, so nobody can push them out for free.
+    """Verify tokens against the ring in force. Only valid ones are cached, so invalid ones cannot evict them.
 
-    What another ring has found good is forgotten: one of its keys may have been taken away.
+    The cache is cleared when the ring changes: a key may have been removed.
     """
 
     def __init__(self, keys: KeySource) -> None:
         self._keys = keys
         self._ring = keys.ring
         self.asked = self.misses = 0
-        self._good: OrderedDict[str, Claims] = OrderedDict()  # the one used last stands last
+        self._cache: OrderedDict[str, Claims] = OrderedDict()  # most recently used last
 
     def verify(self, token: str) -> Claims:
         """Return the token's claims; raise TokenRefused."""
         if self._ring is not self._keys.ring:
             self._ring = self._keys.ring
-            self._good.clear()
+            self._cache.clear()
         self.asked += 1
-        claims = self._good.get(token)
+        claims = self._cache.get(token)
         if claims is None:
-            return self._verified(token)
-        self._good.move_to_end(token)
+            return self._verify_and_cache(token)
+        self._cache.move_to_end(token)
         return claims
 
-    def _verified(self, token: str) -> Claims:
+    def _verify_and_cache(self, token: str) -> Claims:
         self.misses += 1
-        claims = self._good[token] = self._keys.verify(token, time.time())
-        if len(self._good) > CACHED_TOKENS:
-            self._good.popitem(last=False)
+        claims = self._cache[token] = self._keys.verify(token, time.time())
+        if len(self._cache) > CACHED_TOKENS:
+            self._cache.popitem(last=False)
         return claims
 
     @property

@@ -1,1 +1,1 @@
-"""Fetches from origins what nginx does not have: within bounds, and so that nothing but media comes back."""
+"""Fetch files for nginx from origins, within limits on size and time, and pass on nothing but media."""

@@ -1,4 +1,4 @@
-"""Runs the fetcher: `python -m authz_sidecar.origin_fetcher --uds SOCKET`. Settings: the environment."""
+"""Run the fetcher: `python -m authz_sidecar.origin_fetcher --uds SOCKET`. Reads settings from the environment."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from authz_sidecar.contract.origin_settings import OriginSettings, trusted_autho
 from authz_sidecar.origin_fetcher.app import create_app
 from authz_sidecar.serving import log_as_json, serve
 
-_LEFT_INCOMPLETE = "ASGI callable returned without completing response"  # on purpose, and said by ourselves
+_LEFT_INCOMPLETE = "ASGI callable returned without completing response"  # done on purpose, and logged by the fetcher
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""What of an origin's answer goes on to viewers, and in which words the rest is told to the operator.
+"""Which parts of an origin's answer are passed on to viewers, and how failures are described to the operator.
 
-(!) A short list of headers is passed on and nothing else: browsers take whatever else comes under the portal's name as
-the portal's own word (NEL, Reporting-Endpoints, Service-Worker-Allowed, ...). The media type is the extension's.
+(!) Only a short list of headers is passed on: browsers attribute all others to the portal, since they arrive from its
+origin (NEL, Reporting-Endpoints, Service-Worker-Allowed, ...). The media type depends on the extension alone.
 """
 
 import errno
@@ -15,7 +15,7 @@ from typing import Final
 
 import httpx2
 
-# As nginx/snippets/media_types.conf has it for files.
+# The same as nginx/snippets/media_types.conf, which is for files.
 MEDIA_TYPES: Final = {
     "m3u8": "application/vnd.apple.mpegurl",
     "ts": "video/mp2t",
@@ -38,16 +38,16 @@ _OTHER_TYPE: Final = "application/octet-stream"
 _VALUE: Final = re.compile(r"[ -~]{1,200}")
 _GONE: Final = (404, 410)
 _CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
-_LONGEST_WORDS: Final = 200
-_VALUES_OF_QUERY: Final = re.compile(r"=[^&]+")
+_MAX_REASON_LENGTH: Final = 200
+_QUERY_VALUES: Final = re.compile(r"=[^&]+")
 
-_NO_WAY: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH}
-_WORDS: Final[dict[type[BaseException], str]] = {
+_UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH}
+_DESCRIPTIONS: Final[dict[type[BaseException], str]] = {
     socket.gaierror: "the name of its host is not known",
     ConnectionRefusedError: "connection refused",
     ssl.SSLError: "no TLS is spoken there that this edge understands",
 }
-_OUTERMOST: Final[dict[type[BaseException], str]] = {
+_FALLBACK_DESCRIPTIONS: Final[dict[type[BaseException], str]] = {
     httpx2.ConnectTimeout: "no connection in time",
     httpx2.TimeoutException: "no answer in time",
     TimeoutError: "no answer in time",
@@ -58,12 +58,12 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Refused(Exception):
-    """The origin gave no answer that can be passed on; the message says what it did give, without any secret."""
+    """The origin's answer cannot be passed on; the message describes it without any secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A status that nginx understands, and the headers that go with it."""
+    """The status and headers of the response to nginx."""
 
     status: int
     headers: Headers
@@ -71,12 +71,12 @@ class Accepted:
 
     @property
     def length(self) -> int | None:
-        """How many bytes are announced, as they go on."""
+        """The announced content length in bytes, or None."""
         found = dict(self.headers).get(b"content-length")
         return int(found) if found else None
 
     def with_length(self, length: int) -> "Accepted":
-        return Accepted(self.status, [*_but_for_length(self.headers), (b"content-length", b"%d" % length)])
+        return Accepted(self.status, [*_without_length(self.headers), (b"content-length", b"%d" % length)])
 
 
 def media_type(name: str) -> str:
@@ -84,7 +84,7 @@ def media_type(name: str) -> str:
 
 
 def accept(answer: httpx2.Response, name: str, asked: frozenset[bytes]) -> Accepted:
-    """Judge the head of an answer. `asked` are the names of the headers that the question had. Raise Refused."""
+    """Check the head of an answer. `asked` are the names of the request's headers. Raise Refused."""
     status = answer.status_code
     if status in _GONE:
         return Accepted(404, [])
@@ -95,60 +95,63 @@ def accept(answer: httpx2.Response, name: str, asked: frozenset[bytes]) -> Accep
     has_body = status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
     headers = [(b"content-type", media_type(name).encode()), *_passed_on(answer)]
     if not has_body or "content-encoding" in answer.headers:
-        headers = _but_for_length(headers)
+        headers = _without_length(headers)
     return Accepted(status, headers, has_body)
 
 
 def _passed_on(answer: httpx2.Response) -> Iterator[tuple[bytes, bytes]]:
-    """Give each header of the short list, once."""
+    """Yield each header of the short list, once."""
     for field in sorted(PASSED_ON):
         value = answer.headers.get(field, "")
         if _VALUE.fullmatch(value) and (field != "content-length" or value.isdigit()):
             yield field.encode(), value.encode()
 
 
-def _but_for_length(headers: Headers) -> Headers:
+def _without_length(headers: Headers) -> Headers:
     return [header for header in headers if header[0] != b"content-length"]
 
 
 def explain(error: Exception) -> str:
-    """Say in a few words why there was no answer."""
+    """Return a short description of why there was no answer."""
     causes = [*_causes(error)]
-    told = [*map(_word, causes), *(word for kind, word in _OUTERMOST.items() if isinstance(error, kind))]
-    return next((word for word in told if word), "the connection broke")
+    descriptions = [
+        *map(_describe, causes),
+        *(word for kind, word in _FALLBACK_DESCRIPTIONS.items() if isinstance(error, kind)),
+    ]
+    return next((word for word in descriptions if word), "the connection broke")
 
 
-def _word(cause: BaseException) -> str | None:
+def _describe(cause: BaseException) -> str | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"the certificate is not trusted: {cause.verify_message}"
-    if isinstance(cause, OSError) and cause.errno in _NO_WAY:
+    if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
         return "there is no way to its network"
-    return next((word for kind, word in _WORDS.items() if isinstance(cause, kind)), None)
+    return next((word for kind, word in _DESCRIPTIONS.items() if isinstance(cause, kind)), None)
 
 
 def words(text: str) -> bytes:
-    """Make a text fit for a header."""
-    return re.sub(r"[^ -~]", "?", text)[:_LONGEST_WORDS].encode()
+    """Encode a text as a header value: printable ASCII, truncated."""
+    return re.sub(r"[^ -~]", "?", text)[:_MAX_REASON_LENGTH].encode()
 
 
 def said(answer: httpx2.Response) -> str:
-    """Name a status and where it leads. The values of a query are left out: they may be secret."""
-    place = answer.headers.get("location", "")
-    address, mark, query = place.partition("?")
-    shown = address.partition("#")[0] + mark + _VALUES_OF_QUERY.sub("=...", query)
-    leads_on = answer.is_redirect and place
-    return f"{answer.status_code} to {shown}" if leads_on else str(answer.status_code)
+    """Describe an answer by its status and its redirect target, without query values, which may be secret."""
+    location = answer.headers.get("location", "")
+    address, mark, query = location.partition("?")
+    shown = address.partition("#")[0] + mark + _QUERY_VALUES.sub("=...", query)
+    is_redirect = answer.is_redirect and location
+    return f"{answer.status_code} to {shown}" if is_redirect else str(answer.status_code)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give the exception and all that it came from, groups unpacked."""
-    waiting: list[BaseException] = [error]
+    """Yield the exception and all its causes and contexts, with exception groups expanded."""
+    queue: list[BaseException] = [error]
     seen: set[int] = set()
-    while waiting:
-        cause = waiting.pop(0)
+    while queue:
+        cause = queue.pop(0)
         if id(cause) in seen:
             continue
         seen.add(id(cause))
         yield cause
         inner: Sequence[BaseException] = cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()
-        waiting += [found for found in (*inner, cause.__cause__, cause.__context__) if found]
+        queue += [found for found in (*inner, cause.__cause__, cause.__context__) if found]

@@ -1,6 +1,6 @@
-"""The fetcher's ASGI application: nginx asks for a file, an origin is asked, and what may be passed on is.
+"""The fetcher's ASGI application: fetch a file for nginx from an origin, and relay what may be passed on.
 
-It keeps nothing and decides about no viewer: nginx has both the verdict and the cache. No cookie, redirect or proxy.
+It stores nothing and authorizes nobody: nginx has the verdict and the cache. It uses no cookies, redirects or proxies.
 """
 
 import ssl
@@ -25,10 +25,10 @@ from authz_sidecar.origin_fetcher.targets import NoOrigin, OriginRefused, Origin
 
 _CONNECT_SECONDS: Final = 2.0
 _CONNECTIONS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=64, keepalive_expiry=15.0)
-_TAKEN_ALONG: Final = frozenset({b"range", b"if-none-match", b"if-modified-since"})
-_AT_ONCE_SECONDS: Final = 1.0
-_REMEMBERED_SECONDS: Final = 5.0
-_SAID_AGAIN_SECONDS: Final = 60.0
+_FORWARDED_HEADERS: Final = frozenset({b"range", b"if-none-match", b"if-modified-since"})
+_RETRY_WITHIN_SECONDS: Final = 1.0
+_RUNAWAY_SECONDS: Final = 5.0
+_LOG_AGAIN_SECONDS: Final = 60.0
 _LIVE: Final = "/live"
 _METRICS: Final = "/metrics"
 _END: Final[Message] = {"type": "http.response.body", "body": b""}
@@ -38,31 +38,31 @@ Headers = Mapping[bytes, bytes]
 
 
 class BrokeOff(Exception):
-    """The origin's answer was cut off in its middle; the message says why."""
+    """The origin's answer was cut off midway; the message says why."""
 
 
 @dataclass
 class Fetcher:
-    """One pool of connections. `runaways` are addresses that were just cut off, for those who wait in line for them."""
+    """One connection pool. `runaways` are URLs whose answer was just cut off, so that waiting requests fail at once."""
 
     origins: Origins
     transport: httpx2.AsyncHTTPTransport
-    runaways: TTLCache[str, str] = field(default_factory=lambda: TTLCache(1000, _REMEMBERED_SECONDS))
+    runaways: TTLCache[str, str] = field(default_factory=lambda: TTLCache(1000, _RUNAWAY_SECONDS))
     metrics: FetcherMetrics = field(default_factory=FetcherMetrics)
-    complaints: TTLCache[tuple[str, str], bool] = field(default_factory=lambda: TTLCache(1000, _SAID_AGAIN_SECONDS))
+    complaints: TTLCache[tuple[str, str], bool] = field(default_factory=lambda: TTLCache(1000, _LOG_AGAIN_SECONDS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
         elif scope["path"] == _LIVE:
-            await _say(send, Accepted(200, []), b"alive")
+            await _respond(send, Accepted(200, []), b"alive")
         elif scope["path"] == _METRICS:
-            await _say(send, Accepted(200, [(b"content-type", CONTENT_TYPE)]), self.metrics.text())
+            await _respond(send, Accepted(200, [(b"content-type", CONTENT_TYPE)]), self.metrics.text())
         else:
             with self.metrics.fetching(send) as counted:
                 await self._answer(scope, counted)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -70,31 +70,31 @@ class Fetcher:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, send: Send) -> None:
-        """Answer 200, 206, 304, 404 or 416 as the origin does; whatever else is wrong there is 502, and told."""
+        """Answer 200, 206, 304, 404 or 416 as the origin does, and anything else with 502. Failures are logged."""
         path, query, headers = scope["path"], scope["query_string"].decode("latin-1"), dict(scope["headers"])
         limits = bounds.of(path, is_blocking=bool(query))
         try:
             target = self.origins.target(path, query, headers)
-            async with self._asked(target, headers, limits) as answer:
-                accepted = accept(answer, path, frozenset(_TAKEN_ALONG & headers.keys()))
+            async with self._open_response(target, headers, limits) as answer:
+                accepted = accept(answer, path, frozenset(_FORWARDED_HEADERS & headers.keys()))
                 await self._relay(target, answer, accepted, limits, send)
         except NoOrigin:
-            await _say(send, Accepted(404, []))
+            await _respond(send, Accepted(404, []))
         except (Refused, OriginRefused) as refusal:
-            self._complain(path, str(refusal))
-            await _say(send, Accepted(502, [(b"x-origin-answer", words(str(refusal)))]))
-        except BrokeOff as refusal:  # the head has gone out: nginx keeps nothing of what is left incomplete
+            self._log_refusal(path, str(refusal))
+            await _respond(send, Accepted(502, [(b"x-origin-answer", words(str(refusal)))]))
+        except BrokeOff as refusal:  # the head was already sent: nginx does not cache an incomplete response
             self.metrics.note_broken_off()
-            self._complain(path, str(refusal))
+            self._log_refusal(path, str(refusal))
 
     @asynccontextmanager
-    async def _asked(self, target: Target, headers: Headers, limits: Bounds) -> AsyncIterator[httpx2.Response]:
-        """Ask the origin and give the head of its answer. Raise Refused."""
+    async def _open_response(self, target: Target, headers: Headers, limits: Bounds) -> AsyncIterator[httpx2.Response]:
+        """Send the request to the origin, and yield the response once its head has arrived. Raise Refused."""
         if why := self.runaways.get(target.url):
             raise Refused(why)
         try:
             with anyio.fail_after(_CONNECT_SECONDS + limits.first_seconds):
-                answer = await self._ask_twice(_request(target, headers, limits))
+                answer = await self._send_with_retry(_request(target, headers, limits))
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as error:
             raise Refused(explain(error)) from None
         try:
@@ -103,22 +103,22 @@ class Fetcher:
             with anyio.CancelScope(shield=True):
                 await answer.aclose()
 
-    async def _ask_twice(self, request: httpx2.Request) -> httpx2.Response:
-        """Ask once more where a connection that was kept open has just been closed."""
+    async def _send_with_retry(self, request: httpx2.Request) -> httpx2.Response:
+        """Send the request again if a kept-alive connection turns out to be closed."""
         began = anyio.current_time()
         try:
             return await self.transport.handle_async_request(request)
         except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
-            if anyio.current_time() - began > _AT_ONCE_SECONDS:
+            if anyio.current_time() - began > _RETRY_WITHIN_SECONDS:
                 raise
             return await self.transport.handle_async_request(request)
 
     async def _relay(
         self, target: Target, answer: httpx2.Response, accepted: Accepted, limits: Bounds, send: Send
     ) -> None:
-        """Pass the body on. Raise Refused before anything was sent, BrokeOff afterwards."""
+        """Relay the body. Raise Refused before anything was sent, BrokeOff afterwards."""
         if not accepted.has_body:
-            await _say(send, accepted)
+            await _respond(send, accepted)
             return
         has_begun = False
         seconds = limits.until_end(accepted.length)
@@ -126,21 +126,21 @@ class Fetcher:
             with anyio.fail_after(seconds):
                 if limits.is_small:
                     whole = b"".join([part async for part in bounds.body(answer, limits, accepted.length)])
-                    await _say(send, accepted, whole)
+                    await _respond(send, accepted, whole)
                     return
                 async for part in bounds.body(answer, limits, accepted.length):
                     if not has_begun:
                         await send(_head(accepted))
                     has_begun = True
                     await send({"type": "http.response.body", "body": part, "more_body": True})
-                await (send(_END) if has_begun else _say(send, accepted))
+                await (send(_END) if has_begun else _respond(send, accepted))
         except (Refused, httpx2.HTTPError, OSError, TimeoutError) as error:
             why = str(error) if isinstance(error, Refused) else f"{answer.status_code}, and then {explain(error)}"
             self.runaways[target.url] = why
             raise (BrokeOff if has_begun else Refused)(why) from None
 
-    def _complain(self, path: str, why: str) -> None:
-        """Log what is wrong, once a minute per event and reason."""
+    def _log_refusal(self, path: str, why: str) -> None:
+        """Log the reason, at most once a minute per event and reason."""
         event = path.split("/")[1] if path.count("/") > 1 else ""
         if (event, why) not in self.complaints:
             self.complaints[event, why] = True
@@ -148,19 +148,19 @@ class Fetcher:
 
 
 def create_app(settings: OriginSettings, authorities: Path | None) -> Fetcher:
-    """Make the application; `authorities` is the file of those whose certificates are believed."""
+    """Return the application; `authorities` is the file of trusted certificate authorities."""
     trust = ssl.create_default_context(cafile=authorities)
     trust.minimum_version = ssl.TLSVersion.TLSv1_2
     return Fetcher(Origins(settings), httpx2.AsyncHTTPTransport(verify=trust, trust_env=False, limits=_CONNECTIONS))
 
 
 def _request(target: Target, headers: Headers, limits: Bounds) -> httpx2.Request:
-    """Make the question: nothing of a viewer is in it, and what the origin is to be shown is not logged by anybody."""
+    """Build the request. It contains nothing of the viewer, and the transport never logs the origin's credentials."""
     ours = {b"User-Agent": b"StreamGate", b"Accept-Encoding": b"identity"}
     if target.header:
         name, value = (text.encode() for text in target.header)
         ours = {field: text for field, text in ours.items() if field.lower() != name.lower()} | {name: value}
-    ours |= {field: headers[field] for field in _TAKEN_ALONG if field in headers}
+    ours |= {field: headers[field] for field in _FORWARDED_HEADERS if field in headers}
     timeout = httpx2.Timeout(limits.first_seconds, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS)
     extensions = {"timeout": timeout.as_dict()}
     return httpx2.Request("GET", target.url, headers=list(ours.items()), extensions=extensions)
@@ -170,7 +170,7 @@ def _head(accepted: Accepted) -> Message:
     return {"type": "http.response.start", "status": accepted.status, "headers": accepted.headers}
 
 
-async def _say(send: Send, accepted: Accepted, whole: bytes = b"") -> None:
+async def _respond(send: Send, accepted: Accepted, whole: bytes = b"") -> None:
     is_sized = accepted.status not in {204, 304}
     await send(_head(accepted.with_length(len(whole)) if is_sized else accepted))
     await send({"type": "http.response.body", "body": whole})

@@ -1,4 +1,4 @@
-"""The fetcher's numbers for Prometheus, told on its own socket alone. Labels are statuses: no address or file name."""
+"""The fetcher's Prometheus metrics, served on its own socket only. Labels are statuses, never URLs or file names."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ class FetcherMetrics:
 
     @contextmanager
     def fetching(self, send: Send) -> Iterator[Send]:
-        """Count a question while it is open, and what is sent."""
+        """Count a request while it is open, its status and the bytes sent."""
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":

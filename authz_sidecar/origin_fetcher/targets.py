@@ -1,4 +1,4 @@
-"""Who is asked for a file, and what they are shown: the origin of all events, or an event's own one on the list."""
+"""The origin of a file and its credentials: the common origin, or an event's own one if its host is allowed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from authz_sidecar.contract.origin_settings import OriginSettings
 
 
 class NoOrigin(Exception):
-    """Nobody has such a file: the event has no origin."""
+    """The event has no origin."""
 
 
 class OriginRefused(Exception):
-    """The address is none, or its host is not on the list; nobody is asked."""
+    """The address is invalid, or its host is not on the list; no request is made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`name` is the address without any query, for messages: it holds no secret."""
+    """`name` is the address without any query, for messages: it contains no secret."""
 
     name: str
     url: str
@@ -28,24 +28,24 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The list: nobody else is ever asked."""
+    """The allowed origins: no other host is ever contacted."""
 
     settings: OriginSettings
 
     def target(self, path: str, query: str, headers: Mapping[bytes, bytes]) -> Target:
-        """Say who is asked. `path` is /<event id>/<file>, `query` holds _HLS_ parameters only.
+        """Return where to fetch a file. `path` is /<event id>/<file>, `query` contains _HLS_ parameters only.
 
         Raise NoOrigin or OriginRefused.
         """
         own = headers.get(b"x-gate-origin", b"").decode("latin-1")
         if own:
-            return _target(self._listed(own), _own_credentials(headers), query)
+            return _target(self._check_allowed(own), _own_credentials(headers), query)
         if self.settings.common is None:
             raise NoOrigin
         place, folder = self.settings.common
         return _target(f"{place}{folder}{path}", self.settings.credentials, query)
 
-    def _listed(self, address: str) -> str:
+    def _check_allowed(self, address: str) -> str:
         try:
             place, path = read_address(address)
         except ValueError:

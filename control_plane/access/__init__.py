@@ -1,1 +1,1 @@
-"""Who did what: whatever changes something comes through here and is remembered."""
+"""Access control and the audit log: every change goes through here and is recorded."""

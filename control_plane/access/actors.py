@@ -1,6 +1,6 @@
-"""Who does something, and what they may do: roles of admins, scopes of API keys, and the permissions behind both.
+"""Actors and what they may do: the roles of admins, the scopes of API keys, and the permissions behind both.
 
-A permission is asked for where the thing is done, never where it is shown.
+A permission is checked where an action is performed, not where it is displayed.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from control_plane.errors import Forbidden
 
 class Permission(StrEnum):
     READ = "read"
-    REVOKE = "revoke"  # and lift it again, and kick
-    TICKETS = "tickets"  # make, import and delete them
+    REVOKE = "revoke"  # also lifting a revocation, and ending a session
+    TICKETS = "tickets"  # create, import and delete them
     EVENTS = "events"
     ADMINISTER = "administer"  # users, API keys, webhooks
-    OWN_ACCOUNT = "own-account"  # a person's own password, second factor and sessions
+    OWN_ACCOUNT = "own-account"  # a user's own password, second factor and sessions
 
 
 class Role(StrEnum):
@@ -34,7 +34,7 @@ class Scope(StrEnum):
 class ActorKind(StrEnum):
     USER = "user"
     KEY = "key"
-    COMMAND = "command"  # somebody at the command line
+    COMMAND = "command"  # a command on the server
     VIEWER = "viewer"
     SYSTEM = "system"
 
@@ -51,7 +51,7 @@ OF_SCOPE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`id` is the user's or key's, `session_id` the admin session's; `address` is where the request came from."""
+    """`id` is that of the user or key, `session_id` that of the admin session, `address` the client's IP address."""
 
     kind: ActorKind
     name: str
@@ -63,7 +63,7 @@ class Actor:
 
     @classmethod
     def command(cls, name: str = "streamgate") -> Self:
-        """Make the actor who may run our commands: they may read the database anyway."""
+        """Return the actor for commands. It has all permissions: a command has access to the database anyway."""
         return cls(ActorKind.COMMAND, name, frozenset(Permission))
 
     @classmethod
@@ -72,13 +72,13 @@ class Actor:
 
     @classmethod
     def system(cls) -> Self:
-        """Make the control plane itself: what it does at its own time."""
+        """Return the actor for what the control plane does on its own."""
         return cls(ActorKind.SYSTEM, "system")
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions
 
     def require(self, permission: Permission) -> None:
-        """Raise Forbidden."""
+        """Raise Forbidden unless the actor has the permission."""
         if permission not in self.permissions:
             raise Forbidden

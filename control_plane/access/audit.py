@@ -1,6 +1,6 @@
-"""The audit log: who did what, when, from where, and how it ended. Only ever added to.
+"""The audit log: who did what, when, from where, and with what outcome. Entries are only added.
 
-No code, password, token or key may stand in an entry: tickets by their id, unknown codes by `code_digest`.
+An entry must not contain a code, password, token or key: tickets are named by id, unknown codes by `code_digest`.
 """
 
 import json
@@ -17,22 +17,22 @@ from control_plane.models_admin import AuditEntry
 
 DONE: Final = "ok"
 
-# What viewers do. The least entries that say it all: where a session begins, its first token is in the same entry.
-REDEEM: Final = "ticket.redeem"  # a session has begun with a code
-RESUME: Final = "session.resume"  # a session has begun in place of the browser's last one
-LINK: Final = "token.issue"  # a player got a URL with a token; the first one of its session began it
-APPROVE: Final = "tv.approve"  # a TV was let in by the code that it shows; its session has begun
+# What viewers do, in as few entries as possible: the entry for a new session also covers its first token.
+REDEEM: Final = "ticket.redeem"  # a session was started with a code
+RESUME: Final = "session.resume"  # a session was started in place of the browser's last one
+LINK: Final = "token.issue"  # a player got a URL with a token; the first one starts its session
+APPROVE: Final = "tv.approve"  # a TV was approved by the code that it shows, and its session was started
 REFRESH: Final = "token.refresh"
-END: Final = "session.end"  # its detail says why; one entry for all that a revocation or a deactivation has ended
-LOOK_UP: Final = "ticket.look-up"  # somebody asked for an event's status with a code that is none of its tickets'
+END: Final = "session.end"  # the detail says why; one entry for all sessions that a revocation or deactivation ended
+LOOK_UP: Final = "ticket.look-up"  # the status of an event was requested with a code of none of its tickets
 
-# What users and API keys ask of the API beyond what they may: only refusals, its detail says on which route.
+# API requests of users and API keys without the permission: only refusals; the detail names the route.
 ASK: Final = "api.ask"
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What an entry is about: a subject's id or name, the event and ticket whose history it belongs to."""
+    """What an entry is about: the id or name of its subject, and the event and ticket whose history it belongs to."""
 
     subject: str | None = None
     event_id: str | None = None
@@ -42,14 +42,14 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What somebody is about to do, for a rule that records it together with what it writes."""
+    """An action that is about to be done, for a rule that writes the audit entry together with its own rows."""
 
     actor: Actor
     action: str
     detail: Mapping[str, str | int | bool | None] | None = None
 
     def row(self, subject: str, event_id: str, ticket_id: str, now: datetime) -> dict[str, Any]:
-        """Give the entry's columns."""
+        """Return the columns of the entry."""
         return _row(self.actor, self.action, now, About(subject, event_id, ticket_id, self.detail), DONE)
 
 
@@ -59,7 +59,7 @@ def record(db: AsyncSession, actor: Actor, action: str, now: datetime, about: Ab
 
 
 def entry(actor: Actor, action: str, now: datetime, about: About, outcome: str = DONE) -> AuditEntry:
-    """Make an entry, for who has no session of ours to add it to."""
+    """Return an entry, for callers that add it to a session themselves."""
     return AuditEntry(**_row(actor, action, now, about, outcome))
 
 
@@ -79,5 +79,5 @@ def _row(actor: Actor, action: str, now: datetime, about: About, outcome: str) -
 
 
 def code_digest(code: str) -> str:
-    """Return what stands for a code that is no ticket's: 12 hex digits of its SHA-256."""
+    """Return the name in the log for a code of no ticket: the first 12 hex digits of its SHA-256."""
     return sha256(code.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Reading the audit log: pages of it, newest first, and all of it for an export, without holding anything open."""
+"""Reads the audit log: in pages, newest first, or all of it for an export, without keeping a transaction open."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.db.database import Database
 from control_plane.models_admin import AuditEntry
 
-_AT_ONCE: Final = 1_000
+_BATCH_SIZE: Final = 1_000
 _NEWEST_FIRST: Final = (AuditEntry.at.desc(), AuditEntry.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """What entries are narrowed to. An `action` that ends with a dot stands for all that begin with it."""
+    """Which entries to return. An `action` that ends with a dot stands for all actions that begin with it."""
 
     actor: str | None = None
     action: str | None = None
@@ -51,17 +51,17 @@ async def page(db: AsyncSession, wanted: AuditFilter, offset: int, limit: int) -
 
 
 async def everything(database: Database, wanted: AuditFilter) -> AsyncIterator[Sequence[AuditEntry]]:
-    """Give all entries, newest first, so many at a time: between two reads nothing is held, however slow the reader."""
-    query = select(AuditEntry).where(*wanted.conditions()).order_by(*_NEWEST_FIRST).limit(_AT_ONCE)
+    """Yield all entries in batches, newest first. No transaction is open in between, however slow the reader is."""
+    query = select(AuditEntry).where(*wanted.conditions()).order_by(*_NEWEST_FIRST).limit(_BATCH_SIZE)
     last: AuditEntry | None = None
     while True:
         async with database.read() as db:
-            some = (await db.scalars(query.where(*_after(last)) if last else query)).all()
-        if some:
-            yield some
-        if len(some) < _AT_ONCE:
+            batch = (await db.scalars(query.where(*_after(last)) if last else query)).all()
+        if batch:
+            yield batch
+        if len(batch) < _BATCH_SIZE:
             return
-        last = some[-1]
+        last = batch[-1]
 
 
 def _after(last: AuditEntry) -> tuple[ColumnElement[bool], ...]:

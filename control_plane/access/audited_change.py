@@ -1,6 +1,6 @@
-"""Doing something on somebody's behalf: if they may, in one transaction with its audit entry, or not at all.
+"""Changes on behalf of an actor: with permission, and in one transaction with the audit entry, or not at all.
 
-The JSON API, the console and the commands all change things through `audited_change` and have no other way.
+The JSON API, the console and the commands make all their changes through `audited_change`.
 """
 
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from control_plane.errors import Refusal
 
 
 class Action(Enum):
-    """What can be done: its word in the audit log, and the permission it takes."""
+    """The actions: the word in the audit log, and the permission that is needed."""
 
     EVENT_CREATE = "event.create", Permission.EVENTS
     EVENT_UPDATE = "event.update", Permission.EVENTS
@@ -68,7 +68,7 @@ class Action(Enum):
 
 @dataclass(slots=True)
 class AuditedChange:
-    """Something being done: its transaction, and what the audit entry says it was about."""
+    """A change in progress: its transaction, and what its audit entry is about."""
 
     db: AsyncSession
     subject: str | None = None
@@ -84,19 +84,20 @@ class AuditedChange:
 async def audited_change(
     database: Database, actor: Actor, action: Action, now: datetime, subject: str | None = None
 ) -> AsyncIterator[AuditedChange]:
-    """Give a transaction to do it in. Raise Forbidden, which is recorded as a refusal from within is, and goes on.
+    """Provide a transaction for the change. Raise Forbidden if the actor lacks the permission.
 
-    The JSON API asks before it comes here, and records what it refuses behind (who.py).
+    That and every refusal from within the block are recorded and raised again. The JSON API checks the permission
+    before it gets here, and records its refusals in the background (web/authentication.py).
     """
-    deed = None
+    change = None
     try:
         actor.require(action.needs)
         async with database.write() as db:
-            deed = AuditedChange(db, subject)
-            yield deed
-            audit.record(db, actor, action.word, now, deed.about())
+            change = AuditedChange(db, subject)
+            yield change
+            audit.record(db, actor, action.word, now, change.about())
     except Refusal as refusal:
-        about = deed.about() if deed else About(subject)
+        about = change.about() if change else About(subject)
         async with database.write() as db:
             audit.record(db, actor, action.word, now, about, refusal.reason)
         raise

@@ -1,7 +1,8 @@
-"""What is forgotten, and when: audit entries and ended sessions after the retention, addresses' ends after 30 days.
+"""Data retention: deletes old audit entries and ended sessions, and shortens IP addresses after 30 days.
 
-The only place that changes or deletes an audit entry. No trigger holds that: whoever may write here could drop one,
-and this has to pass it. Small transactions, found by reading, so that nobody who wants to write waits for us.
+Only this module changes or deletes audit entries. No trigger enforces that: whoever can write to the database could
+drop it, and it would have to let this module pass. Rows are found by reading and changed in small transactions, so
+that other writers do not have to wait.
 """
 
 import ipaddress
@@ -21,13 +22,13 @@ from control_plane.models_admin import AdminSession, AuditEntry
 
 SHORTENED_AFTER: Final = timedelta(days=30)
 EVERY: Final = timedelta(hours=1)
-_AT_ONCE: Final = 500  # rows a transaction
-_KEPT_BITS: Final = {4: 24, 6: 48}
+_BATCH_SIZE: Final = 500  # rows in a transaction
+_PREFIX_LENGTHS: Final = {4: 24, 6: 48}
 
 
 @dataclass(frozen=True, slots=True)
 class _Addresses:
-    """A column of addresses, and when each row came to have its own."""
+    """A column of addresses, and the column with the time at which a row got its address."""
 
     table: type[Base]
     key: InstrumentedAttribute[Any]
@@ -37,7 +38,7 @@ class _Addresses:
 
 @dataclass(frozen=True, slots=True)
 class _Deletion:
-    """The rows of a table that are old enough, by their keys."""
+    """The rows to be deleted from a table, selected by key."""
 
     table: type[Base]
     key: InstrumentedAttribute[Any]
@@ -53,7 +54,7 @@ _ALL_ADDRESSES: Final = (
 
 
 class Retention:
-    """Does what is due, once an hour. What it remembers saves it from looking at the same rows again."""
+    """Applies the retention once an hour. Remembers how far it got, so as not to read the same rows again."""
 
     def __init__(self, keep: timedelta) -> None:
         self._keep = keep
@@ -61,17 +62,17 @@ class Retention:
         self._shortened_until: dict[type[Base], datetime] = {}
 
     async def apply(self, database: Database, now: datetime, stop: anyio.Event) -> None:
-        """Shorten and forget what is old enough, unless that was done less than an hour ago."""
+        """Shorten and delete what is old enough, unless that was done less than an hour ago."""
         if self._next_at and now < self._next_at:
             return
         for addresses in _ALL_ADDRESSES:
             await self._shorten(database, addresses, now - min(SHORTENED_AFTER, self._keep), stop)
         for deletion in _deletions(now, now - self._keep):
-            await _until_none_is_left(database, deletion, stop)
+            await _delete_in_batches(database, deletion, stop)
         self._next_at = now + EVERY
 
     async def _shorten(self, database: Database, addresses: _Addresses, before: datetime, stop: anyio.Event) -> None:
-        """Shorten the addresses of one table, walking along its key."""
+        """Shorten the addresses of one table, in the order of its key."""
         table, last = addresses.table, None
         while not stop.is_set():
             query = _whole_addresses(addresses, self._shortened_until.get(table), before, last)
@@ -86,10 +87,10 @@ class Retention:
 
 
 def shortened(address: str) -> str:
-    """Return the network of an address, "192.0.2.0/24" or "2001:db8:1::/48"; nothing of what is none."""
+    """Return the network of an address, like "192.0.2.0/24" or "2001:db8:1::/48"; "" if it is not an address."""
     try:
         parsed = ipaddress.ip_address(address)
-        return str(ipaddress.ip_network(f"{parsed}/{_KEPT_BITS[parsed.version]}", strict=False))
+        return str(ipaddress.ip_network(f"{parsed}/{_PREFIX_LENGTHS[parsed.version]}", strict=False))
     except ValueError:
         return ""
 
@@ -97,14 +98,14 @@ def shortened(address: str) -> str:
 def _whole_addresses(
     addresses: _Addresses, since: datetime | None, before: datetime, last: str | int | None
 ) -> Select[Any, str]:
-    """Look for addresses that are not shortened yet. What has a slash is."""
+    """Select the addresses that are not shortened yet: those without a slash."""
     query = select(addresses.key, addresses.address).where(addresses.since < before)
     query = query.where(addresses.address != "", addresses.address.not_like("%/%"))
     if since:
         query = query.where(addresses.since >= since)
     if last is not None:
         query = query.where(addresses.key > last)
-    return query.order_by(addresses.key).limit(_AT_ONCE)
+    return query.order_by(addresses.key).limit(_BATCH_SIZE)
 
 
 async def _write_shortened(db: AsyncSession, addresses: _Addresses, rows: Sequence[Row[Any, str]]) -> None:
@@ -116,11 +117,11 @@ async def _write_shortened(db: AsyncSession, addresses: _Addresses, rows: Sequen
 
 
 def _deletions(now: datetime, before: datetime) -> Iterator[_Deletion]:
-    """Say what is old enough. Sessions are kept as long as somebody may still ask why a ticket does not let them in."""
+    """Yield what is to be deleted. Sessions are kept while their ticket is valid, to explain why it is refused."""
     entry, session = AuditEntry, ViewingSession
     yield _Deletion(entry, entry.id, select(entry.id).where(entry.at < before))
-    of_the_past = select(session.sid).join(Ticket, Ticket.id == session.ticket_id).where(Ticket.expires_at < now)
-    yield _Deletion(session, session.sid, of_the_past.where(session.started_at < before, session.ended_at < before))
+    of_expired = select(session.sid).join(Ticket, Ticket.id == session.ticket_id).where(Ticket.expires_at < now)
+    yield _Deletion(session, session.sid, of_expired.where(session.started_at < before, session.ended_at < before))
     seen = LastSeen
     is_live = exists().where(session.sid == seen.sid, session.ended_at.is_(None))
     yield _Deletion(seen, seen.sid, select(seen.sid).where(~is_live), Lock.LAST_SEEN)
@@ -128,10 +129,10 @@ def _deletions(now: datetime, before: datetime) -> Iterator[_Deletion]:
     yield _Deletion(signed_in, signed_in.id, select(signed_in.id).where(signed_in.expires_at < now))
 
 
-async def _until_none_is_left(database: Database, deletion: _Deletion, stop: anyio.Event) -> None:
+async def _delete_in_batches(database: Database, deletion: _Deletion, stop: anyio.Event) -> None:
     while not stop.is_set():
         async with database.read() as db:
-            keys = (await db.scalars(deletion.old.order_by(deletion.key).limit(_AT_ONCE))).all()
+            keys = (await db.scalars(deletion.old.order_by(deletion.key).limit(_BATCH_SIZE))).all()
         if not keys:
             return
         async with database.write() as db:

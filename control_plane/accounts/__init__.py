@@ -1,1 +1,1 @@
-"""Who may sign in to the console or use the API, and how."""
+"""Accounts and API keys: who may sign in to the console or use the API, and how."""

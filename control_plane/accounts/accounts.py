@@ -23,7 +23,7 @@ WRONG_PASSWORD: Final = "This is not your password."  # noqa: S105 - a sentence
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where somebody signs in from, and what with."""
+    """The address and the browser that a user signs in from."""
 
     address: str
     user_agent: str
@@ -34,7 +34,7 @@ async def has_any(db: AsyncSession) -> bool:
 
 
 async def ensure_owner(db: AsyncSession, password_hash: str, now: datetime) -> None:
-    """Make the owner `admin` when there is no account at all."""
+    """Create the owner `admin` if there is no account at all."""
     if await has_any(db):
         return
     db.add(AdminUser(username="admin", password_hash=password_hash, role=Role.OWNER, created_at=now))
@@ -43,22 +43,23 @@ async def ensure_owner(db: AsyncSession, password_hash: str, now: datetime) -> N
 
 
 async def find(db: AsyncSession, username: str, *, lock: bool = False) -> AdminUser | None:
-    """Return the user with this name, in whatever letters it was typed."""
-    query = select(AdminUser).where(AdminUser.username == _spelled(username))
+    """Return the user with this name, ignoring case, or None."""
+    query = select(AdminUser).where(AdminUser.username == _normalised(username))
     return await db.scalar(query.with_for_update() if lock else query)
 
 
 async def hash_in_use(db: AsyncSession, username: str) -> str | None:
-    """Return somebody's hash, for this name always the same one's, None while there is no account.
+    """Return the hash of some user, for one name always of the same user; None while there is no account.
 
-    Chosen by what only the database knows: whoever tries names cannot tell which hash an unknown one is checked like.
+    The choice depends on what only the database knows, so that nobody who tries names can tell which hash stands in
+    for that of an unknown user.
     """
-    name, hashes = _spelled(username), await db.scalars(select(AdminUser.password_hash))
+    name, hashes = _normalised(username), await db.scalars(select(AdminUser.password_hash))
     return max(hashes, key=lambda each: _digest(f"{each} {name}"), default=None)
 
 
 async def get(db: AsyncSession, user_id: str, *, lock: bool = False) -> AdminUser:
-    """Raise NotFound."""
+    """Return the user. Raise NotFound."""
     user = await db.get(AdminUser, user_id, with_for_update=lock, populate_existing=lock)
     if user is None:
         raise NotFound
@@ -66,7 +67,7 @@ async def get(db: AsyncSession, user_id: str, *, lock: bool = False) -> AdminUse
 
 
 async def begin_session(db: AsyncSession, user_id: str, client: Client, now: datetime) -> str:
-    """Sign the user in; return the secret for the cookie, of which only the digest is kept."""
+    """Sign the user in. Return the secret for the cookie; only its digest is stored."""
     secret = secrets.token_urlsafe(32)
     expires_at = now + timedelta(hours=SESSION_HOURS)
     await db.execute(delete(AdminSession).where(AdminSession.expires_at < now))
@@ -85,7 +86,7 @@ async def begin_session(db: AsyncSession, user_id: str, client: Client, now: dat
 
 
 async def actor_of_session(db: AsyncSession, secret: str, address: str, now: datetime) -> Actor | None:
-    """Return who is signed in with this cookie, None when nobody is."""
+    """Return the actor that is signed in with this cookie, or None."""
     is_alive = AdminSession.token_hash == _digest(secret), AdminSession.expires_at > now, AdminUser.is_active
     query = select(AdminUser, AdminSession.id).join(AdminSession, AdminSession.user_id == AdminUser.id)
     row = (await db.execute(query.where(*is_alive))).one_or_none()
@@ -98,7 +99,7 @@ def actor_of_user(user: AdminUser, address: str, session_id: str | None = None) 
 
 
 async def sessions_of(db: AsyncSession, user_id: str, now: datetime) -> Sequence[AdminSession]:
-    """Return where a user is signed in, the newest first."""
+    """Return the sessions of a user that have not expired, newest first."""
     query = select(AdminSession).where(AdminSession.user_id == user_id, AdminSession.expires_at > now)
     return (await db.scalars(query.order_by(AdminSession.created_at.desc(), AdminSession.id))).all()
 
@@ -108,22 +109,22 @@ async def end_session(db: AsyncSession, session_id: str | None) -> None:
 
 
 async def end_own_session(db: AsyncSession, user_id: str, session_id: str) -> None:
-    """End one of a user's sessions. Raise NotFound for anybody else's."""
+    """End one of a user's own sessions. Raise NotFound if it is not theirs."""
     mine = AdminSession.user_id == user_id, AdminSession.id == session_id
     if await db.scalar(delete(AdminSession).where(*mine).returning(AdminSession.id)) is None:
         raise NotFound
 
 
 async def end_sessions(db: AsyncSession, user_id: str, but: str | None = None) -> int:
-    """End all of a user's sessions but one; return how many that were."""
+    """End all sessions of a user except `but`; return how many were ended."""
     others = AdminSession.user_id == user_id, AdminSession.id != (but or "")
     return len((await db.scalars(delete(AdminSession).where(*others).returning(AdminSession.id))).all())
 
 
 async def change_own_password(db: AsyncSession, user_id: str, proven: str, password_hash: str) -> None:
-    """Change the password and end every session of its user.
+    """Change a user's password and end all of their sessions.
 
-    `proven` is the hash that the current password was checked against: raise FieldRefused when it is not any more.
+    `proven` is the hash that the current password was checked against: raise FieldRefused if it has changed since.
     """
     user = await get(db, user_id, lock=True)
     check_proof(user, proven, "currentPassword")
@@ -136,13 +137,13 @@ async def set_password(db: AsyncSession, user: AdminUser, password_hash: str) ->
 
 
 def check_proof(user: AdminUser, proven: str, field: str) -> None:
-    """Raise FieldRefused when the password was changed since it was proven."""
+    """Raise FieldRefused if the password was changed since it was checked."""
     if user.password_hash != proven:
         raise FieldRefused(field, WRONG_PASSWORD)
 
 
-def _spelled(username: str) -> str:
-    """Spell a name as it is kept. PostgreSQL refuses the NUL, which nobody's name has."""
+def _normalised(username: str) -> str:
+    """Return a user name as it is stored. No name contains NUL, and PostgreSQL refuses it, so it becomes a space."""
     return username.strip().lower().replace("\0", " ")
 
 

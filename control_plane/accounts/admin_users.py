@@ -1,6 +1,6 @@
-"""What an owner does with accounts. There is always an active owner left, and nobody changes their own role or access.
+"""Account management by owners. An active owner always remains, and nobody changes their own role or access.
 
-Whatever takes something away from a user ends their sessions: a session keeps the rights of its sign-in.
+A change that takes something away from a user also ends their sessions.
 """
 
 import secrets
@@ -22,7 +22,7 @@ _PASSWORD_BYTES: Final = 15
 
 
 def new_password() -> str:
-    """Make up a password of 20 characters."""
+    """Return a random password of 20 characters."""
     return secrets.token_urlsafe(_PASSWORD_BYTES)
 
 
@@ -34,7 +34,7 @@ async def page(db: AsyncSession, offset: int, limit: int) -> tuple[Sequence[Admi
 
 
 async def create(db: AsyncSession, username: str, role: Role, password_hash: str, now: datetime) -> AdminUser:
-    """Add an account. Raise Conflict for a name that is taken."""
+    """Add an account. Raise Conflict if the name is taken."""
     user = AdminUser(username=username, role=role, password_hash=password_hash, created_at=now, is_active=True)
     db.add(user)
     try:
@@ -56,7 +56,7 @@ async def change_role(db: AsyncSession, user_id: str, role: Role) -> AdminUser:
 
 
 async def deactivate(db: AsyncSession, user_id: str) -> AdminUser:
-    """Stop a user from signing in, and end their sessions. Raise NotFound, or Conflict for the last owner."""
+    """Prevent a user from signing in, and end their sessions. Raise NotFound, or Conflict for the last owner."""
     user = await _lock(db, user_id)
     if user.is_active:
         await _check_an_owner_is_left(db, user)
@@ -66,29 +66,29 @@ async def deactivate(db: AsyncSession, user_id: str) -> AdminUser:
 
 
 async def reactivate(db: AsyncSession, user_id: str) -> AdminUser:
-    """Let a user sign in again, with the same password and second factor as before. Raise NotFound."""
+    """Allow a user to sign in again, with the same password and second factor as before. Raise NotFound."""
     user = await _lock(db, user_id)
     user.is_active = True
     return user
 
 
 async def reset_password(db: AsyncSession, user_id: str, owner_id: str | None, password_hash: str) -> AdminUser:
-    """Give somebody else another password, and end their sessions. Raise NotFound, or Conflict for one's own."""
-    user = await _somebody_else(db, user_id, owner_id)
+    """Set the password of another user, and end their sessions. Raise NotFound, or Conflict for the owner's own."""
+    user = await _lock_another(db, user_id, owner_id)
     await accounts.set_password(db, user, password_hash)
     return user
 
 
 async def reset_second_factor(db: AsyncSession, user_id: str, owner_id: str | None) -> AdminUser:
-    """Let somebody else sign in without a code, and end their sessions. Raise NotFound, or Conflict for oneself."""
-    user = await _somebody_else(db, user_id, owner_id)
+    """Remove another user's second factor, and end their sessions. Raise NotFound, or Conflict for the owner's own."""
+    user = await _lock_another(db, user_id, owner_id)
     await second_factor.remove(db, user)
     await accounts.end_sessions(db, user.id)
     return user
 
 
-async def _somebody_else(db: AsyncSession, user_id: str, owner_id: str | None) -> AdminUser:
-    """Return a user who is not who asks: a stolen session must not get around the password."""
+async def _lock_another(db: AsyncSession, user_id: str, owner_id: str | None) -> AdminUser:
+    """Lock and return a user other than the owner: a stolen session must not bypass the check of the password."""
     user = await _lock(db, user_id)
     if user.id == owner_id:
         raise Conflict("This is your own account. Change it there, with your password.")
@@ -96,16 +96,17 @@ async def _somebody_else(db: AsyncSession, user_id: str, owner_id: str | None) -
 
 
 async def _lock(db: AsyncSession, user_id: str) -> AdminUser:
-    """Hold who the owners are, and lock the user: of two owners who send each other away one remains.
+    """Take the lock for changes of owners, then lock the user: if two owners remove each other, one remains.
 
-    Not by locking their rows: who was an owner a moment ago is not among them any more, and is locked out of order.
+    Locking the rows of the owners instead would not do: a user who has just lost the role is not among them any more,
+    and would be locked out of order.
     """
     await hold(db, Lock.OWNERS)
     return await accounts.get(db, user_id, lock=True)
 
 
 async def _check_an_owner_is_left(db: AsyncSession, user: AdminUser) -> None:
-    """Raise Conflict when nobody could administer any more without this user."""
+    """Raise Conflict if this user is the last active owner."""
     if user.role != Role.OWNER or not user.is_active:
         return
     others = await db.scalars(_active_owners().where(AdminUser.id != user.id).limit(1))

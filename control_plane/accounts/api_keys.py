@@ -1,6 +1,6 @@
-"""API keys: what programs show instead of signing in. Only a key's digest is kept, and its first characters.
+"""API keys: programs send one instead of signing in. Only a key's digest and its first characters are stored.
 
-When a key was used last is written behind, once a minute: reading with one writes nothing.
+The time of a key's last use is written in the background, once a minute: reading with a key writes nothing.
 """
 
 import secrets
@@ -23,7 +23,7 @@ from control_plane.tasks import every
 
 PREFIX: Final = "sgk_"
 _SECRET_BYTES: Final = 32
-_SHOWN: Final = 8
+_SHOWN_LENGTH: Final = 8
 _WRITE_EVERY_SECONDS: Final = 60
 log = structlog.get_logger()
 
@@ -31,12 +31,12 @@ log = structlog.get_logger()
 async def create(
     db: AsyncSession, name: str, scopes: Iterable[Scope], created_by: str, now: datetime
 ) -> tuple[ApiKey, str]:
-    """Add a key; return it with what nobody will ever see again. Raise Conflict for a name in use."""
+    """Add a key; return it with its secret, which is not stored. Raise Conflict if the name is in use."""
     secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     key = ApiKey(
         name=name,
         key_hash=_digest(secret),
-        shown=secret[:_SHOWN],
+        shown=secret[:_SHOWN_LENGTH],
         scopes=" ".join(sorted(set(scopes))),
         created_by=created_by,
         created_at=now,
@@ -50,7 +50,7 @@ async def create(
 
 
 async def page(db: AsyncSession, offset: int, limit: int) -> tuple[Sequence[ApiKey], int]:
-    """Return one page of keys, revoked ones too, the newest first, and how many there are in all."""
+    """Return one page of keys, including revoked ones, newest first, and how many there are in all."""
     total = await db.scalar(select(func.count()).select_from(ApiKey))
     newest = ApiKey.created_at.desc(), ApiKey.id
     found = await db.scalars(select(ApiKey).order_by(*newest).offset(offset).limit(limit))
@@ -58,7 +58,7 @@ async def page(db: AsyncSession, offset: int, limit: int) -> tuple[Sequence[ApiK
 
 
 async def revoke(db: AsyncSession, key_id: str, now: datetime) -> ApiKey:
-    """Let a key do nothing from now on. Does nothing to one that is revoked. Raise NotFound."""
+    """Revoke a key, unless it is revoked already. Raise NotFound."""
     key = await db.get(ApiKey, key_id, with_for_update=True)
     if key is None:
         raise NotFound
@@ -67,7 +67,7 @@ async def revoke(db: AsyncSession, key_id: str, now: datetime) -> ApiKey:
 
 
 async def actor_of_key(db: AsyncSession, secret: str, address: str) -> Actor | None:
-    """Return who asks with this key, None when it is unknown or revoked."""
+    """Return the actor of this key, or None if it is unknown or revoked."""
     query = select(ApiKey).where(ApiKey.key_hash == _digest(secret), ApiKey.revoked_at.is_(None))
     key = await db.scalar(query)
     if key is None:
@@ -81,7 +81,7 @@ def scopes_of(key: ApiKey) -> list[Scope]:
 
 
 class LastUses:
-    """When keys were used last. `run` must be running for it to be written."""
+    """The last uses of keys. They are written only while `run` is running."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -91,24 +91,24 @@ class LastUses:
         self._uses[key_id] = now
 
     def of(self, key: ApiKey) -> datetime | None:
-        """Return what this process knows, else what is written."""
+        """Return the last use that this process knows of, else the stored one."""
         return self._uses.get(key.id, key.last_used_at)
 
     async def run(self, stop: anyio.Event) -> None:
-        """Write every minute until `stop`, and once more then. Never cancel it: a transaction wants to be ended."""
+        """Write every minute until `stop`, and once more then. Never cancel it: a transaction must be ended."""
         async for _ in every(_WRITE_EVERY_SECONDS, stop):
             await self._write()
 
     async def _write(self) -> None:
-        """Write what came in; what could not be written is kept for the next time."""
+        """Write what was noted; keep what could not be written for the next time."""
         uses, self._uses = self._uses, {}
         if not uses:
             return
         try:
             async with self._database.write() as db:
                 for key_id, moment in sorted(uses.items()):
-                    is_news = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < moment)
-                    await db.execute(update(ApiKey).where(ApiKey.id == key_id, is_news).values(last_used_at=moment))
+                    is_newer = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < moment)
+                    await db.execute(update(ApiKey).where(ApiKey.id == key_id, is_newer).values(last_used_at=moment))
         except SQLAlchemyError as error:
             self._uses = uses | self._uses
             log.error("key_uses_not_written", error=type(error).__name__)

@@ -1,6 +1,6 @@
-"""A user's second factor: a code from an app, or one of ten recovery codes when the phone is gone.
+"""A user's second factor: a code from an authenticator app, or one of ten recovery codes if the phone is lost.
 
-A secret is in force once a code has confirmed it, which is when `totp_step` is set. No code is good twice.
+A secret is in force once a code has confirmed it, which sets `totp_step`. No code is accepted twice.
 """
 
 import re
@@ -18,8 +18,8 @@ from control_plane.errors import Conflict, FieldRefused
 from control_plane.models_admin import AdminUser, RecoveryCode
 
 RECOVERY_CODES: Final = 10
-_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
-_RECOVERY_CODE_LENGTH: Final = 16  # 79 bits: whoever reads the database cannot search through them
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # no look-alike characters
+_RECOVERY_CODE_LENGTH: Final = 16  # 79 bits: too many to search for the code of a digest
 _GROUP: Final = 4
 _TOTP_CODE: Final = re.compile(rf"\d{{{totp.DIGITS}}}", re.ASCII)
 
@@ -29,7 +29,7 @@ def is_in_force(user: AdminUser) -> bool:
 
 
 async def begin(db: AsyncSession, user: AdminUser) -> str:
-    """Give a user a secret that is in force as soon as a code confirms it. Raise Conflict when one is already."""
+    """Set and return a secret that is in force once a code confirms it. Raise Conflict if one is in force already."""
     if is_in_force(user):
         raise Conflict("Authentication codes are already in use. Turn them off first.")
     secret = totp.new_secret()
@@ -38,13 +38,13 @@ async def begin(db: AsyncSession, user: AdminUser) -> str:
 
 
 async def confirm(db: AsyncSession, user: AdminUser, code: str, now: datetime) -> list[str]:
-    """Put the secret in force; return the recovery codes, of which only digests are kept.
+    """Put the secret in force. Return the recovery codes; only their digests are stored.
 
-    Raise Conflict where there is nothing to confirm, FieldRefused for a wrong code.
+    Raise Conflict if there is nothing to confirm, FieldRefused if the code is wrong.
     """
     if user.totp_secret is None or is_in_force(user):
         raise Conflict("There is nothing to confirm. Start by asking for a secret.")
-    step = _matching_step(db, user.totp_secret, _plain(code), now)
+    step = _matching_step(db, user.totp_secret, _normalised(code), now)
     if step is None:
         raise FieldRefused("code", "This code is wrong. Please enter the one that the app shows now.")
     user.totp_step = step
@@ -54,13 +54,13 @@ async def confirm(db: AsyncSession, user: AdminUser, code: str, now: datetime) -
 
 
 async def accept(db: AsyncSession, user: AdminUser, code: str, now: datetime) -> bool:
-    """Tell whether the code is right, and use it up. The user's row must be locked."""
+    """Return whether the code is right, and mark it as used. The user's row must be locked."""
     if user.totp_secret is None or user.totp_step is None:
         return True
-    plain = _plain(code)
-    if not _TOTP_CODE.fullmatch(plain):
-        return await _use_recovery_code(db, user, plain)
-    step = _matching_step(db, user.totp_secret, plain, now, after=user.totp_step)
+    normalised = _normalised(code)
+    if not _TOTP_CODE.fullmatch(normalised):
+        return await _use_recovery_code(db, user, normalised)
+    step = _matching_step(db, user.totp_secret, normalised, now, after=user.totp_step)
     if step is not None:
         user.totp_step = step
     return step is not None
@@ -77,7 +77,7 @@ async def recovery_codes_left(db: AsyncSession, user_id: str) -> int:
 
 
 def _matching_step(db: AsyncSession, sealed: str, code: str, now: datetime, after: int | None = None) -> int | None:
-    """Return the code's step. A secret that cannot be opened has none: what is left are the recovery codes."""
+    """Return the time step of a code, or None. If the secret cannot be opened, only recovery codes work."""
     try:
         secret = sealer_of(db).open(sealed)
     except SealBroken:
@@ -85,10 +85,10 @@ def _matching_step(db: AsyncSession, sealed: str, code: str, now: datetime, afte
     return totp.matching_step(secret, code, now, after)
 
 
-async def _use_recovery_code(db: AsyncSession, user: AdminUser, plain: str) -> bool:
+async def _use_recovery_code(db: AsyncSession, user: AdminUser, normalised: str) -> bool:
     used = await db.execute(
         delete(RecoveryCode)
-        .where(RecoveryCode.user_id == user.id, RecoveryCode.code_hash == _digest(user.id, plain))
+        .where(RecoveryCode.user_id == user.id, RecoveryCode.code_hash == _digest(user.id, normalised))
         .returning(RecoveryCode.code_hash)
     )
     return used.scalar_one_or_none() is not None
@@ -99,10 +99,10 @@ def _new_recovery_code() -> str:
     return "-".join(drawn[start : start + _GROUP] for start in range(0, len(drawn), _GROUP))
 
 
-def _plain(code: str) -> str:
-    """Leave out how people group what they type."""
+def _normalised(code: str) -> str:
+    """Return the code in lower case, without the spaces and hyphens that group it."""
     return re.sub(r"[\s-]", "", code).lower()
 
 
 def _digest(user_id: str, code: str) -> str:
-    return sha256(f"{user_id} {_plain(code)}".encode()).hexdigest()
+    return sha256(f"{user_id} {_normalised(code)}".encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""The set-up link: whoever holds it makes the first owner, once, while there is no account.
+"""The set-up link: its holder can create the first owner, once, while there is no account.
 
-Its token must reach neither a log nor a request line: it stands in the link's fragment, in a file that only the
-service's user reads, and hashed in the database.
+Its token must not appear in a log or a request line: it is in the link's fragment, in a file that only the service's
+user can read, and hashed in the database.
 """
 
 import os
@@ -27,7 +27,7 @@ from control_plane.models_admin import AdminUser, SetupLink
 PATH: Final = "/admin/setup"
 LIFE: Final = timedelta(hours=24)
 _SECRET_BYTES: Final = 32
-_ALREADY: Final = "An account already exists. Please sign in."
+_ACCOUNT_EXISTS: Final = "An account already exists. Please sign in."
 log = structlog.get_logger()
 
 
@@ -36,10 +36,10 @@ def link(origin: str, token: str) -> str:
 
 
 async def make(db: AsyncSession, now: datetime) -> str:
-    """Return a fresh token beside those that are still good. Raise Conflict when there is an account."""
+    """Return a new token; earlier ones stay valid. Raise Conflict if there is an account."""
     await hold(db, Lock.FIRST_OWNER)
     if await accounts.has_any(db):
-        raise Conflict(_ALREADY)
+        raise Conflict(_ACCOUNT_EXISTS)
     await db.execute(delete(SetupLink).where(SetupLink.expires_at <= now))
     token = secrets.token_urlsafe(_SECRET_BYTES)
     db.add(SetupLink(token_hash=_digest(token), expires_at=now + LIFE))
@@ -47,16 +47,16 @@ async def make(db: AsyncSession, now: datetime) -> str:
 
 
 async def check(db: AsyncSession, token: str, now: datetime) -> None:
-    """Raise Conflict when there is an account, SetupLinkUnusable for a wrong or old token."""
+    """Raise Conflict if there is an account, SetupLinkUnusable if the token is wrong or expired."""
     if await accounts.has_any(db):
-        raise Conflict(_ALREADY)
-    is_good = SetupLink.token_hash == _digest(token), SetupLink.expires_at > now
-    if await db.scalar(select(SetupLink.token_hash).where(*is_good)) is None:
+        raise Conflict(_ACCOUNT_EXISTS)
+    is_valid = SetupLink.token_hash == _digest(token), SetupLink.expires_at > now
+    if await db.scalar(select(SetupLink.token_hash).where(*is_valid)) is None:
         raise SetupLinkUnusable
 
 
 async def redeem(db: AsyncSession, token: str, username: str, password_hash: str, now: datetime) -> AdminUser:
-    """Make the first owner and forget every link. Raise Conflict or SetupLinkUnusable."""
+    """Create the first owner and delete all links. Raise Conflict or SetupLinkUnusable."""
     await hold(db, Lock.FIRST_OWNER)
     await check(db, token, now)
     owner = AdminUser(username=username, password_hash=password_hash, role=Role.OWNER, created_at=now)
@@ -67,7 +67,7 @@ async def redeem(db: AsyncSession, token: str, username: str, password_hash: str
 
 
 async def offer(database: Database, file: Path | None, origin: str, now: datetime) -> None:
-    """While there is no account, put a fresh link into the file; afterwards take the file away."""
+    """Write a new link to the file while there is no account; remove the file once there is one."""
     async with database.read() as db:
         is_needed = not await accounts.has_any(db)
     if not is_needed:
@@ -75,11 +75,11 @@ async def offer(database: Database, file: Path | None, origin: str, now: datetim
     elif file is None:
         log.warning("no_account", fix="`streamgate setup-link` prints a link to make one")
     else:
-        await _write_fresh(database, file, origin, now)
+        await _write_new(database, file, origin, now)
 
 
 def withdraw(file: Path | None) -> None:
-    """Take the file away, if there is one; its link is worth nothing any more."""
+    """Remove the file, if there is one; its link is no longer valid."""
     try:
         if file:
             file.unlink(missing_ok=True)
@@ -87,13 +87,13 @@ def withdraw(file: Path | None) -> None:
         log.warning("setup_link_not_removed", file=str(file), error=type(error).__name__)
 
 
-async def _write_fresh(database: Database, file: Path, origin: str, now: datetime) -> None:
+async def _write_new(database: Database, file: Path, origin: str, now: datetime) -> None:
     try:
         async with database.write() as db:
             token = await make(db, now)
             audit.record(db, Actor.system(), Action.SETUP_LINK_CREATE.word, now, About())
             _write(file, link(origin, token))
-    except Conflict:  # somebody made an account meanwhile
+    except Conflict:  # an account was created in the meantime
         return
     except OSError as error:
         log.error("setup_link_not_written", file=str(file), error=type(error).__name__)
@@ -102,15 +102,15 @@ async def _write_fresh(database: Database, file: Path, origin: str, now: datetim
 
 
 def _write(file: Path, text: str) -> None:
-    """Write aside, readable by nobody else, and rename into place. Raise OSError."""
-    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a temporary file that only its owner can read, and rename it into place. Raise OSError."""
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as writer:
             writer.write(f"{text}\n")
-        aside.replace(file)
+        temporary.replace(file)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _digest(token: str) -> str:

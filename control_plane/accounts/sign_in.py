@@ -1,7 +1,7 @@
-"""The front door of the console and the API: password, second factor, and one answer for every kind of wrong.
+"""Signing in to the console and the API: password, second factor, and the same answer to every failure.
 
-Unknown users, wrong passwords, wrong codes and deactivated users must take the same steps, so that neither the words
-nor the time tell them apart. What it really was stands in the audit log, which only admins read.
+Unknown users, wrong passwords, wrong codes and deactivated users must go through the same steps, so that neither the
+message nor the time reveals which it was. The reason is in the audit log, which only admins can read.
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class _Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """Somebody who wants to sign in, and what they say."""
+    """The credentials of an attempt to sign in, and the client."""
 
     username: str
     password: str = field(repr=False)
@@ -47,16 +47,16 @@ class SignInAttempt:
 
 @dataclass(frozen=True, slots=True)
 class _CheckedPassword:
-    """What is known before the user's row is locked: the hash that was checked, and what came of it."""
+    """What is known before the user's row is locked: the hash that was checked, and the result."""
 
-    checked: str | None
+    password_hash: str | None
     is_right: bool
     may_try_a_code: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """All that signing in takes. Its methods raise TooBusy."""
+    """Signs users in. The methods that check a password raise TooBusy."""
 
     database: Database
     passwords: PasswordChecker
@@ -64,7 +64,7 @@ class SignIn:
     audit_queue: AuditQueue
 
     async def admit(self, address: str, now: datetime) -> None:
-        """Count an attempt before anything of it is read. Raise TooManyAttempts past ten attempts in a minute."""
+        """Count an attempt before its request is read. Raise TooManyAttempts after ten attempts in a minute."""
         try:
             await self.limits.count_sign_in(address)
         except TooManyAttempts as refusal:
@@ -72,22 +72,22 @@ class SignIn:
             raise
 
     async def sign_in(self, attempt: SignInAttempt, now: datetime) -> tuple[str, AdminUser]:
-        """Return the secret of a new admin session, and whose it is. Raise SignInFailed. `admit` comes first."""
-        findings = await self._examine(attempt, now)
+        """Return the secret of a new admin session and its user. Raise SignInFailed. Call `admit` first."""
+        checked = await self._check_password(attempt, now)
         async with self.database.write() as db:
             user = await accounts.find(db, attempt.username, lock=True)
-            why = await _objection(db, user, findings, attempt.code, now)
-            secret = await accounts.begin_session(db, user.id, attempt.client, now) if user and not why else None
-            _record(db, attempt, user, why, now)
+            failure = await _failure(db, user, checked, attempt.code, now)
+            secret = await accounts.begin_session(db, user.id, attempt.client, now) if user and not failure else None
+            _record(db, attempt, user, failure, now)
         if user is None or secret is None:
             raise SignInFailed
         await self._renew_hash(user, attempt.password)
         return secret, user
 
     async def confirm_password(self, user_id: str | None, password: str, address: str, field: str) -> str:
-        """Check the password of who is signed in; return the hash that it was checked against.
+        """Check the password of the signed-in user; return the hash that it was checked against.
 
-        Raise FieldRefused, and TooManyAttempts past ten attempts in a minute.
+        Raise FieldRefused if it is wrong, and TooManyAttempts after ten attempts in a minute.
         """
         await self.limits.count_sign_in(address)
         async with self.database.read() as db:
@@ -96,33 +96,33 @@ class SignIn:
             raise FieldRefused(field, WRONG_PASSWORD)
         return user.password_hash
 
-    async def _examine(self, attempt: SignInAttempt, now: datetime) -> _CheckedPassword:
-        """Raise TooBusy."""
+    async def _check_password(self, attempt: SignInAttempt, now: datetime) -> _CheckedPassword:
+        """Check the password. Raise TooBusy, and record that refusal."""
         try:
-            return await self._look_closely(attempt)
+            return await self._match_password(attempt)
         except TooBusy as refusal:
             self._note(refusal, attempt.client.address, now)
             raise
 
     def _note(self, refusal: Refusal, address: str, now: datetime) -> None:
-        """Write it down behind: it may come in floods."""
-        self.audit_queue.note(RefusedAction(_SIGN_IN, refusal.reason, address, actor=_nobody(address)), now)
+        """Record a refusal in the background: there may be floods of them."""
+        self.audit_queue.note(RefusedAction(_SIGN_IN, refusal.reason, address, actor=_anonymous(address)), now)
 
-    async def _look_closely(self, attempt: SignInAttempt) -> _CheckedPassword:
+    async def _match_password(self, attempt: SignInAttempt) -> _CheckedPassword:
         async with self.database.read() as db:
             user = await accounts.find(db, attempt.username)
             in_use = await accounts.hash_in_use(db, attempt.username)
-        checked = user.password_hash if user else None
-        is_right = await self.passwords.matches(attempt.password, checked, in_use)
+        password_hash = user.password_hash if user else None
+        is_right = await self.passwords.matches(attempt.password, password_hash, in_use)
         counted = user.id if user and is_right and second_factor.is_in_force(user) else _NOBODY
         try:
             await self.limits.count_second_factor(counted)
         except TooManyAttempts:
-            return _CheckedPassword(checked, is_right, may_try_a_code=False)
-        return _CheckedPassword(checked, is_right, may_try_a_code=True)
+            return _CheckedPassword(password_hash, is_right, may_try_a_code=False)
+        return _CheckedPassword(password_hash, is_right, may_try_a_code=True)
 
     async def _renew_hash(self, user: AdminUser, password: str) -> None:
-        """Hash the password anew where today's parameters are others. Another change of it comes first."""
+        """Hash the password again if its parameters are outdated, unless it was changed in the meantime."""
         renewed = await self.passwords.renewed(password, user.password_hash)
         if renewed is None:
             return
@@ -138,33 +138,33 @@ async def sign_out(db: AsyncSession, actor: Actor, now: datetime) -> None:
     audit.record(db, actor, _SIGN_OUT, now, About(actor.name))
 
 
-async def _objection(
-    db: AsyncSession, user: AdminUser | None, findings: _CheckedPassword, code: str, now: datetime
+async def _failure(
+    db: AsyncSession, user: AdminUser | None, checked: _CheckedPassword, code: str, now: datetime
 ) -> _Failure | None:
-    """Say what is wrong; None uses the code up. Things may have changed since the password was looked at."""
+    """Return what is wrong, or None and mark the code as used. The user may have changed since `checked`."""
     if user is None:
         return _Failure.UNKNOWN
-    if not findings.is_right or user.password_hash != findings.checked:
+    if not checked.is_right or user.password_hash != checked.password_hash:
         return _Failure.PASSWORD
     if not user.is_active:
         return _Failure.DEACTIVATED
     if not second_factor.is_in_force(user):
         return None
-    is_accepted = findings.may_try_a_code and await second_factor.accept(db, user, code, now)
+    is_accepted = checked.may_try_a_code and await second_factor.accept(db, user, code, now)
     return None if is_accepted else _Failure.CODE
 
 
 def _record(
-    db: AsyncSession, attempt: SignInAttempt, user: AdminUser | None, why: _Failure | None, now: datetime
+    db: AsyncSession, attempt: SignInAttempt, user: AdminUser | None, failure: _Failure | None, now: datetime
 ) -> None:
-    """Write it down. A name that is nobody's may be a password in the wrong field: only its digest is kept."""
+    """Record the attempt. An unknown name may be a password in the wrong field: only its digest is stored."""
     address = attempt.client.address
     subject = user.username if user else audit.code_digest(attempt.username)
-    if user and not why:
+    if user and not failure:
         audit.record(db, accounts.actor_of_user(user, address), _SIGN_IN, now, About(subject))
         return
-    audit.record(db, _nobody(address), _SIGN_IN, now, About(subject, detail={"why": why}), SignInFailed.reason)
+    audit.record(db, _anonymous(address), _SIGN_IN, now, About(subject, detail={"why": failure}), SignInFailed.reason)
 
 
-def _nobody(address: str) -> Actor:
+def _anonymous(address: str) -> Actor:
     return Actor(ActorKind.USER, _NOBODY, address=address)

@@ -1,6 +1,6 @@
-"""Time-based one-time passwords as every authenticator app makes them (RFC 6238: SHA-1, six digits, 30 seconds).
+"""Time-based one-time passwords as all authenticator apps generate them (RFC 6238: SHA-1, six digits, 30 seconds).
 
-Knows nothing of users; that no code is good twice is said here (`after`) and kept by who calls.
+This module knows nothing about users. So that no code is accepted twice, callers store its step and pass it as `after`.
 """
 
 import hmac
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 STEP_SECONDS: Final = 30
 DIGITS: Final = 6
-_WINDOW: Final = 1  # steps either way: phones' clocks, and the time that typing takes
+_WINDOW: Final = 1  # steps before and after: for inaccurate clocks, and the time that typing takes
 _SECRET_BYTES: Final = 20  # SHA-1's own length (RFC 4226, section 4)
 
 
@@ -25,7 +25,7 @@ def step_at(now: datetime) -> int:
 
 
 def code_at(secret: str, step: int) -> str:
-    """Return the code of a time step (RFC 4226, section 5.3). Raise binascii.Error for what is no base32."""
+    """Return the code of a time step (RFC 4226, section 5.3). Raise binascii.Error if the secret is not base32."""
     digest = hmac.digest(b32decode(secret), step.to_bytes(8), "sha1")
     offset = digest[-1] & 0xF
     number = int.from_bytes(digest[offset : offset + 4]) & 0x7FFF_FFFF
@@ -33,7 +33,7 @@ def code_at(secret: str, step: int) -> str:
 
 
 def matching_step(secret: str, code: str, now: datetime, after: int | None = None) -> int | None:
-    """Return the step whose code this is, None for a wrong one or one whose step is not later than `after`."""
+    """Return the time step of a code; None if it is wrong, or if its step is not later than `after`."""
     current, matching = step_at(now), None
     for step in range(current - _WINDOW, current + _WINDOW + 1):
         is_right = hmac.compare_digest(code_at(secret, step).encode(), code.encode())
@@ -43,7 +43,7 @@ def matching_step(secret: str, code: str, now: datetime, after: int | None = Non
 
 
 def uri(secret: str, issuer: str, username: str) -> str:
-    """Return what an app reads from the QR code (github.com/google/google-authenticator/wiki/Key-Uri-Format)."""
-    issuer = issuer.replace(":", " ")  # it parts issuer and name
+    """Return the URI that an app reads from a QR code (github.com/google/google-authenticator/wiki/Key-Uri-Format)."""
+    issuer = issuer.replace(":", " ")  # the colon separates issuer and name
     query = {"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": DIGITS, "period": STEP_SECONDS}
     return f"otpauth://totp/{quote(issuer)}:{quote(username)}?{urlencode(query, quote_via=quote)}"

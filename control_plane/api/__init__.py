@@ -1,1 +1,1 @@
-"""HTTP: thin functions that read a request, call one rule and shape the answer. They know no SQL."""
+"""HTTP endpoints: thin functions that read a request, call one rule and build the response. They contain no SQL."""

@@ -1,4 +1,4 @@
-"""The admin API's users, for owners. A password that was made up is shown in the answer and nowhere else."""
+"""The admin API's users, for owners. A generated password is shown in the response and nowhere else."""
 
 from starlette.responses import Response
 
@@ -29,13 +29,13 @@ async def list_users(call: Call, query: Paging) -> Response:
     refuses=(Conflict, TooBusy),
 )
 async def create_user(call: Call, body: UserDraft) -> Response:
-    """Create a user; without a password one is made up and shown this once."""
-    made_up = None if body.password else admin_users.new_password()
-    password_hash = await call.app.passwords.hash(body.password or made_up or "")
-    async with call.act(Action.USER_CREATE, body.username) as deed:
-        deed.detail = {"role": body.role}
-        user = await admin_users.create(deed.db, body.username, body.role, password_hash, call.now)
-    return answers.data(_with_password(user, made_up), 201)
+    """Create a user; without a password one is generated and shown once."""
+    generated = None if body.password else admin_users.new_password()
+    password_hash = await call.app.passwords.hash(body.password or generated or "")
+    async with call.act(Action.USER_CREATE, body.username) as change:
+        change.detail = {"role": body.role}
+        user = await admin_users.create(change.db, body.username, body.role, password_hash, call.now)
+    return answers.data(_with_password(user, generated), 201)
 
 
 @endpoint("GET /users/{user_id:uuid}", needs=Permission.ADMINISTER, answers={200: Data[UserView]})
@@ -52,11 +52,11 @@ async def show_user(call: Call) -> Response:
     refuses=(Conflict,),
 )
 async def change_role(call: Call, body: RoleChange) -> Response:
-    """Change what a user may do, and end their sessions; never the last active owner's."""
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
-        deed.detail = {"role": body.role}
-        user = await admin_users.change_role(deed.db, call.id("user_id"), body.role)
-        deed.subject = user.username
+    """Change the role of a user and end their sessions; the last active owner cannot be changed."""
+    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+        change.detail = {"role": body.role}
+        user = await admin_users.change_role(change.db, call.id("user_id"), body.role)
+        change.subject = user.username
     return answers.data(user_view(user))
 
 
@@ -67,21 +67,21 @@ async def change_role(call: Call, body: RoleChange) -> Response:
     refuses=(Conflict,),
 )
 async def deactivate_user(call: Call) -> Response:
-    """Stop a user from signing in, and end their sessions; never the last active owner."""
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
-        deed.detail = {"active": False}
-        user = await admin_users.deactivate(deed.db, call.id("user_id"))
-        deed.subject = user.username
+    """Deactivate a user and end their sessions; the last active owner cannot be deactivated."""
+    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+        change.detail = {"active": False}
+        user = await admin_users.deactivate(change.db, call.id("user_id"))
+        change.subject = user.username
     return answers.data(user_view(user))
 
 
 @endpoint("PATCH /users/{user_id:uuid}/reactivate", needs=Permission.ADMINISTER, answers={200: Data[UserView]})
 async def reactivate_user(call: Call) -> Response:
     """Let a deactivated user sign in again."""
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
-        deed.detail = {"active": True}
-        user = await admin_users.reactivate(deed.db, call.id("user_id"))
-        deed.subject = user.username
+    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+        change.detail = {"active": True}
+        user = await admin_users.reactivate(change.db, call.id("user_id"))
+        change.subject = user.username
     return answers.data(user_view(user))
 
 
@@ -92,14 +92,14 @@ async def reactivate_user(call: Call) -> Response:
     refuses=(Conflict, TooBusy),
 )
 async def reset_password(call: Call, body: PasswordReset) -> Response:
-    """Give somebody else another password, and end their sessions; without one it is generated and shown once."""
-    made_up = None if body.password else admin_users.new_password()
-    password_hash = await call.app.passwords.hash(body.password or made_up or "")
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
-        deed.detail = {"reset": "password"}
-        user = await admin_users.reset_password(deed.db, call.id("user_id"), call.actor.id, password_hash)
-        deed.subject = user.username
-    return answers.data(_with_password(user, made_up))
+    """Set another user's password and end their sessions; without one it is generated and shown once."""
+    generated = None if body.password else admin_users.new_password()
+    password_hash = await call.app.passwords.hash(body.password or generated or "")
+    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+        change.detail = {"reset": "password"}
+        user = await admin_users.reset_password(change.db, call.id("user_id"), call.actor.id, password_hash)
+        change.subject = user.username
+    return answers.data(_with_password(user, generated))
 
 
 @endpoint(
@@ -109,11 +109,11 @@ async def reset_password(call: Call, body: PasswordReset) -> Response:
     refuses=(Conflict,),
 )
 async def reset_totp(call: Call) -> Response:
-    """Let somebody else sign in without an authentication code, and end their sessions."""
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as deed:
-        deed.detail = {"reset": "totp"}
-        user = await admin_users.reset_second_factor(deed.db, call.id("user_id"), call.actor.id)
-        deed.subject = user.username
+    """Remove another user's authentication app and end their sessions."""
+    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+        change.detail = {"reset": "totp"}
+        user = await admin_users.reset_second_factor(change.db, call.id("user_id"), call.actor.id)
+        change.subject = user.username
     return answers.data(user_view(user))
 
 
@@ -123,8 +123,8 @@ def user_view(user: AdminUser) -> UserView:
     return UserView(**values, uses_totp=second_factor.is_in_force(user))
 
 
-def _with_password(user: AdminUser, made_up: str | None) -> UserWithPassword:
-    return UserWithPassword(**user_view(user).model_dump(), password=made_up)
+def _with_password(user: AdminUser, generated: str | None) -> UserWithPassword:
+    return UserWithPassword(**user_view(user).model_dump(), password=generated)
 
 
 ENDPOINTS = (

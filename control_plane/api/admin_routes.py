@@ -1,4 +1,4 @@
-"""The admin API, readable from top to bottom: each route says where it is defined who may call it."""
+"""The routes of the admin API; each endpoint declares its permission where it is defined."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The admin API's keys, for owners. A key is shown in the answer that makes it and nowhere else."""
+"""The admin API's keys, for owners. A key is shown in the response that creates it and nowhere else."""
 
 from starlette.responses import Response
 
@@ -17,7 +17,7 @@ from control_plane.web.endpoints import Call, endpoint
 
 @endpoint("GET /api-keys", needs=Permission.ADMINISTER, answers={200: Page[KeyView]})
 async def list_keys(call: Call, query: Paging) -> Response:
-    """List the API keys, revoked ones too, newest first."""
+    """List the API keys, including revoked ones, newest first."""
     async with call.app.database.read() as db:
         found, total = await api_keys.page(db, query.offset, query.limit)
     return answers.page([_view(key, call.app.key_uses) for key in found], query, total)
@@ -25,19 +25,19 @@ async def list_keys(call: Call, query: Paging) -> Response:
 
 @endpoint("POST /api-keys", needs=Permission.ADMINISTER, answers={201: Data[NewKeyView]}, refuses=(Conflict,))
 async def create_key(call: Call, body: KeyDraft) -> Response:
-    """Create an API key, shown this once."""
-    async with call.act(Action.API_KEY_CREATE, body.name) as deed:
-        deed.detail = {"scopes": " ".join(body.scopes)}
-        key, secret = await api_keys.create(deed.db, body.name, body.scopes, call.actor.name, call.now)
+    """Create an API key; the key is shown once."""
+    async with call.act(Action.API_KEY_CREATE, body.name) as change:
+        change.detail = {"scopes": " ".join(body.scopes)}
+        key, secret = await api_keys.create(change.db, body.name, body.scopes, call.actor.name, call.now)
     return answers.data(NewKeyView(**_view(key, call.app.key_uses).model_dump(), key=secret), 201)
 
 
 @endpoint("DELETE /api-keys/{key_id:uuid}", needs=Permission.ADMINISTER, answers={200: Data[KeyView]})
 async def revoke_key(call: Call) -> Response:
-    """Revoke an API key at once and for ever."""
-    async with call.act(Action.API_KEY_REVOKE, call.id("key_id")) as deed:
-        key = await api_keys.revoke(deed.db, call.id("key_id"), call.now)
-        deed.subject = key.name
+    """Revoke an API key immediately and permanently."""
+    async with call.act(Action.API_KEY_REVOKE, call.id("key_id")) as change:
+        key = await api_keys.revoke(change.db, call.id("key_id"), call.now)
+        change.subject = key.name
     return answers.data(_view(key, call.app.key_uses))
 
 

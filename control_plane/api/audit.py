@@ -1,4 +1,4 @@
-"""The admin API's audit log: a page of it, and all of it as CSV. There is no way to change it."""
+"""The admin API's audit log: list pages, and export everything as CSV. It cannot be changed."""
 
 import json
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ _HEADINGS: Final = (
 async def list_audit(call: Call, query: AuditQuery) -> Response:
     """List the audit log, newest first."""
     async with call.app.database.read() as db:
-        found, total = await audit_trail.page(db, _wanted(query), query.offset, query.limit)
+        found, total = await audit_trail.page(db, _filter(query), query.offset, query.limit)
     return answers.page([_view(entry) for entry in found], query, total)
 
 
@@ -55,13 +55,13 @@ async def export_audit(call: Call, query: AuditSelection) -> Response:
     """Export the audit log as CSV, newest first."""
     name = f"audit-{call.now:%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(_lines(call, _wanted(query)), headers=headers, media_type="text/csv; charset=utf-8")
+    return StreamingResponse(_lines(call, _filter(query)), headers=headers, media_type="text/csv; charset=utf-8")
 
 
-async def _lines(call: Call, wanted: AuditFilter) -> AsyncIterator[str]:
+async def _lines(call: Call, audit_filter: AuditFilter) -> AsyncIterator[str]:
     yield csv_text.MARK + csv_text.line(_HEADINGS)
-    async for some in audit_trail.everything(call.app.database, wanted):
-        yield "".join(csv_text.line(_values(entry)) for entry in some)
+    async for batch in audit_trail.everything(call.app.database, audit_filter):
+        yield "".join(csv_text.line(_values(entry)) for entry in batch)
 
 
 def _values(entry: AuditEntry) -> list[object]:
@@ -73,7 +73,7 @@ def _view(entry: AuditEntry) -> AuditView:
     return AuditView(**values | {"detail": json.loads(entry.detail) if entry.detail else None})
 
 
-def _wanted(query: AuditSelection) -> AuditFilter:
+def _filter(query: AuditSelection) -> AuditFilter:
     return AuditFilter(**{name: getattr(query, name) for name in AuditSelection.model_fields})
 
 

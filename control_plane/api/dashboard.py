@@ -1,4 +1,4 @@
-"""The admin API's dashboard: everything at a glance, in one answer."""
+"""The admin API's dashboard: an overview in one response."""
 
 from starlette.responses import Response
 
@@ -20,7 +20,7 @@ from control_plane.web.endpoints import Call, endpoint
 
 @endpoint("GET /dashboard", needs=Permission.READ, answers={200: Data[DashboardView]})
 async def show_dashboard(call: Call) -> Response:
-    """Show how things are: events, tickets, viewers, edges and refusals."""
+    """Show an overview of events, tickets, viewers, edges and refusals."""
     return answers.data(await dashboard_view(call))
 
 

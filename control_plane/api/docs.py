@@ -1,4 +1,4 @@
-"""The API described: as an OpenAPI document for programs, as a page for people. Nothing in it is secret."""
+"""The API documentation: an OpenAPI document for programs, a page for people. It contains nothing secret."""
 
 from functools import cache
 from typing import Any
@@ -23,17 +23,17 @@ async def show_document(_request: Request) -> Response:
 
 
 async def show_page(request: Request) -> Response:
-    """Show every operation, what it takes and what it answers. Plain HTML: it needs no JavaScript."""
-    described = document()
-    values = brand(services(request)) | {"document": described, "groups": _groups(described)}
+    """Render a page of all operations with their input and responses. Plain HTML, without JavaScript."""
+    openapi_document = document()
+    values = brand(services(request)) | {"document": openapi_document, "groups": _groups(openapi_document)}
     return HTMLResponse(TEMPLATES.get_template("api_docs.html").render(values))
 
 
-def _groups(described: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the operations by tag, in the document's order."""
+def _groups(openapi_document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the operations by tag, in the order of the document."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for path, methods in described["paths"].items():
+    for path, methods in openapi_document["paths"].items():
         for method, operation in methods.items():
-            shown = operation | {"path": path, "method": method.upper()}
-            groups.setdefault(operation["tags"][0], []).append(shown)
+            entry = operation | {"path": path, "method": method.upper()}
+            groups.setdefault(operation["tags"][0], []).append(entry)
     return groups

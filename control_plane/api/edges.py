@@ -1,4 +1,4 @@
-"""The admin API: who is watching now, which edges there are, and where a revocation is in force."""
+"""The admin API's viewing sessions, edges and receipts of revocations."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ from control_plane.web.endpoints import Call, endpoint
 
 @endpoint("GET /sessions", needs=Permission.READ, answers={200: Page[WatcherView]})
 async def list_sessions(call: Call, query: SessionQuery) -> Response:
-    """List the live sessions, the one seen last first."""
+    """List the live sessions, the most recently seen first."""
     async with call.app.database.read() as db:
         found, total = await watching.page(db, query.event_id, call.alive_since, query.offset, query.limit)
     clients = call.app.clients.of([watcher.session.sid for watcher in found], call.now)
@@ -31,27 +31,27 @@ async def list_sessions(call: Call, query: SessionQuery) -> Response:
 
 @endpoint("DELETE /sessions/{sid}", needs=Permission.REVOKE, answers={200: Changed[EndedSession]})
 async def kick(call: Call) -> Response:
-    """End a session: its device is cut off, its ticket stays good."""
+    """End a session: its device is disconnected, its ticket stays valid."""
     sid = call.id("sid")
     if not NAME.fullmatch(sid):
         raise NotFound
-    async with call.act(Action.SESSION_KICK, sid) as deed:
-        session = await watching.kick(deed.db, sid, utc_now())  # not call.now: others may have been first in the queue
-        deed.ticket_id, deed.event_id = session.ticket_id, await watching.event_id_of(deed.db, session)
-        cursor = await revocation_feed.head(deed.db)
+    async with call.act(Action.SESSION_KICK, sid) as change:
+        session = await watching.kick(change.db, sid, utc_now())  # not call.now: other writers may come first
+        change.ticket_id, change.event_id = session.ticket_id, await watching.event_id_of(change.db, session)
+        cursor = await revocation_feed.head(change.db)
     ended = EndedSession(sid=session.sid, ended_at=session.ended_at, end_reason=session.end_reason)
     return answers.changed(ended, cursor)
 
 
 @endpoint("GET /edges", needs=Permission.READ, answers={200: Data[list[EdgeView]]})
 async def list_edges(call: Call) -> Response:
-    """List the edges and what they have in force."""
+    """List the edges and the revocations that are in force there."""
     return answers.data(await edge_views(call))
 
 
 @endpoint("GET /revocations/{cursor}", needs=Permission.READ, answers={200: Data[Receipt]})
 async def show_receipt(call: Call) -> Response:
-    """Tell where everything up to a place in the feed is in force, and how many seconds after the change."""
+    """Show on which edges everything up to a feed cursor is in force, and how many seconds after the change."""
     app = call.app
     async with app.database.read() as db:
         cursor, changed_at = await revocation_feed.find(db, call.id("cursor"))

@@ -1,7 +1,7 @@
 """The admin API's events.
 
-What reaches the feed bears the time at which its transaction had begun, not that of the request: who waits in the queue
-of writers must not come after somebody else and claim to have been earlier.
+Changes in the feed have the start time of their transaction, not that of the request: a writer that waits in the queue
+must not write after another one with an earlier time.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -44,24 +44,24 @@ CONFIRMATION: Final = "X-Confirm-Delete"
 
 @endpoint("GET /events", needs=Permission.READ, answers={200: Page[EventView]})
 async def list_events(call: Call, query: EventQuery) -> Response:
-    """List events, latest start first unless they are sorted otherwise."""
-    wanted = EventFilter(call.now, query.status, query.timeframe, query.search or None, query.archived, query.sort)
+    """List events, latest start first unless sorted otherwise."""
+    selected = EventFilter(call.now, query.status, query.timeframe, query.search or None, query.archived, query.sort)
     async with call.app.database.read() as db:
-        found, total = await events.page(db, query.offset, query.limit, wanted)
+        found, total = await events.page(db, query.offset, query.limit, selected)
         figures = await event_figures.figures(db, [event.id for event in found], call.alive_since)
-        troubled = await _troubled(db, found)
+        trouble = await _trouble_of(db, found)
     statuses = await call.app.probe.statuses(found, call.now)
-    views = [event_view(event, figures.get(event.id), statuses[event.id], troubled.get(event.id)) for event in found]
+    views = [event_view(event, figures.get(event.id), statuses[event.id], trouble.get(event.id)) for event in found]
     return answers.page(views, query, total)
 
 
 @endpoint("POST /events", needs=Permission.EVENTS, answers={201: Data[EventView]}, refuses=(Conflict, FieldRefused))
 async def create_event(call: Call, body: EventDraft) -> Response:
     """Create an event."""
-    async with call.act(Action.EVENT_CREATE) as deed:
-        event = await event_changes.create_event(deed.db, body, call.app.settings.allowed_places)
-        deed.subject = deed.event_id = event.id
-    return answers.data(as_known(call, event), 201)
+    async with call.act(Action.EVENT_CREATE) as change:
+        event = await event_changes.create_event(change.db, body, call.app.settings.allowed_places)
+        change.subject = change.event_id = event.id
+    return answers.data(changed_event_view(call, event), 201)
 
 
 @endpoint("GET /events/{event_id:uuid}", needs=Permission.READ, answers={200: Data[EventView]})
@@ -70,9 +70,9 @@ async def show_event(call: Call) -> Response:
     async with call.app.database.read() as db:
         event = await events.find(db, call.id("event_id"))
         figures = await event_figures.figures(db, [event.id], call.alive_since)
-        troubled = await _troubled(db, [event])
+        trouble = await _trouble_of(db, [event])
     status = await call.app.probe.status(event, call.now)
-    return answers.data(event_view(event, figures.get(event.id), status, troubled.get(event.id)))
+    return answers.data(event_view(event, figures.get(event.id), status, trouble.get(event.id)))
 
 
 @endpoint(
@@ -82,14 +82,14 @@ async def show_event(call: Call) -> Response:
     refuses=(Conflict, FieldRefused),
 )
 async def update_event(call: Call, body: EventUpdate) -> Response:
-    """Replace all of an event; its tickets' end and its viewers' sessions follow."""
+    """Replace an event; its tickets' expiry and its viewers' sessions are adjusted."""
     allowed = call.app.settings.allowed_places
-    async with call.act(Action.EVENT_UPDATE, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        event = await event_changes.update_event(deed.db, call.id("event_id"), body, allowed, utc_now())
-        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
-        cursor = await revocation_feed.head(deed.db)
-    return answers.changed(as_known(call, event, figures.get(event.id)), cursor)
+    async with call.act(Action.EVENT_UPDATE, call.id("event_id")) as change:
+        change.event_id = change.subject
+        event = await event_changes.update_event(change.db, call.id("event_id"), body, allowed, utc_now())
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+        cursor = await revocation_feed.head(change.db)
+    return answers.changed(changed_event_view(call, event, figures.get(event.id)), cursor)
 
 
 @endpoint(
@@ -99,15 +99,15 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
     refuses=(Conflict, FieldRefused),
 )
 async def show_origin_credentials(call: Call, body: OriginCredentials) -> Response:
-    """Say what the event's own origin is shown: a secret header, a fixed query, or neither. Neither is told again."""
-    async with call.act(Action.EVENT_ORIGIN_CREDENTIALS, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        event = await events.find(deed.db, call.id("event_id"), for_update=True)
-        origins.show(deed.db, event, body.header, body.query)
-        await deed.db.flush()
-        deed.detail = dict(origins.shown(event))
-        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
-    return answers.data(as_known(call, event, figures.get(event.id)))
+    """Set the credentials sent to the event's own origin: a secret header, a fixed query, or neither; write-only."""
+    async with call.act(Action.EVENT_ORIGIN_CREDENTIALS, call.id("event_id")) as change:
+        change.event_id = change.subject
+        event = await events.find(change.db, call.id("event_id"), for_update=True)
+        origins.show(change.db, event, body.header, body.query)
+        await change.db.flush()
+        change.detail = dict(origins.shown(event))
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+    return answers.data(changed_event_view(call, event, figures.get(event.id)))
 
 
 @endpoint(
@@ -118,18 +118,18 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
     headers={CONFIRMATION: "The event's title, percent-encoded UTF-8."},
 )
 async def delete_event(call: Call) -> Response:
-    """Delete an event for good, with all of its tickets; whoever watches is cut off."""
+    """Delete an event permanently with all its tickets; viewers who are watching are disconnected."""
     title = _confirmed_title(call)
-    async with call.act(Action.EVENT_DELETE, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        await deletion.delete_event(deed.db, call.id("event_id"), title, utc_now())
-        deed.detail = {"title": title}
+    async with call.act(Action.EVENT_DELETE, call.id("event_id")) as change:
+        change.event_id = change.subject
+        await deletion.delete_event(change.db, call.id("event_id"), title, utc_now())
+        change.detail = {"title": title}
     return answers.nothing()
 
 
 @endpoint("PATCH /events/{event_id:uuid}/archive", needs=Permission.EVENTS, answers={200: Data[EventView]})
 async def archive_event(call: Call) -> Response:
-    """Leave an event out of the lists; nothing else changes."""
+    """Hide an event from the lists; nothing else changes."""
     return await _archive(call, Action.EVENT_ARCHIVE, event_changes.archive)
 
 
@@ -141,22 +141,22 @@ async def unarchive_event(call: Call) -> Response:
 
 @endpoint("PATCH /events/{event_id:uuid}/deactivate", needs=Permission.EVENTS, answers={200: Changed[EventView]})
 async def deactivate_event(call: Call) -> Response:
-    """Close an event to everybody at once."""
-    async with call.act(Action.EVENT_DEACTIVATE, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        event = await revocation.deactivate(deed.db, call.id("event_id"), utc_now())
-        cursor = await revocation_feed.head(deed.db)
-    return answers.changed(as_known(call, event), cursor)
+    """Close an event to all viewers at once."""
+    async with call.act(Action.EVENT_DEACTIVATE, call.id("event_id")) as change:
+        change.event_id = change.subject
+        event = await revocation.deactivate(change.db, call.id("event_id"), utc_now())
+        cursor = await revocation_feed.head(change.db)
+    return answers.changed(changed_event_view(call, event), cursor)
 
 
 @endpoint("PATCH /events/{event_id:uuid}/reactivate", needs=Permission.EVENTS, answers={200: Changed[EventView]})
 async def reactivate_event(call: Call) -> Response:
     """Open a deactivated event again."""
-    async with call.act(Action.EVENT_REACTIVATE, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        event = await revocation.reactivate(deed.db, call.id("event_id"), utc_now())
-        cursor = await revocation_feed.head(deed.db)
-    return answers.changed(as_known(call, event), cursor)
+    async with call.act(Action.EVENT_REACTIVATE, call.id("event_id")) as change:
+        change.event_id = change.subject
+        event = await revocation.reactivate(change.db, call.id("event_id"), utc_now())
+        cursor = await revocation_feed.head(change.db)
+    return answers.changed(changed_event_view(call, event), cursor)
 
 
 @endpoint(
@@ -166,7 +166,7 @@ async def reactivate_event(call: Call) -> Response:
     refuses=(Conflict,),
 )
 async def open_doors(call: Call) -> Response:
-    """Let everybody with a ticket in, also before the start."""
+    """Admit everyone who has a ticket, even before the start."""
     return await _move_doors(call, Action.EVENT_OPEN_DOORS, doors.open_doors)
 
 
@@ -177,29 +177,29 @@ async def open_doors(call: Call) -> Response:
     refuses=(Conflict,),
 )
 async def close_doors(call: Call) -> Response:
-    """Keep everybody out until the doors are opened, also those who watch; their sessions go on."""
+    """Admit nobody until the doors are opened; this also stops viewers who are watching, but keeps their sessions."""
     return await _move_doors(call, Action.EVENT_CLOSE_DOORS, doors.close_doors)
 
 
 async def _move_doors(call: Call, action: Action, rule: Rule) -> Response:
-    async with call.act(action, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        event = await rule(deed.db, call.id("event_id"), utc_now())
-        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
-        cursor = await revocation_feed.head(deed.db)
-    return answers.changed(as_known(call, event, figures.get(event.id)), cursor)
+    async with call.act(action, call.id("event_id")) as change:
+        change.event_id = change.subject
+        event = await rule(change.db, call.id("event_id"), utc_now())
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+        cursor = await revocation_feed.head(change.db)
+    return answers.changed(changed_event_view(call, event, figures.get(event.id)), cursor)
 
 
 async def _archive(call: Call, action: Action, rule: Rule) -> Response:
-    async with call.act(action, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        event = await rule(deed.db, call.id("event_id"), utc_now())
-        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
-    return answers.data(as_known(call, event, figures.get(event.id)))
+    async with call.act(action, call.id("event_id")) as change:
+        change.event_id = change.subject
+        event = await rule(change.db, call.id("event_id"), utc_now())
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+    return answers.data(changed_event_view(call, event, figures.get(event.id)))
 
 
 def _confirmed_title(call: Call) -> str:
-    """Read the title from its header, which holds ASCII only. Raise MalformedRequest."""
+    """Return the title from its percent-encoded header. Raise MalformedRequest."""
     try:
         title = unquote(call.request.headers.get(CONFIRMATION, ""), errors="strict")
     except UnicodeDecodeError:
@@ -209,12 +209,12 @@ def _confirmed_title(call: Call) -> str:
     return title
 
 
-def as_known(call: Call, event: Event, figures: event_figures.EventFigures | None = None) -> EventView:
-    """Show an event that was changed: how it stands is told without a look at its stream."""
+def changed_event_view(call: Call, event: Event, figures: event_figures.EventFigures | None = None) -> EventView:
+    """Return the view of a changed event, with its last known status: the stream is not probed again."""
     return event_view(event, figures, call.app.probe.remembered_status(event, utc_now()))
 
 
-async def _troubled(db: AsyncSession, found: Sequence[Event]) -> dict[str, TroubleOfEvent]:
+async def _trouble_of(db: AsyncSession, found: Sequence[Event]) -> dict[str, TroubleOfEvent]:
     known = await event_trouble.of_events(db, [event.id for event in found])
     return {
         event_id: TroubleOfEvent(
@@ -231,9 +231,9 @@ def event_view(
     status: Status | None = None,
     trouble: TroubleOfEvent | None = None,
 ) -> EventView:
-    """Show an event; without a status, of a look at its stream, it is left open how it stands."""
+    """Return the view of an event; without a status from probing its stream, `standing` is null."""
     found = figures or event_figures.EventFigures()
-    made_here = {
+    computed = {
         "tickets",
         "redeemed",
         "watching",
@@ -244,7 +244,7 @@ def event_view(
         "has_origin_query",
         "uploaded_poster",
     }
-    names = EventView.model_fields.keys() - made_here
+    names = EventView.model_fields.keys() - computed
     return EventView(
         **{name: getattr(event, name) for name in names},
         has_origin_header=origins.shown(event)["header"],

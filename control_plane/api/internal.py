@@ -1,4 +1,4 @@
-"""What sidecars ask and tell. nginx answers 404 to everything below /internal/ on the public port."""
+"""The internal API for sidecars. nginx answers 404 to everything below /internal/ on the public port."""
 
 import asyncio
 import hmac
@@ -22,65 +22,65 @@ from control_plane.sessions.reports import NAME, ActivityReport, parse_report
 from control_plane.streams import origin_news
 from control_plane.web.requests import services
 
-_READ_AT_ONCE: Final = 128 * 1024  # bytes of a report: two thousand sessions, 3 ms
+_MAX_INLINE_BYTES: Final = 128 * 1024  # bytes of a report: two thousand sessions, 3 ms
 
 
 class FeedRequest(NamedTuple):
-    """What a follower asks: what comes after the cursor, within so many seconds, and who it is."""
+    """A follower's request for the changes after a cursor; `wait` is the longest time to wait for one, in seconds."""
 
     cursor: str
     wait: float
-    who: Instance | None
-    origins: str | None = None  # the tag of the list that it was told of last; None from an older sidecar
+    instance: Instance | None
+    origins: str | None = None  # the tag of the origin list it knows; None from an older sidecar
 
 
 async def feed(request: Request) -> Response:
-    """Answer with what comes after the cursor, as soon as there is something, at the latest after `wait` seconds.
+    """Return the changes after the cursor as soon as there are any, at the latest after `wait` seconds.
 
-    The next page of a snapshot is named in a Link header, too (RFC 8288): who reads ahead need not read this one first.
-    Asking with a cursor is the receipt: what comes before it is in force where the question comes from.
+    The next page of a snapshot is also linked in a Link header (RFC 8288), so that a client can prefetch it before it
+    has parsed this one. The cursor is also a receipt: everything before it is in force at the instance that asks.
     """
-    shown = request.headers.get("x-internal-api-key", "").encode()
+    key = request.headers.get("x-internal-api-key", "").encode()
     app = services(request)
-    handout = await next_page(app, question(app, shown, request.query_params))
-    headers = {name.decode(): value.decode() for name, value in headers_of(app, handout)}
-    return Response(handout.body, headers=headers, media_type="application/json")
+    rendered = await next_page(app, parse_feed_request(app, key, request.query_params))
+    headers = {name.decode(): value.decode() for name, value in page_headers(app, rendered)}
+    return Response(rendered.body, headers=headers, media_type="application/json")
 
 
-def question(app: Services, shown_key: bytes, query: Mapping[str, str]) -> FeedRequest:
-    """Read a question. Raise TokenUnusable or MalformedRequest."""
-    _check_key(app, shown_key)
+def parse_feed_request(app: Services, key: bytes, query: Mapping[str, str]) -> FeedRequest:
+    """Parse a feed request. Raise TokenUnusable or MalformedRequest."""
+    _check_key(app, key)
     wait = _wait_seconds(query.get("wait", "0"))
     return FeedRequest(query.get("cursor", ""), wait, _instance(query), query.get("origins"))
 
 
-def headers_of(app: Services, handout: RenderedPage) -> Iterator[tuple[bytes, bytes]]:
-    if handout.page.next:
-        yield b"link", f'<?cursor={handout.page.next}>; rel="next"'.encode()
+def page_headers(app: Services, rendered: RenderedPage) -> Iterator[tuple[bytes, bytes]]:
+    if rendered.page.next:
+        yield b"link", f'<?cursor={rendered.page.next}>; rel="next"'.encode()
     if app.origin_news.tag is not None:
         yield b"x-origins", app.origin_news.tag.encode()
 
 
 async def report_activity(request: Request) -> Response:
-    """Take a sidecar's report of the sessions that were allowed something since its last one."""
+    """Store a sidecar's report of the sessions that were allowed a request since its last report."""
     check_key(request)
     app, body = services(request), await request.body()
-    signs = await _read_report(body)
+    activity_report = await _read_report(body)
     async with app.database.write() as db:
-        await activity.note(db, signs, utc_now())
-    app.clients.note(signs, utc_now())
+        await activity.note(db, activity_report, utc_now())
+    app.clients.note(activity_report, utc_now())
     return Response(status_code=204)
 
 
 async def _read_report(body: bytes) -> ActivityReport:
-    """In a thread where it is long: one of ten thousand sessions would hold up everybody's answers."""
-    if len(body) <= _READ_AT_ONCE:
+    """Parse a report, in a thread if it is long: ten thousand sessions would block the event loop."""
+    if len(body) <= _MAX_INLINE_BYTES:
         return parse_report(body)
     return await anyio.to_thread.run_sync(parse_report, body)
 
 
 async def list_origins(request: Request) -> Response:
-    """Answer with the addresses of events that have an origin of their own; 304 when the asker knows them."""
+    """Return the addresses of events that have an origin of their own; 304 if the client has them already."""
     check_key(request)
     async with services(request).database.read() as db:
         found = await origin_news.read(db, utc_now())
@@ -91,7 +91,7 @@ async def list_origins(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """Answer 200 when the database does; also who forwards viewers without being trusted, for `doctor`."""
+    """Return 200 if the database answers, and (for `doctor`) the proxies that forward viewers without being trusted."""
     app = services(request)
     async with app.database.read() as db:
         await revocation_feed.read_page(db, "", limit=1)
@@ -99,61 +99,61 @@ async def health(request: Request) -> Response:
 
 
 async def live(_request: Request) -> Response:
-    """Answer 200 while this process answers at all; `up` replaces one that does not."""
+    """Return 200 as long as the process responds; `up` restarts one that does not."""
     return PlainTextResponse("alive")
 
 
 def check_key(request: Request) -> None:
-    """Raise TokenUnusable unless the request shows the internal key; compared in constant time."""
+    """Raise TokenUnusable unless the request has the internal key, compared in constant time."""
     _check_key(services(request), request.headers.get("x-internal-api-key", "").encode())
 
 
-def _check_key(app: Services, shown: bytes) -> None:
+def _check_key(app: Services, key: bytes) -> None:
     expected = app.settings.internal_api_key.get_secret_value().encode()
-    if not hmac.compare_digest(shown, expected):
+    if not hmac.compare_digest(key, expected):
         raise TokenUnusable
 
 
-async def next_page(app: Services, question: FeedRequest) -> RenderedPage:
-    """Wait for what is asked for, and count the follower for as long as its question is open."""
+async def next_page(app: Services, feed_request: FeedRequest) -> RenderedPage:
+    """Wait for the next page, and count the follower in the metrics while it waits."""
     with app.metrics.following():
-        return await _next_page(app, question)
+        return await _next_page(app, feed_request)
 
 
-async def _next_page(app: Services, question: FeedRequest) -> RenderedPage:
-    asked, wait, who, known = question
+async def _next_page(app: Services, feed_request: FeedRequest) -> RenderedPage:
+    requested_cursor, wait, instance, known_origins = feed_request
     clock, announcements = asyncio.get_running_loop().time, app.database.announcements
     deadline = clock() + wait
-    is_noted = who is None
+    is_noted = instance is None
     while True:
         changed = announcements.next(revocation_feed.TOPIC)
-        handout = await app.feed_pages.after(asked, changed, fresh=wait == 0)
-        if who and not is_noted:
-            is_noted = _note_question(app, who, asked, handout.page)
-        is_late = clock() >= deadline or announcements.is_closed
-        is_news = not handout.is_empty or handout.page.snapshot or app.origin_news.is_news_to(known)
-        if is_news or is_late:
-            _note_answer(app, who, handout)
-            return handout
+        rendered = await app.feed_pages.after(requested_cursor, changed, fresh=wait == 0)
+        if instance and not is_noted:
+            is_noted = _note_receipt(app, instance, requested_cursor, rendered.page)
+        is_due = clock() >= deadline or announcements.is_closed
+        is_news = not rendered.is_empty or rendered.page.snapshot or app.origin_news.is_news_to(known_origins)
+        if is_news or is_due:
+            _note_answer(app, instance, rendered)
+            return rendered
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 await changed.wait()
 
 
-def _note_question(app: Services, who: Instance, asked: str, page: Page) -> bool:
-    """Note the receipt, once a question. A question that a snapshot answers acknowledges nothing."""
-    place = Cursor.parse(page.cursor if page.snapshot else asked)
-    if place:
-        cursor = Cursor(place.epoch, place.n, in_snapshot=page.snapshot)
-        app.receipts.note_question(who, cursor, utc_now().timestamp())
+def _note_receipt(app: Services, instance: Instance, requested_cursor: str, page: Page) -> bool:
+    """Record the receipt, once per request. A request that is answered with a snapshot acknowledges nothing."""
+    parsed = Cursor.parse(page.cursor if page.snapshot else requested_cursor)
+    if parsed:
+        cursor = Cursor(parsed.epoch, parsed.n, in_snapshot=page.snapshot)
+        app.receipts.note_question(instance, cursor, utc_now().timestamp())
     return True
 
 
-def _note_answer(app: Services, who: Instance | None, answer: RenderedPage) -> None:
-    """Note what is pushed. A snapshot is not: the age of its changes says nothing about how fast they travel."""
-    place = Cursor.parse(answer.page.cursor)
-    if who and place and answer.newest and not answer.page.snapshot:
-        app.receipts.note_answer(who, place.n, answer.newest.timestamp())
+def _note_answer(app: Services, instance: Instance | None, answer: RenderedPage) -> None:
+    """Record what is pushed, except snapshots: the age of their changes says nothing about the feed's delay."""
+    cursor = Cursor.parse(answer.page.cursor)
+    if instance and cursor and answer.newest and not answer.page.snapshot:
+        app.receipts.note_answer(instance, cursor.n, answer.newest.timestamp())
 
 
 def _wait_seconds(text: str) -> float:
@@ -161,15 +161,15 @@ def _wait_seconds(text: str) -> float:
         wait = float(text)
     except ValueError:
         wait = math.nan
-    if not wait >= 0:  # NaN is not, either
+    if not wait >= 0:  # also refuses NaN
         raise MalformedRequest("wait is a number of seconds.")
     return min(wait, MAX_WAIT_SECONDS)
 
 
 def _instance(query: Mapping[str, str]) -> Instance | None:
-    """Return who asks; None when it names no edge. Raise MalformedRequest."""
-    named = {name: query.get(name) for name in ("edge", "instance")}
-    for name, value in named.items():
+    """Return the instance that asks, or None if it names no edge. Raise MalformedRequest."""
+    names = {name: query.get(name) for name in ("edge", "instance")}
+    for name, value in names.items():
         if value is not None and not NAME.fullmatch(value):
             raise MalformedRequest(f"{name} is a text that matches {NAME.pattern}.")
-    return Instance(named["edge"], named["instance"] or "-") if named["edge"] else None
+    return Instance(names["edge"], names["instance"] or "-") if names["edge"] else None

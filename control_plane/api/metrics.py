@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """What only the database knows."""
+class _DatabaseValues:
+    """Values read from the database."""
 
     watching: int
     feed_head: int
@@ -32,30 +32,30 @@ class _Read:
 
 
 async def metrics(request: Request) -> Response:
-    """Tell the numbers; while the database is away, those that do without it."""
+    """Return the metrics; while the database is unavailable, those that do not need it."""
     app, now = services(request), utc_now()
     try:
-        found = await _read(app, now)
+        values = await _read(app, now)
     except SQLAlchemyError as error:
         log.error("metrics_incomplete", error=type(error).__name__)
-        found = None
-    moment = CollectorRegistry()
-    moment.register(_Moment([*_of_process(app), *_of_database(found, now)]))
-    body = exposition(app.metrics.registry, moment)
+        values = None
+    snapshot = CollectorRegistry()
+    snapshot.register(_Snapshot([*_process_metrics(app), *_database_metrics(values, now)]))
+    body = exposition(app.metrics.registry, snapshot)
     return Response(body, headers={"Content-Type": CONTENT_TYPE})
 
 
-async def _read(app: Services, now: datetime) -> _Read:
+async def _read(app: Services, now: datetime) -> _DatabaseValues:
     watching = await app.dashboard.watching(now)
     async with app.database.read() as db:
         head = Cursor.parse(await revocation_feed.head(db))
-        found = await edges.known(db, app.receipts, now.timestamp())
-        states = [(state, await edges.lag_of(db, state, now)) for state in found]
-    return _Read(watching, head.n if head else 0, states)
+        values = await edges.known(db, app.receipts, now.timestamp())
+        states = [(state, await edges.lag_of(db, state, now)) for state in values]
+    return _DatabaseValues(watching, head.n if head else 0, states)
 
 
-class _Moment(Collector):
-    """Families as they are at one moment."""
+class _Snapshot(Collector):
+    """A collector of metric families with fixed values."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
@@ -64,7 +64,7 @@ class _Moment(Collector):
         return iter(self._families)
 
 
-def _of_process(app: Services) -> Iterator[Metric]:
+def _process_metrics(app: Services) -> Iterator[Metric]:
     queue, database = app.audit_queue, app.database
     yield _gauge("streamgate_audit_queue_waiting", "Refusals not yet written to the audit log.", len(queue))
     yield CounterMetricFamily("streamgate_audit_queue_dropped", "Refusals without room in the queue.", queue.dropped)
@@ -77,16 +77,16 @@ def _of_process(app: Services) -> Iterator[Metric]:
     yield in_use
 
 
-def _of_database(found: _Read | None, now: datetime) -> Iterator[Metric]:
-    yield _gauge("streamgate_database_reachable", "1 when the database answers.", found is not None)
-    if found is None:
+def _database_metrics(values: _DatabaseValues | None, now: datetime) -> Iterator[Metric]:
+    yield _gauge("streamgate_database_reachable", "1 when the database answers.", values is not None)
+    if values is None:
         return
-    yield _gauge("streamgate_live_sessions", "Viewing sessions with a recent sign of life.", found.watching)
-    yield _gauge("streamgate_feed_head", "Number of the newest revocation change.", found.feed_head)
+    yield _gauge("streamgate_live_sessions", "Viewing sessions with a recent sign of life.", values.watching)
+    yield _gauge("streamgate_feed_head", "Number of the newest revocation change.", values.feed_head)
     lags = GaugeMetricFamily("streamgate_edge_lag_seconds", "For how long changes do not arrive.", labels=["edge"])
     ages = GaugeMetricFamily("streamgate_edge_receipt_age_seconds", "Since its last receipt.", labels=["edge"])
     instances = GaugeMetricFamily("streamgate_edge_live_sidecars", "Sidecars heard of lately.", labels=["edge"])
-    for state, lag in found.edges:
+    for state, lag in values.edges:
         if lag is not None:
             lags.add_metric([state.name], lag)
         ages.add_metric([state.name], max(0.0, now.timestamp() - state.heard_at))

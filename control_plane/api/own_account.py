@@ -1,6 +1,6 @@
-"""The admin API's own account: password, second factor and sessions of the person who is signed in.
+"""The admin API's own account: password, second factor and sessions of the user who is signed in.
 
-What a stolen session must not do asks for the password again; that counts as an attempt to sign in.
+Changes that a stolen session must not make require the password again; this counts as an attempt to sign in.
 """
 
 from starlette.responses import Response
@@ -29,25 +29,25 @@ from control_plane.web.authentication import clear_admin_cookie
 from control_plane.web.endpoints import Call, endpoint
 from control_plane.web.requests import client_address
 
-_PROVING = (FieldRefused, TooManyAttempts, TooBusy)
+_PROOF_REFUSALS = (FieldRefused, TooManyAttempts, TooBusy)
 
 
 @endpoint("GET /account", needs=Permission.OWN_ACCOUNT, answers={200: Data[AccountView]})
 async def show_account(call: Call) -> Response:
-    """Show one's own account."""
+    """Show your own account."""
     async with call.app.database.read() as db:
         user = await accounts.get(db, _own_id(call))
         left = await second_factor.recovery_codes_left(db, user.id)
     return answers.data(AccountView(**user_view(user).model_dump(), recovery_codes_left=left))
 
 
-@endpoint("POST /account/password", needs=Permission.OWN_ACCOUNT, answers={204: None}, refuses=_PROVING)
+@endpoint("POST /account/password", needs=Permission.OWN_ACCOUNT, answers={204: None}, refuses=_PROOF_REFUSALS)
 async def change_password(call: Call, body: OwnPasswordChange) -> Response:
-    """Change one's own password; ends all of one's sessions, this one too."""
-    proven = await _prove(call, body.current_password, "currentPassword")
+    """Change your own password and end all your sessions, including this one."""
+    verified = await _prove(call, body.current_password, "currentPassword")
     password_hash = await call.app.passwords.hash(body.new_password)
-    async with call.act(Action.PASSWORD_CHANGE, call.actor.name) as deed:
-        await accounts.change_own_password(deed.db, _own_id(call), proven, password_hash)
+    async with call.act(Action.PASSWORD_CHANGE, call.actor.name) as change:
+        await accounts.change_own_password(change.db, _own_id(call), verified, password_hash)
     response = answers.nothing()
     clear_admin_cookie(response)
     return response
@@ -55,7 +55,7 @@ async def change_password(call: Call, body: OwnPasswordChange) -> Response:
 
 @endpoint("GET /account/sessions", needs=Permission.OWN_ACCOUNT, answers={200: Data[list[AdminSessionView]]})
 async def list_own_sessions(call: Call) -> Response:
-    """List where one is signed in, newest first."""
+    """List your own sessions, newest first."""
     async with call.app.database.read() as db:
         found = await accounts.sessions_of(db, _own_id(call), call.now)
     return answers.data([_session_view(session, call.actor.session_id) for session in found])
@@ -63,18 +63,18 @@ async def list_own_sessions(call: Call) -> Response:
 
 @endpoint("DELETE /account/sessions/{session_id:uuid}", needs=Permission.OWN_ACCOUNT, answers={204: None})
 async def end_one_session(call: Call) -> Response:
-    """End one of one's own sessions."""
-    async with call.act(Action.ADMIN_SESSION_END, call.actor.name) as deed:
-        await accounts.end_own_session(deed.db, _own_id(call), call.id("session_id"))
+    """End one of your own sessions."""
+    async with call.act(Action.ADMIN_SESSION_END, call.actor.name) as change:
+        await accounts.end_own_session(change.db, _own_id(call), call.id("session_id"))
     return answers.nothing()
 
 
 @endpoint("DELETE /account/sessions", needs=Permission.OWN_ACCOUNT, answers={200: Data[EndedSessions]})
 async def end_other_sessions(call: Call) -> Response:
-    """End all of one's own sessions but this one."""
-    async with call.act(Action.ADMIN_SESSION_END, call.actor.name) as deed:
-        ended = await accounts.end_sessions(deed.db, _own_id(call), but=call.actor.session_id)
-        deed.detail = {"ended": ended}
+    """End all your own sessions except this one."""
+    async with call.act(Action.ADMIN_SESSION_END, call.actor.name) as change:
+        ended = await accounts.end_sessions(change.db, _own_id(call), but=call.actor.session_id)
+        change.detail = {"ended": ended}
     return answers.data(EndedSessions(ended=ended))
 
 
@@ -82,16 +82,16 @@ async def end_other_sessions(call: Call) -> Response:
     "POST /account/totp",
     needs=Permission.OWN_ACCOUNT,
     answers={201: Data[TotpEnrolment]},
-    refuses=(Conflict, *_PROVING),
+    refuses=(Conflict, *_PROOF_REFUSALS),
 )
 async def begin_totp(call: Call, body: PasswordProof) -> Response:
-    """Ask for a secret for an authenticator app; not in force before a code has confirmed it."""
-    proven = await _prove(call, body.password, "password")
-    async with call.act(Action.TOTP_ENABLE, call.actor.name) as deed:
-        deed.detail = {"step": "secret"}
-        user = await accounts.get(deed.db, _own_id(call), lock=True)
-        accounts.check_proof(user, proven, "password")
-        secret = await second_factor.begin(deed.db, user)
+    """Create a secret for an authenticator app; it takes effect when it is confirmed with a code."""
+    verified = await _prove(call, body.password, "password")
+    async with call.act(Action.TOTP_ENABLE, call.actor.name) as change:
+        change.detail = {"step": "secret"}
+        user = await accounts.get(change.db, _own_id(call), lock=True)
+        accounts.check_proof(user, verified, "password")
+        secret = await second_factor.begin(change.db, user)
     uri = totp.uri(secret, call.app.settings.app_name, call.actor.name)
     return answers.data(TotpEnrolment(secret=secret, uri=uri, qr=qr_code(uri)), 201)
 
@@ -103,32 +103,34 @@ async def begin_totp(call: Call, body: PasswordProof) -> Response:
     refuses=(Conflict, FieldRefused, TooManyAttempts),
 )
 async def confirm_totp(call: Call, body: CodeProof) -> Response:
-    """Put the secret in force with a code of the app; the answer shows the recovery codes this once."""
+    """Confirm the secret with a code of the app; the response shows the recovery codes once."""
     await call.app.limits.count_second_factor(_own_id(call))
-    async with call.act(Action.TOTP_ENABLE, call.actor.name) as deed:
-        deed.detail = {"step": "confirmed"}
-        user = await accounts.get(deed.db, _own_id(call), lock=True)
-        codes = await second_factor.confirm(deed.db, user, body.code, call.now)
+    async with call.act(Action.TOTP_ENABLE, call.actor.name) as change:
+        change.detail = {"step": "confirmed"}
+        user = await accounts.get(change.db, _own_id(call), lock=True)
+        codes = await second_factor.confirm(change.db, user, body.code, call.now)
     return answers.data(RecoveryCodes(recovery_codes=codes))
 
 
-@endpoint("POST /account/totp/disable", needs=Permission.OWN_ACCOUNT, answers={204: None}, refuses=_PROVING)
+@endpoint("POST /account/totp/disable", needs=Permission.OWN_ACCOUNT, answers={204: None}, refuses=_PROOF_REFUSALS)
 async def disable_totp(call: Call, body: PasswordProof) -> Response:
-    """Sign in without a code from now on; recovery codes are worth nothing any more."""
-    proven = await _prove(call, body.password, "password")
-    async with call.act(Action.TOTP_DISABLE, call.actor.name) as deed:
-        user = await accounts.get(deed.db, _own_id(call), lock=True)
-        accounts.check_proof(user, proven, "password")
-        await second_factor.remove(deed.db, user)
+    """Disable authentication codes for your account; its recovery codes become invalid."""
+    verified = await _prove(call, body.password, "password")
+    async with call.act(Action.TOTP_DISABLE, call.actor.name) as change:
+        user = await accounts.get(change.db, _own_id(call), lock=True)
+        accounts.check_proof(user, verified, "password")
+        await second_factor.remove(change.db, user)
     return answers.nothing()
 
 
 async def _prove(call: Call, password: str, field: str) -> str:
-    return await sign_in_service(call.request).confirm_password(_own_id(call), password, client_address(call.request), field)
+    return await sign_in_service(call.request).confirm_password(
+        _own_id(call), password, client_address(call.request), field
+    )
 
 
 def _own_id(call: Call) -> str:
-    """Only people may own accounts, and every person has an id."""
+    """Return the id of the actor; OWN_ACCOUNT is granted only to users, who all have one."""
     return call.actor.id or ""
 
 

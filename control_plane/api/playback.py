@@ -1,4 +1,4 @@
-"""The viewer API: from a code to a playing session. The published paths say `tokens` where we say ticket."""
+"""The viewer API's playback sessions. The published paths say `tokens` for tickets."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, stream_prefix
 from control_plane.access import audit
 from control_plane.access.actors import Actor
-from control_plane.api.viewer_records import ViewerAttempt, asking
+from control_plane.api.viewer_records import ViewerAttempt, recording_refusals
 from control_plane.clock import utc_now
 from control_plane.codes import parse_code
 from control_plane.errors import (
@@ -59,29 +59,29 @@ NOT_ADMITTED: Final = (TicketRevoked, EventUnavailable, TicketExpired)
     reads_body=Redemption,
 )
 async def validate(call: Call) -> Response:
-    """Redeem a code. Only guesses count against the limits."""
+    """Redeem a code. Only invalid codes count against the limits."""
     request = call.request
     app, address = services(request), client_address(request)
-    with asking(request, audit.REDEEM) as asked:
+    with recording_refusals(request, audit.REDEEM) as attempt:
         async with app.limits.guess(address, wrong=(MalformedRequest, UnknownCode)):
-            grant = await _redeem(request, app, asked)
+            grant = await _redeem(request, app, attempt)
     return granted(request, grant)
 
 
-async def _redeem(request: Request, app: Services, asked: ViewerAttempt) -> Grant:
-    wish = await _redemption(request)
-    asked.code = code = parse_code(wish.code)
+async def _redeem(request: Request, app: Services, attempt: ViewerAttempt) -> Grant:
+    redemption = await _redemption(request)
+    attempt.code = code = parse_code(redemption.code)
     async with app.database.write() as db:
-        return await redeeming.redeem(db, code, device_of(request), app.rules, utc_now(), takeover=wish.takeover)
+        return await redeeming.redeem(db, code, device_of(request), app.rules, utc_now(), takeover=redemption.takeover)
 
 
 async def _redemption(request: Request) -> Redemption:
-    """Raise MalformedRequest with a sentence for who types codes."""
+    """Parse the body. Raise MalformedRequest with a sentence for the viewer."""
     try:
         return await parse(request, Redemption)
     except ValidationError as error:
-        wrong = {item["loc"][0] for item in error.errors()}
-    if "code" not in wrong:
+        invalid = {item["loc"][0] for item in error.errors()}
+    if "code" not in invalid:
         raise MalformedRequest("takeover is true or false.")
     raise MalformedRequest
 
@@ -94,19 +94,21 @@ async def _redemption(request: Request) -> Redemption:
     refuses=(TokenUnusable, *NOT_ADMITTED, TokenFinal, SessionOver, SessionTakenOver, TooManyAttempts),
 )
 async def refresh(call: Call) -> Response:
-    """Give the next token of the same session."""
+    """Return the next playback token of a session."""
     request = call.request
     app = services(request)
-    with asking(request, audit.REFRESH) as asked:
+    with recording_refusals(request, audit.REFRESH) as attempt:
         claims = claims_of(app, bearer(request))
-        asked.with_token(claims)
+        attempt.with_token(claims)
         await app.limits.count_refresh(claims.sid or "")
         async with app.database.write() as db:
             grant = await sessions.refresh(db, claims, app.rules, utc_now(), Actor.viewer(client_address(request)))
-    fresh, is_held = grant.claims, doors.is_held(grant.event, utc_now())
-    token = _mint(request, fresh)
-    response = JSONResponse(as_json(Token(playback_token=token, token_expires_in=_lasts(fresh), is_held=is_held)))
-    _set_playback_cookie(request, response, fresh, token)
+    new_claims, is_held = grant.claims, doors.is_held(grant.event, utc_now())
+    token = _mint(request, new_claims)
+    response = JSONResponse(
+        as_json(Token(playback_token=token, token_expires_in=_seconds_left(new_claims), is_held=is_held))
+    )
+    _set_playback_cookie(request, response, new_claims, token)
     return response
 
 
@@ -118,7 +120,7 @@ async def refresh(call: Call) -> Response:
     refuses=(TokenUnusable, SessionOver, SessionTakenOver),
 )
 async def heartbeat(call: Call) -> Response:
-    """Give a sign of life."""
+    """Report that a session is still being watched."""
     request = call.request
     app = services(request)
     claims = claims_of(app, bearer(request))
@@ -135,7 +137,7 @@ async def heartbeat(call: Call) -> Response:
     consumes=("text/plain",),
 )
 async def release(call: Call) -> Response:
-    """End the session; the token comes in the header, or as the body of a beacon. Idempotent."""
+    """End the session; the token is in the header, or in the body of a beacon. Idempotent."""
     request = call.request
     app = services(request)
     claims = claims_of(app, bearer(request) or (await request.body()).decode("latin-1").strip())
@@ -152,25 +154,25 @@ async def release(call: Call) -> Response:
     reads_query=StatusQuery,
 )
 async def event_status(call: Call) -> Response:
-    """Tell a viewer, who shows the session's token or else a code, how the event stands."""
+    """Return the status of an event, to a viewer with the session's token or a code."""
     request = call.request
     app, address, now = services(request), client_address(request), utc_now()
-    with asking(request, audit.LOOK_UP) as asked:
+    with recording_refusals(request, audit.LOOK_UP) as attempt:
         async with app.limits.guess(address, wrong=(MalformedRequest, UnknownCode, NotFound)):
-            ticket, event = await _look_up(request, app, asked)
+            ticket, event = await _look_up(request, app, attempt)
     tickets.check_admission(ticket, event, now)
     status = await app.probe.status(event, now)
-    told = StatusView(event_id=event.id, status=status.value, starts_at=event.starts_at, ends_at=event.ends_at)
-    return JSONResponse(as_json(told))
+    view = StatusView(event_id=event.id, status=status.value, starts_at=event.starts_at, ends_at=event.ends_at)
+    return JSONResponse(as_json(view))
 
 
-async def _look_up(request: Request, app: Services, asked: ViewerAttempt) -> tuple[Ticket, Event]:
+async def _look_up(request: Request, app: Services, attempt: ViewerAttempt) -> tuple[Ticket, Event]:
     if token := bearer(request):
-        asked.with_token(claims := claims_of(app, token))
+        attempt.with_token(claims := claims_of(app, token))
         sessions.check_grace(claims, utc_now())
         code = claims.sub or ""
     else:
-        asked.code = code = parse_code(request.query_params.get("code"))
+        attempt.code = code = parse_code(request.query_params.get("code"))
     async with app.database.read() as db:
         ticket, event = await tickets.find_by_code(db, code)
     if event.id != str(request.path_params["event_id"]):
@@ -184,7 +186,7 @@ def device_of(request: Request) -> Device:
 
 
 def claims_of(app: Services, token: str | None) -> Claims:
-    """Return the claims of a session's token, expired or not; raise TokenUnusable."""
+    """Return the claims of a session's token, which may be expired. Raise TokenUnusable."""
     try:
         claims = app.verifier.verify(token or "")
     except TokenRefused:
@@ -207,7 +209,7 @@ def granted(request: Request, grant: Grant) -> Response:
             is_live=app.probe.remembered_status(event, utc_now()) is Status.LIVE,
         ),
         playback_token=token,
-        token_expires_in=_lasts(grant.claims),
+        token_expires_in=_seconds_left(grant.claims),
         is_held=doors.is_held(event, utc_now()),
         playback_base_url=streams_origin(request),
         stream_path=f"{stream_prefix(event.id)}stream.m3u8",
@@ -231,16 +233,16 @@ def _mint(request: Request, claims: Claims) -> str:
     return mint(claims, services(request).ring)
 
 
-def _lasts(claims: Claims) -> int:
+def _seconds_left(claims: Claims) -> int:
     return max(0, claims.exp - int(utc_now().timestamp()))
 
 
 def _set_playback_cookie(request: Request, response: Response, claims: Claims, token: str) -> None:
-    """Let players play that can send no header: this browser, and only below the event's own stream folder."""
+    """Set the cookie for players that cannot send a header; its path is the event's stream folder."""
     response.set_cookie(
         PLAYBACK_COOKIE,
         token,
-        max_age=_lasts(claims),
+        max_age=_seconds_left(claims),
         path=claims.sp,
         secure=is_secure(request),
         httponly=True,

@@ -1,11 +1,11 @@
-"""The admin API's posters: a picture's bytes in, or away with it."""
+"""The admin API's posters: upload and remove them."""
 
 from anyio import to_thread
 from starlette.responses import Response
 
 from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
-from control_plane.api.events import as_known
+from control_plane.api.events import changed_event_view
 from control_plane.errors import FieldRefused, MalformedRequest
 from control_plane.events import events, posters
 from control_plane.schemas import EventView
@@ -27,28 +27,28 @@ async def upload_poster(call: Call) -> Response:
     """Upload an event's poster: a JPEG, PNG or WebP of 5 MB at most. It is scaled down and loses its metadata."""
     if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() not in posters.MEDIA_TYPES:
         raise MalformedRequest("Please send a JPEG, PNG or WebP picture (image/jpeg, image/png or image/webp).")
-    sent = await call.request.body()
-    content = await to_thread.run_sync(posters.drawn, sent, limiter=call.app.drawing)
-    return await _changed(call, content)
+    body = await call.request.body()
+    content = await to_thread.run_sync(posters.drawn, body, limiter=call.app.drawing)
+    return await _change_poster(call, content)
 
 
 @endpoint("DELETE /events/{event_id:uuid}/poster", needs=Permission.EVENTS, answers={200: Data[EventView]})
 async def remove_poster(call: Call) -> Response:
-    """Remove an event's uploaded poster; `posterUrl`, where it is set, is shown again."""
-    return await _changed(call, None)
+    """Remove an event's uploaded poster; `posterUrl`, if set, is shown again."""
+    return await _change_poster(call, None)
 
 
-async def _changed(call: Call, content: bytes | None) -> Response:
-    async with call.act(Action.EVENT_POSTER, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        event = await events.find(deed.db, call.id("event_id"), for_update=True)
+async def _change_poster(call: Call, content: bytes | None) -> Response:
+    async with call.act(Action.EVENT_POSTER, call.id("event_id")) as change:
+        change.event_id = change.subject
+        event = await events.find(change.db, call.id("event_id"), for_update=True)
         if content is None:
-            await posters.remove(deed.db, event)
+            await posters.remove(change.db, event)
         else:
-            await posters.put(deed.db, event, content)
-        deed.detail = {"isUploaded": content is not None}
-        figures = await event_figures.figures(deed.db, [event.id], call.alive_since, call.now)
-    return answers.data(as_known(call, event, figures.get(event.id)))
+            await posters.put(change.db, event, content)
+        change.detail = {"isUploaded": content is not None}
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+    return answers.data(changed_event_view(call, event, figures.get(event.id)))
 
 
 ENDPOINTS = (upload_poster, remove_poster)

@@ -1,4 +1,4 @@
-"""The revocations for other media servers, on the public port, in the shape in which they were published."""
+"""The revocations for other media servers, on the public port, in the published format."""
 
 import re
 from datetime import datetime
@@ -13,7 +13,7 @@ from control_plane.schemas.viewer import PublishedRevocations, SinceQuery
 from control_plane.web.endpoints import Call, endpoint
 from control_plane.web.requests import services
 
-_PLUS_LOST = re.compile(r" (?=\d\d:?\d\d\Z)")  # `+02:00` that nobody percent-encoded arrives as ` 02:00`
+_PLUS_LOST = re.compile(r" (?=\d\d:?\d\d\Z)")  # `+02:00` arrives as ` 02:00` if it was not percent-encoded
 
 
 @endpoint(
@@ -25,7 +25,7 @@ _PLUS_LOST = re.compile(r" (?=\d\d:?\d\d\Z)")  # `+02:00` that nobody percent-en
     reads_query=SinceQuery,
 )
 async def list_revocations(call: Call) -> Response:
-    """List for other media servers what was cut since a moment and is still in force."""
+    """List the revocations since a time that are still in force, for other media servers."""
     request = call.request
     check_key(request)
     moment = _since(request.query_params.get("since", ""))
@@ -33,7 +33,7 @@ async def list_revocations(call: Call) -> Response:
 
 
 def _since(text: str) -> datetime:
-    """Raise MalformedRequest unless it is a time with its zone."""
+    """Parse the time. Raise MalformedRequest unless it has a time zone."""
     try:
         return parse_moment(_PLUS_LOST.sub("+", text) if "T" in text else text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Going on with a session over HTTP: which tab's it is, and what a refusal takes away."""
+"""Resume a session over HTTP: find the session of the tab, and delete its cookie if that is refused."""
 
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -6,7 +6,7 @@ from starlette.responses import Response
 from authz_sidecar.contract.playback_token import stream_prefix
 from control_plane.access import audit
 from control_plane.api.playback import NOT_ADMITTED, PLAYBACK_COOKIE, RESUME_COOKIE, claims_of, device_of, granted
-from control_plane.api.viewer_records import asking
+from control_plane.api.viewer_records import recording_refusals
 from control_plane.clock import utc_now
 from control_plane.errors import (
     MalformedRequest,
@@ -35,24 +35,24 @@ from control_plane.web.requests import bearer, parse, services
     reads_body=Resumption,
 )
 async def resume(call: Call) -> Response:
-    """Go on: after a reload by cookie and sid, a page that has its token by that; a refusal takes a cookie away."""
+    """Resume a session by its token, or after a reload by cookie and sid; a refusal deletes the playback cookie."""
     request = call.request
     app = services(request)
     tab = await _tab(request, app)
     try:
-        with asking(request, audit.RESUME) as asked:
-            asked.resume_secret, asked.sid = request.cookies.get(RESUME_COOKIE), tab.sid
+        with recording_refusals(request, audit.RESUME) as attempt:
+            attempt.resume_secret, attempt.sid = request.cookies.get(RESUME_COOKIE), tab.sid
             if tab.claims:
-                asked.with_token(tab.claims)
+                attempt.with_token(tab.claims)
             async with app.database.write() as db:
                 grant = await resuming.resume(db, device_of(request), app.rules, utc_now(), tab)
     except Refusal as refusal:
-        return await _taking_cookie_away(request, refusal, tab)
+        return await _refuse(request, refusal, tab)
     return granted(request, grant)
 
 
 async def _tab(request: Request, app: Services) -> Tab:
-    """Read which session is meant; no body and no token is the browser's last one. Raise what both are refused with."""
+    """Return the requested session; without body and token, the last one. Raise TokenUnusable, MalformedRequest."""
     if token := bearer(request):
         return Tab(claims=claims_of(app, token))
     try:
@@ -61,8 +61,8 @@ async def _tab(request: Request, app: Services) -> Tab:
         raise MalformedRequest("sid is the id of a session.") from None
 
 
-async def _taking_cookie_away(request: Request, refusal: Refusal, tab: Tab) -> Response:
-    """Refuse to resume. What the session played with goes; the resume cookie is all tabs', and opens nothing alone."""
+async def _refuse(request: Request, refusal: Refusal, tab: Tab) -> Response:
+    """Return the refusal and delete the playback cookie. The resume cookie stays: all tabs share it."""
     response = await errors.refused(request, refusal)
     if isinstance(refusal, NoSession | TokenUnusable):
         return response

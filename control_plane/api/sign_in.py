@@ -1,4 +1,4 @@
-"""The admin API's front sign_in_service: signing in and out, and who is signed in."""
+"""The admin API's sign-in: sign in, sign out, and show signed_in is signed in."""
 
 from starlette.responses import Response
 
@@ -12,13 +12,13 @@ from control_plane.schemas import Credentials, Schema
 from control_plane.services import Request
 from control_plane.web import answers
 from control_plane.web.answers import Data
-from control_plane.web.authentication import clear_admin_cookie, set_admin_cookie, who_signed_in
+from control_plane.web.authentication import clear_admin_cookie, find_signed_in, set_admin_cookie
 from control_plane.web.endpoints import Call, endpoint
 from control_plane.web.requests import client_address, services
 
 
 class SignedIn(Schema):
-    """Who is signed in: a person with their role, or a program with an API key's name and no role."""
+    """The current actor: a user with a role, or an API key with its name and no role."""
 
     username: str
     role: Role | None
@@ -34,14 +34,14 @@ def client_of(request: Request) -> Client:
 
 
 async def admit(request: Request) -> None:
-    """Count an attempt to sign in, before its form is read. Raise TooManyAttempts."""
+    """Count an attempt to sign in, before its body is read. Raise TooManyAttempts."""
     await sign_in_service(request).admit(client_address(request), utc_now())
 
 
 async def sign_in(request: Request, credentials: Credentials) -> tuple[str, SignedIn]:
-    """Return the secret of a new admin session, and whose it is. Raise SignInFailed, alike for every kind of wrong.
+    """Return the secret of a new admin session, and its user. Call `admit` first.
 
-    Raise TooBusy, too. `admit` comes first.
+    Raise SignInFailed, with the same message for every cause, or TooBusy.
     """
     attempt = SignInAttempt(credentials.username, credentials.password, credentials.totp or "", client_of(request))
     secret, user = await sign_in_service(request).sign_in(attempt, utc_now())
@@ -50,16 +50,16 @@ async def sign_in(request: Request, credentials: Credentials) -> tuple[str, Sign
 
 @endpoint("POST /login", needs=None, answers={200: Data[SignedIn]}, refuses=(SignInFailed, TooManyAttempts, TooBusy))
 async def login(call: Call, body: Credentials) -> Response:
-    """Sign in; the answer sets the session's cookie."""
+    """Sign in; the response sets the session cookie."""
     await admit(call.request)
-    secret, who = await sign_in(call.request, body)
-    response = answers.data(who)
+    secret, signed_in = await sign_in(call.request, body)
+    response = answers.data(signed_in)
     set_admin_cookie(call.request, response, secret)
     return response
 
 
 async def sign_out(request: Request, response: Response) -> Response:
-    actor = await who_signed_in(request)
+    actor = await find_signed_in(request)
     if actor:
         async with services(request).database.write() as db:
             await rules.sign_out(db, actor, utc_now())
@@ -69,19 +69,19 @@ async def sign_out(request: Request, response: Response) -> Response:
 
 @endpoint("POST /logout", needs=None, answers={204: None})
 async def logout(call: Call) -> Response:
-    """Sign out; does nothing for who is not signed in."""
+    """Sign out; does nothing if you are not signed in."""
     return await sign_out(call.request, answers.nothing())
 
 
 @endpoint("DELETE /session", needs=None, answers={204: None})
 async def end_own_session(call: Call) -> Response:
-    """Sign out; does nothing for who is not signed in."""
+    """Sign out; does nothing if you are not signed in."""
     return await sign_out(call.request, answers.nothing())
 
 
 @endpoint("GET /session", needs=Permission.READ, answers={200: Data[SignedIn]})
 async def show_session(call: Call) -> Response:
-    """Tell who is signed in."""
+    """Show signed_in is signed in."""
     return answers.data(SignedIn(username=call.actor.name, role=call.actor.role))
 
 

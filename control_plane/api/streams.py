@@ -1,4 +1,4 @@
-"""The admin API's looks at a stream: a test, what the gate would show or why not, and a preview for an organiser."""
+"""The admin API's streams: test one through the gate, and preview it as an organiser."""
 
 from typing import Final, Literal
 
@@ -38,7 +38,7 @@ STREAM_STATES: Final = {
 
 @endpoint("POST /events/{event_id:uuid}/test-stream", needs=Permission.READ, answers={200: Data[StreamTestView]})
 async def test_stream(call: Call) -> Response:
-    """Look at all of an event's stream through the gate, as a viewer would. It takes some seconds for a live stream."""
+    """Inspect the whole stream of an event through the gate, like a viewer. This takes some seconds if it is live."""
     async with call.app.database.read() as db:
         event = await events.find(db, call.id("event_id"))
     return answers.data(stream_test_view(await call.app.probe.inspect(event, utc_now)))
@@ -51,25 +51,25 @@ async def test_stream(call: Call) -> Response:
     refuses=(Conflict,),
 )
 async def preview_stream(call: Call) -> Response:
-    """Give a token that plays the stream for five minutes, also while the doors are closed."""
-    async with call.act(Action.EVENT_PREVIEW, call.id("event_id")) as deed:
-        deed.event_id = deed.subject
-        event = await events.find(deed.db, call.id("event_id"))
+    """Return a token that plays the stream for five minutes, even while the doors are closed."""
+    async with call.act(Action.EVENT_PREVIEW, call.id("event_id")) as change:
+        change.event_id = change.subject
+        event = await events.find(change.db, call.id("event_id"))
         claims = preview.claims_of(event, call.now)
-    given = PreviewView(
+    view = PreviewView(
         playback_token=mint(claims, call.app.ring),
         token_expires_in=claims.exp - int(call.now.timestamp()),
         stream_url=f"{call.app.settings.hls_server_base_url}{claims.sp}stream.m3u8",
     )
-    return answers.data(given)
+    return answers.data(view)
 
 
 def stream_test_view(found: Inspection) -> StreamTestView:
-    first = next((seen.media for seen in found.renditions if seen.media), None)
+    first = next((rendition.media for rendition in found.renditions if rendition.media), None)
     return StreamTestView(
         is_reachable=first is not None,
         state=_STATES[found.stream],
-        renditions=[_rendition_view(seen) for seen in found.renditions],
+        renditions=[_rendition_view(rendition) for rendition in found.renditions],
         target_duration=first.target_seconds if first else None,
         segments=first.segments if first else None,
         problem=found.problem,
@@ -80,18 +80,18 @@ def stream_test_view(found: Inspection) -> StreamTestView:
     )
 
 
-def _rendition_view(seen: InspectedRendition) -> RenditionView:
+def _rendition_view(rendition: InspectedRendition) -> RenditionView:
     return RenditionView(
-        file=seen.file,
-        kind=seen.entry.kind,
-        name=seen.entry.name,
-        resolution=seen.entry.resolution,
-        bandwidth=seen.entry.bandwidth,
-        codecs=seen.entry.codecs,
-        formats=[codec.name for codec in seen.codecs],
-        measured_bit_rate=seen.bit_rate,
-        segments=seen.media.segments if seen.media else None,
-        latency=seen.latency,
+        file=rendition.file,
+        kind=rendition.entry.kind,
+        name=rendition.entry.name,
+        resolution=rendition.entry.resolution,
+        bandwidth=rendition.entry.bandwidth,
+        codecs=rendition.entry.codecs,
+        formats=[codec.name for codec in rendition.codecs],
+        measured_bit_rate=rendition.bit_rate,
+        segments=rendition.media.segments if rendition.media else None,
+        latency=rendition.latency,
     )
 
 

@@ -1,4 +1,4 @@
-"""The admin API's files of tickets: own codes in, all codes out."""
+"""The admin API's ticket files: import codes, and export all codes."""
 
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -38,7 +38,7 @@ _LONGEST_NAME: Final = 60
     max_body=ticket_csv.MAX_BYTES,
 )
 async def import_tickets(call: Call, query: ImportQuery) -> Response:
-    """Import own codes (`code` or `code,label`), all of them or none; a dry run (200) only says what is wrong.
+    """Import your own codes (`code` or `code,label`), all of them or none; a dry run (200) only reports problems.
 
     Lines that look like headings or words, and codes that are easy to guess, are questions; `doubtful` answers them.
     """
@@ -50,9 +50,9 @@ async def import_tickets(call: Call, query: ImportQuery) -> Response:
         async with call.app.database.read() as db:
             problems = await ticket_import.check(db, call.id("event_id"), codes)
         return await to_thread.run_sync(_dry_run, codes, problems)
-    async with call.act(Action.TICKET_IMPORT, call.id("event_id")) as deed:
-        deed.event_id, deed.detail = deed.subject, {"count": codes.total}
-        await ticket_import.run(deed.db, call.id("event_id"), codes, utc_now())
+    async with call.act(Action.TICKET_IMPORT, call.id("event_id")) as change:
+        change.event_id, change.detail = change.subject, {"count": codes.total}
+        await ticket_import.run(change.db, call.id("event_id"), codes, utc_now())
     imported = ImportReport(is_dry_run=False, codes=codes.total, imported=codes.total, problems=[])
     return answers.data(imported, 201)
 
@@ -68,27 +68,29 @@ async def export_tickets(call: Call, query: ExportQuery) -> Response:
 
 async def _lines(call: Call, event: Event, status: Status | None) -> AsyncIterator[str]:
     yield csv_text.MARK + csv_text.line(_HEADINGS)
-    async for some in ticket_export.everything(call.app.database, event.id, status, call.now):
-        yield await to_thread.run_sync(_written, event.title, some)
+    async for batch in ticket_export.everything(call.app.database, event.id, status, call.now):
+        yield await to_thread.run_sync(_csv_lines, event.title, batch)
 
 
-def _written(title: str, some: Sequence[Exported]) -> str:
+def _csv_lines(title: str, batch: Sequence[Exported]) -> str:
     return "".join(
-        csv_text.line((each.code, title, each.expires_at.isoformat(), each.label, each.status)) for each in some
+        csv_text.line((each.code, title, each.expires_at.isoformat(), each.label, each.status)) for each in batch
     )
 
 
 def _attachment(event: Event) -> str:
-    """Name the file after the event: for every client, and for those that know RFC 6266 as the title is written."""
+    """Return a header that names the file after the event: in ASCII, and with the full title (RFC 6266)."""
     plain = _UNSAFE.sub("-", event.title).strip("-")[:_LONGEST_NAME] or event.id
     full = quote(f"{event.title[:_LONGEST_NAME]}.csv", safe="")
     return f"attachment; filename=\"tickets-{plain}.csv\"; filename*=UTF-8''tickets-{full}"
 
 
 def _dry_run(codes: ParsedCodes, problems: Sequence[Problem]) -> Response:
-    """Say what an import would; of ten thousand lines that takes too long for the event loop."""
-    shown = [LineProblem(line=line, problem=sentence, is_question=asked) for line, sentence, asked in problems]
-    return answers.data(ImportReport(is_dry_run=True, codes=codes.total, imported=0, problems=shown))
+    """Return the report of a dry run. Run it in a thread: ten thousand lines would block the event loop."""
+    line_problems = [
+        LineProblem(line=line, problem=sentence, is_question=is_question) for line, sentence, is_question in problems
+    ]
+    return answers.data(ImportReport(is_dry_run=True, codes=codes.total, imported=0, problems=line_problems))
 
 
 ENDPOINTS = (import_tickets, export_tickets)

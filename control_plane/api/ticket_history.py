@@ -1,4 +1,4 @@
-"""The admin API's history of a ticket, which answers why somebody cannot watch."""
+"""The admin API's history of a ticket, which explains why a viewer cannot watch."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from control_plane.access.actors import Permission
 from control_plane.api.tickets import ticket_view
-from control_plane.lifecycle import diagnosis as verdict
+from control_plane.lifecycle import diagnosis
 from control_plane.models import ViewingSession
 from control_plane.models_admin import AuditEntry
 from control_plane.schemas import Paging
@@ -20,14 +20,14 @@ from control_plane.web.endpoints import Call, endpoint
 
 @endpoint("GET /tokens/{ticket_id:uuid}/history", needs=Permission.READ, answers={200: History[HistoryView]})
 async def show_history(call: Call, query: Paging) -> Response:
-    """Tell why somebody can or cannot watch with a ticket, and all that happened with it, newest first."""
+    """Show why a viewer can or cannot watch with a ticket, and everything that happened to it, newest first."""
     async with call.app.database.read() as db:
         subject = await history.subject(db, call.id("ticket_id"))
-        judged = await verdict.judge(db, subject, call.app.rules, call.now)
+        result = await diagnosis.judge(db, subject, call.app.rules, call.now)
         found, total = await history.page(db, call.id("ticket_id"), query.offset, query.limit)
     view = HistoryView(
         ticket=ticket_view(subject.ticket) if subject.ticket else None,
-        verdict=DiagnosisView(word=judged.word, sentence=judged.sentence),
+        verdict=DiagnosisView(word=result.word, sentence=result.sentence),
         happenings=[_happening(one, call.now) for one in found],
     )
     return answers.history(view, query, total)
@@ -49,12 +49,12 @@ def _entry(entry: AuditEntry, one: Happening) -> HistoryEntry:
 
 def _session(session: ViewingSession, now: datetime) -> PastSession:
     same = ("sid", "seat", "carrier", "started_at", "last_seen_at", "ended_at", "end_reason")
-    lasted = (session.ended_at or now) - session.started_at
+    duration = (session.ended_at or now) - session.started_at
     return PastSession(
         **{name: getattr(session, name) for name in same},
         device=session.user_agent,
         address=session.client_ip,
-        seconds=max(0, int(lasted.total_seconds())),
+        seconds=max(0, int(duration.total_seconds())),
     )
 
 

@@ -1,4 +1,4 @@
-"""The admin API's tickets. The published paths say `tokens` where we say ticket."""
+"""The admin API's tickets. The published paths say `tokens` for tickets."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -33,12 +33,12 @@ _TOO_COMMON: Final = "More tickets may match than are shown and counted here. A 
     answers={201: Data[list[TicketView]]},
 )
 async def generate_tickets(call: Call, body: TicketOrder) -> Response:
-    """Generate tickets with fresh codes, all of them or none."""
-    async with call.act(Action.TICKET_GENERATE, call.id("event_id")) as deed:
-        event = await events.find(deed.db, call.id("event_id"))
-        made = await tickets.generate(deed.db, event, body.count, body.label)
-        deed.event_id, deed.detail = event.id, {"count": body.count}
-    return answers.data([ticket_view(ticket) for ticket in made], 201)
+    """Generate tickets with new codes, all of them or none."""
+    async with call.act(Action.TICKET_GENERATE, call.id("event_id")) as change:
+        event = await events.find(change.db, call.id("event_id"))
+        generated = await tickets.generate(change.db, event, body.count, body.label)
+        change.event_id, change.detail = event.id, {"count": body.count}
+    return answers.data([ticket_view(ticket) for ticket in generated], 201)
 
 
 @endpoint("GET /events/{event_id:uuid}/tokens", needs=Permission.READ, answers={200: Searched[TicketView]})
@@ -57,11 +57,11 @@ async def list_tickets(call: Call, query: TicketQuery) -> Response:
 
 @endpoint("PATCH /tokens/{ticket_id:uuid}/revoke", needs=Permission.REVOKE, answers={200: Changed[TicketView]})
 async def revoke_ticket(call: Call) -> Response:
-    """Revoke a ticket; whoever watches with it is cut off."""
-    async with call.act(Action.TICKET_REVOKE, call.id("ticket_id")) as deed:
-        ticket = await revocation.revoke(deed.db, call.id("ticket_id"), utc_now())
-        deed.ticket_id, deed.event_id = ticket.id, ticket.event_id
-        cursor = await revocation_feed.head(deed.db)
+    """Revoke a ticket; viewers who are watching with it are disconnected."""
+    async with call.act(Action.TICKET_REVOKE, call.id("ticket_id")) as change:
+        ticket = await revocation.revoke(change.db, call.id("ticket_id"), utc_now())
+        change.ticket_id, change.event_id = ticket.id, ticket.event_id
+        cursor = await revocation_feed.head(change.db)
     return answers.changed(ticket_view(ticket), cursor)
 
 
@@ -72,11 +72,11 @@ async def revoke_ticket(call: Call) -> Response:
     refuses=(Conflict,),
 )
 async def unrevoke_ticket(call: Call) -> Response:
-    """Let a revoked ticket in again, before it expires."""
-    async with call.act(Action.TICKET_UNREVOKE, call.id("ticket_id")) as deed:
-        ticket = await revocation.unrevoke(deed.db, call.id("ticket_id"), utc_now())
-        deed.ticket_id, deed.event_id = ticket.id, ticket.event_id
-        cursor = await revocation_feed.head(deed.db)
+    """Make a revoked ticket valid again until it expires."""
+    async with call.act(Action.TICKET_UNREVOKE, call.id("ticket_id")) as change:
+        ticket = await revocation.unrevoke(change.db, call.id("ticket_id"), utc_now())
+        change.ticket_id, change.event_id = ticket.id, ticket.event_id
+        cursor = await revocation_feed.head(change.db)
     return answers.changed(ticket_view(ticket), cursor)
 
 
@@ -85,43 +85,43 @@ async def unrevoke_ticket(call: Call) -> Response:
 )
 async def revoke_tickets(call: Call, body: TicketIds) -> Response:
     """Revoke up to a thousand tickets, all of them or none."""
-    async with call.act(Action.TICKET_REVOKE) as deed:
-        found = await revocation.revoke_all(deed.db, set(body.token_ids), utc_now())
-        _tell(call, deed, found)
-        watching = await tickets.watching(deed.db, [ticket.id for ticket in found], call.alive_since)
-        cursor = await revocation_feed.head(deed.db)
+    async with call.act(Action.TICKET_REVOKE) as change:
+        found = await revocation.revoke_all(change.db, set(body.token_ids), utc_now())
+        _record_each(call, change, found)
+        watching = await tickets.watching(change.db, [ticket.id for ticket in found], call.alive_since)
+        cursor = await revocation_feed.head(change.db)
     return answers.changed([ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found], cursor)
 
 
 @endpoint("DELETE /tokens/{ticket_id:uuid}", needs=Permission.TICKETS, answers={204: None})
 async def delete_ticket(call: Call) -> Response:
-    """Delete a ticket for good; whoever watches with it is cut off."""
-    async with call.act(Action.TICKET_DELETE, call.id("ticket_id")) as deed:
-        deed.ticket_id = deed.subject
-        ticket = await deletion.delete_ticket(deed.db, call.id("ticket_id"), utc_now())
-        deed.event_id = ticket.event_id
+    """Delete a ticket permanently; viewers who are watching with it are disconnected."""
+    async with call.act(Action.TICKET_DELETE, call.id("ticket_id")) as change:
+        change.ticket_id = change.subject
+        ticket = await deletion.delete_ticket(change.db, call.id("ticket_id"), utc_now())
+        change.event_id = ticket.event_id
     return answers.nothing()
 
 
-def _tell(call: Call, deed: AuditedChange, revoked: Sequence[Ticket]) -> None:
-    """Make it part of each ticket's history."""
+def _record_each(call: Call, change: AuditedChange, revoked: Sequence[Ticket]) -> None:
+    """Add the revocation to the history of each ticket."""
     first, *others = revoked
-    deed.subject, deed.ticket_id, deed.event_id = first.id, first.id, first.event_id
+    change.subject, change.ticket_id, change.event_id = first.id, first.id, first.event_id
     for ticket in others:
         about = About(ticket.id, ticket.event_id, ticket.id)
-        audit.record(deed.db, call.actor, Action.TICKET_REVOKE.word, call.now, about)
+        audit.record(change.db, call.actor, Action.TICKET_REVOKE.word, call.now, about)
 
 
-async def _page(call: Call, query: TicketsOfEventQuery, wanted: TicketFilter) -> Response:
+async def _page(call: Call, query: TicketsOfEventQuery, ticket_filter: TicketFilter) -> Response:
     async with call.app.database.read() as db:
-        found = await ticket_search.page(db, wanted, call.now, query.offset, query.limit)
+        found = await ticket_search.page(db, ticket_filter, call.now, query.offset, query.limit)
         watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], call.alive_since)
     rows = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
-    return answers.searched(rows, query, found.total, note_on(found))
+    return answers.searched(rows, query, found.total, search_note(found))
 
 
-def note_on(found: SearchPage) -> str | None:
-    """Say so where a search has left something out."""
+def search_note(found: SearchPage) -> str | None:
+    """Return a note if the search may have left tickets out, otherwise None."""
     return None if found.is_whole else _TOO_COMMON
 
 

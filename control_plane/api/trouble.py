@@ -1,4 +1,4 @@
-"""Trouble with a stream, as the pages of viewers report it."""
+"""Stream trouble reported by viewers' pages."""
 
 import time
 
@@ -28,10 +28,10 @@ async def report(call: Call) -> Response:
     claims = claims_of(call.app, bearer(call.request))
     sessions.check_grace(claims, call.now)
     try:
-        told = await parse(call.request, TroubleReport)
+        body = await parse(call.request, TroubleReport)
     except ValidationError:
         raise MalformedRequest("kind, file or status is invalid.") from None
-    trouble = Trouble(told.kind, told.file, told.status)
+    trouble = Trouble(body.kind, body.file, body.status)
     noted = call.app.trouble_reports.report_trouble(claims.eid, claims.sid or "", trouble, time.monotonic())
     return JSONResponse(as_json(Noted(noted=noted)))
 

@@ -1,4 +1,4 @@
-"""Watch on TV over HTTP: the link and its QR code. The answer holds a token, so nobody may keep it."""
+"""Watch on TV over HTTP: a link and its QR code. The response contains a token, so it must not be cached."""
 
 from io import BytesIO
 
@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from authz_sidecar.contract.playback_token import mint
 from control_plane.access import audit
 from control_plane.api.playback import NOT_ADMITTED, claims_of
-from control_plane.api.viewer_records import asking, done
+from control_plane.api.viewer_records import record_done, recording_refusals
 from control_plane.clock import utc_now
 from control_plane.errors import MalformedRequest, SessionOver, SessionTakenOver, TokenUnusable, TooManyAttempts
 from control_plane.schemas.viewer import Stopped, TvLink, TvWish
@@ -29,21 +29,23 @@ from control_plane.web.requests import bearer, client_address, own_origin, parse
     reads_body=TvWish,
 )
 async def link(call: Call) -> Response:
-    """Give the page that shows its token a URL for the TV; as seldom as a token is refreshed."""
+    """Return a URL for playing the session on a TV; it is rate limited like refreshing a token."""
     request = call.request
     app = services(request)
-    with asking(request, audit.LINK) as asked:
+    with recording_refusals(request, audit.LINK) as attempt:
         claims = claims_of(app, bearer(request))
-        asked.with_token(claims)
+        attempt.with_token(claims)
         await app.limits.count_refresh(f"tv of {claims.sid}")
         own = await _wants_own_session(request)
         async with app.database.write() as db:
-            given = await tv.link(db, claims, client_address(request), app.rules, utc_now(), own=own)
-            done(db, request, audit.LINK, given.claims, given.ticket.id, {"ownSession": given.is_own_session})
+            tv_link = await tv.link(db, claims, client_address(request), app.rules, utc_now(), own=own)
+            record_done(
+                db, request, audit.LINK, tv_link.claims, tv_link.ticket.id, {"ownSession": tv_link.is_own_session}
+            )
     base = streams_origin(request) or own_origin(request)
-    url = f"{base}/t/{mint(given.claims, app.ring)}{given.claims.sp}stream.m3u8"
-    told = TvLink(url=url, qr=qr_code(url), expires_at=given.ticket.expires_at, own_session=given.is_own_session)
-    return JSONResponse(as_json(told), headers={"Cache-Control": "no-store"})
+    url = f"{base}/t/{mint(tv_link.claims, app.ring)}{tv_link.claims.sp}stream.m3u8"
+    view = TvLink(url=url, qr=qr_code(url), expires_at=tv_link.ticket.expires_at, own_session=tv_link.is_own_session)
+    return JSONResponse(as_json(view), headers={"Cache-Control": "no-store"})
 
 
 @endpoint(
@@ -54,7 +56,7 @@ async def link(call: Call) -> Response:
     refuses=(TokenUnusable, SessionOver, SessionTakenOver),
 )
 async def stop(call: Call) -> Response:
-    """Give the TV's seat back."""
+    """Release the TV's seat."""
     request = call.request
     app = services(request)
     claims = claims_of(app, bearer(request))
@@ -64,7 +66,7 @@ async def stop(call: Call) -> Response:
 
 
 async def _wants_own_session(request: Request) -> bool:
-    """No body is a no. Raise MalformedRequest."""
+    """Return whether the TV gets a session of its own; false without a body. Raise MalformedRequest."""
     try:
         return bool(await request.body()) and (await parse(request, TvWish)).own_session
     except ValidationError:
@@ -72,11 +74,11 @@ async def _wants_own_session(request: Request) -> bool:
 
 
 def qr_code(url: str) -> str:
-    """Draw the URL as an SVG element, black on white whatever the page looks like, as cameras want it."""
+    """Return the QR code of a URL as an SVG element, always black on white, which cameras read best."""
     code = segno.make_qr(url, error="L", boost_error=False)
-    drawn = BytesIO()
-    code.save(drawn, kind="svg", xmldecl=False, nl=False, omitsize=True, border=4, dark="#000", light="#fff")
-    return drawn.getvalue().decode()
+    svg = BytesIO()
+    code.save(svg, kind="svg", xmldecl=False, nl=False, omitsize=True, border=4, dark="#000", light="#fff")
+    return svg.getvalue().decode()
 
 
 ENDPOINTS = (link, stop)

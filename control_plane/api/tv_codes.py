@@ -1,4 +1,4 @@
-"""A TV that shows a code, and the phone that approves it: "Watch on TV" without typing a link."""
+"""Watch on TV without typing a link: the TV shows a code, and a phone approves it."""
 
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from control_plane.access import audit
 from control_plane.api.playback import NOT_ADMITTED, claims_of, device_of, granted
 from control_plane.api.tv import qr_code
-from control_plane.api.viewer_records import asking, done
+from control_plane.api.viewer_records import record_done, recording_refusals
 from control_plane.clock import utc_now
 from control_plane.codes import NO_CODE, parse_code
 from control_plane.errors import (
@@ -43,14 +43,14 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 @endpoint("POST /tv/codes", needs=None, answers={200: TvCodeShown}, refuses=(TooManyAttempts,))
 async def show_code(call: Call) -> Response:
-    """Give a TV a code to show, and a secret with which to ask whether somebody approved it."""
+    """Return a code for a TV to show, and a secret with which it polls for the approval."""
     request = call.request
     app = services(request)
     await app.limits.count_tv_code(client_address(request))
     async with app.database.write() as db:
         shown = await tv_codes.show(db, device_of(request), utc_now())
     origin = own_origin(request)
-    told = TvCodeShown(
+    view = TvCodeShown(
         user_code=shown.user_code,
         device_code=shown.device_code,
         verification_url=origin,
@@ -58,7 +58,7 @@ async def show_code(call: Call) -> Response:
         expires_in=int(tv_codes.LIFE.total_seconds()),
         interval=tv_codes.POLL_SECONDS,
     )
-    return JSONResponse(as_json(told), headers=_NO_STORE)
+    return JSONResponse(as_json(view), headers=_NO_STORE)
 
 
 @endpoint(
@@ -69,15 +69,15 @@ async def show_code(call: Call) -> Response:
     reads_body=TvQuestion,
 )
 async def collect(call: Call) -> Response:
-    """Give the TV its session, once, as soon as its code is approved; 202 until then."""
+    """Return the TV's session, once, when its code has been approved; 202 until then."""
     request = call.request
     app = services(request)
-    question = await _parsed(request, TvQuestion, "deviceCode is what /api/tv/codes gave.")
-    await app.limits.count_tv_question(question.device_code)
+    body = await _parse(request, TvQuestion, "deviceCode is what /api/tv/codes gave.")
+    await app.limits.count_tv_question(body.device_code)
     async with app.database.write() as db:
-        grant = await tv_codes.collect(db, question.device_code, device_of(request), app.rules, utc_now())
+        grant = await tv_codes.collect(db, body.device_code, device_of(request), app.rules, utc_now())
         if grant:
-            done(db, request, audit.LINK, grant.claims, grant.ticket.id, {"tvCode": True})
+            record_done(db, request, audit.LINK, grant.claims, grant.ticket.id, {"tvCode": True})
     if grant is None:
         return JSONResponse(as_json(TvWaiting(interval=tv_codes.POLL_SECONDS)), 202)
     return granted(request, grant)
@@ -94,16 +94,16 @@ async def collect(call: Call) -> Response:
     reads_body=TvApproval,
 )
 async def approve_by_code(call: Call) -> Response:
-    """Let a TV in on the ticket of a code. Wrong codes of both kinds count as guesses."""
+    """Approve a TV with the code of a ticket. Wrong codes of both kinds count as guesses."""
     request = call.request
     app, address = services(request), client_address(request)
-    with asking(request, audit.APPROVE) as asked:
+    with recording_refusals(request, audit.APPROVE) as attempt:
         async with app.limits.guess(address, wrong=(MalformedRequest, UnknownCode, TvCodeUnusable)):
-            wish = await _parsed(request, TvApproval, NO_CODE)
-            asked.code = code = parse_code(wish.code)
+            body = await _parse(request, TvApproval, NO_CODE)
+            attempt.code = code = parse_code(body.code)
             async with app.database.write() as db:
                 approval = await tv_codes.approve_by_code(
-                    db, code, wish.user_code, device_of(request), app.rules, utc_now(), takeover=wish.takeover
+                    db, code, body.user_code, device_of(request), app.rules, utc_now(), takeover=body.takeover
                 )
                 _record(db, request, approval)
     return JSONResponse(as_json(TvApproved(approved=True, moved=approval.moved)))
@@ -121,16 +121,16 @@ async def approve_by_code(call: Call) -> Response:
     reads_body=TvPageApproval,
 )
 async def approve_by_page(call: Call) -> Response:
-    """Let a TV in on the page's own ticket; where it has no other seat, the page gives the TV its own."""
+    """Approve a TV with the page's own ticket; if the ticket has no free seat, the TV takes the page's."""
     request = call.request
     app, address = services(request), client_address(request)
-    with asking(request, audit.APPROVE) as asked:
+    with recording_refusals(request, audit.APPROVE) as attempt:
         claims = claims_of(app, bearer(request))
-        asked.with_token(claims)
+        attempt.with_token(claims)
         async with app.limits.guess(address, wrong=(MalformedRequest, TvCodeUnusable)):
-            wish = await _parsed(request, TvPageApproval, "userCode is the code on the TV.")
+            body = await _parse(request, TvPageApproval, "userCode is the code on the TV.")
             async with app.database.write() as db:
-                approval = await tv_codes.approve_by_page(db, claims, wish.user_code, app.rules, utc_now())
+                approval = await tv_codes.approve_by_page(db, claims, body.user_code, app.rules, utc_now())
                 _record(db, request, approval)
     return JSONResponse(as_json(TvApproved(approved=True, moved=approval.moved)))
 
@@ -143,7 +143,7 @@ async def approve_by_page(call: Call) -> Response:
     refuses=(TokenUnusable, SessionOver, SessionTakenOver),
 )
 async def plan(call: Call) -> Response:
-    """Tell whether the page would pause if a TV played. Changes nothing."""
+    """Return whether the page would pause if a TV played. Changes nothing."""
     request = call.request
     app = services(request)
     claims = claims_of(app, bearer(request))
@@ -154,11 +154,11 @@ async def plan(call: Call) -> Response:
 
 def _record(db: AsyncSession, request: Request, approval: Approval) -> None:
     grant = approval.grant
-    done(db, request, audit.APPROVE, grant.claims, grant.ticket.id, {"moved": True} if approval.moved else None)
+    record_done(db, request, audit.APPROVE, grant.claims, grant.ticket.id, {"moved": True} if approval.moved else None)
 
 
-async def _parsed(request: Request, schema: type[SchemaT], sentence: str) -> SchemaT:
-    """Raise MalformedRequest with that sentence."""
+async def _parse(request: Request, schema: type[SchemaT], sentence: str) -> SchemaT:
+    """Parse the body. Raise MalformedRequest with the given sentence."""
     try:
         return await parse(request, schema)
     except ValidationError:

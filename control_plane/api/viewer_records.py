@@ -1,6 +1,7 @@
-"""What viewers do, for the audit log and the counters: what is done in its own transaction, refusals written behind.
+"""Record viewers' actions in the audit log and the metrics.
 
-Nobody's request may wait for a refusal to be written, and a first visit that has nothing to resume is none.
+Successful actions are recorded in their own transaction, refusals are written later: no request may wait for them. A
+first visit with no session to resume is not recorded as a refusal.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from control_plane.web.requests import client_address, services
 
 @dataclass(slots=True)
 class ViewerAttempt:
-    """What somebody tries something with, as soon as it is known."""
+    """The credentials of a viewer's request, filled in as they become known."""
 
     code: str | None = None
     sid: str | None = None
@@ -33,22 +34,22 @@ class ViewerAttempt:
 
 
 @contextmanager
-def asking(request: Request, action: str) -> Iterator[ViewerAttempt]:
-    """Note how it ends; refusals go on."""
-    app, asked, outcome = services(request), ViewerAttempt(), audit.DONE
+def recording_refusals(request: Request, action: str) -> Iterator[ViewerAttempt]:
+    """Record a refusal raised in the block and raise it again; count redemptions by their outcome."""
+    app, attempt, outcome = services(request), ViewerAttempt(), audit.DONE
     try:
-        yield asked
+        yield attempt
     except Refusal as refusal:
         outcome = refusal.reason
         if not isinstance(refusal, NoSession):
-            app.audit_queue.note(_refused(request, action, asked, refusal), utc_now())
+            app.audit_queue.note(_refused(request, action, attempt, refusal), utc_now())
         raise
     finally:
         if action == audit.REDEEM:
             app.metrics.redemptions.labels(outcome).inc()
 
 
-def done(
+def record_done(
     db: AsyncSession,
     request: Request,
     action: str,
@@ -56,15 +57,15 @@ def done(
     ticket_id: str,
     detail: Mapping[str, str | int | bool | None] | None = None,
 ) -> None:
-    """Record what a viewer has done, in the transaction in which it is done."""
+    """Record what a viewer has record_done, in the same transaction."""
     about = audit.About(claims.sid, claims.eid, ticket_id, detail)
     audit.record(db, Actor.viewer(client_address(request)), action, utc_now(), about)
 
 
-def _refused(request: Request, action: str, asked: ViewerAttempt, refusal: Refusal) -> RefusedAction:
-    """Say what was refused. Of one who tries too often it does not matter any more with what."""
+def _refused(request: Request, action: str, attempt: ViewerAttempt, refusal: Refusal) -> RefusedAction:
+    """Return the entry for the audit log, without credentials if there were too many attempts."""
     address = client_address(request)
     if isinstance(refusal, TooManyAttempts):
         return RefusedAction(action, refusal.reason, address)
-    resume_hash = digest(asked.resume_secret) if asked.resume_secret else None
-    return RefusedAction(action, refusal.reason, address, asked.code, asked.sid, resume_hash)
+    resume_hash = digest(attempt.resume_secret) if attempt.resume_secret else None
+    return RefusedAction(action, refusal.reason, address, attempt.code, attempt.sid, resume_hash)

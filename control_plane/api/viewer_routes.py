@@ -1,4 +1,4 @@
-"""The viewer API, readable from top to bottom: every route below /api that is no admin's."""
+"""The routes of the viewer API: everything below /api except the admin API."""
 
 from typing import Final
 

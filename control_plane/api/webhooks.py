@@ -1,4 +1,4 @@
-"""The admin API's webhooks, and what became of their messages."""
+"""The admin API's webhooks and their deliveries."""
 
 from urllib.parse import urlsplit
 
@@ -34,11 +34,11 @@ async def list_webhooks(call: Call, query: Paging) -> Response:
     refuses=(Conflict, FieldRefused),
 )
 async def create_webhook(call: Call, body: WebhookDraft) -> Response:
-    """Add a webhook; the answer shows its secret, once."""
-    url = await _checked(call, body)
-    async with call.act(Action.WEBHOOK_CREATE) as deed:
-        webhook, secret = await webhooks.create(deed.db, url, body.topics, call.now, is_active=body.is_active)
-        deed.subject, deed.detail = webhook.id, _detail(webhook)
+    """Create a webhook; the response shows its secret once."""
+    url = await _checked_url(call, body)
+    async with call.act(Action.WEBHOOK_CREATE) as change:
+        webhook, secret = await webhooks.create(change.db, url, body.topics, call.now, is_active=body.is_active)
+        change.subject, change.detail = webhook.id, _detail(webhook)
     return answers.data(NewWebhookView(**dict(webhook_view(webhook)), secret=secret), 201)
 
 
@@ -52,33 +52,33 @@ async def show_webhook(call: Call) -> Response:
 
 @endpoint(f"PUT {_ONE}", needs=Permission.ADMINISTER, answers={200: Data[WebhookView]}, refuses=(FieldRefused,))
 async def change_webhook(call: Call, body: WebhookDraft) -> Response:
-    """Change a webhook, switch it off, or on again."""
-    url = await _checked(call, body)
-    async with call.act(Action.WEBHOOK_UPDATE, call.id("webhook_id")) as deed:
-        changed = await webhooks.change(deed.db, call.id("webhook_id"), url, body.topics, is_active=body.is_active)
-        deed.detail = _detail(changed)
+    """Change a webhook, or switch it on or off."""
+    url = await _checked_url(call, body)
+    async with call.act(Action.WEBHOOK_UPDATE, call.id("webhook_id")) as change:
+        changed = await webhooks.change(change.db, call.id("webhook_id"), url, body.topics, is_active=body.is_active)
+        change.detail = _detail(changed)
     return answers.data(webhook_view(changed))
 
 
 @endpoint(f"DELETE {_ONE}", needs=Permission.ADMINISTER, answers={204: None})
 async def delete_webhook(call: Call) -> Response:
-    """Delete a webhook with all that waits for it."""
-    async with call.act(Action.WEBHOOK_DELETE, call.id("webhook_id")) as deed:
-        await webhooks.remove(deed.db, call.id("webhook_id"))
+    """Delete a webhook and its pending deliveries."""
+    async with call.act(Action.WEBHOOK_DELETE, call.id("webhook_id")) as change:
+        await webhooks.remove(change.db, call.id("webhook_id"))
     return answers.nothing()
 
 
 @endpoint(f"POST {_ONE}/test", needs=Permission.ADMINISTER, answers={202: Data[DeliveryView]}, refuses=(Conflict,))
 async def test_webhook(call: Call) -> Response:
     """Send a webhook a message of the type `webhook.test`."""
-    async with call.act(Action.WEBHOOK_TEST, call.id("webhook_id")) as deed:
-        delivery = await webhooks.test(deed.db, call.id("webhook_id"), call.now)
+    async with call.act(Action.WEBHOOK_TEST, call.id("webhook_id")) as change:
+        delivery = await webhooks.test(change.db, call.id("webhook_id"), call.now)
     return answers.data(delivery_view(delivery), 202)
 
 
 @endpoint(f"GET {_ONE}/deliveries", needs=Permission.ADMINISTER, answers={200: Page[DeliveryView]})
 async def list_deliveries(call: Call, query: Paging) -> Response:
-    """List what a webhook was told in the last week, newest first."""
+    """List the deliveries of a webhook in the last week, newest first."""
     async with call.app.database.read() as db:
         webhook = await webhooks.find(db, call.id("webhook_id"))
         found, total = await webhooks.deliveries(db, webhook.id, query.offset, query.limit)
@@ -92,11 +92,11 @@ async def list_deliveries(call: Call, query: Paging) -> Response:
     refuses=(Conflict,),
 )
 async def retry_delivery(call: Call) -> Response:
-    """Send one message again, as soon as may be."""
+    """Send a message again as soon as possible."""
     number = int(call.id("n"))
-    async with call.act(Action.WEBHOOK_RETRY, call.id("webhook_id")) as deed:
-        delivery = await webhooks.retry(deed.db, call.id("webhook_id"), number, call.now)
-        deed.detail = {"delivery": delivery.id}
+    async with call.act(Action.WEBHOOK_RETRY, call.id("webhook_id")) as change:
+        delivery = await webhooks.retry(change.db, call.id("webhook_id"), number, call.now)
+        change.detail = {"delivery": delivery.id}
     return answers.data(delivery_view(delivery), 202)
 
 
@@ -114,21 +114,21 @@ def webhook_view(webhook: Webhook) -> WebhookView:
 def delivery_view(delivery: WebhookDelivery) -> DeliveryView:
     names = DeliveryView.model_fields.keys() - {"message_id", "state"}
     values = {name: getattr(delivery, name) for name in names}
-    waiting = "waiting" if delivery.next_attempt_at else "given-up"
+    pending_state = "waiting" if delivery.next_attempt_at else "given-up"
     return DeliveryView(
         **values,
         message_id=outbox.message_id(delivery.id, delivery.created_at),
-        state="delivered" if delivery.delivered_at else waiting,
+        state="delivered" if delivery.delivered_at else pending_state,
     )
 
 
-async def _checked(call: Call, body: WebhookDraft) -> str:
-    """Ask what the name stands for before there is a transaction: that can take seconds."""
+async def _checked_url(call: Call, body: WebhookDraft) -> str:
+    """Resolve and check the host name before the transaction starts: this can take seconds."""
     return await destinations.check(body.url, allow_private=call.app.settings.webhook_allow_private)
 
 
 def _detail(webhook: Webhook) -> dict[str, str | bool]:
-    """Say where it goes by its host alone: the rest of a URL can be a secret."""
+    """Return the detail for the audit log, with the host only: the rest of the URL may be secret."""
     return {"host": urlsplit(webhook.url).netloc, "topics": webhook.topics, "isActive": webhook.is_active}
 
 

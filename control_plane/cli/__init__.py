@@ -1,7 +1,7 @@
-"""The command line: it says what happened in sentences, and never shows a secret it was not asked for.
+"""The command line: it reports results in sentences, and never shows a secret unless asked to.
 
-One module a group of commands. What a command needs is imported when it runs: so that `--help` is quick, and a missing
-extra is said in a sentence.
+There is one module per group of commands. A command imports what it needs when it runs, so that `--help` is fast and a
+missing extra is reported in a sentence.
 """
 
 import sys
@@ -25,7 +25,7 @@ app.add_typer(secrets.app, name="secrets")
 
 def main() -> None:
     try:
-        # Here, so that a missing extra is said in a sentence.
+        # Imported here, so that a missing extra is reported in a sentence.
         from control_plane.db.database import DatabaseUnusable  # noqa: PLC0415
         from control_plane.errors import OperatorError  # noqa: PLC0415
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""`python -m control_plane.cli` is `streamgate`, also where no command was installed."""
+"""Run `streamgate` as `python -m control_plane.cli`, for installations without the script."""
 
 from control_plane.cli import main
 

@@ -1,4 +1,4 @@
-"""Commands that back up and restore."""
+"""The commands `backup` and `restore`."""
 
 import dataclasses
 from pathlib import Path
@@ -27,11 +27,11 @@ def backup(
     from control_plane.clock import utc_now  # noqa: PLC0415
     from control_plane.ops.backups.backup_home import back_up  # noqa: PLC0415  see control_plane.cli
 
-    ending = back_up(home, file, utc_now(), with_secrets=with_secrets)
+    trailer = back_up(home, file, utc_now(), with_secrets=with_secrets)
     if as_json:
-        print_json({"file": file, "settings": with_secrets, "rows": ending.rows})
+        print_json({"file": file, "settings": with_secrets, "rows": trailer.rows})
         return
-    typer.echo(f"{file}: {_counts(ending.rows)}; {'with' if with_secrets else 'without'} settings and keys.")
+    typer.echo(f"{file}: {_counts(trailer.rows)}; {'with' if with_secrets else 'without'} settings and keys.")
 
 
 def restore(

@@ -1,6 +1,6 @@
-"""What commands that work on a home's database have in common: finding it, opening it, and saying what is wrong.
+"""Shared code of the commands that use a home's database: find it, open it, and report errors.
 
-A command uses the same rules as the API and the console, on the same database, while the service goes on.
+A command applies the same rules as the API and the console to the same database; the service may be running.
 """
 
 import re
@@ -13,9 +13,8 @@ import anyio
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_snake
 
-from control_plane.access import audited_change as acting
 from control_plane.access.actors import Actor
-from control_plane.access.audited_change import Action, AuditedChange
+from control_plane.access.audited_change import Action, AuditedChange, audited_change
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import FieldRefused, OperatorError, Refusal, UsageError
@@ -30,7 +29,7 @@ T = TypeVar("T")
 
 
 def on_database(home: Path, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Do something on the home's database. Raise OperatorError, with the sentence of a refusal if it is one."""
+    """Run `work` on the home's database and return its result. Raise OperatorError, also for a refusal."""
 
     async def run() -> T:
         environment = read_environment(home)
@@ -46,17 +45,17 @@ def on_database(home: Path, work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 def apply_change(home: Path, action: Action, work: Callable[[AuditedChange], Awaitable[T]]) -> T:
-    """Change something, with its entry in the audit log. Raise OperatorError."""
+    """Run `work` in a transaction that also writes an entry to the audit log. Raise OperatorError."""
 
     async def run(database: Database) -> T:
-        async with acting.audited_change(database, Actor.command(), action, utc_now()) as deed:
-            return await work(deed)
+        async with audited_change(database, Actor.command(), action, utc_now()) as change:
+            return await work(change)
 
     return on_database(home, run)
 
 
 def parse(schema: type[M], values: Mapping[str, object]) -> M:
-    """Validate what the command line says as the API would. Raise UsageError with one line an option."""
+    """Validate options by the schema of the API. Raise UsageError with one line per invalid option."""
     given = {name: value for name, value in values.items() if value is not None}
     try:
         return schema.model_validate(given)
@@ -65,16 +64,16 @@ def parse(schema: type[M], values: Mapping[str, object]) -> M:
 
 
 def alive_since(home: Path) -> datetime:
-    """Tell since when somebody must have given a sign of life to be watching now. Raise OperatorError."""
-    said = read_environment(home).get("SESSION_TIMEOUT_SECONDS", "")
-    known = int(said) if re.fullmatch(r"[0-9]{1,6}", said) else Settings.model_fields["session_timeout_seconds"].default
-    return utc_now() - timedelta(seconds=known)
+    """Return the time since which a session must have been seen to count as watching. Raise OperatorError."""
+    text = read_environment(home).get("SESSION_TIMEOUT_SECONDS", "")
+    default = Settings.model_fields["session_timeout_seconds"].default
+    return utc_now() - timedelta(seconds=int(text) if re.fullmatch(r"[0-9]{1,6}", text) else default)
 
 
-def pagination(asked: Paging, total: int) -> Pagination:
-    return Pagination(page=asked.page, limit=asked.limit, total=total, total_pages=-(-total // asked.limit))
+def pagination(paging: Paging, total: int) -> Pagination:
+    return Pagination(page=paging.page, limit=paging.limit, total=total, total_pages=-(-total // paging.limit))
 
 
-def _sentence(where: tuple[int | str, ...], message: str) -> str:
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
     text = message.removeprefix("Value error, ").removesuffix(".")
-    return f"--{str(where[0]).replace('_', '-')}: {text}." if where else f"{text}."
+    return f"--{str(location[0]).replace('_', '-')}: {text}." if location else f"{text}."

@@ -1,4 +1,4 @@
-"""The command that looks for what is wrong."""
+"""The command `doctor`."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What the event commands do: the rules of the API, in the command line's name, on a home's database."""
+"""The event commands: they apply the rules of the API to a home's database, with the command line as the actor."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,57 +20,57 @@ from control_plane.web.answers import Changed, Data, Page
 
 
 def create(home: Path, **values: object) -> Data[EventView]:
-    """Raise OperatorError."""
+    """Create an event. Raise OperatorError."""
     draft = commands.parse(EventDraft, values)
     allowed = _allowed(read_environment(home))
 
-    async def work(deed: AuditedChange) -> Data[EventView]:
-        event = await event_changes.create_event(deed.db, draft, allowed)
-        deed.subject = deed.event_id = event.id
+    async def work(change: AuditedChange) -> Data[EventView]:
+        event = await event_changes.create_event(change.db, draft, allowed)
+        change.subject = change.event_id = event.id
         return Data(data=event_view(event))
 
     return commands.apply_change(home, Action.EVENT_CREATE, work)
 
 
 def list_page(home: Path, **values: object) -> Page[EventView]:
-    """Raise OperatorError."""
-    asked = commands.parse(Paging, values)
+    """Return one page of events. Raise OperatorError."""
+    paging = commands.parse(Paging, values)
 
     async def work(database: Database) -> Page[EventView]:
         async with database.read() as db:
-            found, total = await events.page(db, asked.offset, asked.limit)
+            found, total = await events.page(db, paging.offset, paging.limit)
             figures = await event_figures.figures(db, [event.id for event in found], commands.alive_since(home))
         return Page(
             data=[event_view(event, figures.get(event.id)) for event in found],
-            pagination=commands.pagination(asked, total),
+            pagination=commands.pagination(paging, total),
         )
 
     return commands.on_database(home, work)
 
 
 def deactivate(home: Path, event_id: str) -> Changed[EventView]:
-    """Raise OperatorError."""
+    """Deactivate an event. Raise OperatorError."""
     return _change(home, event_id, Action.EVENT_DEACTIVATE, revocation.deactivate)
 
 
 def open_doors(home: Path, event_id: str) -> Changed[EventView]:
-    """Raise OperatorError."""
+    """Open the doors of an event. Raise OperatorError."""
     return _change(home, event_id, Action.EVENT_OPEN_DOORS, doors.open_doors)
 
 
 def close_doors(home: Path, event_id: str) -> Changed[EventView]:
-    """Raise OperatorError."""
+    """Close the doors of an event. Raise OperatorError."""
     return _change(home, event_id, Action.EVENT_CLOSE_DOORS, doors.close_doors)
 
 
 def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[EventView]:
-    async def work(deed: AuditedChange) -> Changed[EventView]:
+    async def work(change: AuditedChange) -> Changed[EventView]:
         try:
-            event = await rule(deed.db, event_id, utc_now())
+            event = await rule(change.db, event_id, utc_now())
         except NotFound:
             raise NotFound("There is no event with this id.") from None
-        deed.subject = deed.event_id = event.id
-        return Changed(data=event_view(event), revocation=await revocation_feed.head(deed.db))
+        change.subject = change.event_id = event.id
+        return Changed(data=event_view(event), revocation=await revocation_feed.head(change.db))
 
     return commands.apply_change(home, action, work)
 

@@ -1,4 +1,4 @@
-"""Commands about events, for scripts: what the API answers with --json, else a table or a sentence."""
+"""Commands for events: they print the API's JSON with --json, otherwise a table or a sentence."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ app = typer.Typer(no_args_is_help=True, help="Events: something to watch.")
 
 
 @app.command("create")
-def create_event(  # noqa: PLR0913 - one parameter an option
+def create_event(  # noqa: PLR0913 - one parameter per option
     home: HomeOption,
     *,
     title: Annotated[str, typer.Option(help="At most 200 characters.")],

@@ -1,4 +1,4 @@
-"""Commands about the keys that sign playback tokens."""
+"""Commands for the keys that sign playback tokens."""
 
 import dataclasses
 import json
@@ -23,26 +23,26 @@ def rotate_key(
 ) -> None:
     """Sign with a fresh key from now on, without a restart. Older keys go on verifying until --keep drops them."""
     from control_plane.errors import UsageError  # noqa: PLC0415
-    from control_plane.ops import key_file  # noqa: PLC0415  see main
+    from control_plane.ops import key_file  # noqa: PLC0415  see control_plane.cli
 
     if algorithm not in {None, *key_file.Algorithm}:
         raise UsageError("--algorithm is HS256 or EdDSA.")
     if promote and (standby or algorithm):
         raise UsageError("--promote makes no key: it goes with neither --standby nor --algorithm.")
     step = key_file.Step.STANDBY if standby else key_file.Step.PROMOTE if promote else key_file.Step.AT_ONCE
-    done = key_file.rotate(home, key_file.Algorithm(algorithm) if algorithm else None, keep, step)
+    rotation = key_file.rotate(home, key_file.Algorithm(algorithm) if algorithm else None, keep, step)
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(done), default=str))
+        typer.echo(json.dumps(dataclasses.asdict(rotation), default=str))
         return
     verb = "is on standby" if standby else "signs"
-    typer.echo(f"{done.file}: {done.kid} {verb}; {len(done.kept)} other keys go on verifying.")
-    if done.dropped:
-        typer.echo(f"Dropped {len(done.dropped)}: tokens that they have signed are refused now.")
+    typer.echo(f"{rotation.file}: {rotation.kid} {verb}; {len(rotation.kept)} other keys go on verifying.")
+    if rotation.dropped:
+        typer.echo(f"Dropped {len(rotation.dropped)}: tokens that they have signed are refused now.")
 
 
 @app.command("export-public")
 def export_public_keys(home: HomeOption) -> None:
     """Print the public keys as a JWK set: the PLAYBACK_KEYS_FILE of an edge that verifies and cannot sign."""
-    from control_plane.ops.key_file import public_keys  # noqa: PLC0415  see main
+    from control_plane.ops.key_file import public_keys  # noqa: PLC0415  see control_plane.cli
 
     typer.echo(json.dumps(public_keys(home), indent=2))

@@ -1,4 +1,4 @@
-"""Options that several commands have, and how results are printed."""
+"""Options shared by several commands, and functions that print results."""
 
 import json
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ LimitOption = Annotated[int, typer.Option(help="How many rows a page has, at mos
 
 
 def print_json(value: Any) -> None:
-    """Print one of the API's answers, or anything that json takes, and paths and times."""
+    """Print a view of the API, or any JSON value; paths and times are printed as text."""
     plain = value.model_dump(mode="json", by_alias=True) if hasattr(value, "model_dump") else value
     typer.echo(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
 
 
-def print_page(headings: Sequence[str], rows: Sequence[Sequence[object]], place: "Pagination") -> None:
-    """Print a table, and that there is more of it where there is."""
+def print_page(headings: Sequence[str], rows: Sequence[Sequence[object]], pagination: "Pagination") -> None:
+    """Print a table, and how to see more if it is not the last page."""
     print_table(headings, rows)
-    if place.page < place.total_pages:
-        typer.echo(f"{len(rows)} of {place.total}; --page {place.page + 1} shows more.")
+    if pagination.page < pagination.total_pages:
+        typer.echo(f"{len(rows)} of {pagination.total}; --page {pagination.page + 1} shows more.")
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print columns as wide as their widest cell; nothing but the headings when there is no row."""
+    """Print columns as wide as their widest cell; without rows, print the headings only."""
     lines = [[_cell(value) for value in row] for row in (headings, *rows)]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     for line in lines:
@@ -43,6 +43,6 @@ def minute(time: datetime) -> str:
 
 
 def _cell(value: object) -> str:
-    """Print nothing that a terminal would obey: titles and labels are other people's words."""
+    """Return a value as text without control characters: titles and labels must not control the terminal."""
     text = ("no", "yes")[value] if isinstance(value, bool) else str(value)
     return "".join(character if character.isprintable() else " " for character in text)

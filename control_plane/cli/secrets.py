@@ -1,4 +1,4 @@
-"""Commands about the secrets in the database, which are sealed with SECRETS_KEY."""
+"""Commands for the secrets in the database, which are sealed with SECRETS_KEY."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="The secrets in the database.")
 
 @app.callback()
 def _about() -> None:
-    """Keep `reset` a command of its own: Typer would make a single one the group's."""
+    """Keep `reset` a subcommand: Typer would merge a single command with its group."""
 
 
 @app.command("reset")
@@ -29,18 +29,18 @@ def reset_secrets(
     from control_plane.cli import commands  # noqa: PLC0415
     from control_plane.db.database import Database  # noqa: PLC0415
     from control_plane.errors import OperatorError  # noqa: PLC0415
-    from control_plane.lifecycle import lost_secrets  # noqa: PLC0415  see main
+    from control_plane.lifecycle import lost_secrets  # noqa: PLC0415  see control_plane.cli
     from control_plane.ops import home_database  # noqa: PLC0415
     from control_plane.ops.backups.backup_home import held  # noqa: PLC0415
     from control_plane.ops.home import read_environment  # noqa: PLC0415
 
-    async def look(database: Database) -> lost_secrets.LostSecrets:
+    async def count(database: Database) -> lost_secrets.LostSecrets:
         async with database.read() as db:
             return await lost_secrets.count(db)
 
-    async def replace(deed: AuditedChange) -> lost_secrets.LostSecrets:
-        lost = await lost_secrets.replace(deed.db)
-        deed.detail = lost._asdict()
+    async def replace(change: AuditedChange) -> lost_secrets.LostSecrets:
+        lost = await lost_secrets.replace(change.db)
+        change.detail = lost._asdict()
         return lost
 
     home = home.absolute()
@@ -48,7 +48,7 @@ def reset_secrets(
     if not home_database.sealer(environment).has_key:
         raise OperatorError("Set SECRETS_KEY to a new key of at least 32 characters first.")
     with held(home, home_database.database_url(environment)):
-        found = commands.on_database(home, look)
+        found = commands.on_database(home, count)
         if not yes:
             typer.echo(_question(found), err=True)
             typer.confirm("Go on?", abort=True, err=True)
@@ -60,7 +60,7 @@ def reset_secrets(
 
 
 def _question(found: "LostSecrets") -> str:
-    """Say what cannot be opened and what becomes of it."""
+    """Return the question to confirm: what cannot be opened, and what happens to it."""
     return "\n".join(
         (
             "SECRETS_KEY does not open what follows. If you still have the key that sealed it, stop here and put",

@@ -1,4 +1,4 @@
-"""Commands that make a home and run the service."""
+"""Commands that create a home and run the service."""
 
 import sys
 from pathlib import Path
@@ -28,8 +28,8 @@ def init(
     ] = False,
 ) -> None:
     """Make a home: settings with fresh secrets, and an empty database. Never overwrites."""
-    from control_plane.errors import UsageError  # noqa: PLC0415  see main
-    from control_plane.ops.home import create_home, new_password  # noqa: PLC0415  see main
+    from control_plane.errors import UsageError  # noqa: PLC0415  see control_plane.cli
+    from control_plane.ops.home import create_home, new_password  # noqa: PLC0415  see control_plane.cli
 
     if without_password and admin_password is not None:
         raise UsageError("--setup-link makes no account: it does not go with --admin-password.")
@@ -44,8 +44,8 @@ def init(
 
 def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0.0.1") -> None:
     """Run nginx, the sidecars and the control plane in the foreground, until SIGINT or SIGTERM."""
-    from control_plane.cli import setup_commands  # noqa: PLC0415  see main
-    from control_plane.ops import nginx_version, processes, supervisor  # noqa: PLC0415  see main
+    from control_plane.cli import setup_commands  # noqa: PLC0415  see control_plane.cli
+    from control_plane.ops import nginx_version, processes, supervisor  # noqa: PLC0415  see control_plane.cli
 
     stack = processes.stack(home, sidecars, host)
     warning = nginx_version.finding(stack.nginx.argv[0])
@@ -65,7 +65,7 @@ def demo(
     host: HostOption = "127.0.0.1",
 ) -> None:
     """Show everything: make a home, a recording, a live stream, two events and codes, then run them."""
-    from control_plane.ops.demo import run_demo  # noqa: PLC0415  see main
+    from control_plane.ops.demo import run_demo  # noqa: PLC0415  see control_plane.cli
 
     run_demo(home, port, sidecars, host)
 
@@ -74,7 +74,7 @@ def migrate(
     home: Annotated[Path | None, typer.Option(help="Take DATABASE_URL from this home's settings.")] = None,
 ) -> None:
     """Bring the database at DATABASE_URL to the current schema."""
-    import os  # noqa: PLC0415  see main
+    import os  # noqa: PLC0415  see control_plane.cli
 
     from control_plane.db.database import upgrade_schema  # noqa: PLC0415
     from control_plane.errors import OperatorError  # noqa: PLC0415
@@ -94,7 +94,7 @@ def migrate(
 def hash_password() -> None:
     """Ask for a password, or read one line of standard input, and print its hash for ADMIN_PASSWORD_HASH."""
     from control_plane.accounts.passwords import hash_password as hashed  # noqa: PLC0415
-    from control_plane.errors import UsageError  # noqa: PLC0415  see main
+    from control_plane.errors import UsageError  # noqa: PLC0415  see control_plane.cli
 
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
@@ -107,6 +107,6 @@ def hash_password() -> None:
 
 def setup_link(home: HomeOption) -> None:
     """Print a link, good for a day, with which the first owner is made; only while there is no account."""
-    from control_plane.cli.setup_commands import fresh_link  # noqa: PLC0415  see main
+    from control_plane.cli.setup_commands import fresh_link  # noqa: PLC0415  see control_plane.cli
 
     typer.echo(fresh_link(home))

@@ -1,4 +1,4 @@
-"""What the command line says about the set-up link. It is a secret, shown only to those who ask for it."""
+"""The set-up link on the command line. It is a secret, shown only on request or on a terminal."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from control_plane.ops.processes import local_url
 
 
 def fresh_link(home: Path) -> str:
-    """Return a link that makes the first owner. Raise OperatorError when there is an account already."""
+    """Return a new link that creates the first owner. Raise OperatorError if there is an account already."""
     environment = read_environment(home)
     origin = environment.get("PLATFORM_APP_URL", "").rstrip("/")
 
-    async def work(deed: AuditedChange) -> str:
-        return await setup_link.make(deed.db, utc_now())
+    async def work(change: AuditedChange) -> str:
+        return await setup_link.make(change.db, utc_now())
 
     token = commands.apply_change(home, Action.SETUP_LINK_CREATE, work)
     return setup_link.link(origin or local_url("127.0.0.1", public_port(environment)), token)
 
 
 def hint(home: Path, *, is_terminal: bool) -> str | None:
-    """Say how to make the first owner, None when there is one. Where a log may be listening, only name the file."""
+    """Return how to create the first owner, None if there is one. Show the link only on a terminal, else its file."""
     file = setup_link_file(home.absolute())
     try:
         link = file.read_text(encoding="utf-8").strip()

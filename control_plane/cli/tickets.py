@@ -1,4 +1,4 @@
-"""Commands about tickets, for scripts: what the API answers with --json, else a table or a sentence."""
+"""Commands for tickets: they print the API's JSON with --json, otherwise a table or a sentence."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -33,17 +33,17 @@ def generate_tickets(
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other.")
-    title, made = ticket_commands.generate(home, event, count=count, label=label)
+    title, generated = ticket_commands.generate(home, event, count=count, label=label)
     if as_json:
-        print_json(made)
+        print_json(generated)
     elif as_csv:
-        _print_csv(title, made.data)
+        _print_csv(title, generated.data)
     else:
-        typer.echo("\n".join(view.code for view in made.data))
+        typer.echo("\n".join(view.code for view in generated.data))
 
 
 @app.command("list")
-def list_tickets(  # noqa: PLR0913 - one parameter an option
+def list_tickets(  # noqa: PLR0913 - one parameter per option
     home: HomeOption,
     event: Annotated[str | None, typer.Option(help="Only those of this event: its id.")] = None,
     status: Annotated[str | None, typer.Option(help="unused, redeemed, expired or revoked.")] = None,
@@ -94,7 +94,7 @@ def unrevoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonO
 
 
 def _names(given: list[str]) -> list[str]:
-    """Raise UsageError when standard input has none."""
+    """Return the names, read from standard input if given as `-`. Raise UsageError if there are none."""
     from control_plane.errors import UsageError  # noqa: PLC0415  see control_plane.cli
 
     names = [line.strip() for line in sys.stdin if line.strip()] if given == ["-"] else given

@@ -1,1 +1,1 @@
-"""The console: pages for organisers. Plain forms; JavaScript only adds comfort."""
+"""The console: pages for organisers. They are plain forms that work without JavaScript."""

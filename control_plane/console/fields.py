@@ -1,6 +1,6 @@
-"""From a submitted form to a schema's input, and from a schema's errors to one sentence a field.
+"""Convert submitted forms to the input of schemas, and errors of schemas to one sentence per field.
 
-The rules are the schemas' alone; a form's fields have the names of the JSON API.
+Only the schemas have rules; the fields of a form have the names of the JSON API.
 """
 
 import re
@@ -25,8 +25,13 @@ EVENT_LABELS: Final = {
     "sessionPolicy": "If the ticket is already in use",
     "maxDevices": "Devices per ticket",
 }
-EVENT_START: Final = {"accessWindowHours": "48", "holdUntilStart": "true", "sessionPolicy": "refuse", "maxDevices": "1"}
-ORDER_START: Final = {"count": "10"}
+EVENT_DEFAULTS: Final = {
+    "accessWindowHours": "48",
+    "holdUntilStart": "true",
+    "sessionPolicy": "refuse",
+    "maxDevices": "1",
+}
+ORDER_DEFAULTS: Final = {"count": "10"}
 _OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4]):[0-5]\d", re.ASCII)
 _SENTENCES: Final = {
     "missing": "Please fill this in.",
@@ -46,56 +51,56 @@ _SENTENCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SubmittedForm:
-    """What was typed, and what is wrong with it: one sentence a field."""
+    """The submitted values, and the errors in them: one sentence per field."""
 
     values: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
 def event_draft(values: Mapping[str, str]) -> EventDraft:
-    """Raise pydantic's ValidationError. Times count in the zone that the browser named, without JavaScript in UTC."""
+    """Parse an event. Times are in the browser's time zone, or in UTC without JavaScript. Raise ValidationError."""
     times = {name: _moment(values.get(name, ""), values.get(f"{name}Offset", "")) for name in ("startsAt", "endsAt")}
-    return EventDraft.model_validate(_filled_in(EventDraft, {**values, **times}))
+    return EventDraft.model_validate(_non_blank(EventDraft, {**values, **times}))
 
 
 def ticket_order(values: Mapping[str, str]) -> TicketOrder:
-    """Raise pydantic's ValidationError."""
-    return TicketOrder.model_validate(_filled_in(TicketOrder, values))
+    """Parse a ticket order. Raise ValidationError."""
+    return TicketOrder.model_validate(_non_blank(TicketOrder, values))
 
 
 def messages(error: ValidationError) -> dict[str, str]:
-    """Return one sentence a field. A rule about the whole starts with the name of the field that it is about."""
+    """Return one sentence per field. The message of a rule for the whole starts with the field that it concerns."""
     found: dict[str, str] = {}
     for item in error.errors():
         text = _sentence(item)
-        found.setdefault(str(item["loc"][0]) if item["loc"] else text.split()[0], _in_words(text))
+        found.setdefault(str(item["loc"][0]) if item["loc"] else text.split()[0], _with_labels(text))
     return found
 
 
 def _sentence(item: ErrorDetails) -> str:
     bounds = item.get("ctx", {})
-    if isinstance(bounds.get("ge", bounds.get("le")), str):  # of a date; it is millennia away
+    if isinstance(bounds.get("ge", bounds.get("le")), str):  # a date that is millennia away
         return "Please check the year."
     known = _SENTENCES.get(item["type"])
     return known.format_map(bounds) if known else item["msg"].removeprefix("Value error, ")
 
 
-def _filled_in(schema: type[BaseModel], values: Mapping[str, str]) -> dict[str, str]:
-    """Return the schema's own fields; an optional one that was left blank is no value at all."""
+def _non_blank(schema: type[BaseModel], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of the schema's fields; blank optional fields are omitted."""
     names = {info.alias or name: info for name, info in schema.model_fields.items() if name != "id"}
     given = {alias: values[alias].strip() for alias in names if alias in values}
     return {alias: text for alias, text in given.items() if text or names[alias].default is not None}
 
 
 def _moment(wall_clock: str, offset: str) -> str:
-    """Add the zone to what a datetime-local field gave."""
+    """Append the time zone to the value of a datetime-local field."""
     if not wall_clock:
         return ""
     return wall_clock + (offset if _OFFSET.fullmatch(offset) else "Z")
 
 
-def _in_words(text: str) -> str:
-    """Say fields as the form labels them, for the rules that name two of them."""
+def _with_labels(text: str) -> str:
+    """Replace names of fields by their labels, for rules that name two fields."""
     for name, label in EVENT_LABELS.items():
         if name != label.lower():
             text = re.sub(rf"\b{name}\b", f"the {label.lower()}", text)

@@ -1,6 +1,6 @@
-"""The frame of the admin pages: rendering, going elsewhere, and refusals in the console's look.
+"""The frame of the admin pages: rendering, redirects and error pages.
 
-It must never decide anything about events or tickets, and never put a code into a path: paths are logged.
+It must never contain rules about events or tickets, and never put a code into a path: paths are logged.
 """
 
 import re
@@ -27,7 +27,7 @@ Page = Callable[[Request], Awaitable[Response]]
 HOME: Final = "/admin"
 SIGN_IN: Final = "/admin/login"
 _LOCAL_PATH: Final = re.compile(r"/admin(?:[/?][!-\[\]-~]*)?", re.ASCII)  # printable, no backslash
-# What a page may say after a redirect; the URL names the key, so that a link cannot put words into our mouth.
+# Messages after a redirect. The URL contains only the key, so that a link cannot make a page show arbitrary text.
 DONE: Final = {
     "signed-out": "You are signed out.",
     "set-up": "Your account is ready, and you are signed in.",
@@ -46,7 +46,7 @@ DONE: Final = {
 
 
 def refusals_shown(endpoint: Page) -> Page:
-    """Wrap a page: a refusal becomes a page."""
+    """Wrap a page so that a refusal is rendered as a page."""
 
     @wraps(endpoint)
     async def page(request: Request) -> Response:
@@ -61,7 +61,7 @@ def refusals_shown(endpoint: Page) -> Page:
 
 
 def console_page(endpoint: Page) -> Page:
-    """Wrap a page for admins: who is not signed in does so first and comes back."""
+    """Wrap a page for admins: redirect to the sign-in page, and back, if nobody is signed in."""
 
     @refusals_shown
     @wraps(endpoint)
@@ -84,24 +84,24 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
         "here": here(request),
     }
     response = HTMLResponse(TEMPLATES.get_template(f"admin/{template}").render(frame | values), status)
-    # With "no-referrer" browsers send `Origin: null` along with a form, and over plain http nothing else tells
-    # that it is ours (https://fetch.spec.whatwg.org/#append-a-request-origin-header).
+    # With "no-referrer" browsers send `Origin: null` with a form, and over plain http nothing else identifies the
+    # form as ours (https://fetch.spec.whatwg.org/#append-a-request-origin-header).
     response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 
 def doing(request: Request, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[AuditedChange]:
-    """Do something in the name of the admin who is signed in."""
+    """Open an audited change with the signed-in admin as its actor."""
     return audited_change(services(request).database, request.scope["actor"], action, utc_now(), subject)
 
 
 def alive_since(request: Request) -> datetime:
-    """Tell since when somebody must have given a sign of life to be watching now."""
+    """Return the time since which a session must have been seen to count as watching."""
     return services(request).rules.alive_since(utc_now())
 
 
 def redirect(path: str, **query: str) -> Response:
-    """Go on with GET, so that reloading the page that follows repeats nothing."""
+    """Redirect with 303 (GET), so that reloading the next page does not repeat the POST."""
     return RedirectResponse(with_query(path, **query), 303)
 
 
@@ -112,14 +112,14 @@ def with_query(path: str, **query: str) -> str:
 
 
 def here(request: Request) -> str:
-    """Return the path and query asked for, without the message of a redirect."""
+    """Return the requested path and query, without the message of a redirect."""
     query = [(name, value) for name, value in request.query_params.multi_items() if name not in {"done", "back"}]
     return with_query(request.url.path, **dict(query))
 
 
-def local_path(wish: str | None, fallback: str = HOME) -> str:
-    """Return the wish when it is a path of this console, so that nobody is led to another site."""
-    return wish if wish and _LOCAL_PATH.fullmatch(wish) else fallback
+def local_path(path: str | None, fallback: str = HOME) -> str:
+    """Return the path if it belongs to the console, else the fallback: links must not redirect to other sites."""
+    return path if path and _LOCAL_PATH.fullmatch(path) else fallback
 
 
 def utc_text(moment: datetime) -> str:

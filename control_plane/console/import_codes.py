@@ -1,6 +1,6 @@
-"""The console's import of own codes: they are checked first, then what is doubtful is answered, then tickets are made.
+"""The console's import of codes: check them, let the organiser decide about doubtful lines, then create the tickets.
 
-The codes travel in the form as text; a script puts a file's text into its field. The rules are the API's.
+The form contains the codes as text; a script copies the text of a file into the field. The rules are the API's.
 """
 
 import re
@@ -26,16 +26,16 @@ from control_plane.web import forms
 from control_plane.web.errors import status_of
 from control_plane.web.requests import services
 
-_MOST_SHOWN: Final = 200
+_MAX_SHOWN: Final = 200
 _LONGEST_SHOWN: Final = 60
-_LARGEST_FORM: Final = 5 * ticket_csv.MAX_BYTES  # a form may write each byte as %xx
+_LARGEST_FORM: Final = 5 * ticket_csv.MAX_BYTES  # a form may encode each byte as %xx
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _TOO_LARGE: Final = "This is more than 1 MB. Please import the codes in several parts."
 _ANSWERS: Final[dict[str, Doubtful]] = {"ask": "ask", "import": "import", "skip": "skip"}
 
 
 class Remark(NamedTuple):
-    """What there is to say about a line of the text."""
+    """A problem with a line of the text."""
 
     line: int
     text: str
@@ -49,7 +49,7 @@ async def show(request: Request) -> Response:
 
 @console_page
 async def take(request: Request) -> Response:
-    """Check the codes; with an answer for what is doubtful, which may be that nothing is, import them."""
+    """Check the codes; import them if the form has a decision about doubtful lines."""
     typed, event = await forms.typed(request), await _event(request)
     text, answer = typed.get("codes", ""), _ANSWERS.get(typed.get("doubtful", ""))
     try:
@@ -57,42 +57,42 @@ async def take(request: Request) -> Response:
         if answer is None:
             async with services(request).database.read() as db:
                 problems = await ticket_import.check(db, event.id, codes)
-            return await to_thread.run_sync(_checked, request, event, text, codes, problems)
-        async with doing(request, Action.TICKET_IMPORT, event.id) as deed:
-            wanted = codes.answered(answer)
-            deed.event_id, deed.detail = event.id, {"count": wanted.total}
-            await ticket_import.run(deed.db, event.id, wanted, utc_now())
+            return await to_thread.run_sync(_report, request, event, text, codes, problems)
+        async with doing(request, Action.TICKET_IMPORT, event.id) as change:
+            chosen = codes.answered(answer)
+            change.event_id, change.detail = event.id, {"count": chosen.total}
+            await ticket_import.run(change.db, event.id, chosen, utc_now())
     except ImportRefused as refusal:
         problems = [Problem(*each) for each in refusal.problems]
-        return await to_thread.run_sync(_checked, request, event, text, codes, problems, status_of(refusal))
+        return await to_thread.run_sync(_report, request, event, text, codes, problems, status_of(refusal))
     except (MalformedRequest, Conflict) as refusal:
         return render(request, "import.html", status_of(refusal), event=event, text=text, trouble=str(refusal))
     return redirect(f"{HOME}/events/{event.id}", done="imported")
 
 
 def _read(text: str) -> ParsedCodes:
-    """Raise MalformedRequest."""
+    """Parse the codes. Raise MalformedRequest."""
     body = text.encode()
     if len(body) > ticket_csv.MAX_BYTES:
         raise MalformedRequest(_TOO_LARGE)
     return ticket_csv.read(body)
 
 
-def _checked(
+def _report(
     request: Request, event: Event, text: str, codes: ParsedCodes, problems: Sequence[Problem], status: int = 200
 ) -> Response:
     lines = _LINE_END.split(text)
-    remarks = [(Remark(each.line, _shown(lines, each.line), each.sentence), each.is_question) for each in problems]
+    remarks = [(Remark(each.line, _shortened(lines, each.line), each.sentence), each.is_question) for each in problems]
     found = {
         "wrong": [remark for remark, is_question in remarks if not is_question],
         "doubtful": [remark for remark, is_question in remarks if is_question],
         "all": codes.answered("import").total,
         "certain": codes.answered("skip").total,
     }
-    return render(request, "import.html", status, event=event, text=text, found=found, most=_MOST_SHOWN)
+    return render(request, "import.html", status, event=event, text=text, found=found, most=_MAX_SHOWN)
 
 
-def _shown(lines: Sequence[str], number: int) -> str:
+def _shortened(lines: Sequence[str], number: int) -> str:
     line = lines[number - 1].strip()
     return f"{line[:_LONGEST_SHOWN]}…" if len(line) > _LONGEST_SHOWN else line
 

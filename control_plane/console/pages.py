@@ -1,6 +1,6 @@
-"""The admin pages: sign in, make an event, generate codes, revoke one. Plain forms; JavaScript only adds comfort.
+"""The admin pages: sign in, create an event, generate codes, revoke tickets. Plain forms that work without JavaScript.
 
-They call what the JSON API calls and never have rules of their own. A POST ends in a redirect or says what is wrong.
+They call the same functions as the JSON API and never have rules of their own. A POST redirects or shows the errors.
 """
 
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from control_plane.api.sign_in import admit
 from control_plane.api.sign_in import sign_in as sign_in_with
 from control_plane.api.sign_in import sign_out as signed_out
 from control_plane.api.streams import STREAM_STATES, stream_test_view
-from control_plane.api.tickets import note_on, ticket_view
+from control_plane.api.tickets import search_note, ticket_view
 from control_plane.clock import utc_now
 from control_plane.console import fields as admin_forms
 from control_plane.console import import_codes as admin_import
@@ -51,7 +51,7 @@ from control_plane.web.authentication import set_admin_cookie, signed_in
 from control_plane.web.errors import status_of
 from control_plane.web.requests import own_origin, services
 
-_BATCH: Final = "%Y%m%dT%H%M%S.%fZ"  # in a URL: the moment that the tickets of one batch share
+_BATCH: Final = "%Y%m%dT%H%M%S.%fZ"  # in URLs: the creation time shared by the tickets of a batch
 _LARGEST_BATCH: Final = 1000
 
 
@@ -104,7 +104,7 @@ async def list_events(request: Request) -> Response:
 
 @console_page
 async def new_event(request: Request) -> Response:
-    return _event_form(request, SubmittedForm(admin_forms.EVENT_START))
+    return _event_form(request, SubmittedForm(admin_forms.EVENT_DEFAULTS))
 
 
 @console_page
@@ -112,9 +112,9 @@ async def create_event(request: Request) -> Response:
     typed = await forms.typed(request)
     try:
         draft = admin_forms.event_draft(typed)
-        async with doing(request, Action.EVENT_CREATE) as deed:
-            event = await event_changes.create_event(deed.db, draft, services(request).settings.allowed_places)
-            deed.subject = deed.event_id = event.id
+        async with doing(request, Action.EVENT_CREATE) as change:
+            event = await event_changes.create_event(change.db, draft, services(request).settings.allowed_places)
+            change.subject = change.event_id = event.id
     except ValidationError as error:
         return _event_form(request, SubmittedForm(typed, admin_forms.messages(error)), 422)
     except FieldRefused as refusal:
@@ -124,7 +124,7 @@ async def create_event(request: Request) -> Response:
 
 @console_page
 async def show_event(request: Request) -> Response:
-    return await _event_page(request, SubmittedForm(admin_forms.ORDER_START))
+    return await _event_page(request, SubmittedForm(admin_forms.ORDER_DEFAULTS))
 
 
 @console_page
@@ -134,22 +134,22 @@ async def generate_codes(request: Request) -> Response:
         order = admin_forms.ticket_order(typed)
     except ValidationError as error:
         return await _event_page(request, SubmittedForm(typed, admin_forms.messages(error)), 422)
-    async with doing(request, Action.TICKET_GENERATE) as deed:
-        event = await events.find(deed.db, _event_id(request))
-        made = await tickets.generate(deed.db, event, order.count, order.label)
-        deed.subject = deed.event_id = event.id
-        deed.detail = {"count": order.count}
-    return redirect(f"{_address(event)}/codes", batch=f"{made[0].created_at:{_BATCH}}")
+    async with doing(request, Action.TICKET_GENERATE) as change:
+        event = await events.find(change.db, _event_id(request))
+        generated = await tickets.generate(change.db, event, order.count, order.label)
+        change.subject = change.event_id = event.id
+        change.detail = {"count": order.count}
+    return redirect(f"{_address(event)}/codes", batch=f"{generated[0].created_at:{_BATCH}}")
 
 
 @console_page
 async def show_codes(request: Request) -> Response:
-    """Show the codes of one batch, to be handed out. They stand in the page, never in its address."""
+    """Show the codes of one batch for distribution. The codes are in the page, never in its URL."""
     batch = _batch(request)
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
-        wanted = TicketFilter(event.id, created_at=batch)
-        made = (await ticket_search.page(db, wanted, utc_now(), 0, _LARGEST_BATCH)).tickets if batch else []
+        ticket_filter = TicketFilter(event.id, created_at=batch)
+        made = (await ticket_search.page(db, ticket_filter, utc_now(), 0, _LARGEST_BATCH)).tickets if batch else []
     if not made:
         return redirect(_address(event))
     origin = services(request).settings.platform_app_url or own_origin(request)  # the viewers', not the admin's
@@ -158,33 +158,33 @@ async def show_codes(request: Request) -> Response:
 
 @console_page
 async def show_to_origin(request: Request) -> Response:
-    """Say what the event's own origin is shown. What was typed is never sent back."""
+    """Set the credentials for the event's own origin. The values are never sent back."""
     typed = await forms.typed(request)
     try:
-        async with doing(request, Action.EVENT_ORIGIN_CREDENTIALS) as deed:
-            event = await events.find(deed.db, _event_id(request), for_update=True)
-            deed.subject = deed.event_id = event.id
-            origins.show(deed.db, event, typed.get("header", "").strip(), typed.get("query", "").strip())
-            deed.detail = dict(origins.shown(event))
+        async with doing(request, Action.EVENT_ORIGIN_CREDENTIALS) as change:
+            event = await events.find(change.db, _event_id(request), for_update=True)
+            change.subject = change.event_id = event.id
+            origins.show(change.db, event, typed.get("header", "").strip(), typed.get("query", "").strip())
+            change.detail = dict(origins.shown(event))
     except FieldRefused as refusal:
         wrong = SubmittedForm({}, {refusal.field: str(refusal)})
-        return await _event_page(request, SubmittedForm(admin_forms.ORDER_START), 422, wrong)
+        return await _event_page(request, SubmittedForm(admin_forms.ORDER_DEFAULTS), 422, wrong)
     return redirect(_address(event), done="origin-shown")
 
 
 async def _event_page(
     request: Request, order: SubmittedForm, status: int = 200, origin: SubmittedForm | None = None
 ) -> Response:
-    wanted, paging, now = _filter(request), _paging(request), utc_now()
+    ticket_filter, paging, now = _filter(request), _paging(request), utc_now()
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
         figures = await event_figures.figures(db, [event.id], alive_since(request))
         trouble = (await event_trouble.of_events(db, [event.id])).get(event.id)
-        found = await ticket_search.page(db, wanted, now, (paging.page - 1) * paging.limit, paging.limit)
+        found = await ticket_search.page(db, ticket_filter, now, (paging.page - 1) * paging.limit, paging.limit)
         watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], alive_since(request))
     shown = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
     view = event_view(event, figures.get(event.id), await services(request).probe.status(event, now))
-    values = {"event": view} | _ticket_list(wanted, shown, _pages(paging, found.total))
+    values = {"event": view} | _ticket_list(ticket_filter, shown, _pages(paging, found.total))
     values |= {
         "is_held": doors.is_held(event, now),
         "expires_at": events.ticket_expiry(event),
@@ -193,21 +193,27 @@ async def _event_page(
         "poster_bytes": posters.MAX_BYTES,
     }
     return render(
-        request, "event.html", status, order=order, origin=origin or SubmittedForm({}), note=note_on(found), **values
+        request,
+        "event.html",
+        status,
+        order=order,
+        origin=origin or SubmittedForm({}),
+        note=search_note(found),
+        **values,
     )
 
 
 @console_page
 async def show_stream(request: Request) -> Response:
-    """Inspect an event's stream and show what was found. Loading the page again looks again."""
+    """Inspect an event's stream and show the result. Reloading the page inspects it again."""
     async with services(request).database.read() as db:
         event = await events.find(db, _event_id(request))
     found = stream_test_view(await services(request).probe.inspect(event, utc_now))
     return render(request, "stream.html", event=event, found=found, words=STREAM_STATES)
 
 
-def _ticket_list(wanted: TicketFilter, shown: list[TicketView], pages: dict[str, int]) -> dict[str, Any]:
-    return {"wanted": wanted, "statuses": STATUSES, "tickets": shown, "pages": pages}
+def _ticket_list(ticket_filter: TicketFilter, shown: list[TicketView], pages: dict[str, int]) -> dict[str, Any]:
+    return {"wanted": ticket_filter, "statuses": STATUSES, "tickets": shown, "pages": pages}
 
 
 def _event_form(request: Request, form: SubmittedForm, status: int = 200) -> Response:
@@ -229,10 +235,10 @@ def _stream_folder(request: Request, event: Event) -> str:
 
 
 def _filter(request: Request) -> TicketFilter:
-    """Narrow the list as asked; a status that does not exist narrows nothing."""
+    """Return the filter of the ticket list; an unknown status is ignored."""
     query = request.query_params
     status = next((known for known in STATUSES if known == query.get("status")), None)
-    search = query.get("search", "").replace("\0", "").strip()  # which PostgreSQL cannot even be asked for
+    search = query.get("search", "").replace("\0", "").strip()  # PostgreSQL rejects NUL characters
     return TicketFilter(_event_id(request), status, search or None)
 
 

@@ -1,4 +1,4 @@
-"""The console's preview of a stream: a page that plays it in the console's own origin, with a token of its own."""
+"""The console's preview: a page that plays a stream on the console's own origin, with its own token."""
 
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ async def show(request: Request) -> Response:
     async with services(request).database.read() as db:
         event = await events.find(db, str(request.path_params["event_id"]))
     status = await services(request).probe.status(event, utc_now())
-    held = doors.is_held(event, utc_now())
-    response = render(request, "preview.html", event=event_view(event, None, status), is_held=held)
+    is_held = doors.is_held(event, utc_now())
+    response = render(request, "preview.html", event=event_view(event, None, status), is_held=is_held)
     response.headers["Content-Security-Policy"] = content_security_policy(services(request))
     return response

@@ -1,4 +1,4 @@
-"""Steps that ask first: GET shows what would happen, POST does it. No dialog and no JavaScript is needed."""
+"""Changes that ask for confirmation: GET shows the consequences, POST makes the change. No JavaScript is needed."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Rule = Callable[[AsyncSession, str, datetime], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What is asked, what follows from a yes, the rule that does it and the message (admin_console.DONE) after it."""
+    """A question, the consequences, the rule that makes the change, and the message shown afterwards (frame.DONE)."""
 
     title: str
     consequences: str
@@ -100,7 +100,7 @@ def about_event(question: Confirmation) -> Page:
             event = await events.find(db, str(request.path_params["event_id"]))
             figures = await event_figures.figures(db, [event.id], alive_since(request))
         subject = {"event": event_view(event, figures.get(event.id)), "ticket": None}
-        return await _ask_or_do(request, question, event.id, f"{HOME}/events/{event.id}", subject)
+        return await _confirm_or_change(request, question, event.id, f"{HOME}/events/{event.id}", subject)
 
     return page
 
@@ -114,24 +114,24 @@ def about_ticket(question: Confirmation) -> Page:
             watching = await tickets.watching(db, [ticket.id], alive_since(request))
         view = ticket_view(ticket, watching.get(ticket.id, 0))
         subject = {"event": event_view(event), "ticket": view}
-        return await _ask_or_do(request, question, ticket.id, f"{HOME}/events/{event.id}", subject)
+        return await _confirm_or_change(request, question, ticket.id, f"{HOME}/events/{event.id}", subject)
 
     return page
 
 
-async def _ask_or_do(
+async def _confirm_or_change(
     request: Request, question: Confirmation, subject_id: str, parent: str, subject: dict[str, Any]
 ) -> Response:
-    """Do it when the answer is yes and go back to where the question was raised; say so when a rule forbids it."""
+    """Show the question (GET), or make the change and redirect back (POST); show the refusal if a rule forbids it."""
     if request.method != "POST":
         back = local_path(request.query_params.get("back"), parent)
         return render(request, "confirm.html", question=question, back=back, **subject)
     back = local_path((await forms.typed(request)).get("back"), parent)
     try:
-        async with doing(request, question.action, subject_id) as deed:
-            deed.event_id = subject["event"].id
-            deed.ticket_id = subject["ticket"].id if subject["ticket"] else None
-            await question.rule(deed.db, subject_id, utc_now())
+        async with doing(request, question.action, subject_id) as change:
+            change.event_id = subject["event"].id
+            change.ticket_id = subject["ticket"].id if subject["ticket"] else None
+            await question.rule(change.db, subject_id, utc_now())
     except Conflict as refusal:
         values = subject | {"question": question, "back": back, "trouble": str(refusal)}
         return render(request, "confirm.html", status_of(refusal), **values)

@@ -1,1 +1,1 @@
-"""What is kept: the tables, how the databases are reached, and the migrations."""
+"""The databases: connections, transactions, and the migrations of the schema."""

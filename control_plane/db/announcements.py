@@ -1,6 +1,6 @@
-"""Tells those who wait that a transaction was committed: never before, and never when it was rolled back.
+"""Wakes waiting tasks when a transaction was committed: never before, and never after a rollback.
 
-Those who wait in other processes hear it as a notice, see listening.py.
+Tasks in other processes are woken by a notice, see listening.py.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ CHANNEL: Final = "streamgate"
 
 
 class Notice(NamedTuple):
-    """What one process says to the others: `topic`, and which process it was."""
+    """What one process sends to the others: the topic, and the name of the process."""
 
     topic: str
     sender: str
@@ -30,18 +30,18 @@ class Notice(NamedTuple):
 
 
 class Announcements:
-    """One wake-up call a topic. Take the event first, look at the database then, wait last: nothing is missed."""
+    """One event per topic. Get the event first, then read the database, then wait: so nothing is missed."""
 
     def __init__(self) -> None:
         self._events: defaultdict[str, anyio.Event] = defaultdict(anyio.Event)
         self.is_closed = False
-        self.hears_others = False  # whether other processes' notices come in: there is little need to look, then
+        self.hears_others = False  # whether notices of other processes arrive: there is little need to poll, then
 
     def next(self, topic: str) -> anyio.Event:
         return self._events[topic]
 
     def close(self) -> None:
-        """Let everybody go who waits: the process is about to stop."""
+        """Wake all waiting tasks: the process is about to stop."""
         self.is_closed = True
         self.wake_all()
 

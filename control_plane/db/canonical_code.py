@@ -1,6 +1,6 @@
-"""A ticket's canonical code as each database computes it: the rule of codes.canonical, for codes of ASCII.
+"""A ticket's canonical code as each database computes it: the rule of codes.canonical, for ASCII codes.
 
-So nobody who writes tickets can forget it, and old backups get it while they are restored.
+As a generated column it is never forgotten when a ticket is written, and old backups get it when they are restored.
 """
 
 from typing import Any, Final
@@ -10,7 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 
 _SMALL: Final = "abcdefghijklmnopqrstuvwxyz"
 _LOOK_ALIKES: Final = {"O": "0", "I": "1", "L": "1"}
-# "i" goes first: in a Turkish database its capital is another letter.
+# "i" is replaced first: in a Turkish database its capital is another letter.
 _NESTED: Final = "replace(replace(replace(upper(replace(code, 'i', '1')), 'O', '0'), 'I', '1'), 'L', '1')"
 
 
@@ -22,19 +22,19 @@ class CanonicalCode(ColumnElement[str]):
 
 
 @compiles(CanonicalCode)
-def _anywhere(_element: CanonicalCode, _compiler: Any, **_options: Any) -> str:
+def _compile(_element: CanonicalCode, _compiler: Any, **_options: Any) -> str:
     return _NESTED
 
 
 @compiles(CanonicalCode, "postgresql")
-def _in_postgresql(_element: CanonicalCode, _compiler: Any, **_options: Any) -> str:
-    """Write it as PostgreSQL shows it, so that the model can be compared with what is there."""
+def _compile_for_postgresql(_element: CanonicalCode, _compiler: Any, **_options: Any) -> str:
+    """Return the expression as PostgreSQL shows it, so that the model can be compared with the database."""
     return f"translate((code)::text, '{_FROM}'::text, '{_TO}'::text)"
 
 
-def _of(letter: str) -> str:
+def _canonical(letter: str) -> str:
     return _LOOK_ALIKES.get(letter.upper(), letter.upper())
 
 
 _FROM: Final = _SMALL + "".join(_LOOK_ALIKES)
-_TO: Final = "".join(map(_of, _FROM))
+_TO: Final = "".join(map(_canonical, _FROM))

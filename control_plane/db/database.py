@@ -1,11 +1,10 @@
-"""The database: reads and writes apart, one transaction a block, and the schema's migrations.
+"""The database: separate reads and writes, one transaction per block, and the schema's migrations.
 
-SQLite runs in WAL mode with synchronous=FULL, so that what was answered 200 survives a power cut, and takes its
-write lock at BEGIN: with a deferred one, concurrent redemptions end in "database is locked".
+SQLite runs in WAL mode with synchronous=FULL, so that what was answered with 200 survives a power failure. It takes
+the write lock at BEGIN: with a deferred one, concurrent redemptions end in "database is locked".
 
-On PostgreSQL several processes share it. Whoever locks more than one thing does so in this order, so that nobody
-waits for a transaction that waits for it: events, tickets and sessions, each by their id, then the feed, and when
-sessions were last seen at the very end.
+On PostgreSQL several processes share the database. To avoid deadlocks, a transaction takes its locks in this order:
+events, tickets and sessions, each by their id, then the feed, and at the very end when sessions were last seen.
 """
 
 import secrets
@@ -33,7 +32,7 @@ from control_plane.db.sqlite_changes import SqliteChanges
 
 
 class Lock(IntEnum):
-    """What is done by one at a time, whatever the process. The values are PostgreSQL's keys: never change one."""
+    """What only one transaction at a time may do. The values are keys in PostgreSQL: never change one."""
 
     FEED = 7_370_001
     SCHEMA = 7_370_002
@@ -45,7 +44,7 @@ class Lock(IntEnum):
 
 
 class DatabaseUnusable(Exception):
-    """The database cannot be reached, or will not do what is wanted, said in one sentence for the operator."""
+    """The database cannot be reached or used, described in one sentence for the operator."""
 
     exit_code = 1
 
@@ -69,12 +68,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 class Database:
     def __init__(self, url: str, sealer: Sealer | None = None) -> None:
-        self.name = secrets.token_hex(4)  # by which this process knows its own notices
+        self.name = secrets.token_hex(4)  # by which this process recognises its own notices
         self.engine = make_engine(url, Purpose.READING)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         writing = self.engine if self.is_sqlite else make_engine(url, Purpose.WRITING)
         self._writing_engine = writing.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-        # SQLite has one writer at a time anyway; a fair queue in the process beats its busy handler's dice.
+        # SQLite has one writer at a time anyway; a fair queue in the process is better than its busy handler.
         self._writers = anyio.Lock() if self.is_sqlite else None
         self._changes = SqliteChanges(self.engine) if self.is_sqlite else None
         self.announcements = Announcements()
@@ -83,22 +82,22 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Give a session whose reads see one state of the database."""
+        """Provide a session whose reads see one state of the database."""
         async with _closing(AsyncSession(self.engine, expire_on_commit=False, info={SEALER: self.sealer})) as session:
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """Give a session whose changes are committed together when the block ends, or not at all."""
+        """Provide a session whose changes are committed together when the block ends, or not at all."""
         announced: set[str] = set()
         async with self._queue(), _closing(self._writing_session(announced)) as session:
             yield session
-            await self._tell_others(session, announced)
+            await self._notify_others(session, announced)
             await session.commit()
         self.announcements.wake(announced)
 
-    async def _tell_others(self, session: AsyncSession, topics: Iterable[str]) -> None:
-        """Let PostgreSQL tell the other processes, once this transaction is committed."""
+    async def _notify_others(self, session: AsyncSession, topics: Iterable[str]) -> None:
+        """Have PostgreSQL notify the other processes once this transaction is committed."""
         if not self.is_sqlite:
             for topic in topics:
                 await session.execute(select(func.pg_notify(CHANNEL, str(Notice(topic, self.name)))))
@@ -111,17 +110,17 @@ class Database:
         return self._writers or nullcontext()
 
     async def may_have_changed(self) -> bool:
-        """Tell whether there may be news since this was asked last: of PostgreSQL nobody can tell without a look."""
+        """Return whether there may be changes since the last call; on PostgreSQL always, as only a query can tell."""
         return await self._changes.any() if self._changes else True
 
     def connections_in_use(self) -> dict[str, int]:
-        """Count by purpose; with SQLite both come from one pool."""
+        """Return the number of connections in use by purpose; on SQLite both come from one pool."""
         engines = {"read": self.engine} if self.is_sqlite else {"read": self.engine, "write": self._writing_engine}
         pools = {purpose: engine.pool for purpose, engine in engines.items()}
         return {purpose: pool.checkedout() for purpose, pool in pools.items() if isinstance(pool, QueuePool)}
 
     def waiting_writers(self) -> int:
-        """Count who waits in this process to be SQLite's one writer."""
+        """Return how many tasks in this process wait to be SQLite's one writer."""
         return self._writers.statistics().tasks_waiting if self._writers else 0
 
     async def close(self) -> None:
@@ -133,7 +132,10 @@ class Database:
 
 @asynccontextmanager
 async def _closing(session: AsyncSession) -> AsyncIterator[AsyncSession]:
-    """Undo what was not committed, also for who gives up. SQLAlchemy makes a task of it even where nothing is left."""
+    """Roll back what was not committed, even when cancelled.
+
+    Without a transaction, close synchronously: SQLAlchemy's `close` starts a task even if there is nothing to do.
+    """
     try:
         yield session
     finally:
@@ -145,41 +147,41 @@ async def _closing(session: AsyncSession) -> AsyncIterator[AsyncSession]:
 
 
 async def hold(db: AsyncSession, lock: Lock) -> None:
-    """Wait until nobody else holds this, and hold it until the transaction ends. SQLite has one writer anyway."""
+    """Wait for a lock, and hold it until the transaction ends. Do nothing on SQLite, which has one writer anyway."""
     if db.get_bind().dialect.name == "postgresql":
         await db.execute(select(func.pg_advisory_xact_lock(lock.value)))
 
 
 def queue_for(lock: Lock, ids: Select[str], *, shared: bool) -> Select[Any]:
-    """Make the statement that holds these by their ids, in their order, until the transaction ends: on PostgreSQL only.
+    """Return the statement that locks these ids, in their order, until the transaction ends: on PostgreSQL only.
 
-    Not by locking rows: whoever wants a row for himself would wait for as long as others share it in turns, a
-    deactivation for as long as tickets are redeemed. This queue is fair.
+    These are not row locks: an exclusive one would wait for as long as others overlap in sharing the row, for example
+    a deactivation for as long as tickets are redeemed. The queue of advisory locks is fair.
     """
     take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
     return select(take(lock.value, func.hashtext(ids.subquery().c[0])))
 
 
 def create_engine(url: str) -> AsyncEngine:
-    """Give an engine without time-outs, for what an operator started."""
+    """Return an engine without time-outs, for what an operator started."""
     return make_engine(url)
 
 
 def upgrade_schema(database_url: str) -> None:
-    """Bring the database to the newest schema, creating it if there is none. Synchronous: for commands.
+    """Migrate the database to the newest schema, creating it if there is none. Synchronous: for commands.
 
-    Of several processes that do so at once one does it, and the others wait. Raise DatabaseUnusable.
+    If several processes do this at once, one migrates and the others wait. Raise DatabaseUnusable.
     """
     try:
         command.upgrade(_alembic_config(database_url), "head")
     except (OperationalError, InterfaceError) as error:
-        # The driver names a host and a user, and no password.
+        # The message of the driver contains a host and a user, but no password.
         why = str(error.orig).partition("\n")[0].rstrip(".")
         raise DatabaseUnusable(f"The database cannot be used: {why}.") from error
 
 
 def hold_schema(connection: Connection) -> None:
-    """Keep other migrations out until the transaction ends; on SQLite BEGIN IMMEDIATE has done so."""
+    """Keep other migrations out until the transaction ends; on SQLite BEGIN IMMEDIATE does that."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(Lock.SCHEMA.value)))
 

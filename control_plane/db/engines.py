@@ -1,7 +1,7 @@
-"""How the databases are connected to: SQLite's pragmas and its BEGIN, PostgreSQL's time-outs and pools.
+"""Connections to the databases: SQLite's pragmas and its BEGIN, PostgreSQL's time-outs and pools.
 
-Nobody may wait for ever for a lock or for a server that is gone, and no value of a row or parameter (a code, a
-digest) may stand in the text of an error: it will be logged.
+Nothing may wait forever for a lock or an unreachable server, and no value of a row or parameter (a code, a digest) may
+appear in the text of an error, because that is logged.
 """
 
 import os
@@ -21,15 +21,15 @@ from control_plane.db import sqlite_trips
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _PRAGMAS: Final = (
-    f"busy_timeout={_BUSY_TIMEOUT_MS}",  # first: the others may have to wait, too
+    f"busy_timeout={_BUSY_TIMEOUT_MS}",  # first: the other pragmas may have to wait, too
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
 )
-_CONNECTIONS: Final = 10  # of a process, for each purpose: more would only wait for each other's locks
+_CONNECTIONS: Final = 10  # per process and purpose: more would only wait for each other's locks
 
-# libpq's words. A server that has vanished without a goodbye is given up after half a minute.
-_LINE: Final = {
+# libpq's parameters. A server that vanished without closing the connection is given up after half a minute.
+_PARAMETERS: Final = {
     "application_name": "streamgate",
     "connect_timeout": 5,
     "keepalives_idle": 15,
@@ -45,8 +45,8 @@ _Settings: TypeAlias = dict[str, str | int]
 class Purpose(Enum):
     """What connections are for, as PostgreSQL's settings of a session (times in milliseconds).
 
-    Readers see one state of the database for as long as they read, and may take their time: an export goes as fast as
-    whoever reads it. A writer that stands still holds others up and is dropped. What an operator started has no limit.
+    Readers see one state of the database for as long as they read, and may be idle: an export is as fast as its client.
+    An idle writer blocks others and is disconnected. What an operator started has no time-outs.
     """
 
     READING = {  # noqa: RUF012 - a member, not a shared default
@@ -68,26 +68,26 @@ def make_engine(url: str, purpose: Purpose = Purpose.MAINTENANCE) -> AsyncEngine
 
 
 def is_outage(error: Exception) -> bool:
-    """Tell whether an OperationalError and its like say that the database is away, or too busy to answer.
+    """Return whether an OperationalError or similar means that the database is unavailable or too busy.
 
-    SQLite calls a statement that makes no sense by that name, too.
+    SQLite raises OperationalError for an invalid statement, too.
     """
     return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 def direct_arguments(engine: AsyncEngine) -> dict[str, Any]:
-    """Give what psycopg itself connects with to the same PostgreSQL."""
+    """Return the arguments with which psycopg itself connects to the same PostgreSQL."""
     _, arguments = engine.dialect.create_connect_args(engine.url)
-    return {**arguments, **_line_arguments(engine.url, Purpose.MAINTENANCE)}
+    return {**arguments, **_connect_arguments(engine.url, Purpose.MAINTENANCE)}
 
 
-def _line_arguments(url: URL, purpose: Purpose) -> dict[str, Any]:
-    """Give psycopg's arguments beyond those in the URL, which win."""
+def _connect_arguments(url: URL, purpose: Purpose) -> dict[str, Any]:
+    """Return psycopg's arguments in addition to those in the URL, which take precedence."""
     ours = {"timezone": "UTC"} | purpose.value
     options = " ".join(f"-c {name}={value}" for name, value in ours.items())
     theirs = url.query.get("options", "")
-    line: dict[str, Any] = {name: value for name, value in _LINE.items() if name not in url.query}
-    return line | {"options": f"{options} {theirs}".strip()}
+    arguments: dict[str, Any] = {name: value for name, value in _PARAMETERS.items() if name not in url.query}
+    return arguments | {"options": f"{options} {theirs}".strip()}
 
 
 def _sqlite(url: URL) -> AsyncEngine:
@@ -100,15 +100,15 @@ def _sqlite(url: URL) -> AsyncEngine:
 
 
 def _make_private(_dialect: Any, _record: Any, arguments: Any, _settings: Any) -> None:
-    """Make a new file for its owner alone, whatever folder it is in; what SQLite puts beside it is made like it."""
+    """Create a new file for its owner only, in whatever folder; SQLite's files beside it get the same permissions."""
     path = str(arguments[0])
     if path and not path.startswith((":", "file:")):
-        with suppress(FileExistsError, OSError):  # SQLite says it better
+        with suppress(FileExistsError, OSError):  # SQLite reports it better
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
-    dbapi_connection.isolation_level = None  # transactions begin where SQLAlchemy says so, see _begin_sqlite
+    dbapi_connection.isolation_level = None  # SQLAlchemy begins transactions, see _begin_sqlite
     cursor = dbapi_connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
@@ -120,14 +120,14 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql(url: URL, purpose: Purpose) -> AsyncEngine:
-    is_brief = purpose is Purpose.MAINTENANCE
-    # No overflow: connections that come and go under load cost more than waiting for one that stays.
-    pool: dict[str, Any] = {"poolclass": NullPool} if is_brief else {"pool_size": _CONNECTIONS, "max_overflow": 0}
+    is_maintenance = purpose is Purpose.MAINTENANCE
+    # No overflow: opening and closing connections under load costs more than waiting for a pooled one.
+    pool: dict[str, Any] = {"poolclass": NullPool} if is_maintenance else {"pool_size": _CONNECTIONS, "max_overflow": 0}
     engine = create_async_engine(
         url,
-        connect_args=_line_arguments(url, purpose),
+        connect_args=_connect_arguments(url, purpose),
         hide_parameters=True,
-        use_native_hstore=False,  # or each new connection asks for a type that we have no use for
+        use_native_hstore=False,  # otherwise each new connection queries a type that is not used
         **pool,
     )
     event.listen(engine.sync_engine, "handle_error", _leave_out_values)
@@ -136,19 +136,19 @@ def _postgresql(url: URL, purpose: Purpose) -> AsyncEngine:
 
 
 def _drop_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
-    """Leave a connection that the server has closed, and all of the pool with it: what is idle has nothing to read.
+    """Discard a connection that the server has closed, and the whole pool: an idle connection has nothing to read.
 
-    A look costs nothing, a question (`pool_pre_ping`) as much as what is to be asked. A server that is gone without a
-    goodbye answers neither.
+    Polling the socket costs nothing; `pool_pre_ping` costs as much as the query that follows. Neither detects a server
+    that vanished without closing the connection.
     """
-    line = select.poll()
-    line.register(dbapi_connection.driver_connection.fileno(), select.POLLIN)
-    if line.poll(0):
+    poller = select.poll()
+    poller.register(dbapi_connection.driver_connection.fileno(), select.POLLIN)
+    if poller.poll(0):
         raise InvalidatePoolError
 
 
 def _leave_out_values(context: ExceptionContext) -> None:
-    """Keep of PostgreSQL's errors what happened, not with which values: those stand in DETAIL and CONTEXT."""
+    """Reduce PostgreSQL's errors to the primary message: DETAIL and CONTEXT contain values."""
     if isinstance(context.original_exception, psycopg.Error):
         leave_out_values(context.original_exception, context.sqlalchemy_exception)
 

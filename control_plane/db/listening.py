@@ -1,7 +1,7 @@
-"""Hears what other processes have committed: PostgreSQL tells whoever listens, the moment after the commit.
+"""Receives notices of what other processes have committed: PostgreSQL sends them right after the commit.
 
-A notice that nobody heard is gone: so whoever waits is woken whenever the line is new, and the feed is looked at now
-and then all the same. Must never begin a transaction: it is cancelled wherever it stands.
+A notice that nobody receives is lost: so all waiting tasks are woken whenever the connection is new, and the feed is
+still polled now and then. Must never begin a transaction, because it is cancelled at any point.
 """
 
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 async def run(database: Database, stop: anyio.Event) -> None:
-    """Listen until `stop`, on a line of its own that is made anew for as long as it takes. SQLite has none."""
+    """Listen until `stop`, on a connection of its own that is reopened when it breaks. Do nothing on SQLite."""
     if database.is_sqlite:
         return
     async with anyio.create_task_group() as tasks:
@@ -36,10 +36,10 @@ async def _listen(database: Database) -> None:
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
-            async with _line(database) as line:
-                await line.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            async with _connect(database) as connection:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                 pause = _FIRST_PAUSE_SECONDS
-                await _hear(line, database)
+                await _receive(connection, database)
         except (Error, OSError) as error:
             log.error("not_listening", error=type(error).__name__)
         finally:
@@ -49,25 +49,25 @@ async def _listen(database: Database) -> None:
 
 
 @asynccontextmanager
-async def _line(database: Database) -> AsyncIterator[AsyncConnection]:
-    """Give a connection that is closed even when cancelled; psycopg's own context may wait before it closes."""
-    line = await AsyncConnection.connect(**direct_arguments(database.engine), autocommit=True)
+async def _connect(database: Database) -> AsyncIterator[AsyncConnection]:
+    """Provide a connection that is closed even when cancelled; psycopg's own context may wait before it closes."""
+    connection = await AsyncConnection.connect(**direct_arguments(database.engine), autocommit=True)
     try:
-        yield line
+        yield connection
     finally:
-        await line.close()  # never waits
+        await connection.close()  # never waits
 
 
-async def _hear(line: AsyncConnection, database: Database) -> None:
+async def _receive(connection: AsyncConnection, database: Database) -> None:
     announcements = database.announcements
     announcements.hears_others = True
     announcements.wake_all()
     while True:
-        async for heard in line.notifies(timeout=_TEST_EVERY_SECONDS):
-            _pass_on(Notice.parse(heard.payload), announcements, database.name)
-        await line.execute("SELECT 1")  # a line that is dead does not say so by itself
+        async for notification in connection.notifies(timeout=_TEST_EVERY_SECONDS):
+            _announce(Notice.parse(notification.payload), announcements, database.name)
+        await connection.execute("SELECT 1")  # a dead connection is noticed only when it is used
 
 
-def _pass_on(notice: Notice, announcements: Announcements, own_name: str) -> None:
-    if notice.sender != own_name:  # its own commits it has announced already
+def _announce(notice: Notice, announcements: Announcements, own_name: str) -> None:
+    if notice.sender != own_name:  # own commits have been announced already
         announcements.wake([notice.topic])

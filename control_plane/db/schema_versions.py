@@ -1,4 +1,4 @@
-"""The versions of the schema: which one a database has, which ones this program knows, and the way between two."""
+"""The versions of the schema: the one of a database, the known ones, and migrating from one to another."""
 
 from pathlib import Path
 from typing import Final
@@ -15,19 +15,19 @@ _MIGRATIONS: Final = str(Path(__file__).parent / "migrations")
 
 
 def known() -> list[str]:
-    """Give all revisions, oldest first."""
+    """Return all revisions, oldest first."""
     return [script.revision for script in ScriptDirectory(_MIGRATIONS).walk_revisions()][::-1]
 
 
 def current(connection: Connection) -> str | None:
-    """Give the database's revision, None when it has no tables of ours."""
+    """Return the database's revision; None if it has none of our tables."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def move(connection: Connection, revision: str) -> None:
     """Migrate to a known revision, up or down, within the caller's transaction.
 
-    Raise OperatorError when the database is newer than this program.
+    Raise OperatorError if the database is newer than this program.
     """
     revisions, now = known(), current(connection)
     if now is not None and now not in revisions:

@@ -1,4 +1,4 @@
-"""Whether anybody has written to a SQLite file: one number to read, instead of questions about what there may be.
+"""Detects whether a SQLite file was written to, by reading one number instead of querying for changes.
 
 Manual: https://www.sqlite.org/pragma.html#pragma_data_version
 """
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
 class SqliteChanges:
-    """Keeps a connection of its own: the number tells what all others wrote, in this process or another one."""
+    """Keeps a connection of its own: the number changes with the writes of all others, in this process or another."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -20,7 +20,7 @@ class SqliteChanges:
         self._seen = 0
 
     async def any(self) -> bool:
-        """Tell whether there were any since the last look; also when nobody can tell."""
+        """Return whether there were any since the last call; also True if that cannot be determined."""
         before = self._seen
         try:
             self._connection = self._connection or await self._connect()
@@ -32,7 +32,7 @@ class SqliteChanges:
 
     async def _connect(self) -> AsyncConnection:
         connection = await self._engine.connect()
-        await connection.run_sync(Connection.detach)  # it is none of those that others wait for
+        await connection.run_sync(Connection.detach)  # it does not take a place in the pool
         return connection
 
     async def close(self) -> None:
@@ -43,7 +43,7 @@ class SqliteChanges:
 
 
 def _version(connection: Connection) -> int:
-    cursor = connection.connection.cursor()  # no transaction: it would see one state of the database
+    cursor = connection.connection.cursor()  # without a transaction, which would see only one state of the database
     try:
         cursor.execute("PRAGMA data_version")
         [(version,)] = cursor.fetchall()

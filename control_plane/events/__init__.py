@@ -1,1 +1,1 @@
-"""Events: making, changing and deleting them, and what that does to their tickets."""
+"""Events: finding and listing them, their doors, and their posters."""

@@ -1,7 +1,7 @@
-"""Doors: from when on an event's audience gets in. By plan when it starts, or when an organiser opens or closes them.
+"""Doors: when viewers are admitted to an event. By schedule when it starts, or when an organiser opens or closes them.
 
-Behind closed doors nobody gets a byte, which the gate sees to: the feed's one entry about the event says until when,
-so that every edge opens at that moment by itself. That entry must always be the truth: whoever changes an event calls
+While the doors are closed the gate serves no bytes to anyone: the feed's only entry about the event says until when, so
+every edge opens at that moment automatically. That entry must always be correct: code that changes an event calls
 `tell_edges` last, in the same transaction.
 """
 
@@ -23,14 +23,14 @@ _TOKENS_OUTLIVE_TICKETS: Final = timedelta(seconds=60)
 
 
 class Doors(StrEnum):
-    """What an organiser has done to the doors, instead of what the plan says."""
+    """How an organiser has set the doors, overriding the schedule."""
 
     OPEN = "open"
     CLOSED = "closed"
 
 
 def held_until(event: Event) -> datetime | None:
-    """Tell until when everybody is kept out, be it past or not; None when nobody is."""
+    """Return until when viewers are kept out, which may be in the past, or None if they are not."""
     if event.doors == Doors.CLOSED:
         return UNTIL_OPENED
     return event.starts_at if event.hold_until_start and event.doors is None else None
@@ -42,12 +42,15 @@ def is_held(event: Event, now: datetime) -> bool:
 
 
 async def open_doors(db: AsyncSession, event_id: str, now: datetime) -> Event:
-    """Let everybody in from now on, also before the start. Raise NotFound, or Conflict for a deactivated event."""
+    """Admit viewers from now on, even before the start. Raise NotFound, or Conflict if the event is deactivated."""
     return await _set(db, event_id, Doors.OPEN, now)
 
 
 async def close_doors(db: AsyncSession, event_id: str, now: datetime) -> Event:
-    """Keep everybody out, also who watches, until an organiser opens. Raise NotFound, or Conflict likewise."""
+    """Keep all viewers out, including those watching, until an organiser opens the doors.
+
+    Raise NotFound, or Conflict if the event is deactivated.
+    """
     return await _set(db, event_id, Doors.CLOSED, now)
 
 
@@ -62,38 +65,38 @@ async def _set(db: AsyncSession, event_id: str, doors: Doors, now: datetime) -> 
 
 
 async def tell_edges(db: AsyncSession, event: Event, now: datetime) -> None:
-    """Write the feed's entry about the event, unless it says so already."""
+    """Append the event's entry to the feed, unless the current entry already says the same."""
     await db.flush()
-    about_it = RevocationChange.kind == Kind.EVENT.value, RevocationChange.subject == event.id
-    known = await db.scalar(select(RevocationChange).where(*about_it))
-    wanted = await _entry(db, event, known, now)
-    if known is None and not wanted.revoked and wanted.not_before is None:
+    conditions = RevocationChange.kind == Kind.EVENT.value, RevocationChange.subject == event.id
+    current = await db.scalar(select(RevocationChange).where(*conditions))
+    wanted = await _entry(db, event, current, now)
+    if current is None and not wanted.revoked and wanted.not_before is None:
         return
-    if known is None or not _says(known, wanted):
+    if current is None or not _covers(current, wanted):
         await revocation_feed.append(db, wanted)
 
 
-async def _entry(db: AsyncSession, event: Event, known: RevocationChange | None, now: datetime) -> Change:
-    """Say what the feed has to: deactivated, else held until then, else lifted for tokens that are new enough.
+async def _entry(db: AsyncSession, event: Event, current: RevocationChange | None, now: datetime) -> Change:
+    """Return the required entry: deactivated, else held until the doors open, else lifted for tokens new enough.
 
-    It is kept for as long as a token lives that it concerns: one of a session of now, one that may still be issued
-    while the doors are closed, or one that an entry before was kept for.
+    It is kept for as long as any token that it concerns can be valid: a token of a current session, one that may still
+    be issued while the doors are closed, or one for which the previous entry was kept.
     """
-    tokens = select(func.max(ViewingSession.token_expires_at)).join(Ticket, Ticket.id == ViewingSession.ticket_id)
-    newest = await db.scalar(tokens.where(Ticket.event_id == event.id))
-    kept = [newest or 0, int(now.timestamp()) + 1, known.expires_at.timestamp() if known else 0]
+    query = select(func.max(ViewingSession.token_expires_at)).join(Ticket, Ticket.id == ViewingSession.ticket_id)
+    newest = await db.scalar(query.where(Ticket.event_id == event.id))
+    expiries = [newest or 0, int(now.timestamp()) + 1, current.expires_at.timestamp() if current else 0]
     if not event.is_active:
-        return Change(Kind.EVENT, event.id, True, None, now.timestamp(), max(kept))
+        return Change(Kind.EVENT, event.id, True, None, now.timestamp(), max(expiries))
     until = held_until(event)
     is_closed = until is not None and now < until
     if is_closed:
-        kept.append((events.ticket_expiry(event) + _TOKENS_OUTLIVE_TICKETS).timestamp())
-    since = event.tokens_not_before or None
-    opens = until.timestamp() if until and is_closed else None
-    return Change(Kind.EVENT, event.id, is_closed, since, now.timestamp(), max(kept), opens)
+        expiries.append((events.ticket_expiry(event) + _TOKENS_OUTLIVE_TICKETS).timestamp())
+    not_before = event.tokens_not_before or None
+    opens_at = until.timestamp() if until and is_closed else None
+    return Change(Kind.EVENT, event.id, is_closed, not_before, now.timestamp(), max(expiries), opens_at)
 
 
-def _says(known: RevocationChange, wanted: Change) -> bool:
-    until = known.until.timestamp() if known.until else None
-    is_same = (known.revoked, known.not_before, until) == (wanted.revoked, wanted.not_before, wanted.until)
-    return is_same and known.expires_at.timestamp() >= wanted.expires_at
+def _covers(current: RevocationChange, wanted: Change) -> bool:
+    until = current.until.timestamp() if current.until else None
+    is_same = (current.revoked, current.not_before, until) == (wanted.revoked, wanted.not_before, wanted.until)
+    return is_same and current.expires_at.timestamp() >= wanted.expires_at

@@ -21,12 +21,12 @@ _ORDERS: Final[dict[str, Any]] = {
     "title": func.lower(Event.title),
     "createdAt": Event.created_at,
 }
-_OF_STATUS: Final[dict[str, Timeframe]] = {"upcoming": "upcoming", "live": "current", "ended": "past"}
+_TIMEFRAME_OF_STATUS: Final[dict[str, Timeframe]] = {"upcoming": "upcoming", "live": "current", "ended": "past"}
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """What a list of events is narrowed to, and its order. `now` divides the timeframes."""
+    """The filter and the order of a list of events. `now` separates the timeframes."""
 
     now: datetime
     status: Status | None = None
@@ -37,7 +37,10 @@ class EventFilter:
 
 
 async def find(db: AsyncSession, event_id: str, *, for_update: bool = False) -> Event:
-    """Return the event; raise NotFound. `for_update` keeps others, who begin sessions too, out until we are done."""
+    """Return the event; raise NotFound.
+
+    `for_update` locks it until the transaction ends; no session can begin until then either.
+    """
     if for_update and db.get_bind().dialect.name == "postgresql":
         await db.execute(queue_for(Lock.EVENT, select(literal(event_id).label("id")), shared=False))
     event = await db.get(Event, event_id, populate_existing=for_update)
@@ -47,7 +50,7 @@ async def find(db: AsyncSession, event_id: str, *, for_update: bool = False) -> 
 
 
 async def page(db: AsyncSession, offset: int, limit: int, wanted: EventFilter | None = None) -> tuple[list[Event], int]:
-    """Return one page of events and how many there are in all; without a filter those that are not archived."""
+    """Return one page of events and the total count; without a filter, of those that are not archived."""
     conditions = list(_conditions(wanted)) if wanted else [Event.is_archived.is_(False)]
     total = await db.scalar(select(func.count()).select_from(Event).where(*conditions))
     query = select(Event).where(*conditions).order_by(*_sorted_by(wanted.order if wanted else "-startsAt"))
@@ -63,13 +66,13 @@ def _conditions(wanted: EventFilter) -> Iterable[ColumnElement[bool]]:
         yield Event.is_active.is_(False)
     elif wanted.status and wanted.status != "archived":
         yield Event.is_active.is_(True)
-    for timeframe in {wanted.timeframe, _OF_STATUS.get(wanted.status or "")} - {None}:
-        yield from _within(timeframe, wanted.now)
+    for timeframe in {wanted.timeframe, _TIMEFRAME_OF_STATUS.get(wanted.status or "")} - {None}:
+        yield from _in_timeframe(timeframe, wanted.now)
     if wanted.search:
         yield Event.title.icontains(wanted.search, autoescape=True)
 
 
-def _within(timeframe: Timeframe | None, now: datetime) -> Iterable[ColumnElement[bool]]:
+def _in_timeframe(timeframe: Timeframe | None, now: datetime) -> Iterable[ColumnElement[bool]]:
     if timeframe == "upcoming":
         yield Event.starts_at > now
     elif timeframe == "current":
@@ -84,14 +87,14 @@ def _sorted_by(order: Order) -> tuple[Any, ...]:
 
 
 async def ended(db: AsyncSession, now: datetime) -> list[str]:
-    """Return the events whose tickets have expired: all tickets of an event do so at the same moment."""
+    """Return the ids of events whose tickets have expired: all tickets of an event expire at the same moment."""
     columns = Event.id, Event.ends_at, Event.access_window_hours
     rows = await db.execute(select(*columns).where(Event.ends_at <= now))
     return [event_id for event_id, ends_at, hours in rows if ends_at + timedelta(hours=hours) <= now]
 
 
 def ticket_expiry(event: Event) -> datetime:
-    """Tell until when the event's tickets are good: its end and the access window after it."""
+    """Return until when the event's tickets are valid: its end plus the access window."""
     return event.ends_at + timedelta(hours=event.access_window_hours)
 
 

@@ -1,7 +1,7 @@
-"""Posters that organisers upload: a picture of theirs becomes a WebP of ours, kept in the database.
+"""Posters uploaded by organisers: each picture is re-encoded as WebP and stored in the database.
 
-What a stranger sent is never shown: only what was drawn anew is kept, without metadata such as where a photo was taken.
-The address holds a digest of the content, so a browser may keep for good what it found there.
+An uploaded file is never served: only the re-encoded picture is kept, without metadata such as where a photo was taken.
+The URL contains a digest of the content, so browsers may cache it forever.
 """
 
 from hashlib import sha256
@@ -19,42 +19,42 @@ MAX_BYTES: Final = 5 * 1024 * 1024
 MEDIA_TYPE: Final = "image/webp"
 MEDIA_TYPES: Final = ("image/jpeg", "image/png", MEDIA_TYPE)
 _FORMATS: Final = ("JPEG", "PNG", "WEBP")
-_MOST_PIXELS: Final = 25_000_000  # what a phone's camera makes; decoded they take 100 MB
-_LONGEST_SIDE: Final = 1920
+_MAX_PIXELS: Final = 25_000_000  # as a phone's camera produces; decoded they take 100 MB
+_MAX_SIDE: Final = 1920
 _QUALITY: Final = 80
 _DIGEST_LENGTH: Final = 32
 _NO_PICTURE: Final = "This is not a picture in JPEG, PNG or WebP format, or it is damaged."
 _TOO_MANY_PIXELS: Final = "This picture has more than 25 megapixels. Please upload a smaller one."
 
-Image.MAX_IMAGE_PIXELS = None  # our own bound is lower, and not a warning
+Image.MAX_IMAGE_PIXELS = None  # our own limit is lower, and an error instead of a warning
 
 
-def drawn(sent: bytes) -> bytes:
-    """Return the picture as we keep it. Raise FieldRefused. It may take a second: call it in a thread."""
+def drawn(upload: bytes) -> bytes:
+    """Return the picture re-encoded for storage. Raise FieldRefused. This may take a second: call it in a thread."""
     try:
-        return _drawn(sent)
+        return _reencoded(upload)
     except FieldRefused:
         raise
-    except Exception:  # noqa: BLE001 - a damaged picture may fail in the decoder in any way
+    except Exception:  # noqa: BLE001 - the decoder may raise anything for a damaged picture
         raise FieldRefused("poster", _NO_PICTURE) from None
 
 
-def _drawn(sent: bytes) -> bytes:
-    made = BytesIO()
-    with Image.open(BytesIO(sent), formats=_FORMATS) as opened:
-        if opened.width * opened.height > _MOST_PIXELS:
+def _reencoded(upload: bytes) -> bytes:
+    output = BytesIO()
+    with Image.open(BytesIO(upload), formats=_FORMATS) as image:
+        if image.width * image.height > _MAX_PIXELS:
             raise FieldRefused("poster", _TOO_MANY_PIXELS)
-        picture = opened.convert("RGBA") if opened.mode == "P" else opened
-        picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+        picture = image.convert("RGBA") if image.mode == "P" else image
+        picture.thumbnail((_MAX_SIDE, _MAX_SIDE))
         upright = ImageOps.exif_transpose(picture)
-        shown = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    shown.info.clear()
-    shown.save(made, "WEBP", quality=_QUALITY)
-    return made.getvalue()
+        result = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    result.info.clear()
+    result.save(output, "WEBP", quality=_QUALITY)
+    return output.getvalue()
 
 
 async def put(db: AsyncSession, event: Event, content: bytes) -> None:
-    """Show this picture, as `drawn` made it, in place of the one before."""
+    """Store this picture, as returned by `drawn`, in place of the previous one."""
     await db.merge(Poster(event_id=event.id, content=content))
     event.poster_digest = sha256(content).hexdigest()[:_DIGEST_LENGTH]
     await db.flush()
@@ -67,19 +67,19 @@ async def remove(db: AsyncSession, event: Event) -> None:
 
 
 async def find(db: AsyncSession, event_id: str, digest: str) -> bytes:
-    """Raise NotFound."""
-    mine = select(Poster.content).join(Event, Event.id == Poster.event_id)
-    content = await db.scalar(mine.where(Event.id == event_id, Event.poster_digest == digest))
+    """Return the event's current poster if it has this digest. Raise NotFound otherwise."""
+    query = select(Poster.content).join(Event, Event.id == Poster.event_id)
+    content = await db.scalar(query.where(Event.id == event_id, Event.poster_digest == digest))
     if content is None:
         raise NotFound
     return content
 
 
 def address(event: Event) -> str | None:
-    """Return the path of the uploaded poster, if there is one."""
+    """Return the path of the uploaded poster, or None if there is none."""
     return f"/posters/{event.id}/{event.poster_digest}.webp" if event.poster_digest else None
 
 
 def shown(event: Event) -> str | None:
-    """Return where viewers find the event's poster: the uploaded one counts before an address elsewhere."""
+    """Return the URL of the event's poster: an uploaded one takes precedence over an external one."""
     return address(event) or event.poster_url

@@ -1,1 +1,1 @@
-"""What reaches across events, tickets and sessions: revoke, deactivate, delete, expire, diagnose."""
+"""Operations across events, tickets and sessions: revoke, deactivate, delete, expire, diagnose."""

@@ -1,6 +1,6 @@
-"""Figures of how things are now, each cheap with a million tickets and a hundred thousand sessions.
+"""Statistics of the current state, each cheap even with a million tickets and a hundred thousand sessions.
 
-They are what the database says: nothing is kept count of by hand, so nothing can be out of step.
+They are read from the database: no counters are kept here, so none can get out of step.
 """
 
 from collections import Counter
@@ -24,14 +24,14 @@ from control_plane.tickets import ticket_counts, tickets
 T = TypeVar("T")
 _STEP_SECONDS: Final = 900
 _STEPS: Final = 96  # a day
-_UPCOMING: Final = 5
-_CURRENT: Final = 50
-_ASKING: Final = (audit.REDEEM, audit.RESUME, audit.REFRESH, audit.LINK, audit.LOOK_UP)
+_MAX_UPCOMING: Final = 5
+_MAX_CURRENT: Final = 50
+_VIEWER_ACTIONS: Final = (audit.REDEEM, audit.RESUME, audit.REFRESH, audit.LINK, audit.LOOK_UP)
 
 
 @dataclass(frozen=True, slots=True)
 class EventCounts:
-    """Open events that are not over yet, and those of them whose hour it is: whether they are on their streams say."""
+    """Open events that are not over, and those within their window; whether these are live is up to their streams."""
 
     active: int
     current: Sequence[Event]
@@ -46,7 +46,7 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything at a glance; `viewers` are how many watched when, oldest first."""
+    """All statistics; `viewers` is how many were watching at which time, oldest first."""
 
     events: EventCounts
     upcoming: Sequence[Event]
@@ -57,7 +57,7 @@ class Figures:
 
 
 class Dashboard:
-    """Remembers what is expensive to count."""
+    """Caches what is expensive to count."""
 
     def __init__(self, database: Database, silence: timedelta) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class Dashboard:
         )
 
     async def watching(self, now: datetime) -> int:
-        """Count who watches now: the cost grows with how many watch, not with how many ever did."""
+        """Count current viewers: the cost grows with how many are watching, not with how many ever did."""
         return await self._watching.get(lambda: self._read(self._count_watching, now))
 
     async def _count_watching(self, db: AsyncSession, now: datetime) -> int:
@@ -93,15 +93,15 @@ class Dashboard:
 
 
 async def count_events(db: AsyncSession, now: datetime) -> EventCounts:
-    is_open = *_open(), Event.ends_at > now
+    is_open = *_is_open(), Event.ends_at > now
     active = await db.scalar(select(func.count()).select_from(Event).where(*is_open))
     current = select(Event).where(*is_open, Event.starts_at <= now).order_by(Event.starts_at, Event.id)
-    return EventCounts(active or 0, (await db.scalars(current.limit(_CURRENT))).all())
+    return EventCounts(active or 0, (await db.scalars(current.limit(_MAX_CURRENT))).all())
 
 
 async def upcoming(db: AsyncSession, now: datetime) -> Sequence[Event]:
-    query = select(Event).where(*_open(), Event.starts_at > now).order_by(Event.starts_at, Event.id)
-    return (await db.scalars(query.limit(_UPCOMING))).all()
+    query = select(Event).where(*_is_open(), Event.starts_at > now).order_by(Event.starts_at, Event.id)
+    return (await db.scalars(query.limit(_MAX_UPCOMING))).all()
 
 
 async def count_tickets(db: AsyncSession, now: datetime) -> dict[str, int]:
@@ -115,10 +115,10 @@ async def count_watching(db: AsyncSession, alive_since: datetime) -> int:
 
 
 async def viewers_of_a_day(db: AsyncSession, now: datetime, alive_since: datetime) -> list[tuple[datetime, int]]:
-    """Tell how many watched at each quarter of an hour of the last day, and now; oldest first.
+    """Return how many were watching at each quarter of an hour of the last day, and now; oldest first.
 
-    It is reckoned backwards from those who watch now, so that only what began or ended within the day is looked at. Who
-    has fallen silent left when they were last seen.
+    This is computed backwards from the current viewers, so that only sessions that began or ended within the day are
+    read. A session that has become silent counts as ended when it was last seen.
     """
     newest = int(now.timestamp()) // _STEP_SECONDS
     since = datetime.fromtimestamp((newest - _STEPS) * _STEP_SECONDS, UTC)
@@ -134,11 +134,11 @@ async def viewers_of_a_day(db: AsyncSession, now: datetime, alive_since: datetim
 
 
 async def count_refusals(db: AsyncSession, now: datetime) -> list[Refusals]:
-    """Count the audit log's refusals of viewers by their word, the most frequent first."""
+    """Count the audit log's refusals of viewers by reason, the most frequent first."""
     is_recent = case((AuditEntry.at > now - timedelta(hours=1), 1))
     query = (
         select(AuditEntry.outcome, func.count(is_recent), func.count())
-        .where(AuditEntry.action.in_(_ASKING), AuditEntry.at > now - timedelta(days=1))
+        .where(AuditEntry.action.in_(_VIEWER_ACTIONS), AuditEntry.at > now - timedelta(days=1))
         .where(AuditEntry.outcome != audit.DONE)
         .group_by(AuditEntry.outcome)
         .order_by(func.count().desc(), AuditEntry.outcome)
@@ -147,12 +147,12 @@ async def count_refusals(db: AsyncSession, now: datetime) -> list[Refusals]:
 
 
 async def _by_step(
-    db: AsyncSession, moment: InstrumentedAttribute[Any], since: datetime, *meant: ColumnElement[bool]
+    db: AsyncSession, column: InstrumentedAttribute[Any], since: datetime, *conditions: ColumnElement[bool]
 ) -> Counter[int]:
-    step = cast(extract("epoch", moment), BigInteger) // _STEP_SECONDS
-    rows = await db.execute(select(step, func.count()).where(moment >= since, *meant).group_by(step))
+    step = cast(extract("epoch", column), BigInteger) // _STEP_SECONDS
+    rows = await db.execute(select(step, func.count()).where(column >= since, *conditions).group_by(step))
     return Counter({int(number): count for number, count in rows})
 
 
-def _open() -> tuple[ColumnElement[bool], ...]:
+def _is_open() -> tuple[ColumnElement[bool], ...]:
     return Event.is_active.is_(True), Event.is_archived.is_(False)

@@ -1,7 +1,7 @@
-"""Deleting events and tickets for good. What is deleted plays no more, and nothing that comes later revives it.
+"""Delete events and tickets permanently. What is deleted no longer plays, and nothing that happens later revives it.
 
-Tickets, sessions and the feed's one entry go in one transaction; what the audit log says of them stays. What comes
-again under the same code or id is revival.py's.
+Tickets and sessions are deleted and the single feed entry is written in one transaction; the audit log keeps its
+entries. revival.py handles what is created later under the same code or id.
 """
 
 from datetime import datetime
@@ -22,44 +22,44 @@ from control_plane.streams import origins
 from control_plane.tickets import tickets
 
 _UNCONFIRMED: Final = "This would delete the event, all of its tickets and their history. Confirm it with its title."
-_UNSEEN: Final = {"synchronize_session": False}  # nothing that this session knows is used afterwards
+_NO_SYNC: Final = {"synchronize_session": False}  # no object of this session is used afterwards
 
 
 async def delete_event(db: AsyncSession, event_id: str, title: str, now: datetime) -> None:
-    """Delete an event with all that hangs from it. Raise NotFound, or Conflict when the title is another one."""
+    """Delete an event and everything that belongs to it. Raise NotFound, or Conflict if the title does not match."""
     event = await events.find(db, event_id, for_update=True)
     if event.title != title:
         raise Conflict(_UNCONFIRMED)
-    mine = select(Ticket.id).where(Ticket.event_id == event.id)
-    await _delete_sessions(db, Kind.EVENT, event.id, ViewingSession.ticket_id.in_(mine), now)
-    await db.execute(delete(Ticket).where(Ticket.event_id == event.id), execution_options=_UNSEEN)
-    await db.execute(delete(Poster).where(Poster.event_id == event.id), execution_options=_UNSEEN)
-    await db.execute(delete(Event).where(Event.id == event.id), execution_options=_UNSEEN)
+    ticket_ids = select(Ticket.id).where(Ticket.event_id == event.id)
+    await _delete_sessions(db, Kind.EVENT, event.id, ViewingSession.ticket_id.in_(ticket_ids), now)
+    await db.execute(delete(Ticket).where(Ticket.event_id == event.id), execution_options=_NO_SYNC)
+    await db.execute(delete(Poster).where(Poster.event_id == event.id), execution_options=_NO_SYNC)
+    await db.execute(delete(Event).where(Event.id == event.id), execution_options=_NO_SYNC)
     db.expunge(event)
     announce(db, origins.TOPIC)
 
 
 async def delete_ticket(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
-    """Delete a ticket and return what it was. Raise NotFound."""
+    """Delete a ticket and return it as it was. Raise NotFound."""
     ticket, _ = await tickets.hold(db, ticket_id)
     await _delete_sessions(db, Kind.CODE, ticket.code, ViewingSession.ticket_id == ticket.id, now)
-    await db.execute(delete(Ticket).where(Ticket.id == ticket.id), execution_options=_UNSEEN)
+    await db.execute(delete(Ticket).where(Ticket.id == ticket.id), execution_options=_NO_SYNC)
     db.expunge(ticket)
     return ticket
 
 
 async def _delete_sessions(
-    db: AsyncSession, kind: Kind, subject: str, mine: ColumnElement[bool], now: datetime
+    db: AsyncSession, kind: Kind, subject: str, which: ColumnElement[bool], now: datetime
 ) -> None:
-    """Delete the sessions, and let nobody play on: one entry, kept for as long as one of their tokens lasts."""
-    expires_at = max(await ending.latest_expiry(db, mine, now), await _kept_until(db, kind, subject))
-    await ending.end_all(db, mine, EndReason.DELETED, now)
-    await db.execute(delete(ViewingSession).where(mine), execution_options=_UNSEEN)
+    """Delete the sessions and revoke their tokens: one entry, kept for as long as any of the tokens is valid."""
+    expires_at = max(await ending.latest_expiry(db, which, now), await _kept_until(db, kind, subject))
+    await ending.end_all(db, which, EndReason.DELETED, now)
+    await db.execute(delete(ViewingSession).where(which), execution_options=_NO_SYNC)
     await revocation_feed.append(db, Change(kind, subject, True, None, now.timestamp(), expires_at))
 
 
 async def _kept_until(db: AsyncSession, kind: Kind, subject: str) -> float:
-    """Tell until when the entry of now is kept: it may be about tokens of one that was deleted before."""
+    """Return until when the current entry is kept: it may concern tokens of a subject that was deleted before."""
     row = RevocationChange
     kept = await db.scalar(select(row.expires_at).where(row.kind == kind.value, row.subject == subject))
     return kept.timestamp() if kept else 0

@@ -1,10 +1,10 @@
-"""Making and changing an event: its window and its devices reach into tickets that are sold and sessions that are on.
+"""Create and change events: the window and the number of devices affect tickets already sold and sessions in progress.
 
-A shorter window must stop tokens that were minted for the longer one, whatever becomes of the control plane meanwhile.
-So one entry in the feed refuses every token of the event that is older than the change, and only if there is one that
-would outlast the new end. Its sessions live on: a page is refused once, refreshes its token and goes on without the
-viewer noticing; nobody types a code. What cannot refresh, a TV's link, has to be made anew. Once the new end is past,
-the sessions are over as well.
+A shorter window must stop tokens that were minted for the longer one, whatever happens to the control plane meanwhile.
+So one entry in the feed refuses every token of the event that is older than the change, but only if there is one that
+would outlast the new end. The sessions stay live: a page is refused once, refreshes its token and continues without the
+viewer noticing; no code has to be entered. What cannot refresh, a TV's link, has to be created again. If the new end
+has already passed, the sessions are ended as well.
 """
 
 from collections import defaultdict
@@ -37,11 +37,11 @@ _LIVE: Final = ViewingSession.ended_at.is_(None)
 
 
 async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[Place] = ()) -> Event:
-    """Add an event. Raise Conflict for an id that is taken, FieldRefused for an origin that is not allowed."""
+    """Add an event. Raise Conflict if the id is taken, or FieldRefused if the origin is not allowed."""
     now, source = utc_now(), origins.checked(draft.stream_url, allowed)
     values = draft.model_dump() | {"id": draft.id or new_id(), "stream_url": source}
-    begins = await revival.make_way(db, Kind.EVENT, [draft.id], now) if draft.id else {}
-    event = Event(**values, created_at=now, updated_at=now, tokens_not_before=begins.get(values["id"], 0))
+    not_before = await revival.make_way(db, Kind.EVENT, [draft.id], now) if draft.id else {}
+    event = Event(**values, created_at=now, updated_at=now, tokens_not_before=not_before.get(values["id"], 0))
     db.add(event)
     announce(db, origins.TOPIC)
     try:
@@ -55,14 +55,14 @@ async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[
 async def update_event(
     db: AsyncSession, event_id: str, wanted: EventUpdate, allowed: Collection[Place], now: datetime
 ) -> Event:
-    """Make the event what is wanted. Raise NotFound, Conflict for a stale version, or FieldRefused for an origin."""
+    """Apply the update. Raise NotFound, Conflict for a stale version, or FieldRefused for a disallowed origin."""
     event = await events.find(db, event_id, for_update=True)
     if event.version != wanted.version:
         raise Conflict(_STALE)
     source = origins.checked(wanted.stream_url, allowed)
     expiry, devices = events.ticket_expiry(event), event.max_devices
     if wanted.hold_until_start and not event.hold_until_start and event.doors == Doors.OPEN:
-        event.doors = None  # whoever wants it held again wants the plan to be followed
+        event.doors = None  # holding it again means following the schedule again
     origins.move(db, event, source)
     for name, value in (wanted.model_dump(exclude={"version", "stream_url"}) | {"updated_at": now}).items():
         setattr(event, name, value)
@@ -76,7 +76,7 @@ async def update_event(
 
 
 async def archive(db: AsyncSession, event_id: str, now: datetime) -> Event:
-    """Hide an event from the lists. Nothing else changes. Raise NotFound."""
+    """Hide an event from the lists and change nothing else. Raise NotFound."""
     return await _set_archived(db, event_id, now, archived=True)
 
 
@@ -93,23 +93,23 @@ async def _set_archived(db: AsyncSession, event_id: str, now: datetime, *, archi
     return event
 
 
-async def _move_expiry(db: AsyncSession, event: Event, before: datetime, now: datetime) -> None:
-    """Move the tickets' end along with the event's."""
+async def _move_expiry(db: AsyncSession, event: Event, old_expiry: datetime, now: datetime) -> None:
+    """Move the tickets' expiry along with the event's end."""
     expiry = events.ticket_expiry(event)
     moved = update(Ticket).where(Ticket.event_id == event.id).values(expires_at=expiry)
     await db.execute(moved.execution_options(synchronize_session=False))
-    if expiry < before:
+    if expiry < old_expiry:
         await _shorten(db, event, expiry, now)
 
 
 async def _shorten(db: AsyncSession, event: Event, expiry: datetime, now: datetime) -> None:
     await ending.hold_live(db, _of_event(event))
-    last = int(expiry.timestamp()) + sessions.TOKEN_GRACE_SECONDS
-    too_long = _LIVE, _of_event(event), ViewingSession.token_expires_at > max(last, now.timestamp())
-    newest = await db.scalar(select(func.max(ViewingSession.token_issued_at)).where(*too_long))
+    latest = int(expiry.timestamp()) + sessions.TOKEN_GRACE_SECONDS
+    outlasting = _LIVE, _of_event(event), ViewingSession.token_expires_at > max(latest, now.timestamp())
+    newest = await db.scalar(select(func.max(ViewingSession.token_issued_at)).where(*outlasting))
     if expiry <= now:
         await _end_all(db, event, now)
-    if newest is not None:  # what was minted before the next second is refused
+    if newest is not None:  # refuse what was minted before the next second
         event.tokens_not_before = max(event.tokens_not_before, newest + 1, int(now.timestamp()) + 1)
 
 
@@ -119,7 +119,7 @@ async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:
 
 
 async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
-    """End the quietest sessions of each ticket that has more than it may have by now; the others move up."""
+    """End the quietest sessions of each ticket that has more than it now may have; the others move up."""
     await ending.hold_live(db, _of_event(event))
     session, by_ticket = ViewingSession, defaultdict(list)
     crowded = select(session.ticket_id).where(_LIVE, session.seat >= event.max_devices, _of_event(event))
@@ -133,7 +133,7 @@ async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
 
 
 async def _move_up(db: AsyncSession, staying: Sequence[ViewingSession], seats: int) -> None:
-    """Give those that stay a seat that there still is: who comes next takes the first that nobody has."""
+    """Move the remaining sessions to seats that still exist: new sessions take the first free one of these."""
     free = sorted(set(range(seats)) - {session.seat for session in staying})
     for session in staying:
         if session.seat >= seats:

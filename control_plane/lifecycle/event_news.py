@@ -1,7 +1,7 @@
-"""Notices that an event has begun or is over, by its stream and else by the clock, and says each of it once.
+"""Detect that an event has begun or is over, by its stream or else by the clock, and announce each of these once.
 
-That it was said is a row, so it is said once however many processes look; it is written where nobody listens, too, so
-that a webhook hears nothing of the time before it.
+An announcement is a row, so it is made once however many processes check. The row is also written if there is no
+webhook, so that a new webhook receives nothing about the time before it.
 """
 
 from datetime import datetime, timedelta
@@ -24,17 +24,17 @@ from control_plane.webhooks import news, outbox
 from control_plane.webhooks.outbox import Topic
 
 _EVERY_SECONDS: Final = 5.0
-_EARLY: Final = timedelta(hours=1)  # who begins earlier than this is noticed then
+_EARLY: Final = timedelta(hours=1)  # a stream that begins earlier than this is noticed then
 _OVERRUN: Final = timedelta(hours=12)  # after which an event is over, whatever its stream does
-_EVE: Final = timedelta(seconds=30)  # what is about to end is watched, to know by then whether its stream goes on
-_LATE: Final = timedelta(hours=24)  # the end of an event is no news after this
-_MOST_AT_ONCE: Final = 200
-_ON: Final = (Status.LIVE, Status.RECORDING)
+_AHEAD: Final = timedelta(seconds=30)  # events about to end are probed, to know by then whether the stream continues
+_MAX_DELAY: Final = timedelta(hours=24)  # the end of an event is not announced after this
+_BATCH_SIZE: Final = 200
+_RUNNING: Final = (Status.LIVE, Status.RECORDING)
 log = structlog.get_logger()
 
 
 async def run(database: Database, probe: Probe, stop: anyio.Event) -> None:
-    """Look around until `stop`. Never cancel it: a transaction wants to be ended, not dropped."""
+    """Check every few seconds until `stop`. Never cancel it: a transaction must be ended properly."""
     while not stop.is_set():
         try:
             await look_around(database, probe, utc_now())
@@ -44,31 +44,31 @@ async def run(database: Database, probe: Probe, stop: anyio.Event) -> None:
 
 
 async def look_around(database: Database, probe: Probe, now: datetime) -> None:
-    """Say what is news now. Streams are looked at only where somebody wants to know."""
+    """Announce what is new. Streams are probed only if a webhook wants to know."""
     async with database.read() as db:
-        query = select(Event, _said(Topic.EVENT_LIVE)).where(_is_due(now)).order_by(Event.ends_at)
-        candidates = [(row[0], row[1]) for row in await db.execute(query.limit(_MOST_AT_ONCE))]
+        query = select(Event, _announced(Topic.EVENT_LIVE)).where(_is_due(now)).order_by(Event.ends_at)
+        candidates = [(row[0], row[1]) for row in await db.execute(query.limit(_BATCH_SIZE))]
         is_wanted = await outbox.is_wanted(db, Topic.EVENT_LIVE, now) or await outbox.is_wanted(
             db, Topic.EVENT_ENDED, now
         )
-    standing = await probe.statuses([event for event, _ in candidates], now) if is_wanted else {}
+    statuses = await probe.statuses([event for event, _ in candidates], now) if is_wanted else {}
     for event, has_begun in candidates:
-        status = standing.get(event.id, Status(events.status_by_clock(event, now)))
-        topic = _news_of(event, status, now)
+        status = statuses.get(event.id, Status(events.status_by_clock(event, now)))
+        topic = _topic_of(event, status, now)
         if topic and not (has_begun and topic is Topic.EVENT_LIVE):
-            await _say(database, event, topic, now)
+            await _announce(database, event, topic, now)
 
 
-def _news_of(event: Event, status: Status, now: datetime) -> Topic | None:
-    """Say what the event's standing means to somebody who has heard nothing of it yet."""
+def _topic_of(event: Event, status: Status, now: datetime) -> Topic | None:
+    """Return what to announce for an event with this status if nothing was announced before, or None."""
     if now < event.ends_at:
-        return Topic.EVENT_LIVE if status in _ON and event.is_active else None
+        return Topic.EVENT_LIVE if status in _RUNNING and event.is_active else None
     runs_over = status is Status.LIVE and now < event.ends_at + _OVERRUN
     return None if runs_over else Topic.EVENT_ENDED
 
 
-async def _say(database: Database, event: Event, topic: Topic, now: datetime) -> None:
-    """Say it, unless another process was first."""
+async def _announce(database: Database, event: Event, topic: Topic, now: datetime) -> None:
+    """Make the announcement, unless another process was first."""
     try:
         async with database.write() as db:
             db.add(EventNews(event_id=event.id, topic=topic.value, at=now))
@@ -79,12 +79,12 @@ async def _say(database: Database, event: Event, topic: Topic, now: datetime) ->
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    """Find the events that may be news: about to begin or on, about to end or over, and not said yet."""
-    begins = and_(Event.is_active, Event.starts_at <= now + _EARLY, Event.ends_at > now, ~_said(Topic.EVENT_LIVE))
-    was_on = or_(Event.is_active, _said(Topic.EVENT_LIVE))
-    ends = and_(was_on, Event.ends_at <= now + _EVE, Event.ends_at > now - _LATE, ~_said(Topic.EVENT_ENDED))
+    """Select events that may be news: about to begin or running, about to end or over, and not announced yet."""
+    begins = and_(Event.is_active, Event.starts_at <= now + _EARLY, Event.ends_at > now, ~_announced(Topic.EVENT_LIVE))
+    was_on = or_(Event.is_active, _announced(Topic.EVENT_LIVE))
+    ends = and_(was_on, Event.ends_at <= now + _AHEAD, Event.ends_at > now - _MAX_DELAY, ~_announced(Topic.EVENT_ENDED))
     return or_(begins, ends)
 
 
-def _said(topic: Topic) -> ColumnElement[bool]:
+def _announced(topic: Topic) -> ColumnElement[bool]:
     return select(EventNews.at).where(EventNews.event_id == Event.id, EventNews.topic == topic.value).exists()

@@ -1,7 +1,7 @@
-"""Tells the organiser that a stream is in trouble, and once that it is over: console, log, and webhook `event.trouble`.
+"""Notify the organiser that a stream is in trouble, and when that is over: console, log, webhook `event.trouble`.
 
-Streams of events that are on are looked at every ten seconds, and what viewers' pages report is taken along. Trouble is
-a row, so it is told once however many processes look; it is over when none of them has seen any for a minute.
+Streams of running events are checked every ten seconds, and reports of viewers' pages are included. Trouble is a row,
+so it is announced once however many processes check; it is over when none of them has seen any for a minute.
 """
 
 import json
@@ -29,15 +29,15 @@ from control_plane.webhooks import news
 
 EVERY_SECONDS: Final = 10.0
 QUIET: Final = timedelta(seconds=60)
-GRACE: Final = timedelta(seconds=60)  # after the start, for an encoder that comes a little late
-_SEEN_ANEW: Final = timedelta(seconds=20)
-_MOST_EVENTS: Final = 100
-_MOST_FAULTS: Final = 5
+GRACE: Final = timedelta(seconds=60)  # after the start, for an encoder that starts a little late
+_UPDATE_AFTER: Final = timedelta(seconds=20)
+_MAX_EVENTS: Final = 100
+_MAX_FAULTS: Final = 5
 log = structlog.get_logger()
 
 
 async def run(database: Database, watch: StreamWatch, reports: TroubleReports, stop: anyio.Event) -> None:
-    """Look around until `stop`. Never cancel it: a transaction wants to be ended, not dropped."""
+    """Check every ten seconds until `stop`. Never cancel it: a transaction must be ended properly."""
     while not stop.is_set():
         try:
             await look_around(database, watch, reports, utc_now(), time.monotonic())
@@ -49,29 +49,29 @@ async def run(database: Database, watch: StreamWatch, reports: TroubleReports, s
 async def look_around(
     database: Database, watch: StreamWatch, reports: TroubleReports, now: datetime, seconds: float
 ) -> None:
-    """Look at all streams that are on, and tell what is news. `seconds` are those of a clock that never goes back."""
-    is_on = Event.is_active & (Event.starts_at <= now) & (Event.ends_at > now)
+    """Check all running streams and announce what is new. `seconds` are those of a monotonic clock."""
+    is_running = Event.is_active & (Event.starts_at <= now) & (Event.ends_at > now)
     async with database.read() as db:
         query = select(Event, EventTrouble).outerjoin(EventTrouble, EventTrouble.event_id == Event.id)
-        query = query.where(or_(is_on, EventTrouble.event_id.is_not(None))).order_by(Event.starts_at.desc())
-        found = [(row[0], row[1]) for row in await db.execute(query.limit(_MOST_EVENTS))]
-    on = [event for event, _ in found if _is_on(event, now)]
-    seen = await watch.look(on, now, seconds)
+        query = query.where(or_(is_running, EventTrouble.event_id.is_not(None))).order_by(Event.starts_at.desc())
+        found = [(row[0], row[1]) for row in await db.execute(query.limit(_MAX_EVENTS))]
+    running = [event for event, _ in found if _is_running(event, now)]
+    found_faults = await watch.look(running, now, seconds)
     for event, known in found:
-        faults = [*seen.get(event.id, ()), *_reported(reports, event, seconds)]
-        if event not in on or (known is None and now < event.starts_at + GRACE):
+        faults = [*found_faults.get(event.id, ()), *_reported(reports, event, seconds)]
+        if event not in running or (known is None and now < event.starts_at + GRACE):
             faults = []
-        await _tell(database, event, known, faults[:_MOST_FAULTS], now)
+        await _update(database, event, known, faults[:_MAX_FAULTS], now)
 
 
 async def of_events(db: AsyncSession, event_ids: Sequence[str]) -> dict[str, tuple[datetime, list[Fault]]]:
-    """Give the trouble that each of these events is in: since when, and what is wrong."""
+    """Return the trouble of each of these events that is in any: since when, and what is wrong."""
     rows = await db.scalars(select(EventTrouble).where(EventTrouble.event_id.in_(event_ids)))
-    return {row.event_id: (row.since, _read(row.faults)) for row in rows}
+    return {row.event_id: (row.since, _parsed(row.faults)) for row in rows}
 
 
-def _is_on(event: Event, now: datetime) -> bool:
-    """Tell whether somebody could watch: not what is closed, for good or until its doors open."""
+def _is_running(event: Event, now: datetime) -> bool:
+    """Return whether the event can be watched now: not if it is deactivated or its doors are closed."""
     return event.is_active and event.starts_at <= now < event.ends_at and not doors.is_held(event, now)
 
 
@@ -82,13 +82,13 @@ def _reported(reports: TroubleReports, event: Event, seconds: float) -> list[Fau
     ]
 
 
-async def _tell(
+async def _update(
     database: Database, event: Event, known: EventTrouble | None, faults: Sequence[Fault], now: datetime
 ) -> None:
     if faults and known is None:
         await _begin(database, event, faults, now)
-    elif faults and known and (now - known.seen_at >= _SEEN_ANEW or known.faults != _written(faults)):
-        values = {"seen_at": now, "faults": _written(faults)}
+    elif faults and known and (now - known.seen_at >= _UPDATE_AFTER or known.faults != _serialized(faults)):
+        values = {"seen_at": now, "faults": _serialized(faults)}
         async with database.write() as db:
             await db.execute(update(EventTrouble).where(EventTrouble.event_id == event.id).values(**values))
     elif known and not faults and now - known.seen_at >= QUIET:
@@ -96,12 +96,12 @@ async def _tell(
 
 
 async def _begin(database: Database, event: Event, faults: Sequence[Fault], now: datetime) -> None:
-    """Write it down and tell of it, unless another process was first or the event is gone."""
+    """Record and announce trouble, unless another process was first or the event was deleted."""
     try:
         async with database.write() as db:
             if not await db.scalar(select(exists().where(Event.id == event.id))):
                 return
-            db.add(EventTrouble(event_id=event.id, since=now, seen_at=now, faults=_written(faults)))
+            db.add(EventTrouble(event_id=event.id, since=now, seen_at=now, faults=_serialized(faults)))
             await db.flush()
             await news.of_trouble(db, event, now, faults, now)
     except IntegrityError:
@@ -111,19 +111,19 @@ async def _begin(database: Database, event: Event, faults: Sequence[Fault], now:
 
 
 async def _end(database: Database, event: Event, known: EventTrouble, now: datetime) -> None:
-    """Forget it and tell that it is over, unless another process has just seen it."""
-    same = EventTrouble.event_id == event.id, EventTrouble.seen_at <= now - QUIET
+    """Delete the record and announce the end, unless another process has just seen trouble."""
+    conditions = EventTrouble.event_id == event.id, EventTrouble.seen_at <= now - QUIET
     async with database.write() as db:
-        gone = await db.execute(delete(EventTrouble).where(*same).returning(EventTrouble.event_id))
-        if gone.one_or_none() is None:
+        deleted = await db.execute(delete(EventTrouble).where(*conditions).returning(EventTrouble.event_id))
+        if deleted.one_or_none() is None:
             return
         await news.of_trouble(db, event, known.since, (), now)
     log.info("event_trouble_over", event_id=event.id)
 
 
-def _written(faults: Sequence[Fault]) -> str:
+def _serialized(faults: Sequence[Fault]) -> str:
     return json.dumps([[fault.file, fault.severity, fault.reason, fault.sentence] for fault in faults])
 
 
-def _read(faults: str) -> list[Fault]:
-    return [Fault(file, Severity(level), FaultReason(reason), told) for file, level, reason, told in json.loads(faults)]
+def _parsed(faults: str) -> list[Fault]:
+    return [Fault(file, Severity(level), FaultReason(reason), text) for file, level, reason, text in json.loads(faults)]

@@ -1,6 +1,6 @@
-"""What becomes of secrets in the database whose key is lost: nobody can open them any more, so others take their place.
+"""Replace secrets in the database whose key is lost, because they can no longer be opened.
 
-Only what none of the keys opens is touched. A second factor stays one: where recovery codes are left they go on alone.
+Only what none of the keys opens is changed. A second factor stays required: recovery codes that are left go on alone.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from control_plane.webhooks.webhook_client import new_secret
 
 
 class LostSecrets(NamedTuple):
-    """How many of each hold a secret that no key opens; `codeless` are users who have no recovery code left, either."""
+    """How many of each hold a secret that no key opens; `codeless` counts users who also have no recovery code left."""
 
     users: int
     codeless: int
@@ -36,11 +36,11 @@ async def count(db: AsyncSession) -> LostSecrets:
 
 
 async def replace(db: AsyncSession) -> LostSecrets:
-    """Put secrets of the key in force in place of those, and make it the database's key. Raise SecretsKeyMissing."""
+    """Replace these with secrets sealed by the current key, and make it the database's key. Raise SecretsKeyMissing."""
     lost, seal = await count(db), sealer_of(db).seal
     for user in await _users(db):
         if await second_factor.recovery_codes_left(db, user.id):
-            user.totp_secret = seal(totp.new_secret())  # no app knows it
+            user.totp_secret = seal(totp.new_secret())  # that no authenticator app knows
         else:
             await second_factor.remove(db, user)
     for webhook in await _webhooks(db):

@@ -1,4 +1,4 @@
-"""Clears up behind the viewers: ends sessions that nobody will end, forgets what no token can meet and what is old."""
+"""Clean up after viewers: end abandoned sessions, delete feed entries that no token can match, and delete old data."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,20 +20,21 @@ from control_plane.sessions import sessions, tv_codes
 from control_plane.tasks import idle
 
 _EVERY_SECONDS: Final = 60
-_FIRST_AFTER_SECONDS: Final = 10  # whoever has just started has more urgent things to do
-_AT_ONCE: Final = 200  # sessions a transaction: other writers wait for it
+_INITIAL_DELAY_SECONDS: Final = 10  # a process that has just started has more urgent work
+_BATCH_SIZE: Final = 200  # sessions per transaction: other writers wait for it
 _SILENT_FOR: Final = timedelta(hours=24)
-_CLOCK_MARGIN: Final = timedelta(days=1)  # a clock that is hours ahead from its start must forget nothing that is valid
+_CLOCK_MARGIN: Final = timedelta(days=1)  # a clock that is hours ahead from the start must not delete what is valid
 log = structlog.get_logger()
 
 
 async def run(database: Database, retention: Retention, stop: anyio.Event) -> None:
-    """Clear up every minute until `stop`, soon after the start. Never cancel it: a transaction wants to be ended.
+    """Clean up every minute until `stop`, first shortly after the start.
 
-    By a clock that was set lately nothing is: what was forgotten because of a wrong one would be gone for good.
+    Never cancel it: a transaction must be ended properly. Nothing is deleted by a clock that was set recently: what a
+    wrong clock deletes would be lost for good.
     """
     clock = SteadyClock()
-    await idle(_FIRST_AFTER_SECONDS, stop)
+    await idle(_INITIAL_DELAY_SECONDS, stop)
     while not stop.is_set():
         if leap := clock.look():
             log.warning("clock_set", seconds=round(leap, 1))
@@ -47,17 +48,17 @@ async def run(database: Database, retention: Retention, stop: anyio.Event) -> No
 
 
 async def clear_up(database: Database) -> None:
-    ended = _AT_ONCE
-    while ended == _AT_ONCE:
+    ended = _BATCH_SIZE
+    while ended == _BATCH_SIZE:
         async with database.write() as db:
-            ended = await end_forgotten(db, utc_now(), _AT_ONCE)
+            ended = await end_forgotten(db, utc_now(), _BATCH_SIZE)
     async with database.write() as db:
         await revocation_feed.forget_expired(db, utc_now() - _CLOCK_MARGIN)
         await tv_codes.forget_expired(db, utc_now())
 
 
 async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
-    """End up to `limit` sessions that nobody will end: past their ticket, or silent for a day. Return how many."""
+    """End up to `limit` abandoned sessions: past the ticket's expiry, or silent for a day. Return how many."""
     is_past = Ticket.expires_at < now - timedelta(seconds=sessions.TOKEN_GRACE_SECONDS)
     is_silent = ViewingSession.sid.in_(select(LastSeen.sid).where(LastSeen.at < now - _SILENT_FOR))
     query = (
@@ -65,7 +66,7 @@ async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
         .join(Ticket, Ticket.id == ViewingSession.ticket_id)
         .where(ViewingSession.ended_at.is_(None), or_(is_past, is_silent))
     )
-    # Held all at once, before the feed is; those that somebody else is busy with can wait for the next time.
+    # Locked all at once, before the feed; those that another transaction has locked can wait for the next run.
     locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
     rows = (await db.execute(locked_rows.limit(limit))).all()
     for session, past, _ in rows:

@@ -1,1 +1,1 @@
-"""Limits on guessing, in memory or shared through Redis."""
+"""Rate limits, in memory or shared through Redis."""

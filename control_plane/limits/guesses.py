@@ -1,8 +1,8 @@
-"""Guesses: each takes its place in the window before it is judged, and gives it back when it was none.
+"""A limit on guesses: each reserves a place in the window before it is checked, and releases it if it was right.
 
-So of any number that come at once no more are judged than the limit admits. Where the places are taken by guesses that
-are still being judged, those who come after them wait in line: good codes give their places back. A place whose request
-was cancelled, or whose process died, is neither given back nor kept for longer than the window.
+So no more concurrent guesses are checked than the limit allows. While all places are reserved by guesses that are
+still being checked, later ones wait in a queue, because valid codes release their places. The place of a request that
+was cancelled, or whose process died, is not released, but expires with the window.
 """
 
 import asyncio
@@ -13,20 +13,20 @@ from uuid import uuid4
 
 from control_plane.limits.moving_windows import Hit, Limit, MovingWindow
 
-UNDECIDED: Final = -1.0  # no room now, but others who are being judged may make some
-_PATIENCE_SECONDS: Final = 10
-_LOOK_AGAIN_SECONDS: Final = 0.02  # at counts that others change too
+UNDECIDED: Final = -1.0  # no place is free, but guesses that are being checked may release some
+_MAX_WAIT_SECONDS: Final = 10
+_POLL_SECONDS: Final = 0.02  # for counts that other processes change, too
 
 
 class SharedPlaces(Protocol):
-    """Places that several control planes share. None is the answer of counts that are away for the moment."""
+    """Places shared by several control planes. `open` returns None while the shared counts are unavailable."""
 
     async def open(self, limit: Limit, key: str, member: str) -> float | None: ...
     async def close(self, limit: Limit, key: str, member: str, *, take_back: bool) -> None: ...
 
 
 class PlacesTaken(Exception):
-    """There is no place for so many `seconds`."""
+    """No place is free for this number of `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -35,7 +35,7 @@ class PlacesTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """One guess that is being judged; `member` is its name in the shared counts."""
+    """One guess that is being checked; `member` is its name in the shared counts."""
 
     key: str
     hit: Hit
@@ -43,80 +43,80 @@ class Reservation:
 
 
 @dataclass(slots=True)
-class _WaitingLine:
-    """Those who wait for a place of one key: first come, first served."""
+class _Queue:
+    """The guesses that wait for a place of one key: first come, first served."""
 
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     length: int = 0
 
 
 class Guesses:
-    """The guesses of one limit, in memory, and where there are shared places, there too: those decide."""
+    """The guesses of one limit: counted in memory and, if there are shared places, also there; these decide."""
 
     def __init__(self, limit: Limit, shared: SharedPlaces | None = None) -> None:
         self._limit, self._shared = limit, shared
         self._window = MovingWindow(limit)
-        self._lines: dict[str, _WaitingLine] = {}
+        self._queues: dict[str, _Queue] = {}
 
-    async def take(self, key: str) -> Reservation:
-        """Take a place, waiting for those who are being judged. Raise PlacesTaken."""
-        line = self._lines.setdefault(key, _WaitingLine())
-        line.length += 1
+    async def reserve(self, key: str) -> Reservation:
+        """Reserve a place, waiting for guesses that are being checked. Raise PlacesTaken."""
+        queue = self._queues.setdefault(key, _Queue())
+        queue.length += 1
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS), line.turn:
-                return await self._take(key, line)
+            async with asyncio.timeout(_MAX_WAIT_SECONDS), queue.lock:
+                return await self._reserve(key, queue)
         except TimeoutError:
             raise PlacesTaken(1) from None
         finally:
-            line.length -= 1
-            if not line.length:
-                del self._lines[key]
+            queue.length -= 1
+            if not queue.length:
+                del self._queues[key]
 
-    async def give_back(self, place: Reservation) -> None:
-        """Say that this was no guess."""
-        self._window.take_back(place.key, place.hit)
-        self.decided(place)
+    async def release(self, reservation: Reservation) -> None:
+        """Release the place: the guess was right."""
+        self._window.take_back(reservation.key, reservation.hit)
+        self.settle(reservation)
         if self._shared:
-            await self._shared.close(self._limit, place.key, place.member, take_back=True)
+            await self._shared.close(self._limit, reservation.key, reservation.member, take_back=True)
 
-    async def keep(self, place: Reservation) -> None:
-        """Say that this was a wrong guess."""
-        self.decided(place)
+    async def keep(self, reservation: Reservation) -> None:
+        """Keep the place: the guess was wrong."""
+        self.settle(reservation)
         if self._shared:
-            await self._shared.close(self._limit, place.key, place.member, take_back=False)
+            await self._shared.close(self._limit, reservation.key, reservation.member, take_back=False)
 
-    def decided(self, place: Reservation) -> None:
-        """Keep nobody waiting for it any more, however it ended."""
-        place.hit.is_open = False
-        if line := self._lines.get(place.key):
-            line.changed.set()
+    def settle(self, reservation: Reservation) -> None:
+        """Let nobody wait for this guess any more, however it ended."""
+        reservation.hit.is_open = False
+        if queue := self._queues.get(reservation.key):
+            queue.changed.set()
 
-    async def _take(self, key: str, line: _WaitingLine) -> Reservation:
+    async def _reserve(self, key: str, queue: _Queue) -> Reservation:
         member = uuid4().hex
-        while wait := await self._wait(key, member):
+        while wait := await self._seconds_to_wait(key, member):
             if wait != UNDECIDED:
                 raise PlacesTaken(wait)
-            line.changed.clear()
-            await self._change(line)
-        place = Reservation(key, Hit(time.monotonic(), is_open=True), member)
-        self._window.add(key, place.hit)
-        return place
+            queue.changed.clear()
+            await self._wait_for_change(queue)
+        reservation = Reservation(key, Hit(time.monotonic(), is_open=True), member)
+        self._window.add(key, reservation.hit)
+        return reservation
 
-    async def _wait(self, key: str, member: str) -> float:
-        """Tell for how long there is no place, or UNDECIDED; 0 has taken the one in the shared counts."""
+    async def _seconds_to_wait(self, key: str, member: str) -> float:
+        """Return for how many seconds no place is free, or UNDECIDED; 0 has reserved one in the shared counts."""
         shared = await self._shared.open(self._limit, key, member) if self._shared else None
         if shared is not None:
             return shared
         own = self._window.wait(key, time.monotonic())
         return UNDECIDED if own and self._window.has_open(key) else own
 
-    async def _change(self, line: _WaitingLine) -> None:
+    async def _wait_for_change(self, queue: _Queue) -> None:
         if not self._shared:
-            await line.changed.wait()
+            await queue.changed.wait()
             return
         try:
-            async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                await line.changed.wait()
+            async with asyncio.timeout(_POLL_SECONDS):
+                await queue.changed.wait()
         except TimeoutError:
             return

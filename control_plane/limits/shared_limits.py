@@ -1,7 +1,7 @@
-"""Counts in Redis, for limits that hold over several control planes.
+"""Counts in Redis, for limits that apply across several control planes.
 
-They must never be the reason why somebody with a good code waits or is refused: Redis has a moment to answer, and for
-a while after it failed nobody asks it. The counts in memory decide meanwhile.
+They must never make a viewer with a valid code wait or be refused: Redis has a short time-out, and is not asked for a
+while after a failure. The counts in memory decide in the meantime.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from control_plane.limits.guesses import UNDECIDED
 from control_plane.limits.moving_windows import Limit
 
 PATIENCE_SECONDS: Final = 0.1
-OPEN_SECONDS: Final = 5  # after this a hit that is still open counts as one whose process has died
-_LEFT_ALONE_SECONDS: Final = 2.0
+OPEN_SECONDS: Final = 5  # the process of a hit that is open for longer is taken to have died
+_RETRY_AFTER_SECONDS: Final = 2.0
 _PREFIX: Final = "streamgate"
-# A moving window: sorted by Redis's own clock are all hits, and beside them those that may still be taken back.
+# A moving window: one set of all hits, one of those that may still be taken back, sorted by Redis's own clock.
 _HIT: Final = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -49,29 +49,29 @@ log = structlog.get_logger()
 
 
 class RedisCounts:
-    """What `Limits` asks of shared counts. Each answer is None while Redis is away, and comes soon in any case."""
+    """The shared counts for `Limits`. Every method returns soon, and None while Redis is unavailable."""
 
     def __init__(self, url: str) -> None:
-        once = Retry(NoBackoff(), 0)  # its own default tries three more times, with pauses
-        patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
-        self._pool = ConnectionPool.from_url(url, retry=once, **patience)
+        once = Retry(NoBackoff(), 0)  # the default makes three more attempts, with pauses
+        timeouts = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
+        self._pool = ConnectionPool.from_url(url, retry=once, **timeouts)
         self._redis = Redis(connection_pool=self._pool)
         self._script = self._redis.register_script(_HIT)
-        self._left_alone_until = 0.0
+        self._retry_at = 0.0
         self._is_away = False
 
     async def hit(self, limit: Limit, key: str) -> float | None:
-        """Count a hit, or count nothing and tell after how many seconds there is room for one."""
+        """Count a hit and return 0, or count nothing and return the seconds until there is room."""
         return await self._ask(lambda: self._hit(limit, key, uuid4().hex, 0))
 
     async def open(self, limit: Limit, key: str, member: str) -> float | None:
-        """Count a hit that may be taken back; UNDECIDED where there is no room, but where others may yet make some."""
+        """Count a hit that may be taken back. Return UNDECIDED if there is no room, but open hits may make some."""
         return await self._ask(lambda: self._hit(limit, key, member, OPEN_SECONDS))
 
     async def close(self, limit: Limit, key: str, member: str, *, take_back: bool) -> None:
-        """Say what came of an open hit."""
-        every, still_open = _names(limit, key)
-        await self._ask(lambda: self._remove(member, every if take_back else None, still_open))
+        """Close an open hit, and uncount it if `take_back`."""
+        all_hits, open_hits = _names(limit, key)
+        await self._ask(lambda: self._remove(member, all_hits if take_back else None, open_hits))
 
     async def disconnect(self) -> None:
         await self._pool.disconnect()
@@ -87,31 +87,31 @@ class RedisCounts:
                 pipeline.zrem(name, member)
             await pipeline.execute()
 
-    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
-        if time.monotonic() < self._left_alone_until:
+    async def _ask(self, request: Callable[[], Awaitable[T]]) -> T | None:
+        if time.monotonic() < self._retry_at:
             return None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                answer = await question()
+                answer = await request()
         except (RedisError, OSError, TimeoutError) as error:
-            self._note_away(error)
+            self._note_failure(error)
             return None
-        self._note_back()
+        self._note_success()
         return answer
 
-    def _note_away(self, error: Exception) -> None:
-        self._left_alone_until = time.monotonic() + _LEFT_ALONE_SECONDS
+    def _note_failure(self, error: Exception) -> None:
+        self._retry_at = time.monotonic() + _RETRY_AFTER_SECONDS
         if not self._is_away:
             log.warning("shared_limits_away", error=type(error).__name__)
         self._is_away = True
 
-    def _note_back(self) -> None:
+    def _note_success(self) -> None:
         if self._is_away:
             log.info("shared_limits_back")
         self._is_away = False
 
 
 def _names(limit: Limit, key: str) -> tuple[str, str]:
-    """Give both names of a key; the braces keep them together in a cluster."""
+    """Return both Redis keys of a key; the braces keep them in one slot of a cluster."""
     name = f"{_PREFIX}:{{{limit.name}:{key}}}"
     return f"{name}:hits", f"{name}:open"

@@ -1,1 +1,1 @@
-"""Running it: folders, nginx's configuration, the processes of `up`, the demo."""
+"""Operations: the home folder, nginx's configuration, the processes of `up`, backups, the doctor and the demo."""

@@ -1,7 +1,7 @@
-"""nginx's access log: where it goes, and how a file is kept from filling the disk.
+"""nginx's access log: its destination, and the rotation that keeps it from filling the disk.
 
-A thousand viewers write about a gigabyte an hour. When the file has grown past its share it is renamed and nginx told
-to open a new one (SIGUSR1); no line is lost, and only so many old files are kept.
+A thousand viewers write about a gigabyte an hour. When the file exceeds its share it is renamed and nginx is signalled
+to open a new one (SIGUSR1); no line is lost, and only a fixed number of old files is kept.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Final
 from control_plane.errors import OperatorError
 from control_plane.ops.nginx_words import quoted
 
-KEPT_FILES: Final = 4  # the one that is written, and three older ones
+KEPT_FILES: Final = 4  # the current one and three older ones
 DEFAULT_MEGABYTES: Final = 1024
 _LARGEST_MEGABYTES: Final = 1_000_000
 _MEGABYTE: Final = 1_000_000
@@ -28,7 +28,7 @@ class LogDestination(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccessLog:
-    """`megabytes` is what all its files together may take, give or take what a few seconds write."""
+    """`megabytes` limits all its files together; a few seconds of writing may exceed it."""
 
     destination: LogDestination
     file: Path
@@ -36,12 +36,12 @@ class AccessLog:
 
     @classmethod
     def read(cls, environment: Mapping[str, str], folder: Path) -> "AccessLog":
-        """Raise OperatorError when ACCESS_LOG or ACCESS_LOG_MAX_SIZE_MB makes no sense."""
+        """Raise OperatorError if ACCESS_LOG or ACCESS_LOG_MAX_SIZE_MB is invalid."""
         return cls(_destination(environment), folder / "access.jsonl", _megabytes(environment))
 
     @property
     def directive(self) -> str:
-        """Give nginx's line. Writes to a pipe of at most 4 KiB are not torn by other writers (pipe(7))."""
+        """Return nginx's directive. Writes of at most 4 KiB to a pipe are atomic (pipe(7))."""
         match self.destination:
             case LogDestination.OFF:
                 return "access_log off;"
@@ -51,13 +51,13 @@ class AccessLog:
                 return f"access_log {quoted(self.file)} gate buffer=64k flush=1s;"
 
     def rotate(self) -> bool:
-        """Rename the files by one when the newest is full; tell whether nginx must open a new one. Raise OSError."""
+        """Shift the files by one if the current one is full. Return whether nginx must reopen it. Raise OSError."""
         if self.destination is not LogDestination.FILE or not self._is_full():
             return False
         for number in range(KEPT_FILES - 1, 0, -1):
-            newer = self._older(number - 1)
+            newer = self._numbered_file(number - 1)
             if newer.exists():
-                newer.replace(self._older(number))
+                newer.replace(self._numbered_file(number))
         return True
 
     def _is_full(self) -> bool:
@@ -66,7 +66,7 @@ class AccessLog:
         except FileNotFoundError:
             return False
 
-    def _older(self, number: int) -> Path:
+    def _numbered_file(self, number: int) -> Path:
         return self.file.with_name(f"{self.file.name}.{number}") if number else self.file
 
 

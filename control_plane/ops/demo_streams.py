@@ -1,9 +1,9 @@
-"""What the demo shows: a recording of two minutes and a live stream that never ends, each with a clock and a beep.
+"""The streams of the demo: a two-minute recording and an endless live stream, each with a clock and a beep.
 
-They are made where the demo runs, so that no video has to be shipped. A recording appears whole or not at all, live
-playlists are replaced by rename, and a segment's name is never used twice.
+They are encoded where the demo runs, so that no video has to be shipped. The recording is renamed into place when it is
+complete, live playlists are replaced by rename, and the name of a segment is never used twice.
 
-`python -m control_plane.ops.demo_streams FOLDER` becomes the live encoder.
+`python -m control_plane.ops.demo_streams FOLDER` runs the live encoder.
 """
 
 import os
@@ -33,7 +33,7 @@ _BEEP = "0.12*sin(2*PI*(660+220*eq(mod(floor(t),10),0))*t)*exp(-9*mod(t,1))"
 class DemoRendition:
     width: int
     height: int
-    kilobits: int  # at most, a second
+    kilobits: int  # maximum per second
 
     @property
     def name(self) -> str:
@@ -60,17 +60,17 @@ def has_recording(folder: Path) -> bool:
 
 
 def make_recording(folder: Path, on_progress: Callable[[float], None]) -> None:
-    """Encode beside `folder` and rename into place; the progress goes from 0 to 1. Raise OperatorError."""
-    aside = folder.with_name(f".{folder.name}.making")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    """Encode beside `folder` and rename into place. `on_progress` is called with 0 to 1. Raise OperatorError."""
+    temporary = folder.with_name(f".{folder.name}.making")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
-        _encode(_recording_arguments(find_ffmpeg()), aside, on_progress)
-        _write_measured_bandwidths(aside)
+        _encode(_recording_arguments(find_ffmpeg()), temporary, on_progress)
+        _write_measured_bandwidths(temporary)
         shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def live_command(folder: Path) -> tuple[str, ...]:
@@ -78,21 +78,21 @@ def live_command(folder: Path) -> tuple[str, ...]:
 
 
 def become_live_encoder(folder: Path) -> None:
-    """Go on with the stream of a moment ago, else clear away the old one, as ffmpeg itself. Does not return."""
+    """Replace this process by ffmpeg. It continues a recent stream; an older one is deleted first. Does not return."""
     folder.mkdir(parents=True, exist_ok=True)
     now = time.time()
-    goes_on = _is_fresh(folder, now)
-    if not goes_on:
+    continues = _is_fresh(folder, now)
+    if not continues:
         for stale in folder.iterdir():
             stale.unlink()
     os.chdir(folder)
-    # ffmpeg takes the number of a playlist that it goes on with only if it is not below this one.
-    arguments = _live_arguments(find_ffmpeg(), start_number=0 if goes_on else int(now))
+    # ffmpeg continues the numbering of an existing playlist only if it is not below this number.
+    arguments = _live_arguments(find_ffmpeg(), start_number=0 if continues else int(now))
     os.execv(arguments[0], arguments)  # noqa: S606  no shell is wanted
 
 
 def _is_fresh(folder: Path, now: float) -> bool:
-    """Tell whether viewers may still be there: all playlists were written within the live window."""
+    """Return whether all playlists were written within the live window: viewers may still be watching."""
     playlists = [folder / f"{rendition.name}.m3u8" for rendition in LIVE.renditions]
     oldest = min((file.stat().st_mtime if file.exists() else 0) for file in playlists)
     return now - oldest < _LIVE_WINDOW_SEGMENTS * _SEGMENT_SECONDS
@@ -106,7 +106,7 @@ def _recording_arguments(ffmpeg: str) -> list[str]:
 
 
 def _live_arguments(ffmpeg: str, start_number: int) -> list[str]:
-    """Take segment numbers from the clock: after a restart no name comes back that a player or a cache may hold."""
+    """Take segment numbers from the clock: a restart must not reuse a name that a player or a cache may hold."""
     flags = "append_list+temp_file+delete_segments+independent_segments+program_date_time+omit_endlist"
     output = [
         *("-hls_list_size", str(_LIVE_WINDOW_SEGMENTS)),
@@ -131,7 +131,7 @@ def _arguments(ffmpeg: str, picture: Picture, pace: list[str]) -> list[str]:
 
 
 def _codecs(picture: Picture) -> list[str]:
-    """Two renditions on two cores leave room for everything else only with the cheapest preset."""
+    """Use the fastest preset: with a slower one, two renditions take all of two cores."""
     frames = str(_FRAMES_PER_SECOND * _SEGMENT_SECONDS)
     streams = [part for index in range(len(picture.renditions)) for part in ("-map", f"[v{index}]", "-map", "1:a")]
     limits = [
@@ -177,27 +177,27 @@ def _drawn_source(picture: Picture) -> str:
 
 
 def _plain_source(picture: Picture) -> str:
-    """Give a test picture with a clock in it, for an ffmpeg that cannot write text."""
+    """Return a test pattern with a clock, for an ffmpeg that cannot draw text."""
     largest = picture.renditions[0]
     size = f"{largest.width}x{largest.height}"
     return f"testsrc=size={size}:rate={_FRAMES_PER_SECOND}:decimals=1,format=yuv420p"
 
 
 def _text(font: str, text: str, size: int, y: float, **style: str) -> str:
-    """Write a line in the middle; `y` is its top as a part of the height."""
+    """Return a filter that draws a centred line of text; `y` is its top as a fraction of the height."""
     where = f"x=(w-text_w)/2:y=h*{y}"
     extra = "".join(f":{name}='{value}'" for name, value in style.items())
     return f"drawtext=fontfile={font}:text='{text}':fontsize={size}:fontcolor=white:{where}{extra}"
 
 
 def _escaped(path: Path) -> str:
-    """Escape for an option inside a filter graph: two levels, see ffmpeg-filters(1)."""
+    """Escape a path as an option in a filter graph (two levels, see ffmpeg-filters(1))."""
     option = re.sub(r"([\\':])", r"\\\1", str(path))
     return re.sub(r"([\\'\[\],;])", r"\\\1", option)
 
 
 def _can_draw(ffmpeg: str) -> bool:
-    """Draw one picture and see: the filter may be missing, or the library that unpacks the fonts."""
+    """Try to draw one frame: the filter may be missing, or the library that decompresses the fonts."""
     command = [ffmpeg, "-nostdin", "-loglevel", "quiet", "-f", "lavfi", "-i", _drawn_source(LIVE)]
     return subprocess.run([*command, "-frames:v", "1", "-f", "null", "-"], check=False).returncode == 0  # noqa: S603
 
@@ -218,7 +218,7 @@ def _seconds_done(encoder: subprocess.Popen[bytes]) -> Iterator[float]:
 
 
 def _write_measured_bandwidths(folder: Path) -> None:
-    """Put real numbers where ffmpeg wrote its limits: peak and mean of the segments, in bits a second."""
+    """Replace the limits that ffmpeg wrote by the measured peak and mean of the segments, in bits per second."""
     master = folder / MASTER
     text = re.sub(r",AVERAGE-BANDWIDTH=\d+", "", master.read_text(encoding="utf-8"))
     for rendition in RECORDING.renditions:

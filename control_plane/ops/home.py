@@ -1,6 +1,6 @@
-"""The home folder of one StreamGate: its settings file, and where everything else lies.
+"""The home folder of an installation: its settings file, and the paths of everything else.
 
-It must never overwrite a settings file (the secrets in it are in use) and never leave half a one behind.
+It must never overwrite a settings file (the secrets in it are in use) and never leave an incomplete one behind.
 """
 
 import errno
@@ -19,28 +19,28 @@ from control_plane.errors import OperatorError, UsageError
 
 DEFAULT_PORT = 8080
 _HIGHEST_PORT = 65_535
-# One of them in the environment tells that settings come from there: the commands need the one, `up` the other.
-_ENOUGH_WITHOUT_A_FILE = ("DATABASE_URL", "INTERNAL_API_KEY")
+# Either of them in the environment means that settings come from there: commands need the first, `up` the second.
+_REQUIRED_WITHOUT_FILE = ("DATABASE_URL", "INTERNAL_API_KEY")
 _SECRET_BYTES = 48
 _PASSWORD_BYTES = 12
 
 
 def create_home(folder: Path, password: str | None, port: int = DEFAULT_PORT, stream_root: Path | None = None) -> None:
-    """Make a home with fresh secrets and a migrated database. Without a password a set-up link makes the first owner.
+    """Create a home with new secrets and a migrated database. Without a password a set-up link creates the first owner.
 
-    Raise UsageError for input that cannot work, OperatorError when there is a home already; nothing is changed then.
+    Raise UsageError for invalid input, OperatorError if there is a home already; nothing is changed then.
     """
     _check_port(port)
     if password is not None and not password.strip():
         raise UsageError("The admin password must not be empty.")
     folder = folder.absolute()
-    settings = _fresh_settings(folder, password, port, stream_root)
+    settings = _new_settings(folder, password, port, stream_root)
     try:
         if settings_file(folder).exists():
-            raise OperatorError(_already(folder))
+            raise OperatorError(_already_exists(folder))
         _make_folders(folder, Path(settings["STREAM_ROOT"]))
         upgrade_schema(settings["DATABASE_URL"])
-        _publish(settings_file(folder), settings)
+        _write_settings(settings_file(folder), settings)
     except OSError as error:
         raise UsageError(f"{error.filename or folder} cannot be written: {error.strerror}.") from error
 
@@ -50,17 +50,17 @@ def settings_file(folder: Path) -> Path:
 
 
 def has_settings(folder: Path) -> bool:
-    """Tell whether there is a settings file, or the environment names what the file would."""
-    return settings_file(folder).is_file() or any(os.environ.get(name) for name in _ENOUGH_WITHOUT_A_FILE)
+    """Return whether there is a settings file, or the environment contains the settings instead."""
+    return settings_file(folder).is_file() or any(os.environ.get(name) for name in _REQUIRED_WITHOUT_FILE)
 
 
 def read_environment(folder: Path) -> dict[str, str]:
-    """Give the home's settings under the real environment, which wins and can stand alone. Raise OperatorError."""
+    """Return the home's settings, overridden by the environment, which may replace the file. Raise OperatorError."""
     file = settings_file(folder)
     if not has_settings(folder):
         raise OperatorError(
             f"{file} does not exist; `streamgate init --home {folder}` makes it. Without it, the environment must have "
-            f"the settings: {' or '.join(_ENOUGH_WITHOUT_A_FILE)} at least."
+            f"the settings: {' or '.join(_REQUIRED_WITHOUT_FILE)} at least."
         )
     if not file.is_file():
         return dict(os.environ)
@@ -73,17 +73,17 @@ def read_environment(folder: Path) -> dict[str, str]:
 
 
 def default_keys_file(folder: Path) -> Path:
-    """Name the key file of a home that names none: alone in its folder, so that watching it is quiet."""
+    """Return the default key file of a home: alone in its folder, so that watching the folder sees nothing else."""
     return folder / "keys" / "playback.json"
 
 
 def setup_link_file(folder: Path) -> Path:
-    """Name the file that holds the link to make the first owner with, while there is no account."""
+    """Return the file that holds the link for creating the first owner while there is no account."""
     return folder / "setup-link"
 
 
 def ensure_secrets_key(folder: Path) -> dict[str, str]:
-    """Give the settings; a home from before there was a key gets one. Raise OperatorError."""
+    """Return the settings; add a key for secrets to a home that has none yet. Raise OperatorError."""
     environment = read_environment(folder)
     if environment.get(SETTING) or not settings_file(folder).is_file():
         return environment
@@ -95,11 +95,11 @@ def ensure_secrets_key(folder: Path) -> dict[str, str]:
 
 
 def add_setting(folder: Path, name: str, value: str) -> None:
-    """Add a line at the end of the settings, where it wins; no other line is touched. Raise OSError."""
+    """Append a line to the settings file, where it overrides earlier ones; keep all other lines. Raise OSError."""
     file = settings_file(folder).resolve()
     text, found = file.read_bytes(), file.stat()
-    aside = file.with_name(f".env.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary = file.with_name(f".env.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as writer:
             writer.write(text if not text or text.endswith(b"\n") else text + b"\n")
@@ -108,9 +108,9 @@ def add_setting(folder: Path, name: str, value: str) -> None:
             os.fchown(descriptor, found.st_uid, found.st_gid)
             os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
             os.fsync(descriptor)
-        aside.replace(file)
+        temporary.replace(file)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def stream_root(folder: Path, environment: Mapping[str, str]) -> Path:
@@ -118,7 +118,7 @@ def stream_root(folder: Path, environment: Mapping[str, str]) -> Path:
 
 
 def public_port(environment: Mapping[str, str]) -> int:
-    """Give the port that nginx opens. Raise OperatorError when PORT is not one."""
+    """Return the port that nginx listens on. Raise OperatorError if PORT is invalid."""
     value = environment.get("PORT") or str(DEFAULT_PORT)
     if not value.isascii() or not value.isdigit():
         raise OperatorError("PORT must be a number.")
@@ -135,11 +135,11 @@ def _check_port(port: int) -> None:
         raise UsageError(f"The port must be between 1 and {_HIGHEST_PORT}.")
 
 
-def _already(folder: Path) -> str:
+def _already_exists(folder: Path) -> str:
     return f"{settings_file(folder)} exists already and is never overwritten."
 
 
-def _fresh_settings(folder: Path, password: str | None, port: int, root: Path | None) -> dict[str, str]:
+def _new_settings(folder: Path, password: str | None, port: int, root: Path | None) -> dict[str, str]:
     return {
         "PLAYBACK_SIGNING_SECRET": secrets.token_urlsafe(_SECRET_BYTES),
         SETTING: secrets.token_urlsafe(_SECRET_BYTES),
@@ -158,24 +158,24 @@ def _make_folders(folder: Path, root: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
-def _publish(file: Path, settings: Mapping[str, str]) -> None:
-    """Write aside and link into place: a crash leaves nothing half, and of two at once only one wins."""
-    aside = file.with_name(f".env.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write_settings(file: Path, settings: Mapping[str, str]) -> None:
+    """Write a temporary file and link it into place: a crash leaves no partial file, and one of two writers wins."""
+    temporary = file.with_name(f".env.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as writer:
             writer.write("# Settings of this StreamGate; .env.example describes them all. Keep this file secret.\n")
             writer.writelines(f"{name}={_quoted(value)}\n" for name, value in settings.items())
             writer.flush()
             os.fsync(descriptor)
-        os.link(aside, file)
+        os.link(temporary, file)
     except FileExistsError as error:
-        raise OperatorError(_already(file.parent)) from error
+        raise OperatorError(_already_exists(file.parent)) from error
     finally:
-        aside.unlink()
+        temporary.unlink()
 
 
 def _quoted(value: str) -> str:
-    """Quote for python-dotenv and shells alike: in single quotes a `$` is only a `$`."""
+    """Quote for both python-dotenv and shells: in single quotes `$` has no special meaning."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

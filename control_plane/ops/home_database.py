@@ -1,4 +1,4 @@
-"""The database of one home: its address and keys in the settings, and opening it with a sentence for what is wrong."""
+"""The database of a home: read its URL and keys from the settings, and open it with clear errors."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from control_plane.settings import Settings
 
 
 def database_url(environment: Mapping[str, str]) -> str:
-    """Raise OperatorError for an address of no database that we know."""
+    """Return the URL of the database. Raise OperatorError if it is neither SQLite nor PostgreSQL."""
     url = environment.get("DATABASE_URL") or str(Settings.model_fields["database_url"].default)
     if not url.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
         raise OperatorError("DATABASE_URL must start with sqlite+aiosqlite:/// or postgresql+psycopg://.")
@@ -23,7 +23,7 @@ def database_url(environment: Mapping[str, str]) -> str:
 
 
 def sealer(environment: Mapping[str, str]) -> Sealer:
-    """Raise OperatorError for a key that is too short."""
+    """Return the sealer with the configured keys. Raise OperatorError for a key that is too short."""
     try:
         return Sealer(split_keys(key) if (key := environment.get(SETTING)) else ())
     except ValueError as error:
@@ -32,7 +32,7 @@ def sealer(environment: Mapping[str, str]) -> Sealer:
 
 @asynccontextmanager
 async def open_url(url: str, sealer: Sealer | None = None) -> AsyncIterator[Database]:
-    """Open a database. Raise OperatorError when it is not there, out of reach or of another schema."""
+    """Open a database. Raise OperatorError if it does not exist, is unreachable or has another schema."""
     check_it_exists(url)
     database = Database(url, sealer)
     try:
@@ -45,14 +45,14 @@ async def open_url(url: str, sealer: Sealer | None = None) -> AsyncIterator[Data
 
 
 def check_it_exists(url: str) -> None:
-    """Raise OperatorError for an SQLite file that is not there: opening it would make one."""
+    """Raise OperatorError if the SQLite file does not exist: opening it would create it."""
     path = make_url(url).database if url.startswith("sqlite") else None
     if path and not Path(path).is_file():
         raise OperatorError(f"There is no database at {path}; `streamgate migrate` makes one.")
 
 
 def first_line(error: DBAPIError) -> str:
-    """Give the driver's words: they name a host, a user or a column, and no password and no value."""
+    """Return the driver's message: it may contain a host, a user or a column, but no password and no value."""
     return str(error.orig).partition("\n")[0].rstrip(".")
 
 

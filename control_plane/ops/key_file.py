@@ -1,7 +1,7 @@
-"""The key file of one home: making a new key, dropping old ones, and the public half for edges that must not mint.
+"""The key file of a home: add a new key, drop old ones, and export the public half for edges that must not mint.
 
-Nobody may be interrupted: the file is replaced whole by a rename, and a key goes only when the operator says so. Key
-material is written into that file and nowhere else.
+Viewers must not be interrupted: the file is replaced atomically by a rename, and a key is dropped only when the
+operator says so. Key material is written to that file and nowhere else.
 """
 
 import fcntl
@@ -38,16 +38,16 @@ class Algorithm(StrEnum):
 
 
 class Step(StrEnum):
-    """How a key comes to sign: at once, or in two steps where edges on other hosts have to learn it first."""
+    """How a key becomes the signing key: at once, or in two steps if edges on other hosts must receive it first."""
 
-    AT_ONCE = "at-once"  # a fresh key goes in front
-    STANDBY = "standby"  # a fresh key goes behind the one in front, for everybody to learn
-    PROMOTE = "promote"  # the second key goes in front
+    AT_ONCE = "at-once"  # a new key becomes the first
+    STANDBY = "standby"  # a new key is inserted as the second, for all edges to receive
+    PROMOTE = "promote"  # the second key becomes the first
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation did: `kid` is the fresh or promoted key, `kept` the others; None is the plain secret."""
+    """The result of a rotation: `kid` is the new or promoted key, `kept` the others; None is the plain secret."""
 
     file: Path
     kid: str | None
@@ -59,19 +59,19 @@ class Rotation:
 def rotate(
     home: Path, algorithm: Algorithm | None = None, keep: int | None = None, step: Step = Step.AT_ONCE
 ) -> Rotation:
-    """Bring in a key; `keep` says how many of the older ones stay (all of them if None).
+    """Add or promote a key; `keep` is the number of older ones to keep (None for all).
 
-    The algorithm is that of the key in front unless named. Raise OperatorError, with nothing changed.
+    The algorithm defaults to that of the first key. Raise OperatorError, leaving everything unchanged.
     """
     if keep is not None and keep < 0:
         raise UsageError("--keep cannot be negative.")
     environment = read_environment(home)
     file = _file(home, environment)
-    with _problems_said(file), _only_one(file.parent):
-        ring, key = _rotated(_present_keys(file, environment), algorithm, step)
+    with _reporting_errors(file), _locked(file.parent):
+        ring, key = _rotated(_current_keys(file, environment), algorithm, step)
         end = len(ring) if keep is None else keep + (2 if step is Step.STANDBY else 1)
         _replace(file, ring[:end])
-        # Asked now: another rotation may have been here first. Without a settings file `up` finds it by its place.
+        # Read again: another rotation may have set it. Without a settings file `up` looks at the default path.
         if settings_file(home).exists() and not read_environment(home).get(FILE):
             add_setting(home, FILE, str(file))
     kept, dropped = ([old.get("kid") for old in part if old is not key] for part in (ring[:end], ring[end:]))
@@ -79,22 +79,22 @@ def rotate(
 
 
 def _rotated(old: list[Jwk], algorithm: Algorithm | None, step: Step) -> tuple[list[Jwk], Jwk]:
-    """Return the new order, and the key that this is about."""
+    """Return the keys in their new order, and the new or promoted key."""
     if step is Step.PROMOTE:
         if len(old) <= 1:
             raise OperatorError("There is no second key to sign with.")
         return [old[1], old[0], *old[2:]], old[1]
-    fresh = _fresh_key(algorithm or _algorithm_in_front(old))
+    new_key = _new_key(algorithm or _algorithm_of_first(old))
     place = 1 if step is Step.STANDBY else 0
-    return [*old[:place], fresh, *old[place:]], fresh
+    return [*old[:place], new_key, *old[place:]], new_key
 
 
 def public_keys(home: Path) -> dict[str, list[Jwk]]:
-    """Give the JWK set of the public keys. Raise OperatorError when there are secrets, which have no public half."""
+    """Return the JWK set of the public keys. Raise OperatorError if there are secret keys: they have no public half."""
     environment = read_environment(home)
     file = _file(home, environment)
-    with _problems_said(file):
-        keys = _present_keys(file, environment)
+    with _reporting_errors(file):
+        keys = _current_keys(file, environment)
     if not keys or any(key["kty"] == "oct" for key in keys):
         raise OperatorError(
             "There are secret keys in use, which have no public half: run `streamgate key rotate --algorithm EdDSA`, "
@@ -110,8 +110,8 @@ def _file(home: Path, environment: Mapping[str, str]) -> Path:
     return Path(named).resolve() if named else default_keys_file(home.absolute())
 
 
-def _present_keys(file: Path, environment: Mapping[str, str]) -> list[Jwk]:
-    """Read the keys in force: the file's, or the plain secret while there is no file. Raise KeysRefused, OSError."""
+def _current_keys(file: Path, environment: Mapping[str, str]) -> list[Jwk]:
+    """Return the current keys: the file's, or the plain secret if there is no file. Raise KeysRefused, OSError."""
     try:
         text = file.read_bytes()
     except FileNotFoundError:
@@ -125,18 +125,18 @@ def _present_keys(file: Path, environment: Mapping[str, str]) -> list[Jwk]:
     return keys
 
 
-def _algorithm_in_front(keys: list[Jwk]) -> Algorithm:
+def _algorithm_of_first(keys: list[Jwk]) -> Algorithm:
     return Algorithm.EdDSA if keys and keys[0]["kty"] == "OKP" else Algorithm.HS256
 
 
-def _fresh_key(algorithm: Algorithm) -> Jwk:
-    """Make a key whose kid tells when it was made; 64 random bits keep it unique (RFC 7517 section 4.5)."""
-    about = {"kid": f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(8)}", "use": "sig", "alg": str(algorithm)}
+def _new_key(algorithm: Algorithm) -> Jwk:
+    """Create a key; its kid contains the date, and 64 random bits that make it unique (RFC 7517 section 4.5)."""
+    common = {"kid": f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(8)}", "use": "sig", "alg": str(algorithm)}
     if algorithm is Algorithm.HS256:
-        return {"kty": "oct", **about, "k": _base64url(secrets.token_bytes(_SECRET_BYTES))}
+        return {"kty": "oct", **common, "k": _base64url(secrets.token_bytes(_SECRET_BYTES))}
     private = Ed25519PrivateKey.generate()
     x, d = _base64url(private.public_key().public_bytes_raw()), _base64url(private.private_bytes_raw())
-    return {"kty": "OKP", "crv": "Ed25519", **about, "x": x, "d": d}
+    return {"kty": "OKP", "crv": "Ed25519", **common, "x": x, "d": d}
 
 
 def _base64url(data: bytes) -> str:
@@ -144,34 +144,34 @@ def _base64url(data: bytes) -> str:
 
 
 def _replace(file: Path, keys: list[Jwk]) -> None:
-    """Write the set aside (mode 600) and rename it over the file. Whoever owned the file goes on owning it."""
+    """Write the set to a temporary file (mode 600) and rename it over the old one, keeping the owner."""
     text = json.dumps({"keys": keys}, indent=2).encode() + b"\n"
     parse_key_set(text).for_signing()
     owner = (file if file.exists() else file.parent).stat()
-    with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as aside:
+    with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as temporary:
         try:
-            aside.write(text)
-            aside.flush()
-            _give(aside.fileno(), owner)
-            os.fsync(aside.fileno())
-            Path(aside.name).replace(file)
+            temporary.write(text)
+            temporary.flush()
+            _set_owner(temporary.fileno(), owner)
+            os.fsync(temporary.fileno())
+            Path(temporary.name).replace(file)
         except BaseException:
-            Path(aside.name).unlink(missing_ok=True)
+            Path(temporary.name).unlink(missing_ok=True)
             raise
 
 
-def _give(what: int | Path, owner: os.stat_result) -> None:
-    """Let the services' user read what root has made for it."""
+def _set_owner(target: int | Path, owner: os.stat_result) -> None:
+    """Set the owner, so that the service's user can read a file that root has created."""
     with suppress(PermissionError):
-        os.chown(what, owner.st_uid, owner.st_gid)
+        os.chown(target, owner.st_uid, owner.st_gid)
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder: of two rotations at once the second one begins with what the first one wrote."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder: of two concurrent rotations the second one starts from the result of the first."""
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
-        _give(folder, folder.parent.stat())
+        _set_owner(folder, folder.parent.stat())
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -182,7 +182,7 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _problems_said(file: Path) -> Iterator[None]:
+def _reporting_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except KeysRefused as refusal:

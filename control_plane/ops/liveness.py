@@ -1,7 +1,7 @@
-"""Tells when a process of `up` lives and does not answer: a dead one ends by itself, a hung one holds others up.
+"""Detect a process of `up` that runs but does not answer: a dead one is restarted anyway, a hung one blocks others.
 
-The question is one that needs nothing else, no database and no neighbour: whoever is slow because of those is no better
-off after a restart.
+The probe depends on nothing else, neither the database nor another process: a restart does not help a process that
+waits for one of those.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from control_plane.ops.child import Child
 
 ASK_EVERY_SECONDS = 5.0
 MISSED_ANSWERS: Final = 3
-FIRST_ANSWER_SECONDS: Final = 60.0  # a start may have a large database to migrate
+FIRST_ANSWER_SECONDS: Final = 60.0  # the start may include migrating a large database
 
 
 async def until_it_hangs(child: Child, is_alive: Callable[[], Awaitable[bool]]) -> None:
-    """Return when a process has missed three answers in a row. One that has just started is given a minute."""
+    """Return once a process has missed three probes in a row. One that has just started has a minute to answer."""
     missed, has_answered = 0, False
     while missed < MISSED_ANSWERS or not (has_answered or child.age > FIRST_ANSWER_SECONDS):
         await asyncio.sleep(ASK_EVERY_SECONDS)

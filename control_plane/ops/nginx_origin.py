@@ -1,6 +1,6 @@
-"""The origins that streams are fetched from, as settings say them, and what nginx keeps of them (`site/origin.conf`).
+"""The settings of the origins that streams are fetched from, and nginx's cache for them (`site/origin.conf`).
 
-It must never let a setting say anything to nginx but a folder or a number. Which origin is asked is up to the fetcher.
+A setting must never reach nginx as anything but a folder or a number. The fetcher decides which origin is requested.
 """
 
 import re
@@ -15,7 +15,7 @@ from control_plane.errors import OperatorError
 from control_plane.ops.nginx_words import quoted
 
 _SLICE: Final = "8m"
-_MIN_FREE: Final = "1g"  # of the disk: below it the cache gives room, so that a full one never stops the database
+_MIN_FREE: Final = "1g"  # free disk space: below it the cache is pruned, so that a full disk never stops the database
 _NO_CACHE: Final = """\
 map "" $origin_range   { default ""; }
 map "" $segment_cache  { default off; }
@@ -25,7 +25,7 @@ map "" $blocking_cache { default off; }
 
 @dataclass(frozen=True, slots=True)
 class NginxOrigin:
-    """Where streams come from that the folder does not hold, and how long and how much of them is kept."""
+    """The origin of streams that are not in the stream folder, and the limits of the cache for them."""
 
     settings: OriginSettings
     cache_root: Path
@@ -35,7 +35,7 @@ class NginxOrigin:
 
 
 def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -> NginxOrigin | None:
-    """Read the settings; None when no origin is named. Raise OperatorError for what makes no sense."""
+    """Return the settings, or None if there is no origin. Raise OperatorError for invalid values."""
     try:
         settings = OriginSettings.read(environment)
     except ValueError as error:
@@ -54,13 +54,13 @@ def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -
 
 
 def has_slices(nginx: str) -> bool:
-    """Tell whether this nginx can fetch a large file in slices; one that cannot fetches it whole."""
-    told = subprocess.run([nginx, "-V"], capture_output=True, check=False, timeout=10)  # noqa: S603  found by us
-    return b"--with-http_slice_module" in told.stderr
+    """Return whether this nginx can fetch a large file in slices; without the module it fetches it whole."""
+    result = subprocess.run([nginx, "-V"], capture_output=True, check=False, timeout=10)  # noqa: S603  from find_nginx
+    return b"--with-http_slice_module" in result.stderr
 
 
 def origin_conf(origins: NginxOrigin | None) -> str:
-    """Give `site/origin.conf`."""
+    """Return the content of `site/origin.conf`."""
     if origins is None:
         return _NO_CACHE
     lines = [
@@ -84,7 +84,7 @@ def _cache(origins: NginxOrigin, name: str, keys: str, size: str, age: str) -> s
 def _slices(origins: NginxOrigin) -> list[str]:
     if not origins.in_slices:
         return ['map "" $origin_range   { default ""; }']
-    # Each slice is a request of its own: its range must not be remembered from the one before.
+    # Each slice is a request of its own: the range must not be cached from the previous one.
     return [f"slice {_SLICE};", 'map "" $origin_range   { volatile; default $slice_range; }']
 
 

@@ -1,6 +1,6 @@
-"""Lays out the folder that nginx runs from: links to the shipped files, which run unchanged, and a generated `site/`.
+"""Create the folder that nginx runs from: links to the shipped files, which are used as they are, and a new `site/`.
 
-It must never write a path or address that nginx could read as anything but that path or address.
+It must never write a path or address that nginx could parse as anything else.
 """
 
 import grp
@@ -18,7 +18,7 @@ from control_plane.ops.access_log import AccessLog
 from control_plane.ops.nginx_origin import NginxOrigin, origin_conf
 from control_plane.ops.nginx_words import quoted
 
-_HERE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[1]
 _ORIGIN = re.compile(r"https?://([0-9A-Za-z.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
 _WANTED_OPEN_FILES = 65_536
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -26,29 +26,29 @@ _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What differs from one StreamGate to the next."""
+    """The part of nginx's configuration that differs between installations."""
 
     folder: Path  # nginx's prefix
     access_log: AccessLog
     listen: str  # "127.0.0.1:8080"
-    stream_root: Path | None  # None: the origin alone
+    stream_root: Path | None  # None: only the origin
     sidecars: Sequence[Path]  # unix sockets
     control_plane: Path
     fetcher: Path
     trusted_proxies: str = ""  # addresses and networks, separated by commas
-    allowed_origins: str = ""  # of portals elsewhere, separated by commas
+    allowed_origins: str = ""  # of portals on other sites, separated by commas
     worker_processes: str = "auto"
     origins: NginxOrigin | None = None
 
 
 def shipped_folder() -> Path:
-    """Give the folder of the shipped nginx files: inside the package when it was installed from a wheel."""
-    packaged = _HERE / "nginx"
-    return packaged if packaged.is_dir() else _HERE.parent / "nginx"
+    """Return the folder of the shipped nginx files: inside the package if it was installed from a wheel."""
+    packaged = _PACKAGE / "nginx"
+    return packaged if packaged.is_dir() else _PACKAGE.parent / "nginx"
 
 
 def write_site(site: Site) -> None:
-    """Make nginx's folder anew. Raise OperatorError for a path or an address that cannot be written safely."""
+    """Create or update nginx's folder. Raise OperatorError for a path or address that cannot be written safely."""
     files = {
         "main.conf": _main(site),
         "http.conf": _http(site),
@@ -70,10 +70,10 @@ def _folders(site: Site) -> list[Path]:
 
 
 def _stream_root(site: Site) -> str:
-    """Without a folder of streams, an empty one stands in: then every file is missing and comes from an origin."""
+    """Return the root; without a stream folder it is an empty one, so that every file is fetched from an origin."""
     root = quoted(site.stream_root or site.folder / "no-streams")
-    otherwise = "$origin_location" if site.origins else "=404"
-    return f"root {root};\ntry_files $uri {otherwise};\n"
+    fallback = "$origin_location" if site.origins else "=404"
+    return f"root {root};\ntry_files $uri {fallback};\n"
 
 
 def _link_shipped_files(folder: Path) -> None:
@@ -95,7 +95,7 @@ def _main(site: Site) -> str:
 
 
 def _user() -> list[str]:
-    """Let the workers be who runs `up`, so that they may read the streams; only root may and must say so."""
+    """Run the workers as the user of `up`, so that they can read the streams. Only root may, and must, set a user."""
     if os.geteuid() != 0:
         return []
     return [f"user {pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name};"]
@@ -119,13 +119,13 @@ def _http(site: Site) -> str:
 
 
 def _upstream(name: str, sockets: Sequence[Path], keepalive: int) -> str:
-    # With max_fails counted, two sidecars that were both dead cost 10 s of 503 after their return.
+    # With the default max_fails, nginx would answer 503 for 10 s after two dead sidecars are back.
     servers = "\n".join(f"    server {quoted(f'unix:{socket}')} max_fails=0;" for socket in sockets)
     return f"upstream {name} {{\n{servers}\n    keepalive {keepalive};\n}}"
 
 
 def _origins(allowed_origins: str) -> str:
-    """Name each origin exactly: a pattern or `*` would let any page read a viewer's stream."""
+    """Return a map of exact origins: a pattern or `*` would let any page read a viewer's stream."""
     origins = [part.strip() for part in allowed_origins.split(",") if part.strip()]
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
@@ -135,8 +135,8 @@ def _origins(allowed_origins: str) -> str:
 
 def _proxies(trusted_proxies: str) -> list[str]:
     networks = [_network(part.strip()) for part in trusted_proxies.split(",") if part.strip()]
-    believed = [f"    {network} 1;" for network in dict.fromkeys(networks)]
-    geo = ["geo $realip_remote_addr $is_trusted_proxy {", "    default 0;", *believed, "}"]
+    entries = [f"    {network} 1;" for network in dict.fromkeys(networks)]
+    geo = ["geo $realip_remote_addr $is_trusted_proxy {", "    default 0;", *entries, "}"]
     if not networks:
         return geo
     trusted = [f"set_real_ip_from {network};" for network in networks]

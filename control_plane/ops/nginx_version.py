@@ -1,6 +1,6 @@
-"""Is this nginx patched? Says in one sentence when it is older than the versions in which CVE-2026-42533 is fixed.
+"""Check whether nginx is older than the versions in which CVE-2026-42533 is fixed.
 
-Distributions patch old versions under their own numbers, so Debian's package is asked for its revision.
+Distributions patch old versions under their own numbers, so the revision of Debian's package is checked, too.
 """
 
 import re
@@ -15,26 +15,26 @@ _DEBIAN: Final = {"1.22.1-9+deb12u": 10, "1.26.3-3+deb13u": 8}  # bookworm, trix
 _DEBIAN_REVISION: Final = re.compile(r"([0-9.-]+\+deb[0-9]+u)([0-9]+)(?:\+b[0-9]+)?")
 _OWNER: Final = re.compile(r"([0-9a-z.+-]+)(?::[0-9a-z-]+)?: ")
 _FLOORS: Final = "1.30.4 (stable), 1.31.3 (mainline) or Debian's 1.22.1-9+deb12u10 or 1.26.3-3+deb13u8"
-_PATIENCE_SECONDS: Final = 10
+_TIMEOUT_SECONDS: Final = 10
 
 
 def finding(nginx: str) -> str | None:
-    """Say what is wrong with the nginx at this path; None when nothing is."""
-    version, package = version_in(_told_by(nginx, "-v")), _package_version(nginx)
+    """Return a sentence if the nginx at this path is vulnerable, otherwise None."""
+    version, package = version_in(_output_of(nginx, "-v")), _package_version(nginx)
     if is_fixed(version, package):
         return None
     name = package or (".".join(map(str, version)) if version else "of an unknown version")
     return f"{nginx} ({name}) is vulnerable to CVE-2026-42533, as far as one can tell: update it to {_FLOORS}."
 
 
-def version_in(told: str) -> Version | None:
-    """Find the version in what `nginx -v` says."""
-    found = re.search(r"nginx/([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})", told)
+def version_in(output: str) -> Version | None:
+    """Return the version in the output of `nginx -v`, or None."""
+    found = re.search(r"nginx/([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})", output)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 def is_fixed(version: Version | None, package: str | None = None) -> bool:
-    """Judge by nginx's own version and, where it came as a Debian package, by the package's."""
+    """Decide by the revision of the package if it is a known Debian one, otherwise by nginx's own version."""
     debian = _DEBIAN_REVISION.fullmatch(package or "")
     if debian and debian[1] in _DEBIAN:
         return int(debian[2]) >= _DEBIAN[debian[1]]
@@ -44,25 +44,25 @@ def is_fixed(version: Version | None, package: str | None = None) -> bool:
 
 
 def _package_version(nginx: str) -> str | None:
-    """Give the version of the Debian package that this file belongs to; None where it belongs to none."""
-    owner = _OWNER.match(_told_by("dpkg-query", "--search", str(Path(nginx).resolve())))
+    """Return the version of the Debian package that this file belongs to, or None."""
+    owner = _OWNER.match(_output_of("dpkg-query", "--search", str(Path(nginx).resolve())))
     if not owner:
         return None
-    return _told_by("dpkg-query", "--show", "--showformat=${Version}", owner[1]).strip() or None
+    return _output_of("dpkg-query", "--show", "--showformat=${Version}", owner[1]).strip() or None
 
 
-def _told_by(*command: str) -> str:
-    """Run it and give what it says, also on standard error; nothing when it fails, hangs or is not there."""
+def _output_of(*command: str) -> str:
+    """Return what a command prints, also to stderr; an empty string if it fails, hangs or cannot be run."""
     try:
-        told = subprocess.run(  # noqa: S603  found by us
+        result = subprocess.run(  # noqa: S603  our own command
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
             text=True,
             errors="replace",
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return told.stdout + told.stderr
+    return result.stdout + result.stderr

@@ -1,4 +1,4 @@
-"""Words of nginx's language: how a path is written so that nginx reads that path and nothing else."""
+"""Quoting for nginx's configuration: a path is written so that nginx cannot parse it as anything else."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ _UNSAFE_IN_QUOTES = re.compile(r'["\\$\x00-\x1f\x7f]')
 
 
 def quoted(path: Path | str) -> str:
-    """Quote for nginx. Raise OperatorError for what its quotes cannot hold: quotes, `$`, backslashes, control bytes."""
+    """Quote for nginx. Raise OperatorError for what cannot be quoted: quotes, `$`, backslashes, control bytes."""
     if _UNSAFE_IN_QUOTES.search(str(path)):
         raise OperatorError(f"nginx cannot use the path {str(path)!r}: it holds a quote, a dollar sign or the like.")
     return f'"{path}"'

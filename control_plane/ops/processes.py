@@ -1,7 +1,7 @@
-"""The processes of one StreamGate as data: what is run, with which settings, and how to tell that it is ready.
+"""Describe the processes of an installation: their commands, their environment, and how to check that they are ready.
 
-`up` runs them together and tests run them one by one. No process gets a secret that it does not need: the sidecar
-sees neither the database nor the admin's password, nginx and the demo's encoder see no setting at all.
+`up` runs them together, tests run them one by one. No process gets a secret that it does not need: the sidecar sees
+neither the database nor the admin's password, nginx and the demo's encoder see no settings at all.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes
 _PLAIN_PATH = re.compile(r"[0-9A-Za-z_./-]+")
 _PROBE_TIMEOUT_SECONDS = 2
 _ALIVE_TIMEOUT_SECONDS = 5
-# Without it glibc takes the first large block that is given back (one of gzip's) as a reason to keep them all.
+# Otherwise glibc raises its trim threshold after the first large block is freed (one of gzip's), and keeps them all.
 _NGINX_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "131072"}
 
-_EVERYBODY = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "SSL_CERT_FILE")
+_COMMON_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "SSL_CERT_FILE")
 SIDECAR_SETTINGS = (
     "PLAYBACK_SIGNING_SECRET",
     "PLAYBACK_KEYS_FILE",
@@ -48,14 +48,14 @@ SIDECAR_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class HttpProbe:
-    """Ready when this URL answers 200, over a unix socket when one is named."""
+    """Check whether a URL answers 200, over a unix socket if one is given."""
 
     url: str
     socket: Path | None = None
     patience: float = _PROBE_TIMEOUT_SECONDS
 
     async def __call__(self) -> bool:
-        # Without TLS: otherwise each look would read all certificates of the machine, 40 ms of processor time.
+        # Without TLS: otherwise each probe would load the system's certificates, 40 ms of CPU time.
         transport = httpx2.AsyncHTTPTransport(uds=str(self.socket) if self.socket else None, verify=False)
         async with httpx2.AsyncClient(transport=transport, timeout=self.patience) as client:
             try:
@@ -70,22 +70,22 @@ class ProcessSpec:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     is_ready: Callable[[], Awaitable[bool]]
-    is_alive: Callable[[], Awaitable[bool]] | None = None  # None where nobody can tell
+    is_alive: Callable[[], Awaitable[bool]] | None = None  # None if it cannot be probed
     stop_signal: signal.Signals = signal.SIGTERM
-    orphan_signal: signal.Signals = signal.SIGKILL  # sent by the kernel when `up` dies without a goodbye
+    orphan_signal: signal.Signals = signal.SIGKILL  # sent by the kernel when `up` dies without stopping it
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Everything `up` runs. Start it tier by tier, stop it in the opposite order."""
+    """All processes that `up` runs. Start them tier by tier, stop them in reverse order."""
 
     run_folder: Path
     listen: tuple[str, int]
     control_plane: ProcessSpec
     sidecars: tuple[ProcessSpec, ...]
     nginx: ProcessSpec
-    fetcher: ProcessSpec | None = None  # where streams may come from an origin
-    site: Site | None = None  # what nginx's files are written from
+    fetcher: ProcessSpec | None = None  # if there is an origin
+    site: Site | None = None  # the input of nginx's configuration
     companions: tuple[ProcessSpec, ...] = ()
 
     @property
@@ -103,7 +103,7 @@ class Stack:
 
 
 def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
-    """Describe the processes as `described` does, and lay out the folder that nginx runs from."""
+    """Return the processes as `described` does, and create the folder that nginx runs from."""
     found = described(home, sidecars, host, worker_processes)
     if found.site:
         write_site(found.site)
@@ -111,9 +111,9 @@ def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_process
 
 
 def described(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
-    """Read the home's settings, make its run folder and describe the processes. Nothing is started.
+    """Read the home's settings, create its run folder and return the processes. Nothing is started.
 
-    Raise OperatorError when a setting makes no sense.
+    Raise OperatorError if a setting is invalid.
     """
     if not 1 <= sidecars <= MAXIMUM_SIDECARS:
         raise UsageError(f"The number of sidecars must be between 1 and {MAXIMUM_SIDECARS}.")
@@ -138,21 +138,23 @@ def described(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_pro
         worker_processes=worker_processes,
         origins=origins,
     )
-    gates = tuple(_sidecar(name, _with_cache(environment, origins), sockets, home / "state") for name in names)
+    sidecar_specs = tuple(
+        _sidecar(name, _with_segment_cache(environment, origins), sockets, home / "state") for name in names
+    )
     fetcher = _fetcher(environment, site.fetcher) if origins else None
     nginx = _nginx(site, environment, local_url(*listen))
-    return Stack(run_folder, listen, control_plane, gates, nginx, fetcher, site)
+    return Stack(run_folder, listen, control_plane, sidecar_specs, nginx, fetcher, site)
 
 
 def local_url(host: str, port: int) -> str:
-    """Give the URL under which this machine itself reaches what listens there."""
+    """Return the URL that reaches this listening address from the machine itself."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
     return f"http://{_bracketed(reachable)}:{port}"
 
 
 def for_everybody(environment: Mapping[str, str]) -> dict[str, str]:
-    """Give what any process may know: no setting of ours."""
-    return {name: environment[name] for name in _EVERYBODY if name in environment}
+    """Return the environment variables that every process gets; they contain no settings of StreamGate."""
+    return {name: environment[name] for name in _COMMON_VARIABLES if name in environment}
 
 
 def _control_plane(environment: Mapping[str, str], socket: Path, url: str) -> ProcessSpec:
@@ -215,7 +217,7 @@ def _python(module: str, socket: Path) -> tuple[str, ...]:
 
 
 def _with_keys_file(home: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Name the key file even before there is one, so that the first `key rotate` needs no restart."""
+    """Set the key file even before it exists, so that the first `key rotate` needs no restart."""
     if environment.get("PLAYBACK_KEYS_FILE"):
         return environment
     file = default_keys_file(home)
@@ -223,13 +225,13 @@ def _with_keys_file(home: Path, environment: Mapping[str, str]) -> Mapping[str, 
     return {**environment, "PLAYBACK_KEYS_FILE": str(file)}
 
 
-def _with_cache(environment: Mapping[str, str], origins: NginxOrigin | None) -> Mapping[str, str]:
-    """Tell sidecars where nginx keeps segments; without an origin it keeps none."""
+def _with_segment_cache(environment: Mapping[str, str], origins: NginxOrigin | None) -> Mapping[str, str]:
+    """Set the folder of nginx's segment cache for the sidecars; empty without an origin."""
     return {**environment, "SEGMENT_CACHE_ROOT": str(origins.cache_root) if origins else ""}
 
 
 def _existing_stream_root(home: Path, environment: Mapping[str, str], origins: NginxOrigin | None) -> Path | None:
-    """Give the folder of streams, None where STREAM_ROOT is set but empty. Raise OperatorError for no source at all."""
+    """Return the stream folder, None if STREAM_ROOT is set but empty. Raise OperatorError if there is no source."""
     if environment.get("STREAM_ROOT") == "":
         if origins is None:
             raise OperatorError("Neither STREAM_ROOT nor UPSTREAM_ORIGIN is set: there are no streams to serve.")
@@ -254,14 +256,14 @@ def _bracketed(host: str) -> str:
 
 
 def _folders(home: Path) -> tuple[Path, Path]:
-    """Make the run folder and give the one for sockets."""
+    """Create the run folder, and return it and the folder for sockets."""
     run, sockets = home / "run", control_socket(home).parent
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return run, sockets if sockets == run else _private(sockets)
+    return run, sockets if sockets == run else _private_folder(sockets)
 
 
 def control_socket(home: Path) -> Path:
-    """Name the socket of the home's control plane: in its run folder, unless that path is too long or odd for one."""
+    """Return the control plane's socket: in the run folder unless that path is too long or has unusual characters."""
     home = home.absolute()
     longest = f"{home}/run/sidecar-{MAXIMUM_SIDECARS}.sock"
     if len(os.fsencode(longest)) <= _LONGEST_SOCKET_PATH and _PLAIN_PATH.fullmatch(longest):
@@ -270,8 +272,8 @@ def control_socket(home: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"streamgate-{os.geteuid()}-{digest}" / "control.sock"
 
 
-def _private(folder: Path) -> Path:
-    """Make it. Raise OperatorError when somebody else was there first: /tmp is everybody's."""
+def _private_folder(folder: Path) -> Path:
+    """Create a private folder. Raise OperatorError if another user has created it first: anyone may write to /tmp."""
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != stat.S_IRWXU:

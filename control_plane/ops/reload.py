@@ -1,7 +1,7 @@
-"""What SIGHUP takes into a running stack: the settings that have changed since its start.
+"""Reload on SIGHUP: apply settings that have changed since the start to a running stack.
 
-nginx is reloaded; a service is started again only when its own settings are others now. What makes no sense is said,
-and everything goes on as before.
+nginx is reloaded; a service is restarted only if its own settings have changed. Invalid settings are reported, and
+everything continues as before.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Reread = Callable[[], Stack]
 
 
 def changed_stack(running: Stack, reread: Reread) -> Stack:
-    """Read the settings again and write nginx's files by them. Raise OperatorError with nothing written."""
+    """Read the settings again and write nginx's files from them. Raise OperatorError with nothing written."""
     changed = reread()
     if {spec.name for spec in changed.processes} != {spec.name for spec in running.processes}:
         raise OperatorError("The changed settings need other processes than those that run: restart `up`.")
@@ -27,7 +27,7 @@ def changed_stack(running: Stack, reread: Reread) -> Stack:
 
 
 def changed_services(running: Stack, changed: Stack) -> Iterator[ProcessSpec]:
-    """Give what must be started anew, in the order of a start. nginx is told to reload instead."""
+    """Yield the services to restart, in the order of a start. nginx is not among them; it is reloaded."""
     before = {spec.name: spec for spec in running.processes}
     for spec in changed.processes:
         old = before.get(spec.name)

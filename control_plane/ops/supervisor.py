@@ -1,6 +1,6 @@
-"""Keeps the processes of a stack alive in the foreground: one prefixed log, restarts with back-off, an orderly stop.
+"""Run the processes of a stack in the foreground: one prefixed log, restarts with back-off, an orderly stop.
 
-Nothing that a child prints may reach the log before it went through `redact`, and no child may outlive this process.
+Nothing that a child prints may reach the log unless it went through `redact`, and no child may outlive this process.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ DEATHS_WITHIN_SECONDS = 30
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 10.0
 _READY_POLL_SECONDS = 0.05
-_LOG_LOOK_SECONDS = 2.0
+_LOG_CHECK_SECONDS = 2.0
 
 Write = Callable[[str], None]
 
@@ -46,9 +46,9 @@ def run(
     warning: str | None = None,
     reread: Reread | None = None,
 ) -> None:
-    """Run until SIGINT or SIGTERM. Raise OperatorError when a child cannot start or dies too often.
+    """Run until SIGINT or SIGTERM. Raise OperatorError if a child cannot start or dies too often.
 
-    SIGHUP takes changed settings in, which `reread` gives; under `nohup` it does nothing.
+    SIGHUP applies changed settings, which `reread` returns; under `nohup` it is ignored.
     """
     with only_one(stack.run_folder):
         _check_port_is_free(*stack.listen)
@@ -65,20 +65,22 @@ class Supervisor:
         self._write = write
         self._reread = reread
         self._specs = {spec.name: spec for spec in stack.processes}
-        self._replaced: set[str] = set()  # those that end because they are started with other settings
-        self._settings_before: dict[str, ProcessSpec] = {}  # of those that have not shown yet that they can start
+        self._replaced: set[str] = set()  # stopped in order to be restarted with changed settings
+        self._settings_before: dict[
+            str, ProcessSpec
+        ] = {}  # previous specs of those that are not ready yet after a reload
         self._width = max(len(spec.name) for spec in stack.processes)
         self._deaths: deque[tuple[float, str]] = deque(maxlen=TOO_MANY_DEATHS)
         self._children: dict[str, Child] = {}
         self._ready: set[str] = set()
 
     async def run(self) -> None:
-        stop, hang_up = asyncio.Event(), asyncio.Event()
+        stop, hangup = asyncio.Event(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1) has asked to ignore it
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up.set)
-        serving, stopped = asyncio.create_task(self._serve(hang_up)), asyncio.create_task(stop.wait())
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1) ignores it
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+        serving, stopped = asyncio.create_task(self._serve(hangup)), asyncio.create_task(stop.wait())
         try:
             await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -87,37 +89,37 @@ class Supervisor:
         if not serving.cancelled():
             serving.result()
 
-    async def _serve(self, hang_up: asyncio.Event) -> None:
-        """Open tier after tier, each when the one before is ready: nginx, and with it the public port, comes last."""
+    async def _serve(self, hangup: asyncio.Event) -> None:
+        """Start tier after tier, each when the previous one is ready; nginx, which opens the public port, is last."""
         keepers: list[asyncio.Task[None]] = []
         try:
             for tier in self._stack.tiers:
-                keepers += [asyncio.create_task(self._keep(spec.name)) for spec in tier]
+                keepers += [asyncio.create_task(self._keep_running(spec.name)) for spec in tier]
                 await _first_failure(asyncio.gather(*(self._wait_ready(spec) for spec in tier)), *keepers)
             self._on_ready()
-            keepers += [asyncio.create_task(self._reload_at(hang_up)), asyncio.create_task(self._bound_access_log())]
+            keepers += [asyncio.create_task(self._reload_on(hangup)), asyncio.create_task(self._rotate_access_log())]
             await asyncio.gather(*keepers)
         finally:
             await _cancel(*keepers)
 
-    async def _keep(self, name: str) -> None:
+    async def _keep_running(self, name: str) -> None:
         delay = FIRST_DELAY_SECONDS
         while True:
             child = await self._start(self._specs[name])
-            how = await self._end_of(child, self._specs[name])
-            if self._ends_on_purpose(child, how):
+            reason = await self._wait_for_end(child, self._specs[name])
+            if self._ended_for_reload(child, reason):
                 continue
             if name not in self._ready:
-                raise OperatorError(f"{name} did not start ({how}): {child.last_line or 'it printed nothing'}")
-            self._count_death(name, how)
+                raise OperatorError(f"{name} did not start ({reason}): {child.last_line or 'it printed nothing'}")
+            self._count_death(name, reason)
             if child.age > DEATHS_WITHIN_SECONDS:
                 delay = FIRST_DELAY_SECONDS
-            self._log("streamgate", f"{name} died ({how}), starting it again in {delay:g} s")
+            self._log("streamgate", f"{name} died ({reason}), starting it again in {delay:g} s")
             await asyncio.sleep(delay)
             delay = min(delay * 3, LONGEST_DELAY_SECONDS)
 
-    async def _end_of(self, child: Child, spec: ProcessSpec) -> str:
-        """Wait for the end of a child, which comes at once when it hangs."""
+    async def _wait_for_end(self, child: Child, spec: ProcessSpec) -> str:
+        """Wait for a child to end; stop it if it hangs."""
         if spec.is_alive is None:
             return await child.end()
         ending = asyncio.create_task(child.end())
@@ -131,8 +133,8 @@ class Supervisor:
         finally:
             await _cancel(ending, hanging)
 
-    def _ends_on_purpose(self, child: Child, how: str) -> bool:
-        """Tell whether it ended for its changed settings, or by them: then it gets those from before again."""
+    def _ended_for_reload(self, child: Child, reason: str) -> bool:
+        """Return whether it ended for a reload: replaced, or failed with the changed settings (the old ones return)."""
         name = child.name
         if name in self._replaced:
             self._replaced.discard(name)
@@ -141,20 +143,20 @@ class Supervisor:
         if before is None:
             return False
         self._specs[name] = before
-        self._log("streamgate", f"{name} does not start with the changed settings ({how}); the old ones stay")
+        self._log("streamgate", f"{name} does not start with the changed settings ({reason}); the old ones stay")
         return True
 
-    async def _reload_at(self, hang_up: asyncio.Event) -> None:
+    async def _reload_on(self, hangup: asyncio.Event) -> None:
         while True:
-            await hang_up.wait()
-            hang_up.clear()
+            await hangup.wait()
+            hangup.clear()
             try:
                 await self._reload()
             except OperatorError as error:
                 self._log("streamgate", f"SIGHUP: everything goes on as before. {error}")
 
     async def _reload(self) -> None:
-        """Take changed settings in: services one after the other, nginx without a pause. Raise OperatorError."""
+        """Apply changed settings: restart services one by one, reload nginx without a pause. Raise OperatorError."""
         if self._reread is None:
             return
         changed = await asyncio.to_thread(changed_stack, self._stack, self._reread)
@@ -167,18 +169,18 @@ class Supervisor:
         self._log("streamgate", f"SIGHUP: {names}.")
 
     async def _replace(self, spec: ProcessSpec) -> None:
-        """Start it with other settings; return when it is ready, with these or with those from before."""
+        """Restart a service with changed settings; return when it is ready, with the new settings or the old ones."""
         name = spec.name
         self._settings_before[name], self._specs[name] = self._specs[name], spec
         self._replaced.add(name)
-        await self._children[name].let_go(STOP_SECONDS)
+        await self._children[name].terminate(STOP_SECONDS)
         await self._wait_ready(spec)
         self._settings_before.pop(name, None)
 
-    async def _bound_access_log(self) -> None:
-        """Keep its files within their size."""
+    async def _rotate_access_log(self) -> None:
+        """Keep the access log within its size."""
         while True:
-            await asyncio.sleep(_LOG_LOOK_SECONDS)
+            await asyncio.sleep(_LOG_CHECK_SECONDS)
             site = self._stack.site
             with suppress(OSError):
                 if site and site.access_log.rotate():
@@ -189,13 +191,13 @@ class Supervisor:
         self._children[spec.name] = child
         return child
 
-    def _count_death(self, name: str, how: str) -> None:
+    def _count_death(self, name: str, reason: str) -> None:
         now = time.monotonic()
         self._deaths.append((now, name))
         if len(self._deaths) == TOO_MANY_DEATHS and now - self._deaths[0][0] <= DEATHS_WITHIN_SECONDS:
             names = ", ".join(sorted({dead for _, dead in self._deaths}))
             raise OperatorError(
-                f"{TOO_MANY_DEATHS} deaths within {DEATHS_WITHIN_SECONDS} s ({names}; the last one: {name}, {how})."
+                f"{TOO_MANY_DEATHS} deaths within {DEATHS_WITHIN_SECONDS} s ({names}; the last one: {name}, {reason})."
             )
 
     async def _wait_ready(self, spec: ProcessSpec) -> None:
@@ -215,13 +217,13 @@ class Supervisor:
         self._log("streamgate", f"warning: {sentence}")
 
     def _log(self, name: str, line: str) -> None:
-        # The reader of the log may be gone (a closed terminal): that is no reason to leave the viewers alone.
+        # The reader of the log may be gone (a closed terminal): keep serving viewers.
         with suppress(OSError):
             self._write(f"{name:<{self._width}} | {redact(line)}")
 
 
 async def _first_failure(wanted: asyncio.Future[Any], *keepers: asyncio.Future[Any]) -> None:
-    """Wait for what is wanted, or raise what ended one of the keepers before."""
+    """Wait for `wanted`, or raise the error of a keeper that ends first."""
     try:
         done, _ = await asyncio.wait((wanted, *keepers), return_when=asyncio.FIRST_COMPLETED)
         for finished in done:
@@ -238,7 +240,7 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 
 @contextmanager
 def only_one(run_folder: Path) -> Iterator[None]:
-    """Hold the home: a second `up` would take the first one's sockets away. Raise OperatorError when it is held."""
+    """Lock the home: a second `up` would take over the first one's sockets. Raise OperatorError if it is locked."""
     with (run_folder / LOCK_FILE).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -248,7 +250,7 @@ def only_one(run_folder: Path) -> Iterator[None]:
 
 
 def _check_port_is_free(host: str, port: int) -> None:
-    """Ask before anything is started: nginx itself would try five times and then die without a clear word."""
+    """Check the port before anything is started: nginx itself tries five times and then exits with an unclear error."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

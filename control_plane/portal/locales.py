@@ -1,4 +1,4 @@
-"""The portal's languages: one JSON file each in `locales/`, chosen by switch, then by Accept-Language."""
+"""The portal's languages: one JSON file each in `locales/`, chosen by the language switch, then Accept-Language."""
 
 import json
 from functools import cache
@@ -12,16 +12,16 @@ DEFAULT: Final = "en"
 
 @cache
 def strings(language: str) -> dict[str, str]:
-    """Return all strings of a language of LANGUAGES."""
+    """Return all strings of a language in LANGUAGES."""
     texts: dict[str, str] = json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
     return texts
 
 
-def choose(accept_language: str, *wishes: str | None) -> str:
-    """Return the first wish that we speak, else the best of the header (RFC 9110 section 12.5.4), else English."""
-    for wish in wishes:
-        if wish in LANGUAGES:
-            return wish
+def choose(accept_language: str, *preferences: str | None) -> str:
+    """Return the first available preference, else the header's best (RFC 9110 section 12.5.4), else English."""
+    for preference in preferences:
+        if preference in LANGUAGES:
+            return preference
     return next((language for language in _accepted(accept_language) if language in LANGUAGES), DEFAULT)
 
 

@@ -22,7 +22,7 @@ STATUS_SECONDS: Final = 30
 TEMPLATES: Final = Jinja2Templates(Path(__file__).parent.parent / "templates")
 TEMPLATES.env.globals["asset"] = asset
 _YEAR_SECONDS: Final = 31_536_000
-_FOR_GOOD: Final = f"public, max-age={_YEAR_SECONDS}, immutable"
+_IMMUTABLE: Final = f"public, max-age={_YEAR_SECONDS}, immutable"
 
 
 async def portal(request: Request) -> Response:
@@ -30,18 +30,20 @@ async def portal(request: Request) -> Response:
 
 
 async def tv(request: Request) -> Response:
-    """Show what a TV shows: a code to approve on the phone."""
+    """Render the page for TVs: a code to approve on the phone."""
     return _page(request, "tv.html")
 
 
 def _page(request: Request, template: str) -> Response:
-    app, wish = services(request), request.query_params.get("lang")
-    language = locales.choose(request.headers.get("accept-language", ""), wish, request.cookies.get(LANGUAGE_COOKIE))
+    app, preference = services(request), request.query_params.get("lang")
+    language = locales.choose(
+        request.headers.get("accept-language", ""), preference, request.cookies.get(LANGUAGE_COOKIE)
+    )
     response = HTMLResponse(TEMPLATES.get_template(template).render(_context(app, language)))
     response.headers["Content-Security-Policy"] = content_security_policy(app)
     response.headers["Vary"] = "Accept-Language, Cookie"
-    if wish in locales.LANGUAGES:
-        response.set_cookie(LANGUAGE_COOKIE, wish, max_age=_YEAR_SECONDS, samesite="lax")
+    if preference in locales.LANGUAGES:
+        response.set_cookie(LANGUAGE_COOKIE, preference, max_age=_YEAR_SECONDS, samesite="lax")
     return response
 
 
@@ -53,14 +55,14 @@ async def logo(request: Request) -> Response:
 
 
 async def poster(request: Request) -> Response:
-    """Show an uploaded poster; whatever stands at its address never changes."""
+    """Return an uploaded poster; its URL contains a digest, so its content never changes."""
     async with services(request).database.read() as db:
         content = await posters.find(db, str(request.path_params["event_id"]), request.path_params["digest"])
-    return Response(content, media_type=posters.MEDIA_TYPE, headers={"Cache-Control": _FOR_GOOD})
+    return Response(content, media_type=posters.MEDIA_TYPE, headers={"Cache-Control": _IMMUTABLE})
 
 
 def brand(app: Services) -> dict[str, str]:
-    """Return what the organiser may brand: name, accent and logo."""
+    """Return the organiser's branding: name, accent colour and logo."""
     settings = app.settings
     logo_url = "/logo" if settings.app_logo_file else asset("brand/logo.svg")
     return {"app_name": settings.app_name, "accent": settings.app_accent, "logo_url": logo_url}
@@ -88,7 +90,7 @@ def _context(app: Services, language: str) -> dict[str, object]:
 
 
 def _links(app: Services, strings: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return what stands at the foot of the page, as far as the organiser has it."""
+    """Return the links of the page footer that the organiser has configured."""
     settings = app.settings
     pages = {
         "organiser_contact": settings.organiser_contact,
@@ -99,9 +101,9 @@ def _links(app: Services, strings: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def content_security_policy(app: Services) -> str:
-    """Allow what the player needs: media-chrome styles its shadow roots inline, MSE plays from blob: URLs."""
+    """Return a policy that the player works with: media-chrome uses inline styles, MSE plays from blob: URLs."""
     streams = _streams_source(app.settings.hls_server_base_url)
-    framed_by = " ".join(parse_hosts(app.settings.embed_allowed_hosts)) or "'none'"
+    frame_ancestors = " ".join(parse_hosts(app.settings.embed_allowed_hosts)) or "'none'"
     return "; ".join(
         [
             "default-src 'none'",
@@ -114,13 +116,13 @@ def content_security_policy(app: Services) -> str:
             "worker-src 'self'",
             "base-uri 'none'",
             "form-action 'self'",
-            f"frame-ancestors {framed_by}",
+            f"frame-ancestors {frame_ancestors}",
         ]
     )
 
 
 def _streams_source(base_url: str) -> str:
-    """Name the streams' own origin, if they have one. A policy cannot name an IPv6 address."""
+    """Return the origin of the streams if it is another one; only its scheme for IPv6, which a policy cannot name."""
     parts = urlsplit(base_url)
     if not parts.netloc:
         return ""

@@ -1,1 +1,1 @@
-"""Revocations, and the feed that brings them to the edges."""
+"""Revocations, and the feed that sends them to the edges."""

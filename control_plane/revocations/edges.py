@@ -1,7 +1,7 @@
-"""Which edge has which revocations in force: receipts, each of which lies in a sidecar's next question to the feed.
+"""Which revocations are in force at which edge: each request of a sidecar to the feed is the receipt for the last page.
 
-Kept in memory and written behind, so noting one costs nothing; a table remembers them across a restart and tells one
-control plane what another has heard. Must never hold up the feed, nor fail it. Times are seconds since 1970.
+Receipts are kept in memory and written in the background, so that recording one is fast; a table keeps them across a
+restart and shares them between control planes. Must never delay or fail the feed. Times are seconds since 1970.
 """
 
 from collections import deque
@@ -28,15 +28,15 @@ from control_plane.tasks import every
 LIVE_SECONDS: Final = 90
 FORGOTTEN_AFTER: Final = timedelta(days=7)
 _WRITE_EVERY_SECONDS: Final = 10
-_WRITE_EVERY_SECONDS_FOR_OTHERS: Final = 1  # where other control planes may be asked what is in force
-_AT_ONCE: Final = 500  # rows in a statement
-_REMEMBERED_RECEIPTS: Final = 4_096  # an instance: enough to tell how long each of the latest revocations took
+_WRITE_EVERY_SECONDS_FOR_OTHERS: Final = 1  # if other control planes may be asked what is in force
+_BATCH_SIZE: Final = 500  # rows in a statement
+_MAX_RECEIPTS: Final = 4_096  # per instance: enough to tell how long each of the latest revocations took
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One sidecar, as it calls itself when it asks."""
+    """One sidecar, by the names in its requests."""
 
     edge: str
     name: str
@@ -44,7 +44,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What one sidecar had in force when it was last heard of; `lag` as an edge's."""
+    """What one sidecar had in force at its last request; `lag` is like that of an edge."""
 
     who: Instance
     cursor: Cursor
@@ -54,9 +54,9 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class EdgeState:
-    """What an edge has in force: the least of what its live sidecars have.
+    """What an edge has in force: the least of what its live sidecars have in force.
 
-    `lag` is how many seconds the newest change that was pushed there took, None before the first.
+    `lag` is how many seconds the newest change that was pushed there took, None before the first one.
     """
 
     name: str
@@ -67,14 +67,14 @@ class EdgeState:
 
 
 @dataclass(slots=True)
-class _Receipts:
-    """What one sidecar acknowledged: `first_at` holds (place, when it was acknowledged), oldest first."""
+class _InstanceReceipts:
+    """What one sidecar has acknowledged: `first_at` contains (place, time of acknowledgement), oldest first."""
 
     acknowledged: int = 0
     heard_at: float = 0.0
     lag: float | None = None
     sent: tuple[int, float] | None = None
-    first_at: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_RECEIPTS))
+    first_at: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_MAX_RECEIPTS))
 
     def acknowledge(self, n: int, now: float) -> None:
         if self.sent and n >= self.sent[0]:
@@ -84,35 +84,35 @@ class _Receipts:
         self.acknowledged = n
 
     def in_force_since(self, n: int) -> float | None:
-        """Tell when it was first said to be in force; None when that was before the first receipt we remember."""
+        """Return when a place was first acknowledged; None if that was before the oldest receipt that is kept."""
         steps = pairwise(self.first_at)
         return next((when for (before, _), (after, when) in steps if before < n <= after), None)
 
 
 class Receipts:
-    """What the sidecars that asked this process acknowledged."""
+    """What the sidecars have acknowledged to this process."""
 
     def __init__(self) -> None:
-        self._edges: dict[str, dict[str, _Receipts]] = {}
+        self._edges: dict[str, dict[str, _InstanceReceipts]] = {}
         self._epoch = ""
         self._unwritten: set[Instance] = set()
 
     def note_question(self, who: Instance, cursor: Cursor, now: float) -> None:
-        """Note that a sidecar asked: from a place in the log, which acknowledges it, or from inside a snapshot."""
+        """Record a sidecar's request: from a place in the log, which acknowledges it, or from inside a snapshot."""
         if cursor.epoch != self._epoch:
             self._epoch, self._edges = cursor.epoch, {}
-        receipts = self._edges.setdefault(who.edge, {}).setdefault(who.name, _Receipts())
+        receipts = self._edges.setdefault(who.edge, {}).setdefault(who.name, _InstanceReceipts())
         receipts.heard_at = now
         if not cursor.in_snapshot:
             receipts.acknowledge(cursor.n, now)
         self._unwritten.add(who)
 
     def note_answer(self, who: Instance, n: int, changed_at: float) -> None:
-        """Note which change, made when, an answer ends with: its receipt will tell the lag."""
+        """Record the last change of a response and when it was made: the receipt for it will show the lag."""
         if receipts := self._edges.get(who.edge, {}).get(who.name):
             receipts.sent = (n, changed_at)
 
-    def heard(self) -> list[Acknowledgement]:
+    def acknowledgements(self) -> list[Acknowledgement]:
         return [
             Acknowledgement(Instance(edge, name), Cursor(self._epoch, one.acknowledged), one.heard_at, one.lag)
             for edge, instances in self._edges.items()
@@ -120,40 +120,40 @@ class Receipts:
         ]
 
     def states(self, now: float) -> list[EdgeState]:
-        return _states(self.heard(), now)
+        return _states(self.acknowledgements(), now)
 
     def in_force_since(self, edge: str, n: int) -> float | None:
-        """Tell when the last of an edge's sidecars acknowledged a place in the log; None when nobody watched."""
+        """Return when the last of an edge's sidecars acknowledged a place in the log; None if that is not known."""
         instances = self._edges.get(edge, {}).values()
         latest = max((receipts.heard_at for receipts in instances), default=0.0)
         moments = [one.in_force_since(n) for one in instances if latest - one.heard_at <= LIVE_SECONDS]
         return max((moment for moment in moments if moment is not None), default=None)
 
     def take_unwritten(self) -> list[Acknowledgement]:
-        """Return what changed since the last time, and let go of sidecars that their edge has outlived."""
-        taken = [one for one in self.heard() if one.who in self._unwritten]
+        """Return what changed since the last call, and drop sidecars that their edge has outlived."""
+        taken = [one for one in self.acknowledgements() if one.who in self._unwritten]
         self._unwritten = set()
         for edge, instances in self._edges.items():
             latest = max(receipts.heard_at for receipts in instances.values())
             self._edges[edge] = {i: r for i, r in instances.items() if latest - r.heard_at <= LIVE_SECONDS}
         return taken
 
-    def put_back(self, heard: Iterable[Acknowledgement]) -> None:
-        """Write these once more: the last attempt failed."""
-        self._unwritten |= {one.who for one in heard}
+    def put_back(self, taken: Iterable[Acknowledgement]) -> None:
+        """Mark these as unwritten again, because the last attempt to write them failed."""
+        self._unwritten |= {one.who for one in taken}
 
 
-def _states(heard: Iterable[Acknowledgement], now: float) -> list[EdgeState]:
+def _states(acknowledgements: Iterable[Acknowledgement], now: float) -> list[EdgeState]:
     edges: dict[str, list[Acknowledgement]] = {}
-    for one in heard:
+    for one in acknowledgements:
         edges.setdefault(one.who.edge, []).append(one)
     return [_state(name, edges[name], now) for name in sorted(edges)]
 
 
 def _state(name: str, instances: Sequence[Acknowledgement], now: float) -> EdgeState:
-    """Reckon with the sidecars that live, or that were the last to live: nobody knows better what is in force there.
+    """Return the state of an edge, from its live sidecars or, if there are none, from those that were live last.
 
-    One that was last heard of in another epoch has nothing in force.
+    A sidecar whose last request was in another epoch has nothing in force.
     """
     latest = max(instances, key=lambda one: one.at)
     current = [one for one in instances if latest.at - one.at <= LIVE_SECONDS]
@@ -168,30 +168,30 @@ def _state(name: str, instances: Sequence[Acknowledgement], now: float) -> EdgeS
 
 
 async def known(db: AsyncSession, receipts: Receipts, now: float) -> list[EdgeState]:
-    """Return all edges by name: of each sidecar what was heard last, by this process or by another."""
-    latest = {one.who: one for one in map(_heard, await db.scalars(select(Edge)))}
-    for one in receipts.heard():
+    """Return all edges by name, from the last request of each sidecar to this process or another."""
+    latest = {one.who: one for one in map(_from_row, await db.scalars(select(Edge)))}
+    for one in receipts.acknowledgements():
         if one.who not in latest or one.at >= latest[one.who].at:
             latest[one.who] = one
     return _states(latest.values(), now)
 
 
 async def lag_of(db: AsyncSession, state: EdgeState, now: datetime) -> float | None:
-    """Tell how many seconds the newest pushed change took, or an older one has been waiting; None when neither."""
+    """Return how many seconds the newest pushed change took or an older one has been waiting; None if neither."""
     waiting_since = await revocation_feed.oldest_after(db, state.cursor)
     waiting = max(0.0, (now - waiting_since).total_seconds()) if waiting_since else None
     return max((seconds for seconds in (state.lag, waiting) if seconds is not None), default=None)
 
 
 async def run(database: Database, receipts: Receipts, stop: anyio.Event) -> None:
-    """Write behind until `stop`, and once more then. Never cancel it: a transaction wants to be ended, not dropped."""
+    """Write regularly until `stop`, and once more then. Never cancel it: a transaction must be ended."""
     pause = _WRITE_EVERY_SECONDS if database.is_sqlite else _WRITE_EVERY_SECONDS_FOR_OTHERS
     async for _ in every(pause, stop):
         await write_behind(database, receipts, utc_now())
 
 
 async def write_behind(database: Database, receipts: Receipts, now: datetime) -> None:
-    """Write what changed; what could not be written is kept for the next time."""
+    """Write what changed; keep what could not be written for the next time."""
     taken = receipts.take_unwritten()
     if not taken:
         return
@@ -205,9 +205,9 @@ async def write_behind(database: Database, receipts: Receipts, now: datetime) ->
 
 
 async def _write(db: AsyncSession, taken: Sequence[Acknowledgement]) -> None:
-    """Write what sidecars acknowledged, but for those of which another process has heard since.
+    """Write what sidecars acknowledged, except those that have since sent a request to another process.
 
-    In the order of all processes: they would wait for each other's rows otherwise.
+    All processes write the rows in the same order: otherwise they could deadlock.
     """
     insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
     rows: Any = insert(Edge)
@@ -215,22 +215,22 @@ async def _write(db: AsyncSession, taken: Sequence[Acknowledgement]) -> None:
     unless_newer = Edge.heard_at <= rows.excluded.heard_at
     rows = rows.on_conflict_do_update(index_elements=[Edge.name, Edge.instance], set_=newer, where=unless_newer)
     ordered = sorted(taken, key=lambda one: (one.who.edge, one.who.name))
-    for start in range(0, len(ordered), _AT_ONCE):
-        await db.execute(rows, [_row(heard) for heard in ordered[start : start + _AT_ONCE]])
+    for start in range(0, len(ordered), _BATCH_SIZE):
+        await db.execute(rows, [_row(one) for one in ordered[start : start + _BATCH_SIZE]])
 
 
-def _row(heard: Acknowledgement) -> dict[str, object]:
+def _row(one: Acknowledgement) -> dict[str, object]:
     return {
-        "name": heard.who.edge,
-        "instance": heard.who.name,
-        "epoch": heard.cursor.epoch,
-        "acknowledged": heard.cursor.n,
-        "heard_at": datetime.fromtimestamp(heard.at, UTC),
-        "lag": heard.lag,
+        "name": one.who.edge,
+        "instance": one.who.name,
+        "epoch": one.cursor.epoch,
+        "acknowledged": one.cursor.n,
+        "heard_at": datetime.fromtimestamp(one.at, UTC),
+        "lag": one.lag,
     }
 
 
-def _heard(row: Edge) -> Acknowledgement:
+def _from_row(row: Edge) -> Acknowledgement:
     return Acknowledgement(
         Instance(row.name, row.instance), Cursor(row.epoch, row.acknowledged), row.heard_at.timestamp(), row.lag
     )

@@ -1,7 +1,7 @@
-"""Marks of the log's history: a random word for each append, by which a place in another history is told from one here.
+"""Marks of the log's history: a random word per append, to distinguish a place in another history from one in this.
 
-Numbers alone do not tell: a database that was set back to an earlier state gives out the same ones again. A mark holds
-from its own place to the next mark, also after the changes there were replaced or forgotten.
+Numbers alone are not enough: a database that was set back to an earlier state assigns the same ones again. A mark
+applies from its own place to the next mark, even after the changes there were replaced or deleted.
 """
 
 import secrets
@@ -21,24 +21,24 @@ async def make(db: AsyncSession, n: int) -> None:
 
 
 async def at(db: AsyncSession, n: int) -> str | None:
-    """Return the mark that holds at a place; None where all that old are forgotten."""
+    """Return the mark that applies at a place; None if marks of that age have been deleted."""
     return await db.scalar(select(FeedMark.mark).where(FeedMark.n <= n).order_by(FeedMark.n.desc()).limit(1))
 
 
 async def newest(db: AsyncSession, epoch: str) -> Cursor:
-    """Return the place of the newest mark. There is always one: the first comes with the table."""
+    """Return the place of the newest mark. There is always one: the first is created with the table."""
     n, mark = (await db.execute(select(FeedMark.n, FeedMark.mark).order_by(FeedMark.n.desc()).limit(1))).one()
     return Cursor(epoch, n, mark=mark)
 
 
 async def is_elsewhere(db: AsyncSession, place: Cursor) -> bool:
-    """Tell whether a place is certainly of another history than this log's."""
+    """Return whether a place is certainly in another history than this log's."""
     return place.mark is not None and await at(db, place.n) not in (None, place.mark)
 
 
 async def forget(db: AsyncSession) -> None:
-    """Drop the marks from before the oldest change that is kept: who has come no further gets all that there is."""
+    """Delete the marks before the oldest kept change: a follower that is behind them gets all changes anyway."""
     oldest = select(func.min(RevocationChange.n)).scalar_subquery()
-    holds_there = func.coalesce(FeedMark.n <= oldest, True)
-    first = select(func.max(FeedMark.n)).where(holds_there).scalar_subquery()
+    applies_there = func.coalesce(FeedMark.n <= oldest, True)
+    first = select(func.max(FeedMark.n)).where(applies_there).scalar_subquery()
     await db.execute(delete(FeedMark).where(FeedMark.n < first))

@@ -1,7 +1,7 @@
-"""The revocations in the form that was published for other media servers: what is in force now and began since a time.
+"""Revocations in the format published for other media servers: those that began since a time and are in force now.
 
-Must never change its shape, and never let a revocation fall between two questions of which the second begins where
-the first one's `serverTime` was.
+The format must never change. No revocation may be missed between two requests if the second one starts at the
+`serverTime` of the first.
 """
 
 from collections import defaultdict
@@ -23,9 +23,9 @@ _UNDER_WAY: Final = timedelta(seconds=60)  # longer than a transaction may wait 
 async def since(database: Database, moment: datetime) -> dict[str, Any]:
     """Return what was revoked or deactivated at `moment` or later and has not been lifted.
 
-    A revocation bears the time at which it was asked for, and is committed later. On SQLite this process has one
-    writer at a time: whoever reads in its queue finds none under way. Elsewhere the last minute is told twice, which
-    does no harm.
+    A revocation has the time of its request, and is committed later. On SQLite this process has one writer at a
+    time: a read in its queue finds none in progress. On PostgreSQL the last minute is returned twice, which does no
+    harm.
     """
     async with database.write() as db:
         now = utc_now()
@@ -44,10 +44,10 @@ async def _codes(db: AsyncSession, begin: datetime) -> list[dict[str, str]]:
 
 
 async def _events(db: AsyncSession, begin: datetime) -> list[dict[str, Any]]:
-    is_meant = Event.is_active.is_(False), Event.deactivated_at >= begin
-    found = [*await db.execute(select(Event.deactivated_at, Event.id).where(*is_meant))]
+    conditions = Event.is_active.is_(False), Event.deactivated_at >= begin
+    found = [*await db.execute(select(Event.deactivated_at, Event.id).where(*conditions))]
     found += await db.execute(_deleted(Kind.EVENT, Event.id, begin))
-    tickets = select(Ticket.event_id, Ticket.code).join(Event, Event.id == Ticket.event_id).where(*is_meant)
+    tickets = select(Ticket.event_id, Ticket.code).join(Event, Event.id == Ticket.event_id).where(*conditions)
     codes: defaultdict[str, list[str]] = defaultdict(list)
     for event_id, code in await db.execute(tickets.order_by(Ticket.code)):
         codes[event_id].append(code)
@@ -56,12 +56,12 @@ async def _events(db: AsyncSession, begin: datetime) -> list[dict[str, Any]]:
 
 
 def _deleted(kind: Kind, known: InstrumentedAttribute[str], begin: datetime) -> Select[datetime, str]:
-    """Select what the feed alone knows: what was deleted, for as long as one of its tokens lasts."""
+    """Select what only the feed knows: what was deleted, for as long as one of its tokens lasts."""
     change = RevocationChange
-    is_meant = change.kind == kind.value, change.revoked, change.at >= begin
-    return select(change.at, change.subject).where(*is_meant, ~exists().where(known == change.subject))
+    conditions = change.kind == kind.value, change.revoked, change.at >= begin
+    return select(change.at, change.subject).where(*conditions, ~exists().where(known == change.subject))
 
 
 def _iso(at: datetime | None) -> str:
-    assert at  # noqa: S101 - the queries ask for those that have a time
+    assert at  # noqa: S101 - the queries select only rows with a time
     return at.isoformat()

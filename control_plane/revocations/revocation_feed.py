@@ -1,7 +1,7 @@
-"""The revocation feed's writing and reading end: one ordered log, one row per subject, the last change wins.
+"""The revocation feed: writing and reading one ordered log, with one row per subject; the last change wins.
 
-A change is appended last in its transaction, under a lock that is held to the commit: so its number tells its place
-in commit order also with several writers, and a reader can never pass over one that is still to come.
+A change is appended last in its transaction, under a lock that is held until the commit: so numbers are in commit order
+even with several writers, and a reader can never skip a change that is yet to be committed.
 """
 
 import json
@@ -28,8 +28,8 @@ from control_plane.tasks import idle
 
 TOPIC: Final = "revocations"
 _FORGET_MARGIN: Final = timedelta(minutes=2)
-_LOOK_EVERY_SECONDS: Final = 0.2
-_LOOK_SELDOM_SECONDS: Final = 5.0  # where the database itself tells of changes
+_POLL_SECONDS: Final = 0.2
+_SLOW_POLL_SECONDS: Final = 5.0  # if the database itself notifies of changes
 _PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
 _SQLITE_COUNTER: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'revocation_change'"
 _POSTGRESQL_COUNTER: Final = "SELECT last_value FROM revocation_change_n_seq"
@@ -40,11 +40,11 @@ _Row: TypeAlias = Row[int, str, str, bool, int | None, str, str, str | None]
 
 
 class LogSetBack(Exception):
-    """Somebody was at a place that this history never had: the database is an older one. Says which epoch it was."""
+    """A cursor names a place that this log never had: the database was set back. The text is the log's epoch."""
 
 
 class EncodedPage(NamedTuple):
-    """A page as it travels: no objects are made of the database's texts only to be texts again.
+    """A page in the form in which it is sent: the database's strings are not parsed only to be formatted again.
 
     A snapshot of a million changes is a hundred pages, and its reader waits for each of them.
     """
@@ -54,13 +54,13 @@ class EncodedPage(NamedTuple):
 
     @property
     def newest(self) -> datetime | None:
-        """When the last change was made."""
+        """The time of the last change; None if there is none."""
         return datetime.fromisoformat(_iso(self.rows[-1][5])) if self.rows else None
 
     def body(self) -> bytes:
-        """Return what Page.to_json would be as JSON."""
+        """Return the same JSON as from Page.to_json, encoded."""
         heading = self.page.to_json() | {"changes": []}
-        changes = ",".join(map(_on_the_wire, self.rows))
+        changes = ",".join(map(_encoded, self.rows))
         return f"{json.dumps(heading).removesuffix(']}')}{changes}]}}".encode()
 
 
@@ -73,7 +73,7 @@ async def append_all(db: AsyncSession, changes: Sequence[Change]) -> None:
     """Add changes of one kind to the log, in their order, replacing earlier ones about the same subjects."""
     if not changes:
         return
-    await hold(db, Lock.FEED)  # before `n` is drawn
+    await hold(db, Lock.FEED)  # before `n` is assigned
     of_kind, subjects = RevocationChange.kind == changes[0].kind.value, [change.id for change in changes]
     await db.execute(delete(RevocationChange).where(of_kind, RevocationChange.subject.in_(subjects)))
     rows = [_row(change) for change in changes]
@@ -84,14 +84,14 @@ async def append_all(db: AsyncSession, changes: Sequence[Change]) -> None:
 
 
 async def head(db: AsyncSession) -> str:
-    """Return the cursor of the newest change that this transaction sees: its own, once it has appended one."""
+    """Return the cursor of the newest change that this transaction sees, including its own."""
     return str(Cursor(await _epoch(db), await db.scalar(select(func.max(RevocationChange.n))) or 0))
 
 
 async def find(db: AsyncSession, cursor_text: str) -> tuple[Cursor, datetime | None]:
-    """Return a place in this log and when its change was made, None when it was replaced or forgotten since.
+    """Return a place in this log and when its change was made, None if that was replaced or deleted since.
 
-    Raise NotFound for a text that is no cursor, or one of another epoch.
+    Raise NotFound if the text is not a cursor, or one of another epoch.
     """
     cursor = Cursor.parse(cursor_text)
     if cursor is None or cursor.in_snapshot or cursor.epoch != await _epoch(db):
@@ -100,23 +100,23 @@ async def find(db: AsyncSession, cursor_text: str) -> tuple[Cursor, datetime | N
 
 
 async def oldest_after(db: AsyncSession, cursor: Cursor) -> datetime | None:
-    """Tell when the oldest change after a place was made, None when there is none."""
+    """Return when the oldest change after a place was made, None if there is none."""
     return await db.scalar(select(func.min(RevocationChange.at)).where(RevocationChange.n > cursor.n))
 
 
 async def read_page(db: AsyncSession, cursor_text: str, limit: int = MAX_PAGE_CHANGES) -> Page:
-    """Return what comes after the cursor; a snapshot from its beginning when this log has no such place."""
+    """Return what comes after the cursor; a snapshot from its beginning if this log has no such place."""
     page, rows = await _read(db, cursor_text, limit)
     return replace(page, changes=tuple(map(_change, rows)))
 
 
 async def read_answer(db: AsyncSession, cursor_text: str) -> "EncodedPage":
-    """Return the same in the form in which it travels. Raise LogSetBack for a place that this log never gave out."""
+    """Return the same in the form in which it is sent. Raise LogSetBack for a place that this log never had."""
     return EncodedPage(*await _read(db, cursor_text, MAX_PAGE_CHANGES))
 
 
 async def begin_epoch(database: Database, epoch: str) -> None:
-    """Name the history anew after `epoch`, so that every edge takes a snapshot: what came last in it is gone."""
+    """Replace `epoch` by a new one, so that every edge takes a snapshot: the last changes of the old one are lost."""
     async with database.write() as db:
         await hold(db, Lock.FEED)
         fresh = secrets.token_hex(4)
@@ -126,30 +126,30 @@ async def begin_epoch(database: Database, epoch: str) -> None:
 
 
 async def watch(database: Database, stop: anyio.Event) -> None:
-    """Wake those who wait here for changes that another process made, until `stop`: a command, another control plane.
+    """Wake waiting tasks for changes of another process (a command, another control plane), until `stop`.
 
-    PostgreSQL tells of them by itself (listening.py); then this is for what may have been missed.
-    A newest mark that is not there any more tells of a database that was set back, as by a failover that lost commits.
-    Never cancel it: a transaction wants to be ended, not dropped.
+    PostgreSQL notifies of them itself (listening.py); then this is for what may have been missed.
+    If the newest mark has disappeared, the database was set back, as by a failover that lost commits.
+    Never cancel it: a transaction must be ended.
     """
-    seen, before, looked = "", Cursor("none", 0), float("-inf")
+    seen, before, polled_at = "", Cursor("none", 0), float("-inf")
     while not stop.is_set():
-        pause = _LOOK_SELDOM_SECONDS if database.announcements.hears_others else _LOOK_EVERY_SECONDS
+        pause = _SLOW_POLL_SECONDS if database.announcements.hears_others else _POLL_SECONDS
         try:
-            if await database.may_have_changed() or time.monotonic() - looked > _LOOK_SELDOM_SECONDS:
-                newest, before = await _look(database, before)
-                looked = time.monotonic()
+            if await database.may_have_changed() or time.monotonic() - polled_at > _SLOW_POLL_SECONDS:
+                newest, before = await _poll(database, before)
+                polled_at = time.monotonic()
                 if newest != seen:
                     database.announcements.wake([TOPIC])
                 seen = newest
         except SQLAlchemyError as error:
             log.error("feed_not_watched", error=type(error).__name__)
-            looked, pause = float("-inf"), _PAUSE_AFTER_FAILURE_SECONDS
+            polled_at, pause = float("-inf"), _PAUSE_AFTER_FAILURE_SECONDS
         await idle(pause, stop)
 
 
-async def _look(database: Database, before: Cursor) -> tuple[str, Cursor]:
-    """Return the newest change and the newest mark; begin a new epoch when the mark before is gone."""
+async def _poll(database: Database, before: Cursor) -> tuple[str, Cursor]:
+    """Return the newest change and the newest mark; begin a new epoch if the mark `before` has disappeared."""
     async with database.read() as db:
         newest, marked = await head(db), await feed_marks.newest(db, await _epoch(db))
         is_set_back = marked.epoch == before.epoch and await feed_marks.is_elsewhere(db, before)
@@ -159,8 +159,8 @@ async def _look(database: Database, before: Cursor) -> tuple[str, Cursor]:
 
 
 async def forget_expired(db: AsyncSession, now: datetime) -> None:
-    """Drop the changes that no living token can meet any more, the gate's leeway and a slow clock included."""
-    await hold(db, Lock.FEED)  # or it and somebody who appends twice could wait for each other's rows
+    """Delete the changes that apply to no valid token any more, allowing for the gate's leeway and a slow clock."""
+    await hold(db, Lock.FEED)  # otherwise this and a transaction that appends twice could deadlock
     await db.execute(delete(RevocationChange).where(RevocationChange.expires_at < now - _FORGET_MARGIN))
     await feed_marks.forget(db)
 
@@ -174,7 +174,7 @@ async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[Page, S
     cursor = Cursor.parse(cursor_text)
     if cursor is None or cursor.epoch != epoch:
         cursor = Cursor(epoch, 0, in_snapshot=True)
-    elif cursor.n > await _last_given(db) or await feed_marks.is_elsewhere(db, cursor):
+    elif cursor.n > await _last_number(db) or await feed_marks.is_elsewhere(db, cursor):
         raise LogSetBack(epoch)
     found = await _rows_after(db, cursor.n, limit + 1)
     rows, more = found[:limit], len(found) > limit
@@ -184,14 +184,14 @@ async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[Page, S
     return Page(str(reached), (), cursor.in_snapshot, more, following, mark=mark), rows
 
 
-async def _last_given(db: AsyncSession) -> int:
-    """Return the last number that was given out, whether or not its change is still there."""
+async def _last_number(db: AsyncSession) -> int:
+    """Return the last number that was assigned, whether or not its change still exists."""
     is_sqlite = db.get_bind().dialect.name == "sqlite"
     return await db.scalar(text(_SQLITE_COUNTER if is_sqlite else _POSTGRESQL_COUNTER)) or 0
 
 
 async def _rows_after(db: AsyncSession, n: int, limit: int) -> Sequence[_Row]:
-    """Read columns, not objects: ten thousand of those take far longer. Times come as the driver gives them."""
+    """Read columns, not objects: ten thousand objects take far longer. Times are as the driver returns them."""
     row = RevocationChange
     times = type_coerce(row.at, String), type_coerce(row.expires_at, String), type_coerce(row.until, String)
     columns = row.n, row.kind, row.subject, row.revoked, row.not_before, *times
@@ -216,8 +216,8 @@ def _change(row: _Row) -> Change:
     return Change(Kind(kind), subject, revoked, not_before, _seconds(at), _seconds(expires_at), opens)
 
 
-def _on_the_wire(row: _Row) -> str:
-    """Do what Change.to_json does, without the detour."""
+def _encoded(row: _Row) -> str:
+    """Return the same JSON as from Change.to_json, without creating a Change."""
     _, kind, subject, revoked, not_before, at, expires_at, until = row
     opens = "" if until is None else f',"until":"{_iso(until)}"'
     since = "null" if not_before is None else f'"{datetime.fromtimestamp(not_before, UTC).isoformat()}"'
@@ -228,7 +228,7 @@ def _on_the_wire(row: _Row) -> str:
 
 
 def _iso(time: datetime | str) -> str:
-    """Write a time as the driver gave it: SQLite's is a text, UTC without saying so; PostgreSQL's knows its zone."""
+    """Format a time from the driver: a string in UTC without a zone on SQLite, an aware datetime on PostgreSQL."""
     return f"{time[:10]}T{time[11:]}+00:00" if isinstance(time, str) else time.isoformat()
 
 

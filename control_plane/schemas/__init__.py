@@ -1,4 +1,4 @@
-"""What the JSON API and the forms take: validated once here, one message a field, used everywhere."""
+"""What the JSON API and the forms accept and return: validated here once, with one message per field."""
 
 import re
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ HttpUrl = Annotated[Text, Field(max_length=2000, pattern=re.compile(r"^https?://
 
 
 def _is_shown(url: str) -> str:
-    """Refuse what nobody would see: the page admits pictures over https only (Content-Security-Policy)."""
+    """Raise ValueError for http://: the Content-Security-Policy of the pages allows images over https only."""
     if url.lower().startswith("http://"):
         raise ValueError(
             "Browsers do not show a poster that begins with http://. Use an https:// address, or upload the picture."
@@ -38,7 +38,7 @@ class Schema(BaseModel):
 
 
 class EventFields(Schema):
-    """What an organiser decides about an event."""
+    """The properties of an event that an organiser sets."""
 
     title: Title
     description: Annotated[Text, Field(max_length=4000)] | None = None
@@ -59,26 +59,26 @@ class EventFields(Schema):
 
 
 class EventDraft(EventFields):
-    """A new event. `id` names its stream folder and is drawn when it is not given."""
+    """A new event. `id` names its stream folder and is generated if it is not given."""
 
     id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)] | None = None
 
 
 class EventUpdate(EventFields):
-    """All of an event, to take the place of its version `version`; what is left out becomes as in a new event."""
+    """A whole event, which replaces its version `version`; omitted fields get the defaults of a new event."""
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class TicketOrder(Schema):
-    """How many codes to generate, and the label that all of them carry."""
+    """How many codes to generate, and the label of all of them."""
 
     count: Annotated[int, Field(ge=1, le=1000)]
     label: Label | None = None
 
 
 class Credentials(Schema):
-    """What signs in. `totp` is the app's code or a recovery code, for those who use one."""
+    """The credentials of a user. `totp` is the app's code or a recovery code, if the user has a second factor."""
 
     username: Annotated[str, Field(min_length=1, max_length=64)] = "admin"
     password: Annotated[str, Field(min_length=1, max_length=1000, repr=False)]
@@ -95,14 +95,14 @@ class Paging(Schema):
 
 
 class TicketsOfEventQuery(Paging):
-    """A list of tickets, narrowed; `search` is part of a code or label."""
+    """Filters for a list of tickets; `search` is part of a code or label."""
 
     status: Literal["revoked", "expired", "redeemed", "unused"] | None = None
     search: Annotated[Text, Field(max_length=200)] = ""
 
 
 class EventQuery(Paging):
-    """A list of events, narrowed and sorted; archived ones are left out unless they are asked for."""
+    """Filters and order of a list of events; archived ones are left out by default."""
 
     status: Literal["active", "deactivated", "archived", "upcoming", "live", "ended"] | None = None
     timeframe: Literal["upcoming", "current", "past"] | None = None
@@ -129,7 +129,7 @@ class TicketsByStatus(Schema):
 
 
 class OriginCredentials(Schema):
-    """What an event's own origin is shown; what is left out is shown no more. It is never told again."""
+    """Credentials for an event's own origin; omitted ones are removed. They are never returned."""
 
     header: Annotated[str | None, Field(max_length=4200, repr=False)] = None
     query: Annotated[str | None, Field(max_length=4200, repr=False)] = None
@@ -139,7 +139,7 @@ Standing = Literal["deactivated", "upcoming", "held", "no-stream", "live", "inte
 
 
 class FaultOfEvent(Schema):
-    """What is wrong with one file of a stream; `reason` is a word of "What is wrong with a stream" in the README."""
+    """A fault in one file of a stream; `reason` is a word listed in docs/reference/stream-faults.md."""
 
     file: str
     reason: str
@@ -147,20 +147,20 @@ class FaultOfEvent(Schema):
 
 
 class TroubleOfEvent(Schema):
-    """What keeps an event's stream from playing now, and since when."""
+    """What currently prevents an event's stream from playing, and since when."""
 
     since: datetime
     faults: list[FaultOfEvent]
 
 
 class EventView(Schema):
-    """An event as the API shows it. `redeemed` counts tickets that ever were, `ticketCounts` those that still are.
+    """An event. `redeemed` counts the tickets that were ever redeemed, `ticketCounts` the tickets by current status.
 
-    `doors` is what an organiser has done to them, null while they follow the plan: closed until the start where
-    `holdUntilStart` says so. `standing` is what the event and its stream do now, null where nobody has looked.
-    What its own origin is shown is not told, only whether there is any. `uploadedPoster` is a path on this origin,
-    shown to viewers in place of `posterUrl`. `trouble` is the stream's at this moment, as webhooks are told it;
-    null where there is none, and in answers to changes.
+    `doors` is the organiser's override, null while the doors follow the schedule: closed until the start if
+    `holdUntilStart` is true. `standing` is the current state of the event and its stream, null where it was not
+    determined. The credentials for its own origin are not shown, only whether there are any. `uploadedPoster` is a path
+    on this origin, shown to viewers in place of `posterUrl`. `trouble` is the current trouble of the stream, as it is
+    sent to webhooks; null if there is none, and in responses to changes.
     """
 
     id: str
@@ -227,7 +227,7 @@ class EndedSession(Schema):
 
 
 class EdgeView(Schema):
-    """An edge; `lagSeconds` is what the newest pushed change took, or how long an older one has been waiting."""
+    """An edge; `lagSeconds` is how long the newest pushed change took, or how long an older one has been waiting."""
 
     name: str
     live_instances: int
@@ -237,7 +237,7 @@ class EdgeView(Schema):
 
 
 class EdgeReceipt(Schema):
-    """Whether a place in the feed is in force at an edge, and how many seconds after the change, where known."""
+    """Whether a place in the feed is in force at an edge, and how many seconds after the change, if known."""
 
     name: str
     live_instances: int
@@ -246,7 +246,7 @@ class EdgeReceipt(Schema):
 
 
 class Receipt(Schema):
-    """Where everything up to a place in the feed is in force; `at` is when that change was made."""
+    """At which edges everything up to a place in the feed is in force; `at` is when that change was made."""
 
     cursor: str
     at: datetime | None

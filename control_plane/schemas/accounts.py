@@ -1,4 +1,4 @@
-"""What the API takes and shows of accounts and API keys. Secrets have a field only where they are shown once."""
+"""API schemas for accounts and API keys. A response contains a secret only where it is shown, once."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,11 +12,11 @@ MINIMUM_PASSWORD_LENGTH = 12
 MAXIMUM_PASSWORD_LENGTH = 1000
 
 
-def _several(scopes: list[Scope]) -> list[Scope]:
+def _unique(scopes: list[Scope]) -> list[Scope]:
     return sorted(set(scopes))
 
 
-# Small letters in the end: nobody tells "Anna" and "anna" apart. Letters, digits and . _ @ + - only.
+# Converted to small letters, so that "Anna" and "anna" are the same. Letters, digits and . _ @ + - only.
 Username = Annotated[
     str, StringConstraints(to_lower=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]*$")
 ]
@@ -25,7 +25,7 @@ GivenPassword = Annotated[str, Field(min_length=1, max_length=MAXIMUM_PASSWORD_L
 
 
 class UserDraft(Schema):
-    """A new user; a password is made up where none is given."""
+    """A new user; a password is generated if none is given."""
 
     username: Username
     role: Role
@@ -37,7 +37,7 @@ class RoleChange(Schema):
 
 
 class PasswordReset(Schema):
-    """Somebody else's new password, made up where none is given."""
+    """Another user's new password, generated if none is given."""
 
     password: Annotated[NewPassword | None, Field(repr=False)] = None
 
@@ -48,7 +48,7 @@ class OwnPasswordChange(Schema):
 
 
 class PasswordProof(Schema):
-    """One's own password, for what a stolen session must not do."""
+    """The user's own password, for what a stolen session must not be able to do."""
 
     password: Annotated[GivenPassword, Field(repr=False)]
 
@@ -70,19 +70,19 @@ class UserView(Schema):
 
 
 class UserWithPassword(UserView):
-    """`password` is what was made up, shown this once; null when it was given."""
+    """`password` is the generated one, shown only this once; null if it was given."""
 
     password: Annotated[str | None, Field(repr=False)]
 
 
 class AccountView(UserView):
-    """One's own account."""
+    """The user's own account."""
 
     recovery_codes_left: int
 
 
 class AdminSessionView(Schema):
-    """Where one is signed in."""
+    """A session in which the user is signed in."""
 
     id: str
     address: str
@@ -97,7 +97,7 @@ class EndedSessions(Schema):
 
 
 class TotpEnrolment(Schema):
-    """A fresh secret, shown this once: as text, as an app's address and as that address's QR code (SVG)."""
+    """A new secret, shown only this once: as text, as a URI for the app, and as the QR code of that URI (SVG)."""
 
     secret: Annotated[str, Field(repr=False)]
     uri: Annotated[str, Field(repr=False)]
@@ -105,18 +105,18 @@ class TotpEnrolment(Schema):
 
 
 class RecoveryCodes(Schema):
-    """Each signs in once in place of a code; shown this once."""
+    """Each can be used once in place of a code; shown only this once."""
 
     recovery_codes: Annotated[list[str], Field(repr=False)]
 
 
 class KeyDraft(Schema):
     name: Annotated[Text, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope)), AfterValidator(_several)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope)), AfterValidator(_unique)]
 
 
 class KeyView(Schema):
-    """An API key; `shown` are its first characters."""
+    """An API key; `shown` is its first characters."""
 
     id: str
     name: str
@@ -129,13 +129,13 @@ class KeyView(Schema):
 
 
 class NewKeyView(KeyView):
-    """`key` is the key itself, shown this once."""
+    """`key` is the key itself, shown only this once."""
 
     key: Annotated[str, Field(repr=False)]
 
 
 class OwnerDraft(Schema):
-    """The first owner, as the set-up page asks for them."""
+    """The first owner, from the set-up page."""
 
     username: Username = "admin"
     password: Annotated[NewPassword, Field(repr=False)]

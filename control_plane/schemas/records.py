@@ -1,4 +1,4 @@
-"""What the API says of what happened: the audit log's entries and the dashboard's figures."""
+"""API schemas for the audit log and the dashboard."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ _Id = Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
 
 
 class AuditSelection(Schema):
-    """Which entries; an action that ends with a dot (`ticket.`) stands for all that begin with it."""
+    """Filters for entries; an action that ends with a dot (`ticket.`) stands for all that begin with it."""
 
     actor: _Word | None = None
     action: _Word | None = None
@@ -29,7 +29,7 @@ class AuditQuery(AuditSelection, Paging):
 
 
 class AuditView(Schema):
-    """An entry: who did what, when, from where, and how it ended (`ok`, or the word of a refusal)."""
+    """An entry: who did what, when, from where, and the outcome (`ok`, or the word of a refusal)."""
 
     id: int
     at: datetime
@@ -64,13 +64,13 @@ class UpcomingEvent(Schema):
 
 
 class CurrentEvent(UpcomingEvent):
-    """An event whose hour it is, and what it and its stream do now."""
+    """An event that takes place now, and the current state of the event and its stream."""
 
     standing: Standing
 
 
 class RefusalCount(Schema):
-    """How many entries of the audit log say so; the same refusal of one address is one entry a second."""
+    """The number of audit entries with this refusal; repeated refusals of one address are one entry a second."""
 
     reason: str
     last_hour: int
@@ -78,9 +78,9 @@ class RefusalCount(Schema):
 
 
 class DashboardView(Schema):
-    """How things are: `viewers` are counted every quarter of an hour of the last day, oldest first.
+    """The current figures. `viewers` is their number at every quarter of an hour of the last day, oldest first.
 
-    `current` are the events whose hour it is, fifty at most; `liveEvents` counts those of them whose stream is live.
+    `current` is the events that take place now, at most fifty; `liveEvents` counts those of them whose stream is live.
     """
 
     active_events: int

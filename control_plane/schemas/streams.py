@@ -1,4 +1,4 @@
-"""What the API says about a stream that somebody had tested."""
+"""API schemas for the test of a stream."""
 
 from typing import Literal
 
@@ -8,10 +8,10 @@ from control_plane.streams.outline import RenditionKind
 
 
 class RenditionView(Schema):
-    """One rendition: what the master playlist says (null where it does not), and what was found in its files.
+    """One rendition: what the master playlist says (null if it does not), and what was found in its files.
 
-    `bandwidth` and `measuredBitRate` are in bits a second, `latency` in seconds: for how long the newest segment of a
-    live stream has been over. `formats` are the codecs that its files really hold, by their common names.
+    `bandwidth` and `measuredBitRate` are in bits per second, `latency` in seconds: the time since the end of the newest
+    segment of a live stream. `formats` is the codecs that its files actually contain, by their common names.
     """
 
     file: str
@@ -27,7 +27,7 @@ class RenditionView(Schema):
 
 
 class FaultView(Schema):
-    """What is wrong with one file. An `error` does not play; a `warning` plays, but not for everybody or not well."""
+    """A fault in one file. With an `error` it does not play; with a `warning` not everywhere, or not well."""
 
     file: str
     severity: Severity
@@ -36,9 +36,9 @@ class FaultView(Schema):
 
 
 class PreviewView(Schema):
-    """A token with which an organiser sees the stream, also behind closed doors, and for how many seconds it is good.
+    """A token for an organiser to watch the stream, even while the doors are closed, and its lifetime in seconds.
 
-    `streamUrl` begins with `/` where the stream is on the console's own origin.
+    `streamUrl` begins with `/` if the stream is on the console's own origin.
     """
 
     playback_token: str
@@ -47,9 +47,9 @@ class PreviewView(Schema):
 
 
 class StreamTestView(Schema):
-    """What was found; `problem` is the first error of `faults` in one sentence, null when there is none.
+    """The result of the test; `problem` is the first error of `faults` in one sentence, null if there is none.
 
-    `state`: live, recording, stopped (a live stream that stands still), missing, or unknown (unreadable, or not
+    `state`: live, recording, stopped (a live stream without new segments), missing, or unknown (unreadable, or not
     watched for long enough to tell: ask again).
     """
 

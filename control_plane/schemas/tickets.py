@@ -1,4 +1,4 @@
-"""What the JSON API takes and says of tickets in bulk: revoking many, files of codes, and a ticket's history."""
+"""API schemas for tickets in bulk, for files of codes, and for the history of a ticket."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -11,13 +11,13 @@ _Id = Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
 
 
 class TicketIds(Schema):
-    """Tickets by their ids; one that is named twice is meant once."""
+    """The ids of tickets; duplicates count once."""
 
     token_ids: Annotated[list[_Id], Field(min_length=1, max_length=1000)]
 
 
 class ImportQuery(Schema):
-    """A dry run changes nothing and says what an import would. Doubtful lines are asked about, imported or left out."""
+    """A dry run changes nothing and reports what an import would. `doubtful`: what to do with doubtful lines."""
 
     dry_run: Literal["true", "false"] = "false"
     doubtful: Literal["ask", "import", "skip"] = "ask"
@@ -28,7 +28,7 @@ class ExportQuery(Schema):
 
 
 class LineProblem(Schema):
-    """What is wrong with a line; they count from 1, a heading included. A question may be answered with `doubtful`."""
+    """A problem in a line; lines count from 1, including a heading. A question can be answered with `doubtful`."""
 
     line: int
     problem: str
@@ -36,7 +36,7 @@ class LineProblem(Schema):
 
 
 class ImportReport(Schema):
-    """What is in a file, or was imported from it. With any problem nothing is imported."""
+    """What a file contains, or what was imported from it. If there is any problem, nothing is imported."""
 
     is_dry_run: bool
     codes: int
@@ -45,14 +45,14 @@ class ImportReport(Schema):
 
 
 class DiagnosisView(Schema):
-    """What is in the way of watching: `ok` and `playing` mean nothing is."""
+    """What prevents the viewer from watching: nothing if `word` is `ok` or `playing`."""
 
     word: str
     sentence: str
 
 
 class PastSession(Schema):
-    """A session, over or not; `seconds` are how long it lasted, or has by now."""
+    """A session, ended or not; `seconds` is how long it lasted, or has lasted so far."""
 
     sid: str
     seat: int
@@ -67,7 +67,7 @@ class PastSession(Schema):
 
 
 class HistoryEntry(Schema):
-    """What somebody did or was refused (`outcome` is `ok` or the refusal's word)."""
+    """An action that was done or refused (`outcome` is `ok` or the word of the refusal)."""
 
     action: str
     outcome: str
@@ -77,7 +77,7 @@ class HistoryEntry(Schema):
 
 
 class HappeningView(Schema):
-    """An entry or a session, and when it was or began."""
+    """An entry or a session, and when it happened or began."""
 
     at: datetime
     kind: Literal["entry", "session"]
@@ -86,7 +86,7 @@ class HappeningView(Schema):
 
 
 class HistoryView(Schema):
-    """Why somebody can or cannot watch, and all that happened, newest first. A deleted ticket is null."""
+    """Why a viewer can or cannot watch, and all that happened, newest first. `ticket` is null if it was deleted."""
 
     ticket: TicketView | None
     verdict: DiagnosisView

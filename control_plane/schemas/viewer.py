@@ -1,4 +1,4 @@
-"""What the viewer API takes and answers. Members that it does not know are passed over: players are of every age."""
+"""Schemas of the viewer API. Unknown members are ignored, because players can be of any version."""
 
 import re
 from datetime import datetime
@@ -19,45 +19,45 @@ class ViewerSchema(Schema):
 
 
 class Redemption(ViewerSchema):
-    """A code, and whether it may take the seat of another device."""
+    """A code, and whether it may take over the seat of another device."""
 
     code: Code
     takeover: bool = False
 
 
 class Resumption(ViewerSchema):
-    """The session that the page watched with: `sid` of its playback token. Without it, the browser's last one."""
+    """The session that the page used: `sid` of its playback token. If omitted, the browser's last one."""
 
     sid: str | None = Field(default=None, pattern=re.compile(r"^[0-9A-Za-z_-]{1,64}\Z"))
 
 
 class TvQuestion(ViewerSchema):
-    """What `POST /api/tv/codes` gave the TV."""
+    """The device code that `POST /api/tv/codes` returned to the TV."""
 
     device_code: str = Field(pattern=re.compile(r"^[0-9A-Za-z_-]{1,64}\Z"))
 
 
 class TvPageApproval(ViewerSchema):
-    """The code on the TV, however it is written."""
+    """The code on the TV, in any spelling."""
 
     user_code: str = Field(min_length=1, max_length=40)
 
 
 class TvApproval(TvPageApproval):
-    """The code of a ticket beside it, and whether it may take the seat of another device."""
+    """Also the code of a ticket, and whether it may take over the seat of another device."""
 
     code: Code
     takeover: bool = False
 
 
 class StatusQuery(ViewerSchema):
-    """The code may be left out by a page that shows its playback token as a bearer: addresses are logged."""
+    """The code can be omitted if the playback token is sent as a bearer token, because URLs are logged."""
 
     code: Code | None = None
 
 
 class TvWish(ViewerSchema):
-    """AirPlay's URL is of the page's own session and takes no seat."""
+    """With `ownSession`, the URL belongs to the page's own session and takes no seat: for AirPlay."""
 
     own_session: bool = False
 
@@ -85,7 +85,7 @@ class WatchedEvent(ViewerSchema):
 
 
 class Token(ViewerSchema):
-    """A playback token and for how many seconds it is good; `isHeld` is true while the event's doors are closed."""
+    """A playback token and its lifetime in seconds; `isHeld` is true while the event's doors are closed."""
 
     playback_token: str
     token_expires_in: int
@@ -93,9 +93,9 @@ class Token(ViewerSchema):
 
 
 class Granted(Token):
-    """A session has begun; `expiresAt` is the ticket's end.
+    """A new session; `expiresAt` is when the ticket expires.
 
-    `streamPath` is below `playbackBaseUrl`, which is empty where the streams are on the origin that was asked.
+    `streamPath` is below `playbackBaseUrl`, which is empty if the streams are on the origin of this request.
     """
 
     event: WatchedEvent
@@ -112,7 +112,7 @@ class StatusView(ViewerSchema):
 
 
 class TvLink(ViewerSchema):
-    """A URL for a player that can be given nothing else, and its QR code as an SVG element."""
+    """A URL for a player that accepts only a URL, and its QR code as an SVG element."""
 
     url: str
     qr: str
@@ -121,7 +121,7 @@ class TvLink(ViewerSchema):
 
 
 class TvCodeShown(ViewerSchema):
-    """`userCode` is what people read, `deviceCode` the TV's own secret; `qr` leads a phone to the portal."""
+    """`userCode` is shown to people, `deviceCode` is the TV's own secret; `qr` leads a phone to the portal."""
 
     user_code: str
     device_code: str
@@ -132,13 +132,13 @@ class TvCodeShown(ViewerSchema):
 
 
 class TvWaiting(ViewerSchema):
-    """Nobody has approved yet; ask again after so many seconds."""
+    """The TV is not approved yet; ask again after `interval` seconds."""
 
     interval: int
 
 
 class TvApproved(ViewerSchema):
-    """`moved` when the page's own session gave the TV its seat, and is over."""
+    """`moved` is true if the page's own session gave its seat to the TV, and has ended."""
 
     approved: bool
     moved: bool
@@ -149,7 +149,7 @@ class TvPlan(ViewerSchema):
 
 
 class Alive(ViewerSchema):
-    """`secondsSilent`: since the sign of life before, be it a heartbeat or a request that the gate allowed."""
+    """`secondsSilent`: the time since the previous heartbeat, or request that the gate allowed."""
 
     ok: bool
     seconds_silent: float
@@ -175,7 +175,7 @@ class DeactivatedEvent(ViewerSchema):
 
 
 class PublishedRevocations(ViewerSchema):
-    """What was cut since a moment and is still in force; ask next with `serverTime`."""
+    """What was revoked since a time and is still in force; send `serverTime` in the next request."""
 
     revocations: list[RevokedCode]
     event_deactivations: list[DeactivatedEvent]
@@ -183,6 +183,6 @@ class PublishedRevocations(ViewerSchema):
 
 
 class SinceQuery(ViewerSchema):
-    """`since` is an ISO 8601 time with its zone."""
+    """`since` is an ISO 8601 time with a time zone."""
 
     since: str

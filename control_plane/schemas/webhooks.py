@@ -1,4 +1,4 @@
-"""What the API takes and says about webhooks."""
+"""API schemas for webhooks."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from control_plane.webhooks.outbox import Topic
 
 
 class WebhookDraft(Schema):
-    """A webhook as it should be: where messages go, and on which topics."""
+    """The properties of a webhook: where messages go, and on which topics."""
 
     url: Annotated[Text, Field(min_length=1, max_length=2000)]
     topics: Annotated[list[Topic], Field(min_length=1, max_length=len(Topic))]
@@ -18,7 +18,7 @@ class WebhookDraft(Schema):
 
 
 class WebhookView(Schema):
-    """A webhook; `failures` counts in a row what it did not take, since it last took something."""
+    """A webhook; `failures` counts the failed attempts since the last successful one."""
 
     id: str
     url: str
@@ -29,13 +29,13 @@ class WebhookView(Schema):
 
 
 class NewWebhookView(WebhookView):
-    """A webhook that was just made. Its secret is shown here and never again."""
+    """A new webhook. Its secret is shown only this once."""
 
     secret: str
 
 
 class DeliveryView(Schema):
-    """A message on its way to a webhook; `messageId` is its `webhook-id` header, `body` what is posted."""
+    """A message to a webhook; `messageId` is its `webhook-id` header, `body` is what is posted."""
 
     id: int
     message_id: str

@@ -1,6 +1,6 @@
-"""What sidecars tell of who is really watching: signs of life of sessions, and by how many clients each is used.
+"""Activity reported by sidecars: which sessions are really watching, and how many clients use each of them.
 
-How a report is read is in reports.py, what signs of life do in last_seen.py.
+reports.py parses the reports; last_seen.py stores when sessions were last seen.
 """
 
 from collections.abc import Iterable
@@ -13,33 +13,33 @@ from control_plane.sessions import last_seen
 from control_plane.sessions.reports import ActivityReport
 
 CLIENTS_REMEMBERED_SECONDS: Final = 300
-_MOST_CLIENTS: Final = 50  # a session: whether hundreds share it is no other news
+_MAX_CLIENTS: Final = 50  # per session: beyond that the exact number does not matter
 
 
 class Clients:
-    """Which clients used a session in the last minutes, merged over all edges. In memory: it is news, not record."""
+    """The clients that used each session in the last minutes, over all edges. In memory only: this is not a record."""
 
     def __init__(self) -> None:
         self._last_seen: dict[str, dict[str, float]] = {}
         self._cleared_at = 0.0
 
-    def note(self, signs: ActivityReport, now: datetime) -> None:
+    def note(self, report: ActivityReport, now: datetime) -> None:
         seconds = now.timestamp()
-        for sid, at, names in zip(*signs, strict=True):
+        for sid, at, names in zip(*report, strict=True):
             clients = self._last_seen.setdefault(sid, {}) if names else {}
             seen = min(at, seconds)
             for client in names:
-                if clients.get(client, 0) < seen and (client in clients or len(clients) < _MOST_CLIENTS):
+                if clients.get(client, 0) < seen and (client in clients or len(clients) < _MAX_CLIENTS):
                     clients[client] = seen
         if seconds - self._cleared_at > CLIENTS_REMEMBERED_SECONDS:
-            self._forget(seconds)
+            self._remove_old(seconds)
 
     def of(self, sids: Iterable[str], now: datetime) -> dict[str, int]:
-        """Count the clients of each session; more than one means that it is shared."""
+        """Return the number of clients of each session; more than one means that it is shared."""
         since = now.timestamp() - CLIENTS_REMEMBERED_SECONDS
         return {sid: sum(seen >= since for seen in self._last_seen.get(sid, {}).values()) for sid in sids}
 
-    def _forget(self, seconds: float) -> None:
+    def _remove_old(self, seconds: float) -> None:
         since, self._cleared_at = seconds - CLIENTS_REMEMBERED_SECONDS, seconds
         recent = {
             sid: {client: seen for client, seen in clients.items() if seen >= since}
@@ -48,11 +48,11 @@ class Clients:
         self._last_seen = {sid: clients for sid, clients in recent.items() if clients}
 
 
-async def note(db: AsyncSession, signs: ActivityReport, now: datetime) -> None:
-    """Move last-seen times forward; of a session that is there twice the later sign counts."""
-    latest = dict(zip(signs.sids, signs.times, strict=True))
-    if len(latest) != len(signs.sids):
-        for sid, at in zip(signs.sids, signs.times, strict=True):
+async def note(db: AsyncSession, report: ActivityReport, now: datetime) -> None:
+    """Move last-seen times forward; if a session is reported twice, the later time counts."""
+    latest = dict(zip(report.sids, report.times, strict=True))
+    if len(latest) != len(report.sids):
+        for sid, at in zip(report.sids, report.times, strict=True):
             latest[sid] = max(at, latest[sid])
     if latest:
         await last_seen.move(db, latest, now)

@@ -1,6 +1,6 @@
-"""EndReason many sessions at once, always in this order: held, ended, told to webhooks. One alone ends in sessions.py.
+"""End many sessions at once, always in this order: lock, end, notify webhooks. sessions.py ends a single one.
 
-The feed's entry and the audit log's are the caller's: one entry says it of all of them.
+The caller writes the entries of the feed and the audit log: one of each covers all of the sessions.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from control_plane.webhooks.outbox import Topic
 async def end_all(
     db: AsyncSession, which: ColumnElement[bool], reason: EndReason, now: datetime
 ) -> Sequence[Row[str, str]]:
-    """End the live ones of these sessions. Return the sid and the ticket's id of each."""
+    """End the live sessions among these. Return the sid and the ticket id of each."""
     live = await hold_live(db, which)
     values = {"ended_at": now, "end_reason": reason.value, "seen_until": ViewingSession.last_seen_at}
     await db.execute(update(ViewingSession).where(which, ViewingSession.ended_at.is_(None)).values(values))
@@ -29,7 +29,10 @@ async def end_all(
 
 
 async def hold_live(db: AsyncSession, which: ColumnElement[bool]) -> Sequence[Row[str, str]]:
-    """Hold the live ones of these sessions, all in one order: nobody begins or ends one until we are done."""
+    """Lock the live sessions among these, in a fixed order.
+
+    No other transaction begins or ends one of them until this one is done.
+    """
     await db.flush()
     live = select(ViewingSession.sid, ViewingSession.ticket_id).where(which, ViewingSession.ended_at.is_(None))
     return (await db.execute(live.order_by(ViewingSession.sid).with_for_update())).all()
@@ -38,13 +41,13 @@ async def hold_live(db: AsyncSession, which: ColumnElement[bool]) -> Sequence[Ro
 def record(
     db: AsyncSession, number: int, reason: EndReason, now: datetime, *, event_id: str, ticket_id: str | None = None
 ) -> None:
-    """Say with one audit entry that so many sessions are over: which ones, and when, is told by the sessions."""
+    """Record in one audit entry that `number` sessions were ended; the sessions themselves say which ones, and when."""
     if number:
         about = audit.About(None, event_id, ticket_id, {"reason": reason.value, "sessions": number})
         audit.record(db, Actor.system(), audit.END, now, about)
 
 
 async def latest_expiry(db: AsyncSession, which: ColumnElement[bool], now: datetime) -> int:
-    """Return the newest `exp` of these sessions' tokens: until then an entry about them must be kept."""
+    """Return the latest `exp` of these sessions' tokens: an entry about them must be kept until then."""
     newest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(which))
     return max(newest or 0, int(now.timestamp()) + 1)

@@ -1,11 +1,11 @@
-"""When live sessions were last seen: a slim table into which reports and heartbeats write a thousand rows at once.
+"""When live sessions were last seen: a narrow table into which reports and heartbeats write a thousand rows at once.
 
-A time only moves forward, never past now. It is never asked whether a session has ended: one that has keeps a time of
-its own (`seen_until`), so what is written here afterwards shows nowhere and revives nothing.
+A time only moves forward, never past now. Whether a session has ended is not checked: an ended one keeps its own time
+(`seen_until`), so what is written here afterwards is not shown anywhere and revives nothing.
 
-Nobody waits in a circle because of these rows. Whoever changes or deletes rows that others know of holds
-Lock.LAST_SEEN, and takes it last: who has it waits for no other lock. A refresh does not hold it; it moves one row with
-the last statement of its transaction. So these rows are always free again soon.
+These rows cause no deadlock. A transaction that changes or deletes rows that others can see holds Lock.LAST_SEEN, and
+takes it last: its holder waits for no other lock. A refresh does not hold it; it moves one row with the last statement
+of its transaction. So locks on these rows are always released soon.
 """
 
 import json
@@ -22,15 +22,15 @@ from control_plane.db.direct import Direct, run_on_sqlite, sqlite_time
 from control_plane.db.together import change_of
 from control_plane.models import LastSeen, ViewingSession
 
-_MICRO: Final = 1e6  # whole numbers are written and read faster than fractions
-# The lock is taken before the first row is: a row of the join needs all of its parts.
+_MICRO: Final = 1e6  # integers are written and parsed faster than fractions
+# The advisory lock is taken before the first row is locked: a row of the join needs all of its sources.
 _ON_POSTGRESQL: Final = Direct(
     text(f"""
     WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock({Lock.LAST_SEEN.value}))
     UPDATE last_seen AS known SET at = to_timestamp(least(seen.at, :now) / 1e6::float8)
     FROM alone, unnest(string_to_array(CAST(:sids AS text), ','), CAST(:times AS bigint[])) AS seen (sid, at)
     WHERE known.sid = seen.sid AND known.at < to_timestamp(least(seen.at, :now) / 1e6::float8)
-""")  # noqa: S608 - a number of ours
+""")  # noqa: S608 - our own number
 )
 _ON_SQLITE: Final = Direct(
     text("""
@@ -40,14 +40,14 @@ _ON_SQLITE: Final = Direct(
 
 
 def note(session: ViewingSession, now: datetime) -> None:
-    """Let this transaction know that the session is seen now. `move` writes it, as the last thing that is done."""
+    """Mark the session as seen now within this transaction. `move` writes it, as the last statement."""
     set_committed_value(session, "last_seen_at", max(session.last_seen_at, now))
 
 
 async def move(db: AsyncSession, seen: Mapping[str, float], now: datetime) -> None:
-    """Move the times of these sessions forward, in seconds since 1970, all in one statement; no lock may follow.
+    """Move the times of these sessions (seconds since 1970) forward in one statement; take no lock after it.
 
-    Sids have no commas. Those that are unknown are passed over.
+    Sids contain no commas. Unknown ones are ignored.
     """
     latest = now.timestamp()
     if db.get_bind().dialect.name == "postgresql":
@@ -60,6 +60,6 @@ async def move(db: AsyncSession, seen: Mapping[str, float], now: datetime) -> No
 
 
 def moved_forward() -> Update:
-    """Move one row, whose new values are given."""
+    """Return the statement that moves one row forward, with its values as parameters."""
     at = LastSeen.__table__.c.at
     return change_of(LastSeen, "at").where(at < bindparam("last_seen_at", type_=at.type))

@@ -1,6 +1,6 @@
-"""Redeeming: an admitted device gets a seat, a free one or that of a session which gives way.
+"""Redeeming: an admitted device gets a seat, either a free one or that of a session that gives way.
 
-That a seat has one live session is held by a unique index, not by these rules.
+A unique index, not these rules, guarantees that a seat has at most one live session.
 """
 
 import secrets
@@ -29,7 +29,7 @@ from control_plane.webhooks.outbox import Topic
 async def redeem(
     db: AsyncSession, code: str, device: Device, rules: SeatRules, now: datetime, *, takeover: bool = False
 ) -> Grant:
-    """Begin a session with a code, and record it.
+    """Begin a session with a code and record it.
 
     Raise UnknownCode, an admission refusal, TicketInUse or TakenOverTooOften.
     """
@@ -40,11 +40,11 @@ async def redeem(
 
 
 async def begin(db: AsyncSession, attempt: SeatRequest) -> Grant:
-    """Begin the session that an admitted device asks for. Raise TicketInUse."""
+    """Begin the session that an admitted device asks for. Raise TicketInUse or TakenOverTooOften."""
     ticket, event, device = attempt.ticket, attempt.event, attempt.device
     is_first = ticket.redeemed_at is None
     live = [] if is_first else await sessions.live_of(db, ticket.id)
-    own = _own(live, attempt)
+    own = _own_session(live, attempt)
     session = ViewingSession(
         sid=secrets.token_urlsafe(16),
         ticket_id=ticket.id,
@@ -60,7 +60,7 @@ async def begin(db: AsyncSession, attempt: SeatRequest) -> Grant:
     claims = sessions.next_claims(session, ticket, event, attempt.rules, attempt.now)
     try:
         await _write(db, session, attempt, is_first=is_first)
-    except IntegrityError:  # somebody took the seat between our look and now
+    except IntegrityError:  # another session took the seat after it was found free
         raise TicketInUse(can_take_over=_may_take_over(attempt, live)) from None
     if is_first:
         await news.of_ticket(db, Topic.TICKET_REDEEMED, ticket, attempt.now)
@@ -69,7 +69,7 @@ async def begin(db: AsyncSession, attempt: SeatRequest) -> Grant:
 
 
 async def _write(db: AsyncSession, session: ViewingSession, attempt: SeatRequest, *, is_first: bool) -> None:
-    """Write the session, what the ticket's first one changes about it, and the audit entry."""
+    """Write the session, the ticket's redemption if this is its first session, and the audit entry."""
     seen = {"sid": session.sid, "at": attempt.now}
     values = {**named(ViewingSession, columns_of(session)), **named(LastSeen, seen)}
     if is_first:
@@ -78,11 +78,11 @@ async def _write(db: AsyncSession, session: ViewingSession, attempt: SeatRequest
     if attempt.intent:
         entry = attempt.intent.row(session.sid, attempt.event.id, attempt.ticket.id, attempt.now)
         values |= named(AuditEntry, entry)
-    await _begun(is_first=is_first, is_recorded=attempt.intent is not None).run(db, values)
+    await _begin_batch(is_first=is_first, is_recorded=attempt.intent is not None).run(db, values)
 
 
 @cache
-def _begun(*, is_first: bool, is_recorded: bool) -> WriteBatch:
+def _begin_batch(*, is_first: bool, is_recorded: bool) -> WriteBatch:
     first = [change_of(Ticket, "redeemed_at", "redeemed_ip")] if is_first else []
     return WriteBatch(*first, *([row_of(AuditEntry)] if is_recorded else []), row_of(LastSeen), row_of(ViewingSession))
 
@@ -102,20 +102,20 @@ async def free_a_seat(
     if free:
         return min(free)
     if attempt.page and attempt.page in live:
-        goes, why = attempt.page, EndReason.ON_TV
+        leaving, reason = attempt.page, EndReason.ON_TV
     elif attempt.takeover and (on_tv := _own_tv(live, attempt)):
-        goes, why = on_tv, EndReason.TAKEN_OVER
+        leaving, reason = on_tv, EndReason.TAKEN_OVER
     else:
-        goes = min(live, key=lambda session: session.last_seen_at)
-        why = await _why_it_goes(db, attempt, goes, may_take_over=_may_take_over(attempt, live))
-    await sessions.end(db, goes, why, attempt.now, by)
-    return goes.seat
+        leaving = min(live, key=lambda session: session.last_seen_at)
+        reason = await _eviction_reason(db, attempt, leaving, may_take_over=_may_take_over(attempt, live))
+    await sessions.end(db, leaving, reason, attempt.now, by)
+    return leaving.seat
 
 
-async def _why_it_goes(
+async def _eviction_reason(
     db: AsyncSession, attempt: SeatRequest, quietest: ViewingSession, *, may_take_over: bool
 ) -> EndReason:
-    """Say why the quietest session gives its seat to who asks. Raise TicketInUse or TakenOverTooOften."""
+    """Return why the quietest session gives its seat to this request. Raise TicketInUse or TakenOverTooOften."""
     silent_since = max(quietest.last_seen_at, attempt.rules.counting_since)
     if attempt.now - silent_since > attempt.rules.silence:
         return EndReason.TIMEOUT
@@ -129,7 +129,7 @@ async def _why_it_goes(
 
 
 def _may_take_over(attempt: SeatRequest, live: Sequence[ViewingSession]) -> bool:
-    """Where the event lets any device; a TV always gives way to the browser that let it in."""
+    """Return whether the event lets any device take over; a TV always gives way to the browser that approved it."""
     return attempt.event.session_policy == "takeover" or _own_tv(live, attempt) is not None
 
 
@@ -138,8 +138,8 @@ def _own_tv(live: Sequence[ViewingSession], attempt: SeatRequest) -> ViewingSess
     return next((one for one in live if secret and one.approved_by == sessions.digest(secret)), None)
 
 
-def _own(live: Sequence[ViewingSession], attempt: SeatRequest) -> ViewingSession | None:
-    """Return the live session that the asking page had, or else the one of another tab of the same browser."""
+def _own_session(live: Sequence[ViewingSession], attempt: SeatRequest) -> ViewingSession | None:
+    """Return the live session that the requesting page had, or else that of another tab of the same browser."""
     if attempt.replaces in live:
         return attempt.replaces
     secret = attempt.device.resume_secret
@@ -147,6 +147,6 @@ def _own(live: Sequence[ViewingSession], attempt: SeatRequest) -> ViewingSession
 
 
 async def secret_for(db: AsyncSession, device: Device) -> str:
-    """Return the browser's secret, with which all of its tabs resume, or a new one: nobody else's is taken over."""
+    """Return the browser's secret, with which all of its tabs resume, or a new one if no session has that secret."""
     secret = device.resume_secret
     return secret if secret and await sessions.last_session(db, secret) else secrets.token_urlsafe(24)

@@ -1,7 +1,7 @@
-"""Going on with a session: after a reload, or when a page finds that its session is over though nobody ended it.
+"""Resuming a session: after a reload, or when a page finds that its session is over although nobody ended it.
 
-Each tab goes on with its own session. All tabs of a browser share one resume secret, so that tickets of several events
-live side by side; which session is meant, the tab says.
+Each tab resumes its own session. All tabs of a browser share one resume secret, so that tickets of several events can
+be used side by side; the tab says which session it means.
 """
 
 from dataclasses import dataclass, replace
@@ -25,11 +25,11 @@ from control_plane.tickets import tickets
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """What a page shows of the session that it watched with: the claims of its token, or after a reload the sid.
+    """How a page identifies the session that it was watching: by the claims of its token, or by the sid after a reload.
 
-    Only the page itself has the token, so it can speak for its session where a browser sends no cookie. A sid alone is
-    a name and proves nothing: the session must be of the browser's resume secret. With neither it is the browser's last
-    session, as older pages ask for it.
+    Only the page itself has the token, so it can act for its session where a browser sends no cookie. A sid alone is a
+    name and proves nothing: the session must belong to the browser's resume secret. With neither of them it is the
+    browser's last session, which is what older pages ask for.
     """
 
     claims: Claims | None = None
@@ -40,10 +40,11 @@ LAST: Final = Tab()
 
 
 async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: datetime, tab: Tab = LAST) -> Grant:
-    """Go on: end the session that the page had and begin a new one.
+    """End the session that the page had and begin a new one.
 
-    Raise NoSession, TokenUnusable, SessionOver (SessionTakenOver) where somebody meant it to end, an admission refusal
-    or TicketInUse. What another tab replaced goes on after a reload, which is a wish of the viewer's, never by itself.
+    Raise NoSession, TokenUnusable, SessionOver (SessionTakenOver) if it was ended on purpose, an admission refusal or
+    TicketInUse. A session that another tab replaced is resumed by a reload, which the viewer asks for, but never
+    automatically.
     """
     last = await _session_of(db, device, tab, now)
     ticket, event = await tickets.hold(db, last.ticket_id)
@@ -61,7 +62,7 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
         approved_by=last.approved_by,
         intent=Intent(Actor.viewer(device.address), audit.RESUME),
     )
-    if tab.claims:  # by itself, so it takes no seat from another tab
+    if tab.claims:  # automatic, so it takes no seat from another tab
         attempt = replace(attempt, device=replace(device, resume_secret=None), kept_hash=last.resume_hash)
     if last.end_reason in (MEANT if tab.claims else MEANT - {EndReason.REPLACED}):
         raise sessions.why_over(last)
@@ -69,19 +70,19 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
 
 
 async def _session_of(db: AsyncSession, device: Device, tab: Tab, now: datetime) -> ViewingSession:
-    """Raise NoSession, TokenUnusable, or SessionOver for one whose ticket was deleted."""
+    """Return the session to resume. Raise NoSession, TokenUnusable, or SessionOver if it no longer exists."""
     if tab.claims:
         sessions.check_grace(tab.claims, now)
         return await sessions.known(db, tab.claims)
     secret = device.resume_secret
     if secret is None:
         raise NoSession
-    last = await (_named(db, tab.sid, secret) if tab.sid else sessions.last_session(db, secret))
+    last = await (_session_by_sid(db, tab.sid, secret) if tab.sid else sessions.last_session(db, secret))
     if last is None:
         raise NoSession
     return last
 
 
-async def _named(db: AsyncSession, sid: str, secret: str) -> ViewingSession | None:
-    own = ViewingSession.sid == sid, ViewingSession.resume_hash == sessions.digest(secret)
-    return await db.scalar(select(ViewingSession).where(*own))
+async def _session_by_sid(db: AsyncSession, sid: str, secret: str) -> ViewingSession | None:
+    conditions = ViewingSession.sid == sid, ViewingSession.resume_hash == sessions.digest(secret)
+    return await db.scalar(select(ViewingSession).where(*conditions))

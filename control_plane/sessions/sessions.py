@@ -1,8 +1,8 @@
-"""Viewing sessions: one device on one seat of one ticket, from redeeming to its end.
+"""Viewing sessions: one device on one seat of one ticket, from redeeming to the end of the session.
 
-That a seat has one live session is held by a unique index, not by these rules: of a hundred simultaneous
-redemptions exactly one wins on any database. EndReason a session writes to the revocation feed in the same
-transaction, so that its token stops at every edge.
+A unique index, not these rules, guarantees that a seat has at most one live session: of a hundred simultaneous
+redemptions exactly one succeeds on any database. Ending a session writes to the revocation feed in the same
+transaction, so that its token stops working at every edge.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,17 +31,17 @@ from control_plane.tickets import tickets
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
 
-TOKEN_GRACE_SECONDS = 60  # a token outlives its ticket, and may be refreshed after its own end, by this much
+TOKEN_GRACE_SECONDS = 60  # how long a token outlives its ticket, and may be refreshed after its own expiry
 SHOWN_USER_AGENT = 400
 _SYSTEM = Actor.system()
 
 
 @dataclass(frozen=True, slots=True)
 class SeatRules:
-    """What the settings say about seats, and what is known of streams.
+    """The settings for seats, and what is known about streams.
 
-    Silence is counted from the control plane's own start at the earliest: while it was down nobody could give a
-    sign of life. While `nothing_plays`, whoever has a seat of the event is only waiting, and gives it to who comes.
+    Silence is counted from the control plane's own start at the earliest: while it was down, no session could be seen.
+    While `nothing_plays`, a session of the event is only waiting, and gives its seat to a device that asks for it.
     """
 
     token_seconds: int
@@ -50,13 +50,13 @@ class SeatRules:
     nothing_plays: Callable[[Event, datetime], bool] = lambda _event, _now: False
 
     def alive_since(self, now: datetime) -> datetime:
-        """Tell since when a session must have given a sign of life to count as watching now."""
+        """Return since when a session must have been seen to count as watching now."""
         return now - self.silence
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Who asks: the address as nginx saw it, what it calls itself, and the resume secret that its browser holds."""
+    """A client: its address as nginx saw it, its user agent, and the resume secret that its browser holds."""
 
     address: str
     user_agent: str
@@ -65,9 +65,9 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A session that may play: what its token says, and the secret with which its browser resumes it.
+    """A session that may play: the claims of its token, and the secret with which its browser resumes it.
 
-    None for a browser that was shown by its token alone: it keeps no cookie.
+    The secret is None if the session was identified by its token alone: such a browser keeps no cookie.
     """
 
     event: Event
@@ -78,10 +78,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class SeatRequest:
-    """A device that was admitted and asks for a seat; `replaces` is the session that the asking page had.
+    """An admitted device that asks for a seat; `replaces` is the session that the requesting page had.
 
-    A page that showed its token keeps the resume hash of its session, and its browser the secret. A TV is let in by a
-    browser, `approved_by` its resume hash, and may have the seat of the `page` that plays there.
+    A page that sent its token keeps the resume hash of its session, and its browser keeps the secret. A TV is approved
+    by a browser, whose resume hash is `approved_by`, and may take the seat of the `page` that plays there.
     """
 
     ticket: Ticket
@@ -97,47 +97,47 @@ class SeatRequest:
     intent: Intent | None = None
 
 
-_REFRESHED: Final = WriteBatch(
+_REFRESH_BATCH: Final = WriteBatch(
     change_of(ViewingSession, "token_issued_at", "token_expires_at"), last_seen.moved_forward(), row_of(AuditEntry)
 )
 
 
 async def refresh(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime, by: Actor = _SYSTEM) -> Grant:
-    """Give the session its next token, and record it.
+    """Issue the session's next token and record it.
 
-    Raise an admission refusal, SessionOver, SessionTakenOver, TokenUnusable, or TokenFinal when the last token
-    already lasts to the ticket's end.
+    Raise an admission refusal, SessionOver, SessionTakenOver, TokenUnusable, or TokenFinal if the last token already
+    lasts until the ticket's end.
     """
     check_grace(claims, now)
-    session, ticket, event = await _alone(db, claims)
+    session, ticket, event = await _lock_one(db, claims)
     tickets.check_admission(ticket, event, now)
     if session.ended_at:
         raise why_over(session)
-    is_good = claims.iat >= max(ticket.tokens_not_before, event.tokens_not_before)  # a window may be shorter by now
-    if is_good and claims.exp >= latest_expiry(ticket):  # not the session's newest: that may be a path token, for a TV
+    is_valid = claims.iat >= max(ticket.tokens_not_before, event.tokens_not_before)  # the window may be shorter now
+    if is_valid and claims.exp >= latest_expiry(ticket):  # not of the session's newest: that may be a TV's path token
         raise TokenFinal
     fresh = next_claims(session, ticket, event, rules, now)
     entry = Intent(by, audit.REFRESH).row(session.sid, event.id, ticket.id, now)
     seen = named(LastSeen, {"sid": session.sid, "at": now})
-    await _REFRESHED.run(db, {**named(ViewingSession, columns_of(session)), **named(AuditEntry, entry), **seen})
+    await _REFRESH_BATCH.run(db, {**named(ViewingSession, columns_of(session)), **named(AuditEntry, entry), **seen})
     return Grant(event, ticket, fresh, None)
 
 
 def check_grace(claims: Claims, now: datetime) -> None:
-    """Raise TokenUnusable for a token that ended too long ago to say anything about its session."""
+    """Raise TokenUnusable for a token that expired too long ago to identify its session."""
     if now.timestamp() > claims.exp + TOKEN_GRACE_SECONDS:
         raise TokenUnusable
 
 
 async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _SYSTEM) -> None:
-    """End a session on its own wish. Does nothing to one that is over."""
+    """End a session at its own request. Do nothing if it is over."""
     session = await db.get(ViewingSession, claims.sid, with_for_update=True)
     if session and session.ended_at is None:
         await end(db, session, EndReason.RELEASED, now, by)
 
 
 async def end(db: AsyncSession, session: ViewingSession, reason: EndReason, now: datetime, by: Actor = _SYSTEM) -> None:
-    """End one live session and tell the edges."""
+    """End one live session and notify the edges."""
     session.ended_at, session.end_reason, session.seen_until = now, reason.value, session.last_seen_at
     ticket = await db.get(Ticket, session.ticket_id)
     about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason.value})
@@ -148,12 +148,12 @@ async def end(db: AsyncSession, session: ViewingSession, reason: EndReason, now:
 
 
 def end_of_session(session: ViewingSession, now: datetime) -> Change:
-    """Say to the edges that none of the session's tokens is good any more."""
+    """Return the feed entry that revokes all of the session's tokens."""
     return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
 
 
 def next_claims(session: ViewingSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Claims:
-    """Say what the next token says: never older than a lifted revocation demands, nor good beyond the ticket."""
+    """Return the next token's claims: no older than a lifted revocation requires, and not valid beyond the ticket."""
     issued_at = max(int(now.timestamp()), ticket.tokens_not_before, event.tokens_not_before)
     expires_at = min(issued_at + rules.token_seconds, latest_expiry(ticket))
     session.token_issued_at = issued_at
@@ -166,12 +166,12 @@ def latest_expiry(ticket: Ticket) -> int:
 
 
 async def live_of(db: AsyncSession, ticket_id: str) -> Sequence[ViewingSession]:
-    """Return the ticket's live sessions and hold them, all in one order: nobody ends one until we are done."""
-    return (await db.scalars(_live(), {"of": ticket_id})).all()
+    """Return the ticket's live sessions, locked in a fixed order until the transaction ends."""
+    return (await db.scalars(_live_query(), {"of": ticket_id})).all()
 
 
 @cache
-def _live() -> Select[ViewingSession]:
+def _live_query() -> Select[ViewingSession]:
     query = select(ViewingSession).where(ViewingSession.ticket_id == bindparam("of"), ViewingSession.ended_at.is_(None))
     return query.order_by(ViewingSession.sid).with_for_update()
 
@@ -182,7 +182,7 @@ async def last_session(db: AsyncSession, secret: str) -> ViewingSession | None:
 
 
 async def known(db: AsyncSession, claims: Claims) -> ViewingSession:
-    """Return a token's session, over or not. Raise SessionOver where there is none."""
+    """Return a token's session, live or over. Raise SessionOver if there is none."""
     session = await db.get(ViewingSession, claims.sid)
     if session is None:
         raise await why_unknown(db, claims)
@@ -190,7 +190,7 @@ async def known(db: AsyncSession, claims: Claims) -> ViewingSession:
 
 
 async def why_unknown(db: AsyncSession, claims: Claims) -> SessionOver:
-    """Say why a session that we had given a token is not there: its ticket was deleted, or a backup restored."""
+    """Return why a session that once had a token is missing: its ticket was deleted, or a backup was restored."""
     ticket = await db.scalar(select(Ticket.id).where(Ticket.code == claims.sub))
     return SessionOver(EndReason.UNKNOWN if ticket else EndReason.DELETED)
 
@@ -198,15 +198,15 @@ async def why_unknown(db: AsyncSession, claims: Claims) -> SessionOver:
 async def locked(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
     session = await known(db, claims)
     ticket, event = await tickets.hold(db, session.ticket_id)
-    await live_of(db, ticket.id)  # a kick that comes now has to know of the token that we are to issue
+    await live_of(db, ticket.id)  # a concurrent kick has to know about the token that is about to be issued
     await db.refresh(session)
     return session, ticket, event
 
 
-async def _alone(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
-    """Hold a token's session with its ticket and event, but no other session. What is changed is not written by itself.
+async def _lock_one(db: AsyncSession, claims: Claims) -> tuple[ViewingSession, Ticket, Event]:
+    """Return a token's session with its ticket and event, and lock them, but no other session. Raise SessionOver.
 
-    Raise SessionOver.
+    Changes to the returned objects are not written automatically.
     """
     found = await tickets.hold_session(db, claims.sid or "")
     if found is None:

@@ -1,4 +1,4 @@
-"""Taking over again and again: two people with one ticket must not be able to keep it going between them."""
+"""The limit of repeated take-overs: two people with one ticket must not be able to share it by taking turns."""
 
 from datetime import datetime, timedelta
 from math import ceil
@@ -15,7 +15,7 @@ WITHIN: Final = timedelta(minutes=10)
 
 
 async def pause(db: AsyncSession, ticket_id: str, now: datetime) -> int:
-    """Return in how many seconds a ticket may be taken over again: 0 unless it was as often as it may be lately."""
+    """Return in how many seconds a ticket may be taken over again: 0 unless the limit was reached recently."""
     session, since = ViewingSession, now - WITHIN
     recent = select(session.ended_at).where(
         session.ticket_id == ticket_id, session.end_reason == EndReason.TAKEN_OVER.value, session.ended_at > since

@@ -1,7 +1,7 @@
-"""Watch on TV: a session of its own for a player that can be given nothing but a URL.
+"""Watch on TV: a separate session for a player that can be given nothing but a URL.
 
-It takes a seat like any device; where none is free the page's own session is lent, and the page pauses. The URL holds
-a token that lasts to the ticket's end, so it must reach no log and no stored page.
+It takes a seat like any device; if none is free, the page's own session is lent to it and the page pauses. The URL
+contains a token that is valid until the ticket's end, so it must not appear in any log or stored page.
 """
 
 import secrets
@@ -25,12 +25,12 @@ from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
 
 CARRIER: Final = "path"
-SHOWN_AS: Final = "Watch on TV"  # until the gate has seen what the TV calls itself
+SHOWN_AS: Final = "Watch on TV"  # until the gate has seen the TV's own user agent
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What the URL's token says, and whether it had to be the page's own session."""
+    """The claims of the URL's token, and whether they are those of the page's own session."""
 
     ticket: Ticket
     claims: Claims
@@ -40,9 +40,9 @@ class Link:
 async def link(
     db: AsyncSession, claims: Claims, address: str, rules: SeatRules, now: datetime, *, own: bool = False
 ) -> Link:
-    """Return the TV's link for the page that shows these claims; asking again takes no second seat.
+    """Return the TV's link for the page with these claims; asking again takes no second seat.
 
-    `own` asks for the page's own session: AirPlay shows elsewhere what this page plays, and is no second device.
+    `own` requests the page's own session: AirPlay shows on another screen what this page plays, not a second device.
 
     Raise TokenUnusable (an expired token, or a TV's own), SessionOver, SessionTakenOver or an admission refusal.
     """
@@ -50,34 +50,34 @@ async def link(
     tickets.check_admission(ticket, event, now)
     last_seen.note(page, now)
     attempt = SeatRequest(ticket, event, Device(address, SHOWN_AS), rules, now, takeover=False)
-    session = page if own else await _tv_of(db, page) or await _begin(db, attempt, page) or page
+    session = page if own else await _linked_tv(db, page) or await _begin(db, attempt, page) or page
     granted = Link(ticket, _claims(session, ticket, event, now), session is page)
     await last_seen.move(db, dict.fromkeys((page.sid, session.sid), now.timestamp()), now)
     return granted
 
 
 async def stop(db: AsyncSession, claims: Claims, address: str, now: datetime) -> bool:
-    """End the TV's own session and give its seat back. Return whether there was one: a lent one plays on."""
+    """End the TV's own session and free its seat. Return whether there was one: a lent one continues to play."""
     page, _, _ = await _page(db, claims, now)
-    session = await _tv_of(db, page) or await _approved_by(db, page)
+    session = await _linked_tv(db, page) or await _approved_tv(db, page)
     if session:
-        reason = EndReason.STOPPED if session.approved_by else EndReason.RELEASED  # a page would come back by itself
+        reason = EndReason.STOPPED if session.approved_by else EndReason.RELEASED  # a page would resume automatically
         await sessions.end(db, session, reason, now, Actor.viewer(address))
     return session is not None
 
 
 async def would_pause(db: AsyncSession, claims: Claims, rules: SeatRules, now: datetime) -> bool:
-    """Tell whether a TV would need the page's own seat. Raise TokenUnusable or SessionOver."""
+    """Return whether a TV would need the page's own seat. Raise TokenUnusable or SessionOver."""
     page, _, event = await _page(db, claims, now)
     live = await sessions.live_of(db, page.ticket_id)
     others = [one for one in live if one is not page]
-    give_way = any(now - max(one.last_seen_at, rules.counting_since) > rules.silence for one in others)
-    has_tv = any(one.resume_hash == _tie(page) for one in others)
-    return len(live) >= event.max_devices and not give_way and not has_tv
+    one_is_silent = any(now - max(one.last_seen_at, rules.counting_since) > rules.silence for one in others)
+    has_tv = any(one.resume_hash == _tv_hash(page) for one in others)
+    return len(live) >= event.max_devices and not one_is_silent and not has_tv
 
 
 async def _page(db: AsyncSession, claims: Claims, now: datetime) -> tuple[ViewingSession, Ticket, Event]:
-    """Return the page's live session and hold its ticket. Raise TokenUnusable, SessionOver or SessionTakenOver."""
+    """Return the page's live session and lock its ticket. Raise TokenUnusable, SessionOver or SessionTakenOver."""
     if claims.is_expired(now.timestamp()):
         raise TokenUnusable
     page, ticket, event = await sessions.locked(db, claims)
@@ -88,20 +88,20 @@ async def _page(db: AsyncSession, claims: Claims, now: datetime) -> tuple[Viewin
     return page, ticket, event
 
 
-async def _tv_of(db: AsyncSession, page: ViewingSession) -> ViewingSession | None:
+async def _linked_tv(db: AsyncSession, page: ViewingSession) -> ViewingSession | None:
     live = ViewingSession.ended_at.is_(None)
     query = select(ViewingSession).where(ViewingSession.ticket_id == page.ticket_id, live)
-    return await db.scalar(query.where(ViewingSession.resume_hash == _tie(page)).with_for_update())
+    return await db.scalar(query.where(ViewingSession.resume_hash == _tv_hash(page)).with_for_update())
 
 
-async def _approved_by(db: AsyncSession, page: ViewingSession) -> ViewingSession | None:
-    mine = ViewingSession.ticket_id == page.ticket_id, ViewingSession.ended_at.is_(None)
-    query = select(ViewingSession).where(*mine, ViewingSession.approved_by == page.resume_hash)
+async def _approved_tv(db: AsyncSession, page: ViewingSession) -> ViewingSession | None:
+    conditions = ViewingSession.ticket_id == page.ticket_id, ViewingSession.ended_at.is_(None)
+    query = select(ViewingSession).where(*conditions, ViewingSession.approved_by == page.resume_hash)
     return await db.scalar(query.with_for_update())
 
 
 async def _begin(db: AsyncSession, attempt: SeatRequest, page: ViewingSession) -> ViewingSession | None:
-    """Begin a session on a free or silent seat; None where there is no such seat."""
+    """Begin a session on a free or silent seat; return None if there is no such seat."""
     live = await sessions.live_of(db, attempt.ticket.id)
     try:
         seat = await redeeming.free_a_seat(db, attempt, live, None)
@@ -111,7 +111,7 @@ async def _begin(db: AsyncSession, attempt: SeatRequest, page: ViewingSession) -
 
 
 async def _add(db: AsyncSession, session: ViewingSession) -> ViewingSession | None:
-    """Keep the session, unless somebody took the seat between our look and now."""
+    """Add the session, or return None if another one took the seat after it was found free."""
     try:
         async with db.begin_nested():
             db.add_all([session, LastSeen(sid=session.sid, at=session.started_at)])
@@ -130,19 +130,19 @@ def _new_session(attempt: SeatRequest, page: ViewingSession, seat: int) -> Viewi
         client_ip=attempt.device.address,
         user_agent=attempt.device.user_agent,
         carrier=CARRIER,
-        resume_hash=_tie(page),
+        resume_hash=_tv_hash(page),
         token_issued_at=0,
         token_expires_at=0,
     )
 
 
-def _tie(page: ViewingSession) -> str:
-    """Tie a TV to the browser, not to the page: a reload has a new session and the same resume secret."""
+def _tv_hash(page: ViewingSession) -> str:
+    """Return a hash that ties a TV to the browser, not the page: a reload begins a new session with the same secret."""
     return sessions.digest(f"tv of {page.resume_hash}")
 
 
 def _claims(session: ViewingSession, ticket: Ticket, event: Event, now: datetime) -> Claims:
-    """Say what a path token says. It lasts to the ticket's end at once: a TV cannot change its URL."""
+    """Return the claims of a path token. It is valid until the ticket's end, because a TV cannot change its URL."""
     issued_at = max(int(now.timestamp()), ticket.tokens_not_before, event.tokens_not_before)
     expires_at = sessions.latest_expiry(ticket)
     session.token_issued_at = max(session.token_issued_at, issued_at)

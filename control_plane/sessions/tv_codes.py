@@ -1,7 +1,7 @@
-"""Codes that a TV shows: the viewer approves one on the phone, and the TV plays. In the spirit of RFC 8628.
+"""Codes that a TV shows: the viewer approves one on the phone, and the TV plays. Modelled on RFC 8628.
 
-The TV alone knows the device code, and asks with it; people read the user code, which has no look-alikes, is good for
-ten minutes and for one approval. All of it is in the database, so any control plane can be asked.
+Only the TV knows the device code, and polls with it; people read the user code, which has no look-alikes and is valid
+for ten minutes and one approval. All state is in the database, so any control plane can answer.
 """
 
 import secrets
@@ -28,7 +28,7 @@ _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628, section 6.1: no vowels, so
 
 @dataclass(frozen=True, slots=True)
 class IssuedTvCode:
-    """What the TV is given: a code to show, and the secret with which it asks whether somebody approved it."""
+    """What the TV receives: a code to show, and the secret with which it asks whether the code was approved."""
 
     user_code: str
     device_code: str
@@ -36,7 +36,7 @@ class IssuedTvCode:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The TV's session; `moved` when the approving page gave it its own seat."""
+    """The TV's session; `moved` if the approving page gave up its own seat for it."""
 
     grant: Grant
     moved: bool
@@ -44,7 +44,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """Who approves: the resume hash of the browser, and the session that plays in it, if any."""
+    """The approving client: its address, the resume hash of its browser, and the session that plays there, if any."""
 
     address: str
     resume_hash: str | None = None
@@ -52,28 +52,28 @@ class Approver:
 
 
 def parse_user_code(text: str) -> str:
-    """Return the code as it is kept: people may write it small, with dashes and spaces."""
+    """Return the code in its stored form: people may type lower case, dashes and spaces."""
     return "".join(letter for letter in text.upper() if letter.isalnum())
 
 
 async def show(db: AsyncSession, tv: Device, now: datetime) -> IssuedTvCode:
-    shown = IssuedTvCode("".join(secrets.choice(_LETTERS) for _ in range(LENGTH)), secrets.token_urlsafe(32))
+    issued = IssuedTvCode("".join(secrets.choice(_LETTERS) for _ in range(LENGTH)), secrets.token_urlsafe(32))
     row = TvCode(
-        device_hash=sessions.digest(shown.device_code),
-        user_code=shown.user_code,
+        device_hash=sessions.digest(issued.device_code),
+        user_code=issued.user_code,
         client_ip=tv.address,
         user_agent=tv.user_agent[: sessions.SHOWN_USER_AGENT],
         expires_at=now + LIFE,
     )
     db.add(row)
     await db.flush()
-    return shown
+    return issued
 
 
 async def approve_by_page(
     db: AsyncSession, claims: Claims, user_code: str, rules: SeatRules, now: datetime
 ) -> Approval:
-    """Let the TV in on the ticket of the page that shows these claims, on its seat where there is no other.
+    """Admit the TV on the ticket of the page with these claims, on the page's own seat if no other is free.
 
     Raise TokenUnusable, SessionOver, TvCodeUnusable or an admission refusal.
     """
@@ -89,10 +89,10 @@ async def approve_by_page(
     return approval
 
 
-async def approve_by_code(  # noqa: PLR0913 - what the phone shows, and how it is judged
+async def approve_by_code(  # noqa: PLR0913 - the phone's input and the rules for it
     db: AsyncSession, code: str, user_code: str, phone: Device, rules: SeatRules, now: datetime, *, takeover: bool
 ) -> Approval:
-    """Let the TV in on the ticket of a code.
+    """Admit the TV on the ticket of a code.
 
     Raise UnknownCode, an admission refusal, TvCodeUnusable, TicketInUse or TakenOverTooOften.
     """
@@ -105,7 +105,10 @@ async def approve_by_code(  # noqa: PLR0913 - what the phone shows, and how it i
 
 
 async def collect(db: AsyncSession, device_code: str, tv: Device, rules: SeatRules, now: datetime) -> Grant | None:
-    """Give the TV its session, once; None while nobody has approved. Raise TvCodeUnusable or why it is over."""
+    """Return the TV's session, once, or None until it is approved.
+
+    Raise TvCodeUnusable, an admission refusal, or SessionOver.
+    """
     query = select(TvCode).where(TvCode.device_hash == sessions.digest(device_code), TvCode.expires_at > now)
     row = await db.scalar(query.with_for_update())
     if row is None:
@@ -120,7 +123,7 @@ async def collect(db: AsyncSession, device_code: str, tv: Device, rules: SeatRul
 
 
 async def _hand_over(db: AsyncSession, session: ViewingSession, tv: Device, rules: SeatRules, now: datetime) -> Grant:
-    """Give the session's first token to the TV, whose browser resumes it from now on."""
+    """Issue the session's first token to the TV, whose browser resumes the session from now on."""
     ticket, event = await tickets.hold(db, session.ticket_id)
     tickets.check_admission(ticket, event, now)
     if session.ended_at:
@@ -139,14 +142,14 @@ async def forget_expired(db: AsyncSession, now: datetime) -> None:
 async def _approve(  # noqa: PLR0913 - one decision
     db: AsyncSession,
     user_code: str,
-    watched: tuple[Ticket, Event],
+    admitted_to: tuple[Ticket, Event],
     approver: Approver,
     rules: SeatRules,
     now: datetime,
     *,
     takeover: bool = False,
 ) -> Approval:
-    ticket, event = watched
+    ticket, event = admitted_to
     tickets.check_admission(ticket, event, now)
     wanted = TvCode.user_code == parse_user_code(user_code), TvCode.expires_at > now, TvCode.sid.is_(None)
     row = await db.scalar(select(TvCode).where(*wanted).with_for_update())

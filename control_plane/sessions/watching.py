@@ -1,4 +1,4 @@
-"""Who is watching now, as an organiser sees it, and sending somebody away."""
+"""Who is watching now, for organisers, and ending a viewer's session."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from control_plane.sessions.resuming import Tab
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """A session of somebody who watches now, with what it watches on."""
+    """A session that is watching now, with its ticket and event."""
 
     session: ViewingSession
     ticket: Ticket
@@ -25,7 +25,7 @@ class Watcher:
 async def page(
     db: AsyncSession, event_id: str | None, alive_since: datetime, offset: int, limit: int
 ) -> tuple[list[Watcher], int]:
-    """Return one page of who watches now, the one seen last first, and how many there are in all."""
+    """Return one page of who is watching now, the most recently seen first, and the total count."""
     conditions: list[ColumnElement[bool]] = [is_watching(alive_since)]
     if event_id:
         conditions.append(Ticket.event_id == event_id)
@@ -47,17 +47,17 @@ async def event_id_of(db: AsyncSession, session: ViewingSession) -> str | None:
 
 
 async def event_id_of_tab(db: AsyncSession, resume_secret: str | None, tab: Tab) -> str | None:
-    """Return the id of the event that a tab watched, or where it does not say, its browser last."""
+    """Return the id of the event that a tab watched or, if it does not say, that its browser watched last."""
     if tab.claims:
         return tab.claims.eid
     query = select(Ticket.event_id).join(ViewingSession, ViewingSession.ticket_id == Ticket.id)
     own = query.where(ViewingSession.resume_hash == sessions.digest(resume_secret or ""))
-    meant = own.where(ViewingSession.sid == tab.sid) if tab.sid else own.order_by(ViewingSession.started_at.desc())
-    return await db.scalar(meant.limit(1))
+    of_tab = own.where(ViewingSession.sid == tab.sid) if tab.sid else own.order_by(ViewingSession.started_at.desc())
+    return await db.scalar(of_tab.limit(1))
 
 
 async def kick(db: AsyncSession, sid: str, now: datetime) -> ViewingSession:
-    """End a session at an organiser's wish. Does nothing to one that is over. Raise NotFound."""
+    """End a session at an organiser's request. Do nothing if it is over. Raise NotFound."""
     session = await db.get(ViewingSession, sid, with_for_update=True)
     if session is None:
         raise NotFound

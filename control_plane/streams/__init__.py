@@ -1,1 +1,1 @@
-"""Streams: where they come from, and whether one is there to watch."""
+"""Streams: where they come from, and whether they can be watched."""

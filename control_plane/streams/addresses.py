@@ -1,4 +1,4 @@
-"""Which file of an event an address in one of its playlists means, and why the gate would not serve it."""
+"""Resolve addresses in an event's playlists to its files, or say why the gate would not serve them."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _OUTSIDE: Final = "It is outside of the event's own folder, and a viewer's token
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`name` is a path below the event's folder; `target` is what is asked for, with the query that was written."""
+    """`name` is a path below the event's folder; `target` is what to request, including the original query."""
 
     name: str
     target: str
@@ -24,7 +24,7 @@ class Address:
 
 
 def resolve(event_id: str, base: str, uri: str) -> Address:
-    """Resolve what the playlist `base` names, as a player does. Raise Failed with why it is not served."""
+    """Resolve an address in the playlist `base` as a player does. Raise Failed with why it is not served."""
     scheme = _SCHEME.match(uri)
     if uri.startswith("//") or (scheme and scheme[2]):
         raise Failed(FaultReason.ELSEWHERE, _ELSEWHERE)
@@ -36,18 +36,18 @@ def resolve(event_id: str, base: str, uri: str) -> Address:
         raise Failed(FaultReason.NAME, "Its name contains “#”; players ask only for what is before it.")
     if "//" in uri.partition("?")[0]:
         raise Failed(FaultReason.NAME, "Its name contains an empty folder name (//).")
-    here = stream_prefix(event_id)
-    parts = urlsplit(urljoin(f"http://gate{here}{base}", uri))
-    if not parts.path.startswith(here):
+    prefix = stream_prefix(event_id)
+    parts = urlsplit(urljoin(f"http://gate{prefix}{base}", uri))
+    if not parts.path.startswith(prefix):
         raise Failed(FaultReason.OUTSIDE, _OUTSIDE)
-    name = parts.path.removeprefix(here)
+    name = parts.path.removeprefix(prefix)
     if fault := names.fault(name) or names.query_fault(parts.query):
         raise Failed(FaultReason.NAME, _sentence(fault))
     return Address(name, f"{name}?{parts.query}" if parts.query else name, uri.startswith("/"))
 
 
 def shown(uri: str) -> str:
-    """Make an address fit to be shown: short, without its query, which may be a secret, and without a user."""
+    """Return an address that is safe to show: short, without its query, which may be secret, and without user info."""
     text = uri.partition("?")[0]
     if "//" in text:
         host, _, path = text.partition("//")[2].partition("/")

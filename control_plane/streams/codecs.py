@@ -1,6 +1,6 @@
-"""Codecs by the names that playlists (RFC 6381), MPEG-TS and MP4 give them, and whether browsers play them.
+"""Codecs by the names that playlists (RFC 6381), MPEG-TS and MP4 use, and whether browsers play them.
 
-What browsers play is judged for a player like ours: hls.js with Media Source Extensions, and Safari's own.
+This is judged for a player like ours: hls.js with Media Source Extensions, and Safari's native player.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Playability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """A codec by the name that people know."""
+    """A codec by its common name."""
 
     name: str
     plays: Playability
@@ -50,7 +50,7 @@ PCM: Final = Codec("PCM audio", Playability.NOWHERE)
 WEBVTT: Final = Codec("WebVTT", Playability.EVERYWHERE)
 TTML: Final = Codec("TTML (IMSC)", Playability.MOSTLY)
 
-# The first part of a name in CODECS, and the name of a sample entry in MP4: they are the same.
+# The first component of a name in CODECS, which is also the name of a sample entry in MP4.
 _FOURCC: Final = {
     **dict.fromkeys(("avc1", "avc2", "avc3", "avc4"), H264),
     **dict.fromkeys(("hvc1", "hev1", "hvc2", "hev2"), HEVC),
@@ -74,7 +74,7 @@ _FOURCC: Final = {
     "wvtt": WEBVTT,
     "stpp": TTML,
 }
-# ISO/IEC 14496-1, objectTypeIndication: what mp4a and mp4v leave open.
+# ISO/IEC 14496-1, objectTypeIndication: the codec within mp4a or mp4v.
 _OBJECT_TYPES: Final = {
     **dict.fromkeys(range(0x60, 0x66), MPEG2_VIDEO),
     **dict.fromkeys((0x40, 0x66, 0x67, 0x68), AAC),
@@ -88,12 +88,12 @@ _OBJECT_TYPES: Final = {
     0xAD: OPUS,
 }
 _MP3_OBJECT: Final = {"32": MP2, "33": MP2, "34": MP3}
-_ODD_H264: Final = {0x6E: "High 10", 0x7A: "High 4:2:2", 0xF4: "High 4:4:4", 0x2C: "CAVLC 4:4:4", 0x58: "Extended"}
+_RARE_H264: Final = {0x6E: "High 10", 0x7A: "High 4:2:2", 0xF4: "High 4:4:4", 0x2C: "CAVLC 4:4:4", 0x58: "Extended"}
 
 
 def of_attribute(codecs: str) -> tuple[Codec, ...]:
-    """Read a CODECS attribute. What has a name that nobody knows is left out: it may be newer than this table."""
-    return tuple(dict.fromkeys(codec for name in codecs.split(",") if (codec := _of_name(name.strip()))))
+    """Parse a CODECS attribute. Unknown names are left out: they may be newer than this table."""
+    return tuple(dict.fromkeys(codec for name in codecs.split(",") if (codec := _by_name(name.strip()))))
 
 
 def of_sample_entry(name: str) -> Codec | None:
@@ -105,21 +105,21 @@ def of_object_type(number: int) -> Codec | None:
 
 
 def h264(profile: int | None) -> Codec:
-    """Tell H.264 by its profile: those for studios (10 bits, 4:2:2) play in few browsers."""
-    odd = _ODD_H264.get(profile or 0)
-    return Codec(f"H.264 {odd}", Playability.SOMEWHERE) if odd else H264
+    """Return H.264 by its profile: those for studios (10 bits, 4:2:2) play in few browsers."""
+    rare = _RARE_H264.get(profile or 0)
+    return Codec(f"H.264 {rare}", Playability.SOMEWHERE) if rare else H264
 
 
-def _of_name(name: str) -> Codec | None:
+def _by_name(name: str) -> Codec | None:
     first, *rest = name.split(".")
     if first.lower() in {"mp4a", "mp4v"}:
-        return _of_mpeg4(rest) or (AAC if first.lower() == "mp4a" else MPEG4_VIDEO)
+        return _by_object_type(rest) or (AAC if first.lower() == "mp4a" else MPEG4_VIDEO)
     if first.lower().startswith("avc"):
         return h264(_hex(rest[0][:2]) if rest else None)
     return _FOURCC.get(first.lower())
 
 
-def _of_mpeg4(rest: list[str]) -> Codec | None:
+def _by_object_type(rest: list[str]) -> Codec | None:
     number = _hex(rest[0]) if rest else None
     if number == 0x40 and len(rest) > 1:  # noqa: PLR2004  the object type of MPEG-4 audio, as above
         return _MP3_OBJECT.get(rest[1], AAC)

@@ -1,7 +1,7 @@
-"""What a media file begins with: its container and the codecs in it, read from MPEG-TS, MP4 and packed audio.
+"""Identify a media file by its beginning: its container and codecs, for MPEG-TS, MP4 and packed audio.
 
-Nothing is decoded. The bytes are an origin's: whatever they are, reading them ends, costs time linear in their number
-and raises nothing.
+Nothing is decoded. The bytes come from an origin: whatever they are, parsing them terminates, takes time linear in
+their number and raises nothing.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from typing import Final
 from control_plane.streams import codecs, mpeg_ts
 from control_plane.streams.codecs import Codec
 
-_MOST_BOXES: Final = 1000
+_MAX_BOXES: Final = 1000
 _TOP_BOXES: Final = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"sidx", b"free", b"skip", b"emsg", b"prft", b"uuid"}
-_WAY_TO_ENTRIES: Final = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
-_VISUAL_ENTRY_BYTES: Final = 78  # ISO/IEC 14496-12: where the boxes inside of a sample entry begin
+_ENTRIES_PATH: Final = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+_VISUAL_ENTRY_BYTES: Final = 78  # ISO/IEC 14496-12: where the boxes inside a sample entry begin
 _AUDIO_ENTRY_BYTES: Final = 28
 _AC3_SYNC: Final = b"\x0b\x77"
 _FIRST_EAC3_BSID: Final = 11
-_LONGEST_ID3: Final = 10
+_ID3_HEADER_BYTES: Final = 10
 
 
 class Container(StrEnum):
@@ -32,7 +32,7 @@ class Container(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MediaContents:
-    """`is_encrypted`: the samples themselves are (cenc, cbcs, SAMPLE-AES), not the file around them."""
+    """`is_encrypted`: the samples are encrypted (cenc, cbcs, SAMPLE-AES), not the file around them."""
 
     container: Container
     codecs: tuple[Codec, ...] = ()
@@ -40,7 +40,7 @@ class MediaContents:
 
 
 def contents_of(data: bytes) -> MediaContents:
-    """Tell what a file is by its beginning, of which some 64 KB are enough."""
+    """Return what a file contains, judged by its beginning; 64 KB of it are enough."""
     if data.lstrip(b"\xef\xbb\xbf").startswith(b"WEBVTT"):
         return MediaContents(Container.WEBVTT, (codecs.WEBVTT,))
     if data[4:8] in _TOP_BOXES:
@@ -54,7 +54,7 @@ def contents_of(data: bytes) -> MediaContents:
 
 def _mp4(data: bytes) -> MediaContents:
     found, is_encrypted = dict[Codec, None](), False
-    for at, end in _within(data, 0, len(data), _WAY_TO_ENTRIES):
+    for at, end in _within(data, 0, len(data), _ENTRIES_PATH):
         for name, inside, entry_end in _boxes(data, at + 8, end):
             codec, is_protected = _sample_entry(data, name, inside, entry_end)
             is_encrypted = is_encrypted or is_protected
@@ -63,8 +63,8 @@ def _mp4(data: bytes) -> MediaContents:
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Give name, beginning of the contents and end of each box; of one that is cut off what there is."""
-    for _ in range(_MOST_BOXES):
+    """Yield the name, the start of the contents and the end of each box; a truncated one ends with the data."""
+    for _ in range(_MAX_BOXES):
         if at + 8 > end:
             return
         size, name, inside = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8], at + 8
@@ -77,14 +77,14 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
         at = until
 
 
-def _within(data: bytes, at: int, end: int, way: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
-    """Give where the contents of all boxes at the end of this way lie."""
-    if not way:
+def _within(data: bytes, at: int, end: int, path: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
+    """Yield the start and end of the contents of all boxes at this path."""
+    if not path:
         yield at, end
         return
     for name, inside, until in _boxes(data, at, end):
-        if name == way[0]:
-            yield from _within(data, inside, until, way[1:])
+        if name == path[0]:
+            yield from _within(data, inside, until, path[1:])
 
 
 def _sample_entry(data: bytes, name: bytes, at: int, end: int) -> tuple[Codec | None, bool]:
@@ -99,19 +99,19 @@ def _sample_entry(data: bytes, name: bytes, at: int, end: int) -> tuple[Codec | 
             data[inside[b"avcC"][0] + 1 :][:1][0] if inside[b"avcC"][0] + 1 < end else None
         ), is_protected
     if name in {b"mp4a", b"mp4v"}:
-        return _of_descriptor(data, inside.get(b"esds")) or _plain(name), is_protected
+        return _descriptor_codec(data, inside.get(b"esds")) or _default_codec(name), is_protected
     return codecs.of_sample_entry(name.decode("latin-1")), is_protected
 
 
-def _plain(name: bytes) -> Codec:
+def _default_codec(name: bytes) -> Codec:
     return codecs.AAC if name == b"mp4a" else codecs.MPEG4_VIDEO
 
 
-def _of_descriptor(data: bytes, where: tuple[int, int] | None) -> Codec | None:
-    """Find the object type in an esds box: a descriptor 3, and in it, after its header, a descriptor 4."""
-    if where is None:
+def _descriptor_codec(data: bytes, span: tuple[int, int] | None) -> Codec | None:
+    """Return the codec of the object type in an esds box: a descriptor 3 holding, after its header, a descriptor 4."""
+    if span is None:
         return None
-    at, end = where[0] + 4, where[1]
+    at, end = span[0] + 4, span[1]
     for tag, header in ((0x03, 3), (0x04, 0)):
         if at >= end or data[at] != tag:
             return None
@@ -123,8 +123,8 @@ def _of_descriptor(data: bytes, where: tuple[int, int] | None) -> Codec | None:
 
 
 def _id3_bytes(data: bytes) -> int:
-    """Measure the ID3 tag before packed audio (RFC 8216, section 3.4): its size is four times seven bits."""
-    if not data.startswith(b"ID3") or len(data) < _LONGEST_ID3:
+    """Return the size of the ID3 tag before packed audio (RFC 8216, section 3.4): it is stored as four times 7 bits."""
+    if not data.startswith(b"ID3") or len(data) < _ID3_HEADER_BYTES:
         return 0
     size = 0
     for byte in data[6:10]:
@@ -133,7 +133,7 @@ def _id3_bytes(data: bytes) -> int:
 
 
 def _packed_audio(data: bytes) -> Codec | None:
-    if data.startswith(_AC3_SYNC) and len(data) > 5:  # noqa: PLR2004  the byte that tells the two apart
+    if data.startswith(_AC3_SYNC) and len(data) > 5:  # noqa: PLR2004  the byte that distinguishes the two
         return codecs.EAC3 if data[5] >> 3 >= _FIRST_EAC3_BSID else codecs.AC3
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:  # noqa: PLR2004  ADTS: twelve bits and layer 0
         return codecs.AAC

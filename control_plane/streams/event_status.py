@@ -1,6 +1,6 @@
-"""How an event stands: what the plan says (its window) and what its playlist says, put together. Pure: no I/O.
+"""The status of an event, from its schedule (its window) and its playlist combined. Pure: no I/O.
 
-The playlist decides where it says something; where it cannot be read, the clock does.
+The playlist decides if it says anything; if it cannot be read, the clock does.
 """
 
 from dataclasses import dataclass, replace
@@ -12,10 +12,10 @@ from control_plane.events import doors, events
 from control_plane.models import Event
 from control_plane.streams.playlists import Media, Position
 
-_STILL_MOVING_TARGETS: Final = 3.0  # target durations without a change, after which a live playlist has stopped
+_STILL_MOVING_TARGETS: Final = 3.0  # target durations without a change after which a live playlist has stopped
 _ROUNDING_SECONDS: Final = 1.0  # Last-Modified has whole seconds
-_NEAR_SECONDS: Final = 60.0  # two looks within it: what changed between them changed just now
-_CLOCKS_DIFFER_SECONDS: Final = 90.0  # by how much an encoder's or origin's clock may be wrong
+_RECENT_SECONDS: Final = 60.0  # if two reads are at most this far apart, what changed between them has just changed
+_CLOCK_SKEW_SECONDS: Final = 90.0  # how wrong the clock of an encoder or origin may be
 
 
 class Status(StrEnum):
@@ -24,19 +24,19 @@ class Status(StrEnum):
     ENDED = "ended"
     RECORDING = "recording"
     HELD = "held"  # an organiser has closed the doors
-    INTERRUPTED = "interrupted"  # it was on within its window and stands still, or is gone, without having ended
+    INTERRUPTED = "interrupted"  # it was live within its window and has stopped, or is gone, without having ended
 
 
-NOTHING_YET: Final = frozenset({Status.NOT_STARTED, Status.HELD})  # whoever has a seat is waiting
+NOTHING_YET: Final = frozenset({Status.NOT_STARTED, Status.HELD})  # a session with a seat is waiting
 
 
 class StatusDetail(StrEnum):
-    """What an organiser is told: the status, and why it is so."""
+    """The status as shown to organisers, including the reason for it."""
 
     DEACTIVATED = "deactivated"
     UPCOMING = "upcoming"
     HELD = "held"
-    NO_STREAM = "no-stream"  # it should be on
+    NO_STREAM = "no-stream"  # it should be live
     LIVE = "live"
     INTERRUPTED = "interrupted"
     RECORDING = "recording"
@@ -47,16 +47,16 @@ class Stream(StrEnum):
     """What the playlist says."""
 
     MOVING = "moving"  # no EXT-X-ENDLIST, and changed within three target durations
-    STOPPED = "stopped"  # a sliding window that has stopped: its last seconds are no recording
-    PAUSED = "paused"  # has stopped, too, but keeps all it ever listed
+    STOPPED = "stopped"  # a sliding window that has stopped: its last seconds are not a recording
+    PAUSED = "paused"  # has stopped, too, but still lists everything it ever did
     COMPLETE = "complete"  # EXT-X-ENDLIST
-    ABSENT = "absent"  # none there, or one that lists nothing
-    UNKNOWN = "unknown"  # could not be read, or not long enough to tell
+    ABSENT = "absent"  # missing, or lists nothing
+    UNKNOWN = "unknown"  # could not be read, or has not been observed long enough to tell
 
 
-# Before the start, a recording is what will be shown, not what is on; somebody who has begun early is on.
+# Before the start, a recording is what will be shown, not what is live; a stream that has begun early is live.
 _BEFORE: Final = dict.fromkeys(Stream, Status.NOT_STARTED) | {Stream.MOVING: Status.LIVE}
-# Within the window nothing to see means "not yet", however late it is; a recording may be watched at once.
+# Within the window, nothing to see means "not yet", however late it is; a recording can be watched at once.
 _DURING: Final = {
     Stream.MOVING: Status.LIVE,
     Stream.STOPPED: Status.NOT_STARTED,
@@ -65,7 +65,7 @@ _DURING: Final = {
     Stream.ABSENT: Status.NOT_STARTED,
     Stream.UNKNOWN: Status.LIVE,
 }
-# After the end, what still moves runs over; what is whole can be watched to the ticket's end.
+# After the end, a stream that still moves is overrunning; a complete one can be watched until the ticket ends.
 _AFTER: Final = {
     Stream.MOVING: Status.LIVE,
     Stream.STOPPED: Status.ENDED,
@@ -77,11 +77,11 @@ _AFTER: Final = {
 _TABLE: Final = {"not-started": _BEFORE, "live": _DURING, "ended": _AFTER}
 
 
-_BEHIND_CLOSED_DOORS: Final = {"not-started": Status.HELD, "live": Status.HELD, "ended": Status.ENDED}
-_STANDS: Final = (Stream.STOPPED, Stream.PAUSED, Stream.ABSENT, Stream.UNKNOWN)
+_WITH_DOORS_CLOSED: Final = {"not-started": Status.HELD, "live": Status.HELD, "ended": Status.ENDED}
+_NOT_MOVING: Final = (Stream.STOPPED, Stream.PAUSED, Stream.ABSENT, Stream.UNKNOWN)
 
 
-_STANDINGS: Final = {
+_DETAILS: Final = {
     Status.LIVE: StatusDetail.LIVE,
     Status.ENDED: StatusDetail.OVER,
     Status.RECORDING: StatusDetail.RECORDING,
@@ -93,15 +93,15 @@ _STANDINGS: Final = {
 def standing(event: Event, status: Status, now: datetime) -> StatusDetail:
     if not event.is_active:
         return StatusDetail.DEACTIVATED
-    return _STANDINGS.get(status) or (StatusDetail.UPCOMING if now < event.starts_at else StatusDetail.NO_STREAM)
+    return _DETAILS.get(status) or (StatusDetail.UPCOMING if now < event.starts_at else StatusDetail.NO_STREAM)
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What successive looks at one playlist told. Times are seconds by our own clock.
+    """What successive reads of one playlist showed. Times are seconds by our own clock.
 
-    `changed_at` is when it last changed, as far as that is known; `moved_at` when it last was seen to have changed
-    between two looks. It is still moving for `patience` seconds after a change.
+    `changed_at` is when it last changed, as far as that is known; `moved_at` when it was last observed to have changed
+    between two reads. It counts as moving for `patience` seconds after a change.
     """
 
     position: Position
@@ -116,49 +116,49 @@ class Movement:
 
 
 def decide(event: Event, stream: Stream, movement: Movement | None, now: datetime) -> Status:
-    """Say how the event stands by its window, its stream as of the last look, and what the looks before told."""
+    """Return the event's status from its window, its stream as of the last read, and what earlier reads showed."""
     by_clock = events.status_by_clock(event, now)
     if doors.is_held(event, now):
-        return _BEHIND_CLOSED_DOORS[by_clock] if event.doors else Status.NOT_STARTED
+        return _WITH_DOORS_CLOSED[by_clock] if event.doors else Status.NOT_STARTED
     if event.doors and by_clock == "not-started":
-        by_clock = "live"  # an organiser has let everybody in already
+        by_clock = "live"  # an organiser has already opened the doors
     if movement and stream in (Stream.ABSENT, Stream.UNKNOWN) and movement.moves(now.timestamp()):
-        stream = Stream.MOVING  # one look that fails does not stop what has just moved
+        stream = Stream.MOVING  # one failed read does not stop what has just moved
     has_moved = movement is not None and (movement.moved_at or 0.0) >= event.starts_at.timestamp()
-    if by_clock == "live" and has_moved and stream in _STANDS:
+    if by_clock == "live" and has_moved and stream in _NOT_MOVING:
         return Status.INTERRUPTED
     return _TABLE[by_clock][stream]
 
 
 def follow(before: Movement | None, media: Media, modified_at: float | None, now: float) -> Movement:
-    """Put one more look to those before. `modified_at` is what the server says (seconds), None where it does not.
+    """Add one more read to the previous ones. `modified_at` is what the server says (seconds), or None if it does not.
 
-    What has changed between two looks moves, whatever any clock says but ours. The first look, or one after a long
-    while, has nothing but the server's or the encoder's word, and believes it only where a wrong clock could not have
-    made it: a time long ago. A time of just now is believed until it proves otherwise.
+    A playlist that changed between two reads is moving, whatever any clock except ours says. The first read, or one
+    after a long time, has only the time reported by the server or the encoder, and believes it only if a wrong clock
+    could not have caused it: a time long ago. A time of just now is believed until it proves otherwise.
     """
     position, patience = media.position, _patience(media)
     if before and before.position == position:
         return replace(before, looked_at=now, patience=patience)
-    if before and now - before.looked_at <= max(_NEAR_SECONDS, patience):
+    if before and now - before.looked_at <= max(_RECENT_SECONDS, patience):
         return Movement(position, now, now, now, now, patience)
-    told = modified_at if modified_at is not None else media.written_at
-    changed_at = told if told is not None and _is_believed(now - told, patience) else None
-    return Movement(position, now, now, changed_at, told if _has_moved(media) else None, patience)
+    reported_at = modified_at if modified_at is not None else media.written_at
+    changed_at = reported_at if reported_at is not None and _is_plausible(now - reported_at, patience) else None
+    return Movement(position, now, now, changed_at, reported_at if _has_moved(media) else None, patience)
 
 
 def _has_moved(media: Media) -> bool:
-    """Tell whether it must have moved before anybody looked: its window has slid, or it has grown."""
+    """Return whether it must have moved before the first read: its window has slid, or it has grown."""
     has_grown = media.keeps_everything and media.segments > 1 and not media.is_complete
     return has_grown or media.position.sequence > 0
 
 
-def _is_believed(age: float, patience: float) -> bool:
-    return -_ROUNDING_SECONDS <= age <= patience or age > patience + _CLOCKS_DIFFER_SECONDS
+def _is_plausible(age: float, patience: float) -> bool:
+    return -_ROUNDING_SECONDS <= age <= patience or age > patience + _CLOCK_SKEW_SECONDS
 
 
 def stream_of(media: Media, movement: Movement) -> Stream:
-    """Say what a media playlist is, as of the last look."""
+    """Return the state of a media playlist as of the last read."""
     if not media.segments:
         return Stream.ABSENT
     if media.is_complete:

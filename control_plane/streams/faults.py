@@ -1,4 +1,4 @@
-"""What is wrong with a stream, as data: which file, how bad, in one word for programs and one sentence for people."""
+"""What is wrong with a stream, as data: the file, the severity, one word for programs and one sentence for people."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 class Severity(StrEnum):
     ERROR = "error"  # this file, and what needs it, does not play
-    WARNING = "warning"  # it plays, but not for everybody or not well
+    WARNING = "warning"  # it plays, but not everywhere or not well
 
 
 class FaultReason(StrEnum):
@@ -19,8 +19,8 @@ class FaultReason(StrEnum):
     ELSEWHERE = "elsewhere"  # on another host
     ROOTED = "rooted"  # an address that begins with a slash
     REFUSED = "refused"
-    UNREACHABLE = "unreachable"  # its origin does not give it
-    GATE = "gate"  # the gate itself is not up
+    UNREACHABLE = "unreachable"  # its origin does not deliver it
+    GATE = "gate"  # the gate itself is not running
     NOT_A_PLAYLIST = "not-a-playlist"
     NOT_MEDIA = "not-media"
     NO_SEGMENTS = "no-segments"
@@ -33,12 +33,12 @@ class FaultReason(StrEnum):
     ENCRYPTION = "encryption"
     KEY = "key"
     VIEWERS = "viewers"  # their pages report it
-    CUT_SHORT = "cut-short"  # not everything was looked at
+    CUT_SHORT = "cut-short"  # not everything was checked
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`file` is a path below the event's folder, or what a playlist says in its place."""
+    """`file` is a path below the event's folder, or what the playlist says instead of one."""
 
     file: str
     severity: Severity
@@ -47,7 +47,7 @@ class Fault:
 
 
 class Failed(Exception):
-    """A file could not be fetched. `reason` and `sentence` say why, in the words of a fault."""
+    """A file could not be fetched. `reason` and `sentence` say why, as those of a fault."""
 
     def __init__(self, reason: FaultReason, sentence: str) -> None:
         self.reason, self.sentence = reason, sentence

@@ -1,7 +1,7 @@
-"""Inspects a whole stream and tells which file would not play and why.
+"""Inspect a whole stream and report which file would not play and why.
 
-It reads the master playlist, every rendition, and of each its init segments, keys, first and newest segment; what a
-live stream does shows when one looks twice. It is bounded: renditions, bytes of each file, files at once, total time.
+It reads the master playlist, every rendition, and each one's init segments, keys, first and newest segment; a second
+read shows whether a live stream moves. It is bounded: renditions, bytes per file, concurrent files, total time.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +24,7 @@ from control_plane.streams.stream_files import Sample, StreamFiles
 MASTER: Final = "stream.m3u8"
 TOTAL_SECONDS: Final = 30.0
 _OTHER_NAMES: Final = ("index.m3u8", "master.m3u8", "playlist.m3u8", "main.m3u8", "STREAM.M3U8")
-_FILES_AT_ONCE: Final = 6
+_CONCURRENT_FILES: Final = 6
 _SAMPLE_BYTES: Final = 64 * 1024
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 16.0
 _ROOTED: Final = "begins with a slash: TVs, VLC and AirPlay lose their token there. Write relative addresses."
@@ -32,7 +32,7 @@ _ROOTED: Final = "begins with a slash: TVs, VLC and AirPlay lose their token the
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found."""
+    """The result of an inspection."""
 
     stream: Stream
     renditions: tuple[InspectedRendition, ...] = ()
@@ -40,7 +40,7 @@ class Inspection:
 
     @property
     def problem(self) -> str | None:
-        """Say in one sentence why somebody cannot watch; None when everybody can."""
+        """Return in one sentence why a viewer cannot watch, or None if every viewer can."""
         first = next((fault for fault in self.faults if fault.severity is Severity.ERROR), None)
         return f"{first.file}: {first.sentence}" if first else None
 
@@ -49,23 +49,23 @@ Pause = Callable[[float], Awaitable[None]]
 
 
 async def inspect(files: StreamFiles, pause: Pause = anyio.sleep) -> Inspection:
-    """Look at everything, within `TOTAL_SECONDS`. What could not be looked at is a fault, too."""
-    look = _RenditionCheck(files)
-    with anyio.move_on_after(TOTAL_SECONDS) as within:
-        await look.at_everything(pause)
-    if within.cancelled_caught:
+    """Check everything within `TOTAL_SECONDS`. What could not be checked is a fault, too."""
+    check = _RenditionCheck(files)
+    with anyio.move_on_after(TOTAL_SECONDS) as scope:
+        await check.check_all(pause)
+    if scope.cancelled_caught:
         sentence = f"Not all of the stream could be looked at within {TOTAL_SECONDS:.0f} s."
-        look.faults.append(warning(MASTER, FaultReason.CUT_SHORT, sentence))
-    order = sorted(dict.fromkeys(look.faults), key=lambda fault: fault.severity is Severity.WARNING)
-    return Inspection(look.stream, tuple(look.renditions), tuple(order))
+        check.faults.append(warning(MASTER, FaultReason.CUT_SHORT, sentence))
+    order = sorted(dict.fromkeys(check.faults), key=lambda fault: fault.severity is Severity.WARNING)
+    return Inspection(check.stream, tuple(check.renditions), tuple(order))
 
 
 async def survey(files: StreamFiles) -> tuple[list[InspectedRendition], list[Fault]]:
-    """Look once and briefly: at the playlists, and of what is live at the newest segment."""
-    look = _RenditionCheck(files)
-    await look.at_playlists()
-    await look.at_newest()
-    return look.renditions, look.faults
+    """Check once and briefly: the playlists, and the newest segment of each live rendition."""
+    check = _RenditionCheck(files)
+    await check.check_playlists()
+    await check.check_newest()
+    return check.renditions, check.faults
 
 
 @dataclass(slots=True)
@@ -74,25 +74,29 @@ class _RenditionCheck:
     stream: Stream = Stream.UNKNOWN
     renditions: list[InspectedRendition] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    _limit: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_FILES_AT_ONCE))
+    _limit: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_CONCURRENT_FILES))
 
-    async def at_everything(self, pause: Pause) -> None:
-        began = anyio.current_time()
-        await self.at_playlists()
-        await self._all([self._look_at_files(seen) for seen in self.renditions])
+    async def check_all(self, pause: Pause) -> None:
+        started_at = anyio.current_time()
+        await self.check_playlists()
+        await self._run_all([self._check_files(rendition) for rendition in self.renditions])
         self.faults += [*judging.of_codecs(self.renditions), *judging.of_ends(self.renditions)]
-        await self._look_again(pause, began)
+        await self._read_again(pause, started_at)
 
-    async def at_newest(self) -> None:
+    async def check_newest(self) -> None:
         """Read the beginning of each live rendition's newest segment."""
-        live = [(seen, seen.outline.newest) for seen in self.renditions if seen.is_live and seen.outline]
-        await self._all([self._look_at(seen, Part.NEWEST, newest) for seen, newest in live if newest])
+        live = [
+            (rendition, rendition.outline.newest)
+            for rendition in self.renditions
+            if rendition.is_live and rendition.outline
+        ]
+        await self._run_all([self._check_file(rendition, Part.NEWEST, newest) for rendition, newest in live if newest])
 
-    async def at_playlists(self) -> None:
-        """Read all playlists, and judge what they say."""
+    async def check_playlists(self) -> None:
+        """Read all playlists and judge what they say."""
         try:
-            page = await self.files.page(Address(MASTER, MASTER, is_rooted=False))
-            playlist = await read(page.text)
+            fetched = await self.files.page(Address(MASTER, MASTER, is_rooted=False))
+            playlist = await read(fetched.text)
         except NoPlaylist:
             self.stream = Stream.ABSENT
             self.faults.append(error(MASTER, FaultReason.NOT_A_PLAYLIST, "What is there is no HLS playlist."))
@@ -102,13 +106,13 @@ class _RenditionCheck:
             self.faults.append(error(MASTER, problem.reason, await self._hint(problem)))
             return
         if isinstance(playlist, Master):
-            await self._read_all(await anyio.to_thread.run_sync(outline.entries_of, page.text))
+            await self._read_all(await anyio.to_thread.run_sync(outline.entries_of, fetched.text))
         else:
             self.renditions = [InspectedRendition(RenditionEntry(MASTER, RenditionKind.VIDEO), MASTER)]
-            await self._take(self.renditions[0], page, playlist)
-        self.faults += [fault for seen in self.renditions for fault in judging.of_outline(seen)]
-        is_live = any(seen.is_live for seen in self.renditions)
-        is_over = not is_live and any(seen.is_over for seen in self.renditions)
+            await self._set_media(self.renditions[0], fetched, playlist)
+        self.faults += [fault for rendition in self.renditions for fault in judging.of_outline(rendition)]
+        is_live = any(rendition.is_live for rendition in self.renditions)
+        is_over = not is_live and any(rendition.is_over for rendition in self.renditions)
         self.stream = Stream.COMPLETE if is_over else Stream.UNKNOWN if is_live else Stream.ABSENT
 
     async def _read_all(self, entries: Sequence[RenditionEntry]) -> None:
@@ -116,16 +120,18 @@ class _RenditionCheck:
             sentence = f"It has {len(entries)} renditions; {outline.MOST_ENTRIES} were looked at."
             self.faults.append(warning(MASTER, FaultReason.CUT_SHORT, sentence))
         self.renditions = [InspectedRendition(entry, shown(entry.uri)) for entry in entries[: outline.MOST_ENTRIES]]
-        await self._all([self._read(seen) for seen in self.renditions])
+        await self._run_all([self._read(rendition) for rendition in self.renditions])
 
-    async def _take(self, seen: InspectedRendition, page: FetchedPlaylist, media: Media) -> None:
-        seen.media = media
-        seen.outline = await anyio.to_thread.run_sync(outline.outline_of, page.text)
-        since = media.written_at if media.written_at is not None else page.modified_at
-        seen.latency = None if since is None or media.is_complete else self.files.clock().timestamp() - since
+    async def _set_media(self, rendition: InspectedRendition, fetched: FetchedPlaylist, media: Media) -> None:
+        rendition.media = media
+        rendition.outline = await anyio.to_thread.run_sync(outline.outline_of, fetched.text)
+        changed_at = media.written_at if media.written_at is not None else fetched.modified_at
+        rendition.latency = (
+            None if changed_at is None or media.is_complete else self.files.clock().timestamp() - changed_at
+        )
 
     async def _hint(self, problem: Failed) -> str:
-        """Tell which other name the encoder may have given its playlist, where ours is missing."""
+        """Return the problem, with the name that the encoder may have given its playlist if ours is missing."""
         if problem.reason is FaultReason.MISSING:
             for name in _OTHER_NAMES:
                 try:
@@ -135,94 +141,96 @@ class _RenditionCheck:
                 return f"{problem.sentence} {name} is there: let the encoder write {MASTER} instead."
         return problem.sentence
 
-    async def _read(self, seen: InspectedRendition) -> None:
+    async def _read(self, rendition: InspectedRendition) -> None:
         """Read a rendition's playlist."""
         try:
-            address = self._address(MASTER, seen.entry.uri, seen)
-            page = await self.files.page(address)
-            await self._take(seen, page, await _segments(page))
+            address = self._address(MASTER, rendition.entry.uri, rendition)
+            fetched = await self.files.page(address)
+            await self._set_media(rendition, fetched, await _parse_media(fetched))
         except Failed as problem:
-            told = f"{problem.sentence} {MASTER} names it as {_spoken(seen.entry)}."
-            severe = warning if seen.entry.kind is RenditionKind.IMAGES else error
-            self.faults.append(severe(seen.file, problem.reason, told))
+            sentence = f"{problem.sentence} {MASTER} names it as {_description(rendition.entry)}."
+            make_fault = warning if rendition.entry.kind is RenditionKind.IMAGES else error
+            self.faults.append(make_fault(rendition.file, problem.reason, sentence))
 
-    def _address(self, base: str, uri: str, seen: InspectedRendition | None = None) -> Address:
-        """Resolve an address; the first one that is rooted is a fault. Raise Failed."""
+    def _address(self, base: str, uri: str, rendition: InspectedRendition | None = None) -> Address:
+        """Resolve an address; the first rooted one is a fault. Raise Failed."""
         address = resolve(self.files.event.id, base, uri)
-        if seen:
-            seen.file = address.name
+        if rendition:
+            rendition.file = address.name
         if address.is_rooted and not any(fault.reason is FaultReason.ROOTED for fault in self.faults):
             self.faults.append(warning(base, FaultReason.ROOTED, f"It names {shown(uri)}, which {_ROOTED}"))
         return address
 
-    async def _look_at_files(self, seen: InspectedRendition) -> None:
-        told = seen.outline
-        if told is None:
+    async def _check_files(self, rendition: InspectedRendition) -> None:
+        listed = rendition.outline
+        if listed is None:
             return
-        same = told.first == told.newest
-        parts = [(Part.INIT, piece) for piece in told.maps]
-        parts += [(Part.KEY, MediaResource(key.uri)) for key in told.keys if key.uri and key.method == "AES-128"]
-        parts += [(Part.FIRST, told.first)] if told.first and not same else []
-        parts += [(Part.NEWEST, told.newest)] if told.newest else []
-        parts += [(Part.PIECE, told.newest_part)] if told.newest_part else []
-        for part, piece in parts:
-            await self._look_at(seen, part, piece)
+        is_same = listed.first == listed.newest
+        parts = [(Part.INIT, resource) for resource in listed.maps]
+        parts += [(Part.KEY, MediaResource(key.uri)) for key in listed.keys if key.uri and key.method == "AES-128"]
+        parts += [(Part.FIRST, listed.first)] if listed.first and not is_same else []
+        parts += [(Part.NEWEST, listed.newest)] if listed.newest else []
+        parts += [(Part.PIECE, listed.newest_part)] if listed.newest_part else []
+        for part, resource in parts:
+            await self._check_file(rendition, part, resource)
 
-    async def _look_at(self, seen: InspectedRendition, part: Part, piece: MediaResource) -> None:
-        file = shown(piece.uri)
+    async def _check_file(self, rendition: InspectedRendition, part: Part, resource: MediaResource) -> None:
+        file = shown(resource.uri)
         try:
-            address = self._address(seen.file, piece.uri)
+            address = self._address(rendition.file, resource.uri)
             file = address.name
-            sample = await self.files.sample(address, piece.at, min(piece.length or _SAMPLE_BYTES, _SAMPLE_BYTES))
+            sample = await self.files.sample(address, resource.at, min(resource.length or _SAMPLE_BYTES, _SAMPLE_BYTES))
         except Failed as problem:
-            if part is Part.FIRST and seen.is_live and problem.reason is FaultReason.MISSING:
-                return  # it has left the window since
-            self.faults.append(error(file, problem.reason, f"{problem.sentence} {seen.file} names it as {part}."))
+            if part is Part.FIRST and rendition.is_live and problem.reason is FaultReason.MISSING:
+                return  # it has left the window meanwhile
+            self.faults.append(error(file, problem.reason, f"{problem.sentence} {rendition.file} names it as {part}."))
             return
-        self.faults += judging.of_size(file, part, sample.size, seen.file)
+        self.faults += judging.of_size(file, part, sample.size, rendition.file)
         if part is not Part.KEY and sample.data:
-            self._judge(seen, part, piece, file, sample)
+            self._judge(rendition, part, resource, file, sample)
 
-    def _judge(self, seen: InspectedRendition, part: Part, piece: MediaResource, file: str, sample: Sample) -> None:
+    def _judge(
+        self, rendition: InspectedRendition, part: Part, resource: MediaResource, file: str, sample: Sample
+    ) -> None:
         contents = contents_of(sample.data)
-        self.faults += judging.of_contents(file, contents, is_encrypted=piece.is_encrypted)
-        has_codecs = contents.codecs and not piece.is_encrypted
+        self.faults += judging.of_contents(file, contents, is_encrypted=resource.is_encrypted)
+        has_codecs = contents.codecs and not resource.is_encrypted
         if has_codecs and contents.container is not Container.WEBVTT:
-            seen.codecs = tuple(dict.fromkeys((*seen.codecs, *contents.codecs)))
-        size = piece.length or sample.size
-        if part is Part.NEWEST and size and piece.seconds:
-            seen.bit_rate = round(size * 8 / piece.seconds)
+            rendition.codecs = tuple(dict.fromkeys((*rendition.codecs, *contents.codecs)))
+        size = resource.length or sample.size
+        if part is Part.NEWEST and size and resource.seconds:
+            rendition.bit_rate = round(size * 8 / resource.seconds)
 
-    async def _look_again(self, pause: Pause, began: float) -> None:
-        """Read the playlists of what is live once more: what moves is live."""
-        live = [seen for seen in self.renditions if seen.is_live]
+    async def _read_again(self, pause: Pause, started_at: float) -> None:
+        """Read the playlists of live renditions again: a stream that moves is live."""
+        live = [rendition for rendition in self.renditions if rendition.is_live]
         if not live:
             return
-        targets = [seen.media.target_seconds for seen in live if seen.media]
+        targets = [rendition.media.target_seconds for rendition in live if rendition.media]
         wanted = max(min(max(targets) * judging.SURE_TARGETS + 0.1, _LONGEST_PAUSE), _SHORTEST_PAUSE)
         read_at = anyio.current_time()
-        await pause(max(wanted - (read_at - began), 0))
-        later = [InspectedRendition(seen.entry, seen.file) for seen in live]
-        await self._all([self._read(seen) for seen in later])
-        seconds = max(wanted, anyio.current_time() - began)
+        await pause(max(wanted - (read_at - started_at), 0))
+        later = [InspectedRendition(rendition.entry, rendition.file) for rendition in live]
+        await self._run_all([self._read(rendition) for rendition in later])
+        seconds = max(wanted, anyio.current_time() - started_at)
         self.faults += judging.of_movement(live, later, seconds)
         if any(judging.has_moved(before, after) for before, after in zip(live, later, strict=True)):
             self.stream = Stream.MOVING
-        elif all(judging.is_long_enough(seen, seconds) for seen in live):
-            keeps_all = all(seen.media and seen.media.keeps_everything for seen in live)
+        elif all(judging.is_long_enough(rendition, seconds) for rendition in live):
+            keeps_all = all(rendition.media and rendition.media.keeps_everything for rendition in live)
             self.stream = Stream.PAUSED if keeps_all else Stream.STOPPED
 
-    async def _all(self, looks: Sequence[Awaitable[None]]) -> None:
-        async def one(look: Awaitable[None]) -> None:
+    async def _run_all(self, checks: Sequence[Awaitable[None]]) -> None:
+        async def run(check: Awaitable[None]) -> None:
             async with self._limit:
-                await look
+                await check
 
         async with anyio.create_task_group() as tasks:
-            for look in looks:
-                tasks.start_soon(one, look)
+            for check in checks:
+                tasks.start_soon(run, check)
 
 
-def _spoken(entry: RenditionEntry) -> str:
+def _description(entry: RenditionEntry) -> str:
     what = {
         RenditionKind.VIDEO: "a variant",
         RenditionKind.AUDIO: "audio",
@@ -233,10 +241,10 @@ def _spoken(entry: RenditionEntry) -> str:
     return f"{what} ({detail})" if detail else what
 
 
-async def _segments(page: FetchedPlaylist) -> Media:
-    """Read a playlist of segments. Raise Failed."""
+async def _parse_media(fetched: FetchedPlaylist) -> Media:
+    """Parse a playlist of segments. Raise Failed."""
     try:
-        playlist = await read(page.text)
+        playlist = await read(fetched.text)
     except NoPlaylist:
         playlist = None
     if isinstance(playlist, Media):

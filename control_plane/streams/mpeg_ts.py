@@ -1,4 +1,4 @@
-"""The tables of an MPEG transport stream (ISO/IEC 13818-1): which codecs it holds. As bounded as containers.py."""
+"""The tables of an MPEG transport stream (ISO/IEC 13818-1): which codecs it contains. Bounded as in containers.py."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from control_plane.streams.codecs import Codec
 
 _PACKET: Final = 188
 _SYNC: Final = 0x47
-_LONGEST_PREFIX: Final = 64 * 1024
+_MAX_BYTES: Final = 64 * 1024
 _PRIVATE: Final = 0x06
 _MPEG_AUDIO: Final = {0x03, 0x04}
 _H264: Final = {0x1B, 0xDB}
@@ -29,7 +29,7 @@ _TYPES: Final = {
     0x83: codecs.PCM,
 }
 _ENCRYPTED: Final = {0xDB, 0xCF, 0xC1, 0xC2}  # SAMPLE-AES
-# Descriptors that say what a private stream is (ETSI EN 300 468, annex D).
+# Descriptors that identify a private stream (ETSI EN 300 468, annex D).
 _PRIVATE_TAGS: Final = {0x6A: codecs.AC3, 0x7A: codecs.EAC3, 0x7B: codecs.DTS}
 _REGISTRATION: Final = 0x05
 _REGISTERED: Final = {b"AC-3": codecs.AC3, b"EAC3": codecs.EAC3, b"Opus": codecs.OPUS, b"HEVC": codecs.HEVC}
@@ -38,7 +38,7 @@ _LAYERS: Final = {1: codecs.MP3, 2: codecs.MP2, 3: codecs.MP2}
 
 
 def first_packet(data: bytes) -> int | None:
-    """Find where packets begin; None where these are none."""
+    """Return the offset of the first packet, or None if there are no packets."""
     for at in range(min(_PACKET, len(data))):
         if data[at] == _SYNC and all(data[at + n * _PACKET] == _SYNC for n in (1, 2) if at + n * _PACKET < len(data)):
             return at if len(data) >= at + _PACKET else None
@@ -46,49 +46,49 @@ def first_packet(data: bytes) -> int | None:
 
 
 def codecs_of(data: bytes, start: int) -> tuple[list[Codec], bool]:
-    """Give the codecs that the program map tables name, and whether the streams say that they are encrypted."""
-    data = data[: start + _LONGEST_PREFIX // _PACKET * _PACKET]
+    """Return the codecs that the program map tables name, and whether any stream is marked as encrypted."""
+    data = data[: start + _MAX_BYTES // _PACKET * _PACKET]
     maps = {pid for table in _sections(data, start, {0}) for pid in _programs(table)}
     found, is_encrypted = list[Codec](), False
     for table in _sections(data, start, maps):
-        for kind, pid, descriptors in _streams(table):
-            codec = _codec(kind, pid, descriptors, data, start)
+        for stream_type, pid, descriptors in _streams(table):
+            codec = _codec(stream_type, pid, descriptors, data, start)
             found += [codec] if codec else []
-            is_encrypted = is_encrypted or kind in _ENCRYPTED
+            is_encrypted = is_encrypted or stream_type in _ENCRYPTED
     return found, is_encrypted
 
 
 def mpeg_audio(data: bytes) -> Codec | None:
-    """Tell the layer of MPEG audio by the header of its first frame."""
+    """Return the codec of MPEG audio, which is its layer, from the header of its first frame, or None."""
     if len(data) < 2 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:  # noqa: PLR2004  eleven bits of synchronisation
         return None
     return _LAYERS.get(data[1] >> 1 & 3)
 
 
-def _codec(kind: int, pid: int, descriptors: bytes, data: bytes, start: int) -> Codec | None:
-    if kind == _PRIVATE:
+def _codec(stream_type: int, pid: int, descriptors: bytes, data: bytes, start: int) -> Codec | None:
+    if stream_type == _PRIVATE:
         return _private(descriptors)
-    if kind in _MPEG_AUDIO:
+    if stream_type in _MPEG_AUDIO:
         return mpeg_audio(_elementary(data, start, pid)) or codecs.MP3
-    if kind == 0x1B:  # noqa: PLR2004  H.264 that is not encrypted
+    if stream_type == 0x1B:  # noqa: PLR2004  H.264 that is not encrypted
         profile = _SPS.search(_elementary(data, start, pid))
         return codecs.h264(profile[1][0] if profile else None)
-    return _TYPES.get(kind)
+    return _TYPES.get(stream_type)
 
 
 def _private(descriptors: bytes) -> Codec | None:
     at = 0
     while at + 2 <= len(descriptors):
         tag, length = descriptors[at], descriptors[at + 1]
-        told = descriptors[at + 2 : at + 2 + length]
-        if codec := _PRIVATE_TAGS.get(tag) or (_REGISTERED.get(told[:4]) if tag == _REGISTRATION else None):
+        value = descriptors[at + 2 : at + 2 + length]
+        if codec := _PRIVATE_TAGS.get(tag) or (_REGISTERED.get(value[:4]) if tag == _REGISTRATION else None):
             return codec
         at += 2 + length
     return None
 
 
 def _packets(data: bytes, start: int) -> Iterator[tuple[int, bool, bytes]]:
-    """Give of each packet its PID, whether something begins in it, and its payload."""
+    """Yield the PID of each packet, whether a payload unit starts in it, and its payload."""
     for at in range(start, len(data) - _PACKET + 1, _PACKET):
         packet = data[at : at + _PACKET]
         if packet[0] != _SYNC:
@@ -100,18 +100,18 @@ def _packets(data: bytes, start: int) -> Iterator[tuple[int, bool, bytes]]:
 
 
 def _sections(data: bytes, start: int, pids: set[int]) -> Iterator[bytes]:
-    """Give the first table of each of these PIDs, whole."""
-    open_ones: dict[int, bytes] = {}
+    """Yield the first complete table of each of these PIDs."""
+    pending: dict[int, bytes] = {}
     wanted = set(pids)
-    for pid, begins, payload in _packets(data, start):
-        if pid not in wanted or not (begins or pid in open_ones):
+    for pid, is_start, payload in _packets(data, start):
+        if pid not in wanted or not (is_start or pid in pending):
             continue
-        so_far = payload[1 + payload[0] :] if begins else open_ones[pid] + payload
-        open_ones[pid] = so_far
-        length = 3 + (int.from_bytes(so_far[1:3]) & 0x0FFF)
-        if len(so_far) >= max(length, 4):
+        section = payload[1 + payload[0] :] if is_start else pending[pid] + payload
+        pending[pid] = section
+        length = 3 + (int.from_bytes(section[1:3]) & 0x0FFF)
+        if len(section) >= max(length, 4):
             wanted.discard(pid)
-            yield so_far[: length - 4]  # without its checksum
+            yield section[: length - 4]  # without its checksum
 
 
 def _programs(table: bytes) -> list[int]:
@@ -120,7 +120,7 @@ def _programs(table: bytes) -> list[int]:
 
 
 def _streams(table: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Give the type, the PID and the descriptors of each stream of a program."""
+    """Yield the type, the PID and the descriptors of each stream of a program."""
     at = 12 + (int.from_bytes(table[10:12]) & 0x0FFF)
     while at + 5 <= len(table):
         length = int.from_bytes(table[at + 3 : at + 5]) & 0x0FFF
@@ -128,13 +128,13 @@ def _streams(table: bytes) -> Iterator[tuple[int, int, bytes]]:
         at += 5 + length
 
 
-def _elementary(data: bytes, start: int, wanted: int) -> bytes:
-    """Give the beginning of a stream's first packet of its own (PES), without the header."""
+def _elementary(data: bytes, start: int, stream_pid: int) -> bytes:
+    """Return the beginning of a stream's first PES packet, without the header."""
     found = b""
-    for pid, begins, payload in _packets(data, start):
-        if pid != wanted or not (begins or found):
+    for pid, is_start, payload in _packets(data, start):
+        if pid != stream_pid or not (is_start or found):
             continue
-        if begins and found:
+        if is_start and found:
             break
-        found += payload[9 + payload[8] :] if begins and len(payload) > 8 else payload  # noqa: PLR2004
+        found += payload[9 + payload[8] :] if is_start and len(payload) > 8 else payload  # noqa: PLR2004
     return found

@@ -1,6 +1,6 @@
-"""Which names of files the gate admits below an event's folder, and why it does not admit another.
+"""Which file names the gate admits below an event's folder, and why it does not admit others.
 
-nginx decides (nginx/snippets/admission.conf); this says the same to people. A test compares the two.
+nginx decides (nginx/snippets/admission.conf); this explains the same rules to people. A test compares the two.
 """
 
 import re
@@ -10,7 +10,7 @@ _MEDIA: Final = "ts m4s mp4 fmp4 m4v m4a cmfv cmfa cmft aac mp3 ac3 ec3 vtt webv
 EXTENSIONS: Final = frozenset(("m3u8", "key", *_MEDIA.split()))
 _CHARACTERS: Final = re.compile(r"[^0-9A-Za-z_./-]")
 _QUERY: Final = re.compile(r"[!\"$-~]*", re.ASCII)
-_SPOKEN: Final = {
+_CHARACTER_NAMES: Final = {
     " ": "a space",
     "\t": "a tab",
     "%": "a percent sign (%)",
@@ -20,9 +20,9 @@ _SPOKEN: Final = {
 
 
 def fault(name: str) -> str | None:
-    """Say what keeps the gate from admitting a name (a path below the event's folder); None when nothing does."""
+    """Return why the gate does not admit a name (a path below the event's folder), or None if it does."""
     if found := _CHARACTERS.search(name):
-        return f"its name contains {_spoken(found[0])}, and the gate serves only letters, digits, dots, - and _"
+        return f"its name contains {_character_name(found[0])}, and the gate serves only letters, digits, dots, - and _"
     parts = name.split("/")
     if "" in parts:
         return "its name contains an empty folder name (//), or none at all"
@@ -35,16 +35,16 @@ def fault(name: str) -> str | None:
 
 
 def query_fault(query: str) -> str | None:
-    """Say what keeps the gate from admitting a query; None when nothing does."""
+    """Return why the gate does not admit a query, or None if it does."""
     return None if _QUERY.fullmatch(query) else "its query contains a character that the gate does not admit"
 
 
 def is_playlist(name: str) -> bool:
-    """Tell by the extension, whose case says nothing."""
+    """Return whether the extension, in any case, is that of a playlist."""
     return name.lower().endswith(".m3u8")
 
 
-def _spoken(character: str) -> str:
-    if character in _SPOKEN:
-        return _SPOKEN[character]
+def _character_name(character: str) -> str:
+    if character in _CHARACTER_NAMES:
+        return _CHARACTER_NAMES[character]
     return f"“{character}”" if character.isprintable() else f"the character U+{ord(character):04X}"

@@ -1,7 +1,7 @@
-"""Where the stream of one event may come from: an address that its organiser names, on hosts that the operator allows.
+"""Where the stream of one event may come from: an address given by its organiser, on hosts that the operator allows.
 
-An address is a scheme, a host, a port and a plain path. It must never hold anything else: what stands here is fetched
-by the edges from inside their network.
+An address is a scheme, a host, a port and a plain path. It must never contain anything else: the edges fetch it from
+inside their network.
 """
 
 from collections.abc import Collection
@@ -19,14 +19,14 @@ from control_plane.db.sealing import SealBroken, sealer_of
 from control_plane.errors import Conflict, FieldRefused
 from control_plane.models import Event
 
-TOPIC: Final = "origins"  # announced wherever an event's own origin may have become another one
-_LONGEST_ACCESS: Final = timedelta(hours=168)
-_TOKENS_OUTLIVE_TICKETS: Final = timedelta(seconds=65)  # a minute, and the gate's leeway
+TOPIC: Final = "origins"  # announced wherever an event's own origin may have changed
+_MAX_ACCESS_WINDOW: Final = timedelta(hours=168)
+_TOKENS_OUTLIVE_TICKETS: Final = timedelta(seconds=65)  # a minute plus the gate's leeway
 _NO_ADDRESS: Final = "Please enter an address like https://media.example.org/live/ or https://media.example.org/a.m3u8."
 
 
 def checked(stream_url: str | None, allowed: Collection[Place]) -> str | None:
-    """Return an event's own origin in its one spelling. Raise FieldRefused."""
+    """Return an event's own origin in normalised form. Raise FieldRefused."""
     if stream_url is None:
         return None
     try:
@@ -37,18 +37,21 @@ def checked(stream_url: str | None, allowed: Collection[Place]) -> str | None:
         raise FieldRefused(
             "streamUrl", f"Streams cannot be fetched from {place}: UPSTREAM_ALLOWED_HOSTS does not list it."
         )
-    return _spelled(place, path)
+    return _normalized(place, path)
 
 
 class OwnOrigin(NamedTuple):
-    """Where an event's stream is, and what is shown there."""
+    """Where an event's stream is, and the credentials for it."""
 
     url: str
     credentials: Credentials
 
 
 def show(db: AsyncSession, event: Event, header: str | None, query: str | None) -> None:
-    """Let the event's own origin be shown these from now on. Raise Conflict, FieldRefused or SecretsKeyMissing."""
+    """Use these credentials for the event's own origin from now on.
+
+    Raise Conflict, FieldRefused or SecretsKeyMissing.
+    """
     if event.stream_url is None and (header or query):
         raise Conflict("This event has no stream source of its own, so it needs no credentials.")
     announce(db, TOPIC)
@@ -57,25 +60,25 @@ def show(db: AsyncSession, event: Event, header: str | None, query: str | None) 
 
 
 def shown(event: Event) -> dict[str, bool]:
-    """Tell whether the event's own origin is shown anything: all that anybody is told of it again."""
+    """Return which credentials the event's own origin has: nothing else about them is ever disclosed."""
     return {"header": event.origin_header is not None, "query": event.origin_query is not None}
 
 
 def move(db: AsyncSession, event: Event, stream_url: str | None) -> None:
-    """Let an event's stream come from elsewhere. What one host was shown is never shown to another one."""
-    announce(db, TOPIC)  # its time may be another one, too
+    """Change where an event's stream comes from. Credentials for one host are never sent to another one."""
+    announce(db, TOPIC)  # the event's window may have changed, too
     if _place_of(event.stream_url) != _place_of(stream_url):
         event.origin_header = event.origin_query = None
     event.stream_url = stream_url
 
 
 async def by_event(db: AsyncSession, now: datetime) -> dict[str, OwnOrigin]:
-    """Give the own origins of all events that somebody may still watch, by event id.
+    """Return the own origins of all events that may still be watched, by event id.
 
-    Who is allowed is not asked again: each edge's fetcher has a list of its own and the last word.
+    Whether their hosts are allowed is not checked again: each edge's fetcher has its own list and the final say.
     """
     past = now - _TOKENS_OUTLIVE_TICKETS
-    own = Event.stream_url.is_not(None), Event.ends_at > past - _LONGEST_ACCESS
+    own = Event.stream_url.is_not(None), Event.ends_at > past - _MAX_ACCESS_WINDOW
     events = (await db.scalars(select(Event).where(*own).order_by(Event.id))).all()
     watchable = [event for event in events if event.ends_at + timedelta(hours=event.access_window_hours) > past]
     return {event.id: found for event in watchable if (found := _own_or_none(db, event))}
@@ -93,13 +96,13 @@ def _sealed(db: AsyncSession, text: str) -> str | None:
 
 
 def _own_or_none(db: AsyncSession, event: Event) -> OwnOrigin | None:
-    url = _spelled_or_none(event.stream_url)
-    shown = Credentials(_opened(db, event.origin_header), _opened(db, event.origin_query))
-    return OwnOrigin(url, shown) if url else None
+    url = _normalized_or_none(event.stream_url)
+    credentials = Credentials(_opened(db, event.origin_header), _opened(db, event.origin_query))
+    return OwnOrigin(url, credentials) if url else None
 
 
 def _opened(db: AsyncSession, sealed: str | None) -> str:
-    """Open what is shown; what no key opens is shown to nobody, and the origin will say that it misses it."""
+    """Return the decrypted credential, or "" if no key opens it: then none is sent, and the origin will refuse."""
     try:
         return sealer_of(db).open(sealed) if sealed else ""
     except SealBroken:
@@ -113,14 +116,14 @@ def _place_of(url: str | None) -> Place | None:
         return None
 
 
-def _spelled(place: Place, path: str) -> str:
-    """Spell a playlist without and a folder with a slash at its end."""
+def _normalized(place: Place, path: str) -> str:
+    """Return a playlist's address without a trailing slash, and a folder's with one."""
     return f"{place}{path}" if path.lower().endswith(".m3u8") else f"{place}{path}/"
 
 
-def _spelled_or_none(url: str | None) -> str | None:
-    """Spell what the database holds; None for what somebody else has written there and makes no sense."""
+def _normalized_or_none(url: str | None) -> str | None:
+    """Return a stored address in normalised form, or None if it is invalid, as it was not written by this code."""
     try:
-        return _spelled(*read_address(url or ""))
+        return _normalized(*read_address(url or ""))
     except ValueError:
         return None

@@ -1,6 +1,6 @@
-"""What a playlist names: every rendition, segment, init segment and key, with what it says about each (RFC 8216).
+"""What a playlist names: every rendition, segment, init segment and key, with their attributes (RFC 8216).
 
-Addresses stay as they are written; `addresses.py` says which file each one means.
+Addresses stay as they are written; `addresses.py` resolves them to files.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from control_plane.streams.playlists import attributes, lines_of
 
 T = TypeVar("T")
 MOST_ENTRIES: Final = 60
-_MOST_NAMED: Final = 20  # init segments and keys of one playlist
+_MAX_RESOURCES: Final = 20  # init segments and keys of one playlist
 _LONGEST_NUMBER: Final = 18
 
 
 class RenditionKind(StrEnum):
-    VIDEO = "video"  # a variant: what is played by itself
+    VIDEO = "video"  # a variant: playable on its own
     AUDIO = "audio"
     SUBTITLES = "subtitles"
     IMAGES = "images"  # I-frames, for a preview while seeking
@@ -24,7 +24,7 @@ class RenditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RenditionEntry:
-    """A rendition, as the master playlist describes it. `bandwidth` is in bits a second."""
+    """A rendition, as the master playlist describes it. `bandwidth` is in bits per second."""
 
     uri: str
     kind: RenditionKind
@@ -36,7 +36,7 @@ class RenditionEntry:
 
 @dataclass(frozen=True, slots=True)
 class MediaResource:
-    """A file, or some of its bytes from `at` on; `seconds` where it is a segment."""
+    """A file, or `length` of its bytes from `at` on; `seconds` is set for a segment."""
 
     uri: str
     at: int = 0
@@ -54,7 +54,7 @@ class EncryptionKey:
 
 @dataclass(slots=True)
 class Outline:
-    """What a media playlist names, beside what `playlists.Media` says. `longest` is its longest segment."""
+    """What a media playlist names, in addition to `playlists.Media`. `longest` is its longest segment."""
 
     playlist_type: str | None = None
     first: MediaResource | None = None
@@ -66,41 +66,41 @@ class Outline:
 
 
 def entries_of(text: str) -> tuple[RenditionEntry, ...]:
-    """Give the renditions of a master playlist, each address once, in order."""
+    """Return the renditions of a master playlist in order, each address once."""
     found: dict[str, RenditionEntry] = {}
-    told: dict[str, str] | None = None
+    attrs: dict[str, str] | None = None
     for line in lines_of(text):
         if line.startswith("#EXT-X-STREAM-INF:"):
-            told = attributes(line)
-        elif entry := _entry(line, told):
+            attrs = attributes(line)
+        elif entry := _entry(line, attrs):
             found.setdefault(entry.uri, entry)
-            told = None if entry.kind is RenditionKind.VIDEO else told
+            attrs = None if entry.kind is RenditionKind.VIDEO else attrs
     return tuple(found.values())
 
 
 def _entry(line: str, variant: dict[str, str] | None) -> RenditionEntry | None:
     if not line.startswith("#"):
-        return _described(line, RenditionKind.VIDEO, variant) if variant is not None else None
+        return _rendition(line, RenditionKind.VIDEO, variant) if variant is not None else None
     if line.startswith("#EXT-X-I-FRAME-STREAM-INF:"):
-        told = attributes(line)
-        return _described(told["URI"], RenditionKind.IMAGES, told) if told.get("URI") else None
+        attrs = attributes(line)
+        return _rendition(attrs["URI"], RenditionKind.IMAGES, attrs) if attrs.get("URI") else None
     if line.startswith("#EXT-X-MEDIA:"):
-        told = attributes(line)
+        attrs = attributes(line)
         kind = {"AUDIO": RenditionKind.AUDIO, "VIDEO": RenditionKind.VIDEO, "SUBTITLES": RenditionKind.SUBTITLES}.get(
-            told.get("TYPE", "")
+            attrs.get("TYPE", "")
         )
-        return _described(told["URI"], kind, told) if kind and told.get("URI") else None
+        return _rendition(attrs["URI"], kind, attrs) if kind and attrs.get("URI") else None
     return None
 
 
-def _described(uri: str, kind: RenditionKind, told: dict[str, str]) -> RenditionEntry:
-    shown = {name: told[name][:100] for name in ("RESOLUTION", "CODECS", "NAME") if told.get(name)}
-    bandwidth = _number(told.get("BANDWIDTH", ""))
-    return RenditionEntry(uri, kind, bandwidth, shown.get("RESOLUTION"), shown.get("CODECS"), shown.get("NAME"))
+def _rendition(uri: str, kind: RenditionKind, attrs: dict[str, str]) -> RenditionEntry:
+    texts = {name: attrs[name][:100] for name in ("RESOLUTION", "CODECS", "NAME") if attrs.get(name)}
+    bandwidth = _number(attrs.get("BANDWIDTH", ""))
+    return RenditionEntry(uri, kind, bandwidth, texts.get("RESOLUTION"), texts.get("CODECS"), texts.get("NAME"))
 
 
 def outline_of(text: str) -> Outline:
-    """Read a media playlist."""
+    """Parse a media playlist."""
     reader = _OutlineReader()
     for line in lines_of(text):
         if line.startswith("#"):
@@ -111,12 +111,12 @@ def outline_of(text: str) -> Outline:
 
 
 class _OutlineReader:
-    """Goes through the lines of a media playlist, remembering what holds for the segments to come."""
+    """Reads the lines of a media playlist in order and keeps the state that applies to the next segments."""
 
     def __init__(self) -> None:
         self.outline = Outline()
         self._seconds = 0.0
-        self._range: tuple[int | None, int] | None = None  # length, and where it begins if that is said
+        self._range: tuple[int | None, int] | None = None  # offset, if given, and length
         self._next_byte: dict[str, int] = {}
         self._is_encrypted = False
 
@@ -128,50 +128,50 @@ class _OutlineReader:
             case "#EXT-X-BYTERANGE":
                 self._range = _byte_range(value)
             case "#EXT-X-MAP" | "#EXT-X-KEY" | "#EXT-X-PART":
-                self._named(name, attributes(line))
+                self._add_resource(name, attributes(line))
             case "#EXT-X-PLAYLIST-TYPE":
                 self.outline.playlist_type = value[:10]
             case _:
                 pass
 
-    def _named(self, name: str, told: dict[str, str]) -> None:
-        outline, uri = self.outline, told.get("URI")
+    def _add_resource(self, name: str, attrs: dict[str, str]) -> None:
+        outline, uri = self.outline, attrs.get("URI")
         if name == "#EXT-X-KEY":
-            key = EncryptionKey(told.get("METHOD", ""), uri, told.get("KEYFORMAT", "identity"))
+            key = EncryptionKey(attrs.get("METHOD", ""), uri, attrs.get("KEYFORMAT", "identity"))
             self._is_encrypted = key.method != "NONE"
-            _keep(outline.keys, key, wanted=self._is_encrypted)
+            _add_bounded(outline.keys, key, wanted=self._is_encrypted)
         elif uri:
-            piece = self._piece(uri, _byte_range(told.get("BYTERANGE", "")), _seconds(told.get("DURATION", "")))
+            resource = self._resource(uri, _byte_range(attrs.get("BYTERANGE", "")), _seconds(attrs.get("DURATION", "")))
             if name == "#EXT-X-MAP":
-                _keep(outline.maps, piece, wanted=True)
+                _add_bounded(outline.maps, resource, wanted=True)
             else:
-                outline.newest_part = piece
+                outline.newest_part = resource
 
     def segment(self, uri: str) -> None:
         outline = self.outline
-        piece = self._piece(uri, self._range, self._seconds)
-        outline.first = outline.first or piece
-        outline.newest, outline.newest_part = piece, None
-        if outline.longest is None or piece.seconds > outline.longest.seconds:
-            outline.longest = piece
+        resource = self._resource(uri, self._range, self._seconds)
+        outline.first = outline.first or resource
+        outline.newest, outline.newest_part = resource, None
+        if outline.longest is None or resource.seconds > outline.longest.seconds:
+            outline.longest = resource
         self._seconds, self._range = 0.0, None
 
-    def _piece(self, uri: str, where: tuple[int | None, int] | None, seconds: float) -> MediaResource:
-        if where is None:
+    def _resource(self, uri: str, byte_range: tuple[int | None, int] | None, seconds: float) -> MediaResource:
+        if byte_range is None:
             return MediaResource(uri, seconds=seconds, is_encrypted=self._is_encrypted)
-        at, length = where
+        at, length = byte_range
         at = self._next_byte.get(uri, 0) if at is None else at
-        self._next_byte = {uri: at + length}  # a range without a beginning follows the one before, of the same file
+        self._next_byte = {uri: at + length}  # a range without an offset follows the previous one of the same file
         return MediaResource(uri, at, length, seconds, self._is_encrypted)
 
 
-def _keep(kept: dict[T, None], new: T, *, wanted: bool) -> None:
-    if wanted and len(kept) < _MOST_NAMED:
-        kept[new] = None
+def _add_bounded(known: dict[T, None], new: T, *, wanted: bool) -> None:
+    if wanted and len(known) < _MAX_RESOURCES:
+        known[new] = None
 
 
 def _byte_range(text: str) -> tuple[int | None, int] | None:
-    """Read `length[@beginning]`."""
+    """Return the offset, if given, and the length of `length[@offset]`."""
     length, _, at = text.strip().partition("@")
     count = _number(length)
     return None if count is None else (_number(at), count)

@@ -1,7 +1,7 @@
-"""What an HLS playlist says (RFC 8216), read only as far as we ask: what it offers, how long its parts are, is it over.
+"""Parse HLS playlists (RFC 8216), only as far as needed: what one offers, how long its segments are, and if it is over.
 
-Playlists come from encoders and origins: nothing in one is believed beyond what its words say, and reading one costs
-time linear in its size, whatever stands in it. `read` is for the event loop: it leaves the loop for long ones.
+Playlists come from encoders and origins: nothing in one is trusted beyond its literal content, and parsing one takes
+time linear in its size, whatever it contains. `read` is for the event loop: it parses long ones in a thread.
 """
 
 import re
@@ -12,24 +12,24 @@ from typing import Final, NamedTuple
 
 import anyio
 
-LONGEST_LINE: Final = 16_384  # a longer one is passed over: no player gets such an address through nginx
-MOST_LINES: Final = 500_000  # ten hours of segments of a second have a third of them
-_BEGINNING: Final = "#EXTM3U"
+LONGEST_LINE: Final = 16_384  # longer ones are skipped: no player gets such an address through nginx
+MOST_LINES: Final = 500_000  # ten hours of one-second segments have a third of this
+_HEADER: Final = "#EXTM3U"
 _LINE: Final = re.compile(r"[^\n]+")
-_ATTRIBUTE: Final = re.compile(r'\s*([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')  # to be matched at a place, never searched
-_MOST_RENDITIONS: Final = 50
+_ATTRIBUTE: Final = re.compile(r'\s*([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')  # only matched at a position, never searched
+_MAX_RENDITIONS: Final = 50
 _LONGEST_TARGET_SECONDS: Final = 3600.0
 _LONGEST_NUMBER: Final = 32
-_LONGEST_HELD_LOOP: Final = 16_384  # characters; about a millisecond
+_MAX_INLINE: Final = 16_384  # characters parsed in the event loop; about a millisecond
 
 
 class NoPlaylist(Exception):
-    """The text is no HLS playlist, or one of more lines than any has."""
+    """The text is not an HLS playlist, or has more lines than any real one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One variant of a master playlist; what it does not say is None. `bandwidth` is in bits a second."""
+    """One variant of a master playlist; missing attributes are None. `bandwidth` is in bits per second."""
 
     uri: str
     bandwidth: int | None = None
@@ -43,7 +43,7 @@ class Master:
 
 
 class Position(NamedTuple):
-    """How far a media playlist has come. Of its names what follows the `?` is left out: some sign it anew each time."""
+    """How far a media playlist has advanced. Names omit what follows the `?`: some servers sign it again each time."""
 
     sequence: int
     segments: int
@@ -51,12 +51,12 @@ class Position(NamedTuple):
     newest: str
 
 
-_BEGIN: Final = Position(0, 0, 0, "")
+_START: Final = Position(0, 0, 0, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A playlist of segments. `written_at` is when, by the encoder's clock, its last segment ended (seconds)."""
+    """A playlist of segments. `written_at` is when its last segment ended by the encoder's clock (seconds)."""
 
     target_seconds: float
     segments: int
@@ -64,18 +64,18 @@ class Media:
     is_complete: bool
     keeps_everything: bool
     written_at: float | None
-    position: Position = _BEGIN
+    position: Position = _START
 
 
 async def read(text: str) -> Master | Media:
-    """Parse, in a thread what takes more than a moment. Raise NoPlaylist."""
-    return parse(text) if len(text) < _LONGEST_HELD_LOOP else await anyio.to_thread.run_sync(parse, text)
+    """Parse a playlist, in a thread if that takes more than a moment. Raise NoPlaylist."""
+    return parse(text) if len(text) < _MAX_INLINE else await anyio.to_thread.run_sync(parse, text)
 
 
 def parse(text: str) -> Master | Media:
-    """Raise NoPlaylist."""
+    """Parse a playlist. Raise NoPlaylist."""
     lines = list(lines_of(text))
-    if not lines or lines[0] != _BEGINNING:
+    if not lines or lines[0] != _HEADER:
         raise NoPlaylist
     if any(line.startswith("#EXT-X-STREAM-INF:") for line in lines):
         return _master(lines)
@@ -83,7 +83,7 @@ def parse(text: str) -> Master | Media:
 
 
 def attributes(line: str) -> dict[str, str]:
-    """Read the attribute list of a tag's line. What makes no sense is passed over, up to the next comma."""
+    """Parse the attribute list of a tag's line. Invalid parts are skipped up to the next comma."""
     text, found, at = line.partition(":")[2], dict[str, str](), 0
     while at < len(text):
         if one := _ATTRIBUTE.match(text, at):
@@ -94,7 +94,7 @@ def attributes(line: str) -> dict[str, str]:
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """Give the lines that say something. Raise NoPlaylist for too many."""
+    """Yield the lines that are neither empty nor too long. Raise NoPlaylist if there are too many."""
     for number, found in enumerate(_LINE.finditer(text.removeprefix("\ufeff"))):
         if number >= MOST_LINES:
             raise NoPlaylist
@@ -104,42 +104,42 @@ def lines_of(text: str) -> Iterator[str]:
 
 def _master(lines: list[str]) -> Master:
     found: list[Rendition] = []
-    told: dict[str, str] | None = None
+    attrs: dict[str, str] | None = None
     for line in lines:
         if line.startswith("#EXT-X-STREAM-INF:"):
-            told = attributes(line)
-        elif not line.startswith("#") and told is not None:
-            found.append(_rendition(line, told))
-            told = None
+            attrs = attributes(line)
+        elif not line.startswith("#") and attrs is not None:
+            found.append(_rendition(line, attrs))
+            attrs = None
     if not found:
         raise NoPlaylist
-    return Master(tuple(found[:_MOST_RENDITIONS]))
+    return Master(tuple(found[:_MAX_RENDITIONS]))
 
 
-def _rendition(uri: str, told: dict[str, str]) -> Rendition:
-    bandwidth = told.get("BANDWIDTH", "")
+def _rendition(uri: str, attrs: dict[str, str]) -> Rendition:
+    bandwidth = attrs.get("BANDWIDTH", "")
     is_number = bandwidth.isascii() and bandwidth.isdigit() and len(bandwidth) <= len("10000000000")
-    resolution, codecs = told.get("RESOLUTION"), told.get("CODECS")
-    return Rendition(uri, int(bandwidth) if is_number else None, _shown(resolution), _shown(codecs))
+    resolution, codecs = attrs.get("RESOLUTION"), attrs.get("CODECS")
+    return Rendition(uri, int(bandwidth) if is_number else None, _shortened(resolution), _shortened(codecs))
 
 
-def _shown(text: str | None) -> str | None:
+def _shortened(text: str | None) -> str | None:
     return text[:100] if text else None
 
 
 def _media(lines: list[str]) -> Media:
     target, sequence, segments, parts = 0.0, 0, 0, 0
-    clock: float | None = None  # when the segment read last ended, by the encoder's clock
+    clock: float | None = None  # when the last segment read ended, by the encoder's clock
     newest: str | None = None
     for line in lines:
         if line.startswith("#EXTINF:"):
             clock = None if clock is None else clock + _seconds(line.partition(":")[2].partition(",")[0])
         elif line.startswith("#EXT-X-PROGRAM-DATE-TIME:"):
-            clock = _moment(line.partition(":")[2])
+            clock = _timestamp(line.partition(":")[2])
         elif line.startswith("#EXT-X-TARGETDURATION:"):
             target = _seconds(line.partition(":")[2])
         elif line.startswith("#EXT-X-MEDIA-SEQUENCE:"):
-            sequence = _whole(line.partition(":")[2])
+            sequence = _integer(line.partition(":")[2])
         elif line.startswith("#EXT-X-PART:"):
             parts += 1
         elif not line.startswith("#"):
@@ -152,7 +152,7 @@ def _media(lines: list[str]) -> Media:
     return Media(target, segments, newest, is_complete, keeps_everything, clock, position)
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else 0
 
 
@@ -164,7 +164,7 @@ def _seconds(text: str) -> float:
     return value if 0 <= value <= _LONGEST_TARGET_SECONDS else 0.0
 
 
-def _moment(text: str) -> float | None:
+def _timestamp(text: str) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
         return moment.timestamp() if moment.tzinfo else None

@@ -1,6 +1,6 @@
-"""Previewing a stream, also behind closed doors: a token that lasts some minutes, of no ticket and no session.
+"""Preview a stream, even while the doors are closed: a token valid for a few minutes, without a ticket or session.
 
-It is refused like everybody's while the event is deactivated, and counted nowhere as a viewer's.
+Like any other token it is refused while the event is deactivated, and it is never counted as a viewer's.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ _TOKEN_SECONDS: Final = 300
 
 
 def claims_of(event: Event, now: datetime) -> Claims:
-    """Say what a preview token says. Raise Conflict for a deactivated event."""
+    """Return the claims of a preview token. Raise Conflict for a deactivated event."""
     if not event.is_active:
         raise Conflict("This event is deactivated: the gate shows its stream to nobody.")
     issued_at = max(int(now.timestamp()), event.tokens_not_before)

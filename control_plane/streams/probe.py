@@ -1,7 +1,7 @@
-"""Looks at the streams of events: one look every five seconds an event at most, however many ask.
+"""Probe the streams of events: each event at most once every five seconds, however many clients ask.
 
-It never fails and never holds anybody up for longer than half a second: a look that takes longer goes on without them,
-for the next ones to ask. What could not be seen is unknown, and then the clock decides.
+A probe never fails and never delays a caller for more than half a second: if it takes longer, it continues in the
+background for later callers. A stream that could not be read is unknown, and then the clock decides.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ WAITING_SECONDS: Final = 40.0
 LOOK_SECONDS: Final = 0.5
 _LONGEST_LOOK_SECONDS: Final = 5.0
 _STALE_SECONDS: Final = REMEMBERED_SECONDS + 2 * _LONGEST_LOOK_SECONDS
-_EARLY: Final = timedelta(hours=1)  # nobody wants to know earlier than this
-_MOST_EVENTS: Final = 10_000
-_SAID_AFTER_FAILURES: Final = 2
+_EARLY: Final = timedelta(hours=1)  # streams are not probed earlier than this before the start
+_MAX_EVENTS: Final = 10_000
+_LOG_AFTER_FAILURES: Final = 2
 _INSPECTIONS_AT_ONCE: Final = 4
 _NOT_FOUND: Final = 404
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the last look at an event's stream saw, and when it began (seconds)."""
+    """The result of the last probe of an event's stream, and when it began (seconds)."""
 
     stream: Stream
     looked_at: float
@@ -47,116 +47,120 @@ class Observation:
 
 
 class Probe:
-    """`reader` is None where no gate was named: then every stream is unknown."""
+    """`reader` is None if no gate is configured: then every stream is unknown."""
 
     def __init__(self, reader: PlaylistReader | None, look_seconds: float = LOOK_SECONDS) -> None:
         self._reader = reader
         self._look_seconds = look_seconds
-        self._sights: LRUCache[str, Observation] = LRUCache(_MOST_EVENTS)
-        self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._failures: LRUCache[str, int] = LRUCache(_MOST_EVENTS)
+        self._observations: LRUCache[str, Observation] = LRUCache(_MAX_EVENTS)
+        self._in_progress: dict[str, asyncio.Task[None]] = {}
+        self._failures: LRUCache[str, int] = LRUCache(_MAX_EVENTS)
         self._inspections = anyio.CapacityLimiter(_INSPECTIONS_AT_ONCE)
 
     async def status(self, event: Event, now: datetime) -> Status:
-        """Tell how the event stands, looking at its stream if the last look is too old."""
-        if self._remembered(event, now) is None and self._reader:
-            await self._look_once(self._reader, event, now)
+        """Return the event's status, probing its stream if the last probe is too old."""
+        if self._recent(event, now) is None and self._reader:
+            await self._probe_once(self._reader, event, now)
         return self.remembered_status(event, now)
 
     def remembered_status(self, event: Event, now: datetime) -> Status:
-        """Tell how the event stands without looking: by what is remembered, else by the clock."""
-        sight = self._remembered(event, now, _STALE_SECONDS if event.id in self._under_way else REMEMBERED_SECONDS)
-        return _status(event, sight, now)
+        """Return the event's status without probing: by the last observation, else by the clock."""
+        observation = self._recent(event, now, _STALE_SECONDS if event.id in self._in_progress else REMEMBERED_SECONDS)
+        return _status(event, observation, now)
 
     def nothing_plays(self, event: Event, now: datetime) -> bool:
-        """Tell whether nobody can watch anything yet, as far as is known without looking.
+        """Return whether nothing can be watched yet, as far as is known without probing.
 
-        Pages that wait ask every half a minute, so there is a sight where somebody waits; who begins to play has asked.
+        Waiting pages ask every half minute, so there is an observation wherever one waits; a page asks before it plays.
         """
-        sight = self._remembered(event, now, WAITING_SECONDS)
-        return _status(event, sight, now) in NOTHING_YET
+        observation = self._recent(event, now, WAITING_SECONDS)
+        return _status(event, observation, now) in NOTHING_YET
 
     async def statuses(self, found: Collection[Event], now: datetime) -> dict[str, Status]:
-        """Tell how events stand, by id. All that somebody may watch are looked at together: it takes no longer."""
-        async with anyio.create_task_group() as looks:
+        """Return the statuses of events by id. All that may be watched are probed concurrently."""
+        async with anyio.create_task_group() as tasks:
             for event in found:
                 if event.is_active and event.starts_at - _EARLY <= now < events.ticket_expiry(event):
-                    looks.start_soon(self.status, event, now)
+                    tasks.start_soon(self.status, event, now)
         return {event.id: self.remembered_status(event, now) for event in found}
 
     async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
-        """Look at all of the stream, for somebody who wants to know what is wrong; a few at once."""
+        """Inspect the whole stream to find out what is wrong; only a few inspections run at once."""
         if self._reader is None:
-            nowhere = error(MASTER, FaultReason.GATE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
-            return Inspection(Stream.UNKNOWN, faults=(nowhere,))
+            no_gate = error(MASTER, FaultReason.GATE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
+            return Inspection(Stream.UNKNOWN, faults=(no_gate,))
         async with self._inspections:
             return await inspect(GateFiles(event, clock, self._reader))
 
     def files(self, event: Event, clock: Callable[[], datetime]) -> GateFiles | None:
-        """Give the files of an event, as the gate serves them; None where no gate was named."""
+        """Return the files of an event as the gate serves them, or None if no gate is configured."""
         return GateFiles(event, clock, self._reader) if self._reader else None
 
     async def close(self) -> None:
-        for look in self._under_way.values():
-            look.cancel()
+        for task in self._in_progress.values():
+            task.cancel()
         if self._reader:
             await self._reader.close()
 
-    def _remembered(self, event: Event, now: datetime, seconds: float = REMEMBERED_SECONDS) -> Observation | None:
-        sight = self._sights.get(event.id)
-        return sight if sight and abs(now.timestamp() - sight.looked_at) < seconds else None
+    def _recent(self, event: Event, now: datetime, seconds: float = REMEMBERED_SECONDS) -> Observation | None:
+        observation = self._observations.get(event.id)
+        return observation if observation and abs(now.timestamp() - observation.looked_at) < seconds else None
 
-    async def _look_once(self, reader: PlaylistReader, event: Event, now: datetime) -> None:
-        """Begin a look, or join the one that is under way, and wait for it for a while."""
-        look = self._under_way.get(event.id)
-        if look is None:
-            look = self._under_way[event.id] = asyncio.create_task(self._look(reader, event, now))
-            look.add_done_callback(lambda _: self._under_way.pop(event.id))
+    async def _probe_once(self, reader: PlaylistReader, event: Event, now: datetime) -> None:
+        """Start a probe, or join the one in progress, and wait for it for a limited time."""
+        task = self._in_progress.get(event.id)
+        if task is None:
+            task = self._in_progress[event.id] = asyncio.create_task(self._probe(reader, event, now))
+            task.add_done_callback(lambda _: self._in_progress.pop(event.id))
         with anyio.move_on_after(self._look_seconds):
-            await asyncio.shield(look)
+            await asyncio.shield(task)
 
-    async def _look(self, reader: PlaylistReader, event: Event, now: datetime) -> None:
-        before, is_failing = self._sights.get(event.id), False
-        movement = before.movement if before else None
+    async def _probe(self, reader: PlaylistReader, event: Event, now: datetime) -> None:
+        previous, is_failing = self._observations.get(event.id), False
+        movement = previous.movement if previous else None
         try:
             with anyio.fail_after(max(self._look_seconds, _LONGEST_LOOK_SECONDS)):
-                page, media = await _first_media(reader, event, now)
-            movement = follow(movement, media, page.modified_at, now.timestamp())
+                fetched, media = await _first_media(reader, event, now)
+            movement = follow(movement, media, fetched.modified_at, now.timestamp())
             stream = stream_of(media, movement)
         except (TimeoutError, Failed, ReadFailed, NoPlaylist) as problem:
-            stream = _failed(problem)
+            stream = _stream_after(problem)
             is_failing = stream is Stream.UNKNOWN
-        self._note(event, is_failing=is_failing)
-        self._sights[event.id] = Observation(stream, now.timestamp(), movement)
+        self._log_failures(event, is_failing=is_failing)
+        self._observations[event.id] = Observation(stream, now.timestamp(), movement)
 
-    def _note(self, event: Event, *, is_failing: bool) -> None:
-        """Log once that a stream cannot be seen, after two looks in a row, and once that it can be again."""
+    def _log_failures(self, event: Event, *, is_failing: bool) -> None:
+        """Log once that a stream cannot be read, after two failed probes in a row, and once that it can be again."""
         failures = self._failures.pop(event.id, 0)
         if is_failing:
             self._failures[event.id] = failures + 1
-            if failures + 1 == _SAID_AFTER_FAILURES:
+            if failures + 1 == _LOG_AFTER_FAILURES:
                 log.warning("stream_not_seen", event_id=event.id)
-        elif failures >= _SAID_AFTER_FAILURES:
+        elif failures >= _LOG_AFTER_FAILURES:
             log.info("stream_seen_again", event_id=event.id)
 
 
-def _status(event: Event, sight: Observation | None, now: datetime) -> Status:
-    return decide(event, sight.stream, sight.movement, now) if sight else decide(event, Stream.UNKNOWN, None, now)
+def _status(event: Event, observation: Observation | None, now: datetime) -> Status:
+    return (
+        decide(event, observation.stream, observation.movement, now)
+        if observation
+        else decide(event, Stream.UNKNOWN, None, now)
+    )
 
 
 async def _first_media(reader: PlaylistReader, event: Event, now: datetime) -> tuple[FetchedPlaylist, Media]:
     """Read the event's playlist and, when that is a master, its first variant. Raise Failed, ReadFailed, NoPlaylist."""
-    page = await reader.read(event, now)
-    playlist = await read(page.text)
+    fetched = await reader.read(event, now)
+    playlist = await read(fetched.text)
     if isinstance(playlist, Media):
-        return page, playlist
-    first = await reader.read(event, now, resolve(event.id, page.name, playlist.renditions[0].uri).target)
+        return fetched, playlist
+    first = await reader.read(event, now, resolve(event.id, fetched.name, playlist.renditions[0].uri).target)
     variant = await read(first.text)
     if isinstance(variant, Master):
         raise NoPlaylist
     return first, variant
 
 
-def _failed(problem: Exception) -> Stream:
+def _stream_after(problem: Exception) -> Stream:
     is_absent = isinstance(problem, NoPlaylist) or (isinstance(problem, ReadFailed) and problem.status == _NOT_FOUND)
     return Stream.ABSENT if is_absent else Stream.UNKNOWN

@@ -1,6 +1,6 @@
-"""An event's files as a viewer gets them, through the gate, or as they lie in a folder: for whoever inspects a stream.
+"""An event's files as a viewer gets them, through the gate, or as they are in a folder: for inspecting a stream.
 
-Neither reads more of a file than asked, nor anything outside of the event's own folder.
+Neither reads more of a file than requested, nor anything outside the event's own folder.
 """
 
 import os
@@ -29,14 +29,14 @@ _STATUS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The beginning of a file, or of a part of it. `size` is that of the whole, None where it is not told."""
+    """The beginning of a file, or of a part of it. `size` is that of the whole file, None if unknown."""
 
     data: bytes
     size: int | None
 
 
 class StreamFiles(Protocol):
-    """Where an event's files are read."""
+    """A source of an event's files."""
 
     @property
     def event(self) -> Event: ...
@@ -45,15 +45,15 @@ class StreamFiles(Protocol):
     def clock(self) -> Callable[[], datetime]: ...
 
     async def page(self, address: Address) -> FetchedPlaylist:
-        """Read a playlist. Raise Failed."""
+        """Return a playlist. Raise Failed."""
 
     async def sample(self, address: Address, at: int, count: int) -> Sample:
-        """Read some bytes. Raise Failed."""
+        """Return up to `count` bytes from `at` on. Raise Failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateFiles:
-    """Asks the gate as a viewer would. `clock` dates the tokens, of which each request has its own."""
+    """Reads through the gate as a viewer does. `clock` dates the tokens; each request has its own."""
 
     event: Event
     clock: Callable[[], datetime]
@@ -63,19 +63,19 @@ class GateFiles:
         try:
             return await self.reader.read(self.event, self.clock(), address.target)
         except ReadFailed as problem:
-            raise _explained(problem, self.event) from None
+            raise _to_failed(problem, self.event) from None
 
     async def sample(self, address: Address, at: int, count: int) -> Sample:
         try:
             data, size = await self.reader.sample(self.event, self.clock(), address.target, at, count)
         except ReadFailed as problem:
-            raise _explained(problem, self.event) from None
+            raise _to_failed(problem, self.event) from None
         return Sample(data, size)
 
 
 @dataclass(frozen=True, slots=True)
 class FolderFiles:
-    """Reads the event's folder by itself, where the gate is not up. nginx follows no symbolic link, nor does this."""
+    """Reads the event's folder directly, if the gate is not running. Like nginx, it follows no symbolic links."""
 
     event: Event
     clock: Callable[[], datetime]
@@ -93,21 +93,21 @@ class FolderFiles:
 
     def _read(self, address: Address, at: int, count: int) -> tuple[bytes, int, float]:
         path = self.folder / address.name
-        links = [each for each in (path, *path.parents) if each.is_relative_to(self.folder) and each.is_symlink()]
+        links = [part for part in (path, *path.parents) if part.is_relative_to(self.folder) and part.is_symlink()]
         if links:
             raise Failed(FaultReason.REFUSED, "It is, or lies behind, a symbolic link, and nginx follows none.")
         try:
             with path.open("rb") as file:
-                found = os.fstat(file.fileno())
+                stat = os.fstat(file.fileno())
                 file.seek(at)
-                return file.read(count), found.st_size, found.st_mtime
+                return file.read(count), stat.st_size, stat.st_mtime
         except FileNotFoundError:
             raise Failed(FaultReason.MISSING, "It is not there.") from None
         except OSError as problem:
             raise Failed(FaultReason.REFUSED, f"It cannot be read: {(problem.strerror or 'error').lower()}.") from None
 
 
-def _explained(problem: ReadFailed, event: Event) -> Failed:
+def _to_failed(problem: ReadFailed, event: Event) -> Failed:
     if problem.status == 403 and not event.is_active:  # noqa: PLR2004
         return Failed(FaultReason.REFUSED, "The event is deactivated: the gate shows its stream to nobody.")
     if problem.origin_answer:

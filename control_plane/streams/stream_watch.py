@@ -1,6 +1,6 @@
-"""Watches the streams of events that are on, look by look: what is wrong twice in a row is trouble.
+"""Check the streams of running events repeatedly: what is wrong twice in a row is trouble.
 
-What is remembered between looks is where each rendition stood and since when, by a clock that never goes back.
+Between checks it keeps the position of each rendition, and since when that has not changed, by a monotonic clock.
 """
 
 from collections.abc import Sequence
@@ -17,71 +17,75 @@ from control_plane.streams.judging import InspectedRendition
 from control_plane.streams.playlists import Position
 from control_plane.streams.probe import Probe
 
-_CERTAIN_AFTER: Final = 2  # looks in a row
-_AT_ONCE: Final = 8
-_LOOK_SECONDS: Final = 8.0
+_CERTAIN_AFTER: Final = 2  # checks in a row
+_CONCURRENT_CHECKS: Final = 8
+_CHECK_SECONDS: Final = 8.0
 _RECORDINGS_EVERY: Final = 60.0
 _STILL_TARGETS: Final = 3.0
-_SHORTEST_STILL: Final = 10.0
+_MIN_STILL_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True)
-class _Past:
-    """What the looks at one event told so far. `stood` says of each rendition where it stands, and since when."""
+class _History:
+    """The results of the checks of one event. `positions`: where each rendition is, and since when."""
 
-    bad_looks: int = 0
+    bad_checks: int = 0
     faults: tuple[Fault, ...] = ()
-    rests_until: float = 0.0
-    stood: dict[str, tuple[Position, float]] = field(default_factory=dict)
+    skip_until: float = 0.0
+    positions: dict[str, tuple[Position, float]] = field(default_factory=dict)
 
 
 class StreamWatch:
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
-        self._past: dict[str, _Past] = {}
+        self._histories: dict[str, _History] = {}
 
     async def look(self, events: Sequence[Event], now: datetime, seconds: float) -> dict[str, tuple[Fault, ...]]:
-        """Look at each stream, a few at once; give what is certainly wrong, by event id."""
-        self._past = {event.id: self._past.get(event.id) or _Past() for event in events}
-        limit = anyio.CapacityLimiter(_AT_ONCE)
+        """Check each stream, a few at once; return what is certainly wrong, by event id."""
+        self._histories = {event.id: self._histories.get(event.id) or _History() for event in events}
+        limit = anyio.CapacityLimiter(_CONCURRENT_CHECKS)
 
-        async def look(event: Event) -> None:
+        async def check(event: Event) -> None:
             async with limit:
-                await self._look(event, self._past[event.id], now, seconds)
+                await self._check(event, self._histories[event.id], now, seconds)
 
         async with anyio.create_task_group() as tasks:
             for event in events:
-                tasks.start_soon(look, event)
-        return {event_id: past.faults for event_id, past in self._past.items() if past.bad_looks >= _CERTAIN_AFTER}
+                tasks.start_soon(check, event)
+        return {
+            event_id: history.faults
+            for event_id, history in self._histories.items()
+            if history.bad_checks >= _CERTAIN_AFTER
+        }
 
-    async def _look(self, event: Event, past: _Past, now: datetime, seconds: float) -> None:
+    async def _check(self, event: Event, history: _History, now: datetime, seconds: float) -> None:
         files = self._probe.files(event, lambda: now)
-        if files is None or seconds < past.rests_until:
+        if files is None or seconds < history.skip_until:
             return
-        faults = [error(MASTER, FaultReason.UNREACHABLE, f"It could not be read within {_LOOK_SECONDS:.0f} s.")]
-        with anyio.move_on_after(_LOOK_SECONDS):
+        faults = [error(MASTER, FaultReason.UNREACHABLE, f"It could not be read within {_CHECK_SECONDS:.0f} s.")]
+        with anyio.move_on_after(_CHECK_SECONDS):
             renditions, found = await survey(files)
-            faults = [*found, *_standing(renditions, past, seconds)]
-            is_over = bool(renditions) and all(seen.is_over for seen in renditions if seen.media)
-            past.rests_until = seconds + _RECORDINGS_EVERY if is_over and not found else 0.0
+            faults = [*found, *_stalled(renditions, history, seconds)]
+            is_over = bool(renditions) and all(rendition.is_over for rendition in renditions if rendition.media)
+            history.skip_until = seconds + _RECORDINGS_EVERY if is_over and not found else 0.0
         severe = tuple(fault for fault in faults if fault.severity is Severity.ERROR)
         if any(fault.reason is FaultReason.GATE for fault in severe):
-            return  # it says nothing about the stream
-        past.bad_looks, past.faults = (past.bad_looks + 1, severe) if severe else (0, ())
+            return  # this says nothing about the stream
+        history.bad_checks, history.faults = (history.bad_checks + 1, severe) if severe else (0, ())
 
 
-def _standing(renditions: Sequence[InspectedRendition], past: _Past, seconds: float) -> list[Fault]:
+def _stalled(renditions: Sequence[InspectedRendition], history: _History, seconds: float) -> list[Fault]:
     """Find live renditions that have not moved for three target durations."""
-    live = {seen.file: seen.media for seen in renditions if seen.is_live and seen.media}
-    before = past.stood
-    past.stood = {
-        file: before[file] if file in before and before[file][0] == media.position else (media.position, seconds)
+    live = {rendition.file: rendition.media for rendition in renditions if rendition.is_live and rendition.media}
+    previous = history.positions
+    history.positions = {
+        file: previous[file] if file in previous and previous[file][0] == media.position else (media.position, seconds)
         for file, media in live.items()
     }
     still = [
         file
         for file, media in live.items()
-        if seconds - past.stood[file][1] > max(_STILL_TARGETS * media.target_seconds, _SHORTEST_STILL)
+        if seconds - history.positions[file][1] > max(_STILL_TARGETS * media.target_seconds, _MIN_STILL_SECONDS)
     ]
     alone = "It does not change any more, while others do."
     sentence = alone if len(still) < len(live) else "It does not change any more: the stream is interrupted."

@@ -1,1 +1,1 @@
-"""Tickets: making, importing, finding, counting and exporting them."""
+"""Tickets: creating, importing, finding, counting and exporting them."""

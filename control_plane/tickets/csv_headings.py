@@ -1,11 +1,11 @@
-"""The headings of a file of codes: which column has the code, and which the label. A heading is never a ticket."""
+"""Headings of a file of codes: which column holds the code and which the label. A heading is never a ticket."""
 
 import unicodedata
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-# In the words that people use, first those that leave no doubt; letters and digits, without accents and capitals.
-_CODE: Final = (
+# Words that people use, the least ambiguous first; letters and digits only, without accents and in lower case.
+_CODE_HEADINGS: Final = (
     "code", "codes", "accesscode", "ticketcode", "vouchercode", "couponcode", "promocode", "discountcode", "entrycode",
     "zugangscode", "gutscheincode", "einlasscode", "aktionscode", "codedacces", "codesdacces", "codedebillet",
     "codepromo", "codigo", "codigos", "codigodeacceso", "codigodeentrada", "codice", "codicediaccesso", "kod", "kode",
@@ -13,16 +13,16 @@ _CODE: Final = (
     "voucher", "coupon", "ticket", "tickets", "ticketnumber", "gutschein", "gutscheinnummer", "ticketnummer", "billet",
     "entrada", "boleto", "biglietto", "bilet", "billett", "biljett", "pin", "token", "key", "schlussel", "cle", "clave",
 )  # fmt: skip
-_LABEL: Final = (
+_LABEL_HEADINGS: Final = (
     "label", "name", "note", "notes", "comment", "comments", "remark", "description", "bezeichnung", "notiz",
     "bemerkung", "kommentar", "beschriftung", "etiquette", "libelle", "nom", "remarque", "commentaire", "etiqueta",
     "nombre", "nota", "notas", "comentario", "etichetta", "nome",
 )  # fmt: skip
-_OWN: Final = ("code", "eventtitle", "expiresat", "label", "status")
+_EXPORT_HEADINGS: Final = ("code", "eventtitle", "expiresat", "label", "status")
 
 
 class Columns(NamedTuple):
-    """Where code and label stand. Without a heading there are only these two; `is_own` is a file of our own export."""
+    """Where code and label are. Without a heading there are only these two columns; `is_own` marks our own export."""
 
     code: int = 0
     label: int | None = 1
@@ -31,18 +31,18 @@ class Columns(NamedTuple):
 
 
 def read(row: Sequence[str]) -> Columns | None:
-    """Return what a heading says, or None for a line that is none."""
-    words = [_plain(each) for each in row]
-    code = _place(words, _CODE)
+    """Return the columns that a heading names, or None if the line is not a heading."""
+    words = [_normalized(each) for each in row]
+    code = _index_of(words, _CODE_HEADINGS)
     if code is None:
         return None
-    return Columns(code, _place(words, _LABEL), max(2, len(row)), tuple(words) == _OWN)
+    return Columns(code, _index_of(words, _LABEL_HEADINGS), max(2, len(row)), tuple(words) == _EXPORT_HEADINGS)
 
 
-def _place(words: Sequence[str], known: Sequence[str]) -> int | None:
-    return next((words.index(word) for word in map(_plain, known) if word in words), None)
+def _index_of(words: Sequence[str], known: Sequence[str]) -> int | None:
+    return next((words.index(word) for word in map(_normalized, known) if word in words), None)
 
 
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text[:100]).casefold()
     return "".join(each for each in letters if each.isalnum())

@@ -1,4 +1,4 @@
-"""CSV as spreadsheets write and read it, and nothing in it that they would run."""
+"""CSV as spreadsheets write and read it, with nothing in it that they would execute."""
 
 import codecs
 import csv
@@ -10,37 +10,37 @@ from typing import Final
 
 from control_plane.errors import MalformedRequest
 
-MARK: Final = "\ufeff"  # without it Excel takes UTF-8 for something else
+MARK: Final = "\ufeff"  # without it Excel does not recognise UTF-8
 _SEPARATORS: Final = ",;\t|"
-# At the start, and after whatever another country's spreadsheet takes for a separator.
+# At the start, and after anything that a spreadsheet of another locale takes for a separator.
 _FORMULA: Final = re.compile(r"(^|[,;\t|\r\n])([ \u00a0]*)(?=[=+\-@＝＋－＠\t\r\n])")  # noqa: RUF001 - full width
 _DEFUSED: Final = re.compile(r"(^|[,;\t|\r\n])([ \u00a0]*)'(?=[=+\-@＝＋－＠\t\r\n])")  # noqa: RUF001 - full width
-_NAMED: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.IGNORECASE)
-_FIRST: Final = re.compile(r'(?:"(?:[^"]|"")*+"\s*+|[^",;\t|]*+)([,;\t|])')  # possessive: it never looks twice
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n?', re.IGNORECASE)
+_FIRST_FIELD: Final = re.compile(r'(?:"(?:[^"]|"")*+"\s*+|[^",;\t|]*+)([,;\t|])')  # possessive: it never backtracks
 _ENCODINGS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_LOOKED_AT: Final = 200  # bytes, for a file that does not say how it is written
+_DETECTION_BYTES: Final = 200  # bytes, to detect the encoding of a file without a byte order mark
 
 
 def line(values: Iterable[object]) -> str:
-    """Write one line; None is an empty field."""
-    written = StringIO()
-    csv.writer(written).writerow(["" if value is None else defused(str(value)) for value in values])
-    return written.getvalue()
+    """Return one CSV line; None becomes an empty field."""
+    buffer = StringIO()
+    csv.writer(buffer).writerow(["" if value is None else defused(str(value)) for value in values])
+    return buffer.getvalue()
 
 
 def defused(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    """Return text that no spreadsheet runs as a formula (https://owasp.org/www-community/attacks/CSV_Injection)."""
     return _FORMULA.sub(r"\1\2'", text)
 
 
 def restored(text: str) -> str:
-    """Return what was defused as it was."""
+    """Return the original of a text that was defused."""
     return _DEFUSED.sub(r"\1\2", text)
 
 
 def decoded(body: bytes) -> str:
     """Return the text of a file in UTF-8 or UTF-16, with or without a byte order mark. Raise MalformedRequest."""
-    encoding = next((name for mark, name in _ENCODINGS.items() if body.startswith(mark)), None) or _guessed(body)
+    encoding = next((name for mark, name in _ENCODINGS.items() if body.startswith(mark)), None) or _guess_encoding(body)
     try:
         text = body.decode(encoding)
     except UnicodeDecodeError:
@@ -50,9 +50,9 @@ def decoded(body: bytes) -> str:
     return text
 
 
-def _guessed(body: bytes) -> str:
-    """Take every other byte being zero for UTF-16: that is how the letters of codes look in it."""
-    start = body[:_LOOKED_AT]
+def _guess_encoding(body: bytes) -> str:
+    """Return UTF-16 if many bytes at even or at odd positions are zero, as in the letters of codes, else UTF-8."""
+    start = body[:_DETECTION_BYTES]
     even, odd = start[::2].count(0), start[1::2].count(0)
     if max(even, odd) * 4 < len(start):
         return "utf-8"
@@ -60,14 +60,14 @@ def _guessed(body: bytes) -> str:
 
 
 def rows(text: str) -> Iterator[tuple[int, Sequence[str]]]:
-    """Give the number of each line that holds something, and its fields without empty ones at the end.
+    """Yield the number of each non-empty line, and its fields without trailing empty ones.
 
-    Raise MalformedRequest where quotation marks do not fit.
+    Raise MalformedRequest for misplaced quotation marks.
     """
-    named = _NAMED.match(text)
-    skipped = 1 if named else 0
-    rest = text[named.end() :] if named else text
-    reader = csv.reader(StringIO(rest, newline=""), delimiter=named[1] if named else _separator(rest), strict=True)
+    prefix = _SEPARATOR_LINE.match(text)
+    skipped = 1 if prefix else 0
+    rest = text[prefix.end() :] if prefix else text
+    reader = csv.reader(StringIO(rest, newline=""), delimiter=prefix[1] if prefix else _separator(rest), strict=True)
     try:
         for fields in reader:
             row = [each.strip() for each in fields]
@@ -76,11 +76,11 @@ def rows(text: str) -> Iterator[tuple[int, Sequence[str]]]:
             if row:
                 yield reader.line_num + skipped, row
     except csv.Error:
-        place = reader.line_num + skipped
-        raise MalformedRequest(f"Line {place} is not CSV: a quotation mark is in the wrong place.") from None
+        number = reader.line_num + skipped
+        raise MalformedRequest(f"Line {number} is not CSV: a quotation mark is in the wrong place.") from None
 
 
 def _separator(text: str) -> str:
-    """Return what stands after the first field of most lines."""
-    firsts = Counter(found[1] for each in text.splitlines() if (found := _FIRST.match(each.lstrip(" "))))
-    return firsts.most_common(1)[0][0] if firsts else ","
+    """Return the separator that follows the first field of most lines."""
+    separators = Counter(found[1] for each in text.splitlines() if (found := _FIRST_FIELD.match(each.lstrip(" "))))
+    return separators.most_common(1)[0][0] if separators else ","

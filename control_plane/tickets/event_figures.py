@@ -1,4 +1,4 @@
-"""An event's figures: its tickets by status, and how many watch now."""
+"""Statistics of an event: its tickets by status, and how many sessions are watching now."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from control_plane.tickets.ticket_counts import Counts
 
 @dataclass(frozen=True, slots=True)
 class EventFigures:
-    """An event's tickets by status, and how many sessions watch now."""
+    """An event's tickets by status, and how many sessions are watching now."""
 
     counts: Counts = field(default_factory=Counts)
     watching: int = 0
@@ -25,8 +25,8 @@ class EventFigures:
 async def figures(
     db: AsyncSession, event_ids: Collection[str], alive_since: datetime, now: datetime | None = None
 ) -> dict[str, EventFigures]:
-    """Count the tickets of the given events, where they have any, and who watches now."""
-    # Beginning at the sessions, of which there are few: SQLite would begin at the tickets.
+    """Count tickets and current viewers of the given events; events without tickets are left out."""
+    # Start from the sessions, which are few: SQLite would start from the tickets.
     of_event = Ticket.event_id.concat(literal_column("''"))
     live = (
         select(of_event, func.count())

@@ -1,4 +1,4 @@
-"""Codes that others may guess, and lines that are hardly codes: asked about, not refused, as some are meant so."""
+"""Easily guessed codes, and lines that hardly look like codes: questioned, not refused, as some are intended."""
 
 import unicodedata
 from itertools import pairwise
@@ -6,37 +6,37 @@ from typing import Final
 
 HEADING: Final = "This looks like a heading, not a code."
 _WORD: Final = "This looks like a word, not a code: it has no digit."
-_PLAIN: Final = "This code is easy to guess: it has little variety."
-_COUNTED: Final = "This code is the one before it plus one: anyone who has one can guess the other."
-_FEW_CHARACTERS: Final = 5
-_UNLIKE_STEPS: Final = 1
+_LOW_VARIETY: Final = "This code is easy to guess: it has little variety."
+_CONSECUTIVE: Final = "This code is the one before it plus one: anyone who has one can guess the other."
+_MIN_DISTINCT_CHARACTERS: Final = 5
+_MAX_LARGE_STEPS: Final = 1
 
 
-def question(code: str, before: str | None) -> str | None:
-    """Say what is doubtful about a code, given the one in the line before it."""
+def question(code: str, previous: str | None) -> str | None:
+    """Return what is doubtful about a code, given the one in the previous line, or None if nothing is."""
     if is_word(code):
         return _WORD
-    if len(set(code.upper())) < _FEW_CHARACTERS or _is_sequence(code.upper()):
-        return _PLAIN
-    return _COUNTED if before and _follows(before, code) else None
+    if len(set(code.upper())) < _MIN_DISTINCT_CHARACTERS or _is_sequence(code.upper()):
+        return _LOW_VARIETY
+    return _CONSECUTIVE if previous and _is_consecutive(previous, code) else None
 
 
 def is_word(text: str) -> bool:
-    """Tell whether there is no digit of any script."""
+    """Return whether the text contains no digit of any script."""
     return not any(unicodedata.category(each)[0] == "N" for each in text)
 
 
 def _is_sequence(code: str) -> bool:
-    """Tell whether nearly all neighbours are alike or follow each other, as in 12345678, ABCDEFGH and AAAA1111."""
+    """Return whether nearly all neighbours are equal or consecutive, as in 12345678, ABCDEFGH and AAAA1111."""
     steps = [abs(ord(one) - ord(other)) for one, other in pairwise(code)]
-    return sum(step > 1 for step in steps) <= _UNLIKE_STEPS
+    return sum(step > 1 for step in steps) <= _MAX_LARGE_STEPS
 
 
-def _follows(before: str, code: str) -> bool:
-    if len(before) != len(code):
+def _is_consecutive(previous: str, code: str) -> bool:
+    if len(previous) != len(code):
         return False
-    start = next((place for place, both in enumerate(zip(before, code, strict=True)) if both[0] != both[1]), len(code))
-    one, other = before[start:], code[start:]
-    if not (one.isdecimal() and other.isdecimal()):
+    start = next((i for i, pair in enumerate(zip(previous, code, strict=True)) if pair[0] != pair[1]), len(code))
+    previous_end, code_end = previous[start:], code[start:]
+    if not (previous_end.isdecimal() and code_end.isdecimal()):
         return False
-    return int(other) - int(one) == 1
+    return int(code_end) - int(previous_end) == 1

@@ -1,6 +1,6 @@
-"""The history of one ticket: what was done with it and on it, newest first, also after it was deleted.
+"""The history of one ticket: what was done with it and to it, newest first, also after it was deleted.
 
-Sessions come from their own table, everything else from the audit log, which goes back as far as it is kept.
+Sessions come from their own table, everything else from the audit log, as far back as its retention.
 """
 
 import json
@@ -20,7 +20,7 @@ from control_plane.models_admin import AuditEntry
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose history it is; a ticket that was deleted is None, and `last` the newest entry about it."""
+    """What a history is about. If the ticket was deleted, it is None and `last` is the newest entry about it."""
 
     ticket: Ticket | None
     event: Event | None
@@ -29,7 +29,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened at a time: an entry of the audit log, or a session."""
+    """One item of a history and its time: an entry of the audit log, or a session."""
 
     at: datetime
     entry: AuditEntry | None = None
@@ -42,7 +42,10 @@ class Happening:
 
 
 async def subject(db: AsyncSession, ticket_id: str) -> Subject:
-    """Raise NotFound for an id that no ticket has, nor had as far as the audit log goes back."""
+    """Return what the history of this id is about.
+
+    Raise NotFound if no ticket has this id, and none had it as far back as the audit log goes.
+    """
     ticket = await db.get(Ticket, ticket_id)
     if ticket:
         return Subject(ticket, await db.get(Event, ticket.event_id))
@@ -55,23 +58,23 @@ async def subject(db: AsyncSession, ticket_id: str) -> Subject:
 
 
 async def page(db: AsyncSession, ticket_id: str, offset: int, limit: int) -> tuple[list[Happening], int]:
-    """Return one page, newest first, and how much there is in all."""
+    """Return one page, newest first, and the total count."""
     session, entry = ViewingSession, AuditEntry
     sessions = select(session.started_at.label("at"), literal("session").label("kind"), session.sid.label("key"))
     entries = select(entry.at.label("at"), literal("entry").label("kind"), cast(entry.id, String).label("key"))
-    both = union_all(sessions.where(session.ticket_id == ticket_id), entries.where(*_told(ticket_id))).subquery()
+    both = union_all(sessions.where(session.ticket_id == ticket_id), entries.where(*_conditions(ticket_id))).subquery()
     total = await db.scalar(select(func.count()).select_from(both))
     newest_first = both.c.at.desc(), both.c.kind, both.c.key.desc()
     rows = (await db.execute(select(both).order_by(*newest_first).offset(offset).limit(limit))).all()
     return await _load(db, rows), total or 0
 
 
-def _told(ticket_id: str) -> tuple[ColumnElement[bool], ...]:
-    """Leave out what a session that is shown says itself: that it went on, and that it ended."""
-    shown = select(ViewingSession.sid).where(ViewingSession.ticket_id == ticket_id)
-    went_on = and_(AuditEntry.action == audit.REFRESH, AuditEntry.outcome == audit.DONE)
-    ended = and_(AuditEntry.action == audit.END, AuditEntry.subject.in_(shown))
-    return AuditEntry.ticket_id == ticket_id, not_(went_on), not_(func.coalesce(ended, False))
+def _conditions(ticket_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Leave out what the listed sessions show themselves: successful refreshes, and the end of a listed session."""
+    sids = select(ViewingSession.sid).where(ViewingSession.ticket_id == ticket_id)
+    refreshed = and_(AuditEntry.action == audit.REFRESH, AuditEntry.outcome == audit.DONE)
+    ended = and_(AuditEntry.action == audit.END, AuditEntry.subject.in_(sids))
+    return AuditEntry.ticket_id == ticket_id, not_(refreshed), not_(func.coalesce(ended, False))
 
 
 async def _load(db: AsyncSession, rows: Sequence[Any]) -> list[Happening]:

@@ -1,6 +1,6 @@
-"""How many tickets there are, by event and status, without looking at one of them.
+"""Ticket counts by event and status, without reading any ticket.
 
-The database keeps how many each event has (migration 0007); the revoked and the redeemed ones have an index each. All
+The database maintains each event's total (migration 0007); the revoked and the redeemed ones have an index each. All
 tickets of an event expire at the same moment, so those of `ended` events are the expired ones.
 """
 
@@ -21,7 +21,7 @@ _REDEEMED_AND_REVOKED: Final = (Ticket.redeemed_at.is_not(None), Ticket.is_revok
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """An event's tickets by status; `ever_redeemed` counts those, too, that were revoked or have expired since."""
+    """An event's tickets by status; `ever_redeemed` includes those that have since been revoked or have expired."""
 
     unused: int = 0
     redeemed: int = 0
@@ -35,45 +35,51 @@ class Counts:
 
 
 async def total(db: AsyncSession, event_id: str | None = None) -> int:
-    return await _number(db, [event_id] if event_id else None)
+    return await _count(db, [event_id] if event_id else None)
 
 
 async def of_status(db: AsyncSession, status: str, ended: Collection[str], event_id: str | None = None) -> int:
-    """Count the tickets of one status, of an event or of all."""
+    """Count the tickets with one status, of one event or of all."""
     scope = [event_id] if event_id else None
-    over = [one for one in ended if event_id in {one, None}]
+    ended_in_scope = [one for one in ended if event_id in {one, None}]
     if status == "revoked":
-        return await _number(db, scope, *_REVOKED)
+        return await _count(db, scope, *_REVOKED)
     if status == "expired":
-        return await _number(db, over) - await _number(db, over, *_REVOKED)
-    redeemed = await _number(db, scope, *_REDEEMED) - await _number(db, over, *_REDEEMED)
+        return await _count(db, ended_in_scope) - await _count(db, ended_in_scope, *_REVOKED)
+    redeemed = await _count(db, scope, *_REDEEMED) - await _count(db, ended_in_scope, *_REDEEMED)
     if status == "redeemed":
         return redeemed
-    revoked = await _number(db, scope, *_REVOKED) - await _number(db, over, *_REVOKED)
-    return await _number(db, scope) - await _number(db, over) - revoked - redeemed
+    revoked = await _count(db, scope, *_REVOKED) - await _count(db, ended_in_scope, *_REVOKED)
+    return await _count(db, scope) - await _count(db, ended_in_scope) - revoked - redeemed
 
 
 async def by_status(db: AsyncSession, ended: Collection[str], event_ids: Collection[str]) -> dict[str, Counts]:
-    """Count the tickets of these events by the event's id; an event without any has no entry."""
+    """Return the ticket counts of these events by event id; an event without tickets has no entry."""
     tally = select(_TALLY.c.event_id, _TALLY.c.total).where(_TALLY.c.event_id.in_(event_ids))
-    every = dict((await db.execute(tally)).all())
+    totals = dict((await db.execute(tally)).all())
     revoked = await _by_event(db, event_ids, *_REVOKED)
     redeemed = await _by_event(db, event_ids, *_REDEEMED)
     both = await _by_event(db, event_ids, *_REDEEMED_AND_REVOKED)
     return {
-        one: _counts(number, revoked.get(one, 0), redeemed.get(one, 0), both.get(one, 0), is_over=one in ended)
-        for one, number in every.items()
+        event_id: _counts(
+            number,
+            revoked.get(event_id, 0),
+            redeemed.get(event_id, 0),
+            both.get(event_id, 0),
+            has_ended=event_id in ended,
+        )
+        for event_id, number in totals.items()
     }
 
 
-def _counts(number: int, revoked: int, redeemed: int, both: int, *, is_over: bool) -> Counts:
-    if is_over:
-        return Counts(expired=number - revoked, revoked=revoked, ever_redeemed=redeemed + both)
-    return Counts(number - revoked - redeemed, redeemed, 0, revoked, redeemed + both)
+def _counts(number: int, revoked: int, redeemed: int, redeemed_and_revoked: int, *, has_ended: bool) -> Counts:
+    if has_ended:
+        return Counts(expired=number - revoked, revoked=revoked, ever_redeemed=redeemed + redeemed_and_revoked)
+    return Counts(number - revoked - redeemed, redeemed, 0, revoked, redeemed + redeemed_and_revoked)
 
 
-async def _number(db: AsyncSession, event_ids: Collection[str] | None, *conditions: ColumnElement[bool]) -> int:
-    """Count the tickets of some events or of all, with conditions that have an index."""
+async def _count(db: AsyncSession, event_ids: Collection[str] | None, *conditions: ColumnElement[bool]) -> int:
+    """Count the tickets of some events or of all; each of the conditions must have an index."""
     query = select(func.count()).select_from(Ticket).where(*conditions)
     event_id: ColumnElement[str] = Ticket.event_id.expression
     if not conditions:

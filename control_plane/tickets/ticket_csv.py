@@ -1,6 +1,6 @@
-"""Tickets as CSV: reading an organiser's own codes, and telling of each bad line what is wrong with it.
+"""Tickets as CSV: parsing an organiser's own codes, and reporting what is wrong with each invalid line.
 
-Nothing here looks at a database, and no code stands in what is said about a line: its number does.
+Nothing here uses a database. A message about a line names it by its number and never contains the code.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Doubtful = Literal["ask", "import", "skip"]
 
 
 class CodeLine(NamedTuple):
-    """A good line; `number` counts from 1, as editors and spreadsheets do."""
+    """A valid line; `number` counts from 1, as editors and spreadsheets do."""
 
     number: int
     code: str
@@ -28,7 +28,7 @@ class CodeLine(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong with a line, or what is doubtful about it and may be answered with "import" or "skip"."""
+    """What is wrong with a line, or a question: what is doubtful about it, to be answered with "import" or "skip"."""
 
     line: int
     sentence: str
@@ -37,7 +37,7 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParsedCodes:
-    """What a file holds: each line is good or has a problem. A good one, or a possible heading, may be a question."""
+    """A file's content. Each line is valid or has a problem; valid lines and possible headings may have questions."""
 
     lines: list[CodeLine] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -48,7 +48,7 @@ class ParsedCodes:
         return len(self.lines) + len(self.problems)
 
     def answered(self, doubtful: Doubtful) -> "ParsedCodes":
-        """Leave no question open, unless they are to be asked."""
+        """Return the codes with all questions answered, unless they are to be asked."""
         if doubtful == "ask":
             return self
         skipped = {question.line for question in self.questions} if doubtful == "skip" else set()
@@ -57,28 +57,28 @@ class ParsedCodes:
 
 
 def read(body: bytes) -> ParsedCodes:
-    """Read lines of `code` or `code,label`, with or without a heading, or what we export.
+    """Parse lines of `code` or `code,label`, with or without a heading, or a file that we exported.
 
-    Raise MalformedRequest for what is no such file.
+    Raise MalformedRequest for any other file.
     """
     reader = _CsvReader()
     for number, row in csv_text.rows(csv_text.decoded(body)):
-        reader.take(number, row)
-    if not reader.found.total:
+        reader.add(number, row)
+    if not reader.parsed.total:
         raise MalformedRequest("There is no code in this file.")
-    return reader.found
+    return reader.parsed
 
 
 class _CsvReader:
-    """What is known after some lines."""
+    """The state after parsing some of the lines."""
 
     def __init__(self) -> None:
-        self.found = ParsedCodes()
+        self.parsed = ParsedCodes()
         self._columns: Columns | None = None
-        self._places: dict[str, int] = {}
-        self._before: str | None = None
+        self._line_of_code: dict[str, int] = {}
+        self._previous: str | None = None
 
-    def take(self, number: int, row: Sequence[str]) -> None:
+    def add(self, number: int, row: Sequence[str]) -> None:
         if self._columns is None:
             self._columns = csv_headings.read(row)
             if self._columns:
@@ -86,36 +86,36 @@ class _CsvReader:
             self._columns = Columns()
             if self._may_be_heading(number, row):
                 return
-        if self.found.total >= MAX_LINES:
+        if self.parsed.total >= MAX_LINES:
             raise MalformedRequest(f"At most {MAX_LINES:,} codes can be imported at once.")
-        self._read(number, row, self._columns)
+        self._add_row(number, row, self._columns)
 
     def _may_be_heading(self, number: int, row: Sequence[str]) -> bool:
-        """Ask about a first line without a digit; tell whether it cannot be a code anyway."""
+        """Question a first line without a digit; return whether it cannot be a code in any case."""
         if not row[0] or not guessable.is_word(row[0]):
             return False
-        self.found.questions.append(Problem(number, guessable.HEADING, is_question=True))
+        self.parsed.questions.append(Problem(number, guessable.HEADING, is_question=True))
         return not _is_code(bare(row[0]))
 
-    def _read(self, number: int, row: Sequence[str], columns: Columns) -> None:
+    def _add_row(self, number: int, row: Sequence[str], columns: Columns) -> None:
         code = bare(_cell(row, columns.code))
         label = csv_text.restored(_cell(row, columns.label)) or None
         if sentence := self._problem(code, label, len(row) - columns.width):
-            self.found.problems.append(Problem(number, sentence))
+            self.parsed.problems.append(Problem(number, sentence))
             return
-        is_asked = bool(self.found.questions) and self.found.questions[-1].line == number
-        if not (columns.is_own or is_asked) and (sentence := guessable.question(code, self._before)):
-            self.found.questions.append(Problem(number, sentence, is_question=True))
-        self._places[code], self._before = number, code
-        self.found.lines.append(CodeLine(number, code, label))
+        has_question = bool(self.parsed.questions) and self.parsed.questions[-1].line == number
+        if not (columns.is_own or has_question) and (sentence := guessable.question(code, self._previous)):
+            self.parsed.questions.append(Problem(number, sentence, is_question=True))
+        self._line_of_code[code], self._previous = number, code
+        self.parsed.lines.append(CodeLine(number, code, label))
 
     def _problem(self, code: str, label: str | None, too_many: int) -> str | None:
         if too_many > 0:
             return "There are more columns than a code and a label, or than the heading has."
         if not _is_code(code):
             return "A code has 8 to 64 letters and digits, A to Z without accents."
-        if code in self._places:
-            return f"The same code is in line {self._places[code]}."
+        if code in self._line_of_code:
+            return f"The same code is in line {self._line_of_code[code]}."
         if label and len(label) > _LONGEST_LABEL:
             return f"A label has at most {_LONGEST_LABEL} characters."
         return None
@@ -125,5 +125,5 @@ def _is_code(code: str) -> bool:
     return code.isascii() and SHORTEST <= len(code) <= LONGEST and code not in {READER_SUB, PREVIEW_SUB}
 
 
-def _cell(row: Sequence[str], place: int | None) -> str:
-    return row[place] if place is not None and place < len(row) else ""
+def _cell(row: Sequence[str], index: int | None) -> str:
+    return row[index] if index is not None and index < len(row) else ""

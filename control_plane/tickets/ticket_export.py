@@ -1,7 +1,7 @@
-"""Exporting an event's tickets: so many at a time, each in a read of its own, oldest first.
+"""Export an event's tickets in batches, oldest first, each batch in a read of its own.
 
-Between two reads nothing is held, neither a transaction nor memory, however many tickets there are and however slow
-whoever reads them is. Tickets that are made meanwhile come at the end; none comes twice.
+Between two reads nothing is held, neither a transaction nor memory, however many tickets there are and however slow the
+client is. Tickets created meanwhile come at the end; none comes twice.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -17,8 +17,8 @@ from control_plane.tickets.ticket_search import has_status
 from control_plane.tickets.tickets import Status
 
 AT_ONCE: Final = 1_000
-_PLACE: Final = (Ticket.created_at, Ticket.id)
-_READ: Final = (Ticket.code, Ticket.expires_at, Ticket.label, Ticket.redeemed_at, Ticket.is_revoked)
+_POSITION: Final = (Ticket.created_at, Ticket.id)
+_COLUMNS: Final = (Ticket.code, Ticket.expires_at, Ticket.label, Ticket.redeemed_at, Ticket.is_revoked)
 
 
 class Exported(NamedTuple):
@@ -31,19 +31,19 @@ class Exported(NamedTuple):
 async def everything(
     database: Database, event_id: str, status: Status | None, now: datetime
 ) -> AsyncIterator[Sequence[Exported]]:
-    query = select(*_PLACE, *_READ).where(Ticket.event_id == event_id).order_by(*_PLACE).limit(AT_ONCE)
+    query = select(*_POSITION, *_COLUMNS).where(Ticket.event_id == event_id).order_by(*_POSITION).limit(AT_ONCE)
     if status:
         query = query.where(has_status(Ticket, status, now))
     after: list[Any] = []
     while True:
-        async with database.read() as db:  # columns, not objects: those take far longer
+        async with database.read() as db:  # columns, because objects take far longer
             rows = (await db.execute(query.where(*after))).all()
         if rows:
             yield [_exported(row, now) for row in rows]
         if len(rows) < AT_ONCE:
             return
         created_at, ticket_id = rows[-1][:2]
-        after = [tuple_(*_PLACE) > tuple_(literal(created_at, UtcDateTime()), literal(ticket_id))]
+        after = [tuple_(*_POSITION) > tuple_(literal(created_at, UtcDateTime()), literal(ticket_id))]
 
 
 def _exported(row: Any, now: datetime) -> Exported:

@@ -1,6 +1,6 @@
-"""Importing an organiser's own codes: all of a file or nothing, and before that a dry run that says what is wrong.
+"""Import an organiser's own codes: all of a file or nothing, with a dry run beforehand that reports what is wrong.
 
-A code that was deleted once may come again: what the feed still says about it is lifted.
+A code that was deleted may be imported again: what the feed still says about it is lifted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,36 +20,36 @@ from control_plane.revocations import revival
 from control_plane.tickets import tickets
 from control_plane.tickets.ticket_csv import CodeLine, ParsedCodes, Problem
 
-_AT_ONCE: Final = 500
+_BATCH_SIZE: Final = 500
 _TAKEN: Final = "A ticket with this code already exists."
 T = TypeVar("T")
 
 
 async def check(db: AsyncSession, event_id: str, codes: ParsedCodes) -> Sequence[Problem]:
-    """Return everything that is wrong or doubtful, in the order of the lines. Raise NotFound for the event."""
+    """Return everything that is wrong or doubtful, in line order. Raise NotFound if there is no such event."""
     await events.find(db, event_id)
     return sorted([*codes.problems, *codes.questions, *await _taken(db, codes)])
 
 
 async def run(db: AsyncSession, event_id: str, codes: ParsedCodes, now: datetime) -> Event:
-    """Make the tickets and return their event. Raise NotFound, ImportRefused with all that is wrong, or Conflict."""
+    """Create the tickets and return their event. Raise NotFound, ImportRefused with all problems, or Conflict."""
     event = await tickets.hold_event(db, event_id)
     if problems := await check(db, event_id, codes):
         raise ImportRefused(problems)
-    begins = await revival.make_way(db, Kind.CODE, [line.code for line in codes.lines], now)
-    made = (_row(line, event, begins.get(line.code, 0), now) for line in codes.lines)
+    not_before = await revival.make_way(db, Kind.CODE, [line.code for line in codes.lines], now)
+    rows = (_row(line, event, not_before.get(line.code, 0), now) for line in codes.lines)
     try:
-        for some in _portions(made):
-            await db.execute(insert(Ticket).returning(Ticket.id), some)  # returning makes it one statement
-    except IntegrityError:  # only where others write at the same time
+        for batch in _batches(rows):
+            await db.execute(insert(Ticket).returning(Ticket.id), batch)  # RETURNING makes it one statement
+    except IntegrityError:  # only with concurrent writers
         raise Conflict("Some of these codes have just been taken; nothing was imported.") from None
     return event
 
 
 async def _taken(db: AsyncSession, codes: ParsedCodes) -> list[Problem]:
     found: list[Problem] = []
-    for some in _portions(codes.lines):
-        lines = {line.code: line.number for line in some}
+    for batch in _batches(codes.lines):
+        lines = {line.code: line.number for line in batch}
         taken = await db.scalars(select(Ticket.code).where(Ticket.code.in_(lines)))
         found += [Problem(lines[code], _TAKEN) for code in taken]
     return found
@@ -67,7 +67,7 @@ def _row(line: CodeLine, event: Event, tokens_not_before: int, now: datetime) ->
     }
 
 
-def _portions(things: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(things)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while batch := list(islice(rest, _BATCH_SIZE)):
+        yield batch

@@ -1,5 +1,5 @@
-// Bundles what the browser is sent that others wrote into ../static/vendor/ and lists it in MANIFEST.json.
-// The output is committed, so it must depend on nothing but package-lock.json: no dates, no paths, no order of the disk.
+// Bundles third-party browser code into ../static/vendor/ and lists it in MANIFEST.json.
+// The output is committed, so it must depend only on package-lock.json: no dates, no paths, no directory order.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -17,7 +17,7 @@ const packageRoot = (name) => join(HERE, "node_modules", name);
 const read = (name, file) => readFileSync(join(packageRoot(name), file));
 const about = (name) => JSON.parse(read(name, "package.json"));
 
-/** Path below static/vendor/ -> the packages it was made from. */
+/** Maps paths below static/vendor/ to the packages that they were built from. */
 const made = new Map();
 
 function emit(path, content, packages) {
@@ -27,12 +27,15 @@ function emit(path, content, packages) {
   made.set(path, packages);
 }
 
-/** "node_modules/@scope/name/dist/x.js" -> "@scope/name"; our own entry file belongs to no package. */
+/** "node_modules/@scope/name/dist/x.js" -> "@scope/name"; undefined for our own entry file. */
 function owner(input) {
   return input.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1];
 }
 
-/** hls.js gives its <track> elements an empty data: file, which `media-src` without data: forbids. Ours is an empty file beside the bundle. */
+/**
+ * hls.js gives its <track> elements an empty data: URL, which our `media-src` forbids. Replace it by an empty file
+ * beside the bundle.
+ */
 const ownEmptyTrack = {
   name: "own-empty-track",
   setup(build) {
@@ -95,7 +98,7 @@ function drawIcons() {
   emit("icons.svg", `<svg xmlns="http://www.w3.org/2000/svg">\n${symbols}\n</svg>\n`, ["lucide-static"]);
 }
 
-/** Packages of one publisher that carry their licence only in the repository. */
+/** Packages of one publisher whose licence text is only in their repository. */
 const BORROWED = { "hls-video-element": 1, "custom-media-element": 1, "media-tracks": 1 };
 
 function licenceText(name) {

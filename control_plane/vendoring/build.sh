@@ -1,5 +1,5 @@
 #!/bin/sh
-# Rebuilds control_plane/static/vendor/ from the pinned packages. Running it twice gives the same bytes.
+# Rebuild control_plane/static/vendor/ from the pinned packages. The output is reproducible byte for byte.
 set -eu
 cd "$(dirname "$0")"
 npm ci --silent

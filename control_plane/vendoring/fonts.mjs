@@ -1,5 +1,5 @@
-// Which letters of which font are sent. The first file of each family covers the four languages of the portal and is
-// small enough for the code page; the second (titles in Polish, Turkish, ...) is fetched only when such a letter is shown.
+// The font subsets. The first file of each family covers the four languages of the portal and is small enough for the
+// code page; the second (titles in Polish, Turkish, ...) is loaded only when such a letter is shown.
 const between = (first, last) => String.fromCodePoint(...Array.from({ length: last - first + 1 }, (_, i) => first + i));
 const ASCII = between(0x20, 0x7e);
 const WESTERN = `${ASCII}${between(0xa0, 0xff)}ŒœŸ–—‘’‚“”„†•…‰‹›€™←↑→↓−\u2009\u202f`;
@@ -7,7 +7,7 @@ const WESTERN = `${ASCII}${between(0xa0, 0xff)}ŒœŸ–—‘’‚“”„†
 const list = (text) => [...text].map((letter) => `U+${letter.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`).join(", ");
 const EXTENDED = "U+0100-0151, U+0154-0177, U+0179-02BA, U+02BD-02C5, U+02C7-02CC, U+02CE-02D7, U+02DD-02FF, U+1E00-1E9F, U+1EF2-1EFF, U+20A0-20AB, U+20AD-20C0";
 
-/** Kerning for running text; a code is typed letter by letter and wants no ligatures. */
+/** Kerning for running text; codes need neither kerning nor ligatures. */
 const inter = { family: "Inter", package: "@fontsource-variable/inter", features: ["kern"] };
 const mono = { family: "JetBrains Mono", package: "@fontsource-variable/jetbrains-mono", features: [] };
 

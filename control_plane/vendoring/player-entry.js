@@ -1,4 +1,4 @@
-// What the player is made of. Only what the portal uses is imported, so that only that is sent.
+// The components of the player. Only what the portal uses is imported, to keep the bundle small.
 import "media-chrome/media-controller.js";
 import "media-chrome/media-control-bar.js";
 import "media-chrome/media-gesture-receiver.js";

@@ -1,1 +1,1 @@
-"""HTTP for all audiences: endpoints, authentication, errors and what is read from a request."""
+"""HTTP code shared by all audiences: endpoints, authentication, errors and reading requests."""

@@ -1,4 +1,4 @@
-"""The form of the admin API's answers: `{"data": ...}`; lists add `pagination`, cuts and lifts the feed's place."""
+"""The JSON responses of the admin API: `{"data": ...}`; lists add `pagination`, changes add `revocation`."""
 
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Pagination(Schema):
-    """Where a list stands; pages count from 1."""
+    """The position of a page in a list; pages are numbered from 1."""
 
     page: int
     limit: int
@@ -29,19 +29,19 @@ class Page(Schema, Generic[T]):
 
 
 class Searched(Page[T], Generic[T]):
-    """`note` says so where a search is too common to be answered in full; it is null otherwise."""
+    """A page of search results. `note` is a sentence if too many match to be searched in full, otherwise null."""
 
     note: str | None
 
 
 class History(Data[T], Generic[T]):
-    """One thing with a list inside, and where that stands."""
+    """An object that contains a list, and the position of the page in that list."""
 
     pagination: Pagination
 
 
 class Changed(Schema, Generic[T]):
-    """`revocation` is the place in the feed whose receipt (`GET /api/admin/revocations/...`) says: in force."""
+    """`revocation` is the feed cursor whose receipt (`GET /api/admin/revocations/...`) shows where it is in force."""
 
     data: T
     revocation: str
@@ -52,33 +52,33 @@ def as_json(view: BaseModel) -> dict[str, Any]:
 
 
 def data(value: Any, status: int = 200) -> JSONResponse:
-    """Answer with one view, or with several."""
+    """Return a response with one view, or with a list of views."""
     views = [as_json(view) for view in value] if isinstance(value, list) else as_json(value)
     return JSONResponse({"data": views}, status)
 
 
 def changed(value: Any, cursor: str) -> JSONResponse:
-    """Answer with one view, or with several, and with the feed's place."""
+    """Return a response with one view, or with a list of views, and the feed cursor."""
     views = [as_json(view) for view in value] if isinstance(value, list) else as_json(value)
     return JSONResponse({"data": views, "revocation": cursor})
 
 
-def page(rows: list[Any], asked: Paging, total: int) -> JSONResponse:
-    return JSONResponse({"data": [as_json(row) for row in rows], "pagination": _pagination(asked, total)})
+def page(rows: list[Any], paging: Paging, total: int) -> JSONResponse:
+    return JSONResponse({"data": [as_json(row) for row in rows], "pagination": _pagination(paging, total)})
 
 
-def searched(rows: list[Any], asked: Paging, total: int, note: str | None) -> JSONResponse:
+def searched(rows: list[Any], paging: Paging, total: int, note: str | None) -> JSONResponse:
     data = [as_json(row) for row in rows]
-    return JSONResponse({"data": data, "pagination": _pagination(asked, total), "note": note})
+    return JSONResponse({"data": data, "pagination": _pagination(paging, total), "note": note})
 
 
-def history(view: BaseModel, asked: Paging, total: int) -> JSONResponse:
-    return JSONResponse({"data": as_json(view), "pagination": _pagination(asked, total)})
+def history(view: BaseModel, paging: Paging, total: int) -> JSONResponse:
+    return JSONResponse({"data": as_json(view), "pagination": _pagination(paging, total)})
 
 
-def _pagination(asked: Paging, total: int) -> dict[str, int]:
-    pages = -(-total // asked.limit)
-    return {"page": asked.page, "limit": asked.limit, "total": total, "totalPages": pages}
+def _pagination(paging: Paging, total: int) -> dict[str, int]:
+    pages = -(-total // paging.limit)
+    return {"page": paging.page, "limit": paging.limit, "total": total, "totalPages": pages}
 
 
 def nothing() -> Response:

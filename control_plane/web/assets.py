@@ -1,4 +1,4 @@
-"""Static files: served by content hash, so that browsers keep what they have until it changes."""
+"""Static files: their URLs contain a content hash, so that browsers cache them until they change."""
 
 from functools import cache
 from hashlib import sha256
@@ -9,18 +9,18 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FOLDER: Final = Path(__file__).parent / "static"
+FOLDER: Final = Path(__file__).parents[1] / "static"
 
 
 @cache
 def asset(path: str) -> str:
-    """Return the URL of a file below `static/`, with the beginning of its hash."""
+    """Return the URL of a file in `static/`, with a prefix of its hash."""
     digest = sha256((FOLDER / path).read_bytes()).hexdigest()[:12]
     return f"/static/{path}?v={digest}"
 
 
 class Assets(StaticFiles):
-    """Versioned URLs are kept for a year, all others asked about each time (an ETag answers 304)."""
+    """Serve static files. Versioned URLs are cached for a year, others are revalidated each time (ETag, 304)."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

@@ -1,4 +1,4 @@
-"""Who asks: an admin by the cookie of their session, or a program by its API key. A key decides alone."""
+"""Authenticate admins by their session cookie, and programs by their API key. With a key, the cookie is ignored."""
 
 from starlette.responses import Response
 
@@ -16,29 +16,29 @@ ADMIN_COOKIE = "sg_admin"
 
 
 async def actor_of(request: Request, needs: Permission | None) -> Actor:
-    """Return who asks; raise SignInRequired, or Forbidden, which is recorded.
+    """Return the actor of a request. Raise SignInRequired, or Forbidden, which is recorded in the audit log.
 
-    Where nothing is needed, anybody may be nobody.
+    If no permission is needed, return an anonymous actor without authentication.
     """
     if needs is None:
         return Actor(ActorKind.USER, "nobody", address=client_address(request))
     key = bearer(request) or ""
     actor = await _by_key(request, key) if key.startswith(api_keys.PREFIX) else await signed_in(request)
     if not actor.may(needs):
-        _note_refusal(request, actor)
+        _record_refusal(request, actor)
     actor.require(needs)
     return actor
 
 
 async def signed_in(request: Request) -> Actor:
-    """Return the person who asks; raise SignInRequired."""
-    actor = await who_signed_in(request)
+    """Return the admin who is signed in. Raise SignInRequired."""
+    actor = await find_signed_in(request)
     if actor is None:
         raise SignInRequired
     return actor
 
 
-async def who_signed_in(request: Request) -> Actor | None:
+async def find_signed_in(request: Request) -> Actor | None:
     app, secret = services(request), request.cookies.get(ADMIN_COOKIE)
     if not secret:
         return None
@@ -47,7 +47,7 @@ async def who_signed_in(request: Request) -> Actor | None:
 
 
 async def _by_key(request: Request, key: str) -> Actor:
-    """Return the program that asks; raise SignInRequired."""
+    """Return the program that the API key belongs to. Raise SignInRequired."""
     app = services(request)
     async with app.database.read() as db:
         actor = await api_keys.actor_of_key(db, key, client_address(request))
@@ -57,7 +57,7 @@ async def _by_key(request: Request, key: str) -> Actor:
     return actor
 
 
-def _note_refusal(request: Request, actor: Actor) -> None:
+def _record_refusal(request: Request, actor: Actor) -> None:
     route = f"{request.method} {template_of(request.scope)}"
     refused = RefusedAction(audit.ASK, Forbidden.reason, client_address(request), actor=actor, route=route)
     services(request).audit_queue.note(refused, utc_now())

@@ -1,7 +1,7 @@
-"""What a route of the JSON API is: who may call it, what it takes and what it answers, said once.
+"""Declare the routes of the JSON API: the permission, the input and the responses of each, in one place.
 
-The same words decide, validate and document: `Endpoint.route` builds the route from them, openapi.py the document,
-and a test walks through all of them with every role and scope.
+The same declaration authorises, validates and documents: `routes_of` builds the routes from it, openapi.py builds the
+document, and a test calls every endpoint with every role and scope.
 """
 
 import inspect
@@ -18,9 +18,8 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from control_plane.access import audited_change as acting
 from control_plane.access.actors import Actor, Permission
-from control_plane.access.audited_change import Action, AuditedChange
+from control_plane.access.audited_change import Action, AuditedChange, audited_change
 from control_plane.clock import utc_now
 from control_plane.errors import NotFound, Refusal
 from control_plane.services import Request, Services
@@ -29,7 +28,7 @@ from control_plane.web.requests import parse, services
 
 
 class _Number(Convertor[int]):
-    """A row's number in a path. Starlette's `int` takes any number of digits, and int() raises beyond 4,300."""
+    """A row number in a path. Starlette's `int` accepts any number of digits, and int() raises beyond 4,300."""
 
     regex = "[0-9]{1,18}"
 
@@ -46,7 +45,7 @@ Handler = Callable[..., Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of somebody who may make it. `now` is the moment at which all of it is judged."""
+    """An authorised request. `now` is the time by which all of it is evaluated."""
 
     request: Request
     actor: Actor
@@ -57,7 +56,7 @@ class Call:
         return services(self.request)
 
     def id(self, name: str) -> str:
-        """Return an id from the path."""
+        """Return a path parameter."""
         return str(self.request.path_params[name])
 
     @property
@@ -65,18 +64,17 @@ class Call:
         return self.app.rules.alive_since(self.now)
 
     def act(self, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[AuditedChange]:
-        return acting.audited_change(self.app.database, self.actor, action, self.now, subject)
+        return audited_change(self.app.database, self.actor, action, self.now, subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A route of the JSON API. `answers` maps a status to the model of its body, None for no body.
 
-    `refuses` are what it may refuse with beyond what follows from the rest: 401, 403, 404, 422 and the like. `shows`
-    is what a viewer's player or a server shows instead of being signed in (a security scheme of the document).
-    `consumes` are the media types of a body that the handler reads by itself (with `shows`: of one that stands for what
-    is shown), `headers` what it wants beside it;
-    `max_body` are the bytes of a body that may be larger than others.
+    `refuses` lists the refusals that do not follow from the other fields (as 401, 403, 404 and 422 do). `shows` names
+    the security scheme of a credential that a player or a server presents instead of being signed in. `consumes` lists
+    the media types of a body that the handler itself reads (with `shows`: a body that carries the credential).
+    `headers` maps required request headers to their descriptions. `max_body` raises the size limit of the body (bytes).
     """
 
     method: str
@@ -99,7 +97,7 @@ class Endpoint:
         return (inspect.getdoc(self.handler) or self.handler.__name__).splitlines()[0].rstrip(".")
 
     async def __call__(self, request: Request) -> Response:
-        """Answer in this order: who asks, are they allowed to, does what they send make sense; then do it."""
+        """Authenticate, authorise and validate the request, in this order, then call the handler."""
         actor = await actor_of(request, self.needs)
         given: dict[str, BaseModel] = {}
         if self.query:
@@ -110,7 +108,7 @@ class Endpoint:
 
 
 def routes_of(endpoints: Iterable[Endpoint]) -> list[Route]:
-    """Make one route a path, so that a wrong method is answered with all the right ones (RFC 9110, section 10.2.1)."""
+    """Return one route per path, so that 405 responses list all allowed methods (RFC 9110, section 10.2.1)."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for one in endpoints:
         paths.setdefault(one.path, {})[one.method] = one
@@ -121,12 +119,12 @@ def _route(path: str, by_method: Mapping[str, Endpoint]) -> Route:
     async def answer(request: Request) -> Response:
         return await by_method["GET" if request.method == "HEAD" else request.method](request)
 
-    largest = max((one.max_body or 0 for one in by_method.values()), default=0)
-    larger = [Middleware(RequestBodyLimitMiddleware, max_body_size=largest)] if largest else None
-    return Route(path, answer, methods=list(by_method), middleware=larger)
+    max_body_size = max((one.max_body or 0 for one in by_method.values()), default=0)
+    middleware = [Middleware(RequestBodyLimitMiddleware, max_body_size=max_body_size)] if max_body_size else None
+    return Route(path, answer, methods=list(by_method), middleware=middleware)
 
 
-def endpoint(  # noqa: PLR0913 - each is given by its name
+def endpoint(  # noqa: PLR0913 - keyword arguments
     route: str,
     *,
     needs: Permission | None,
@@ -139,19 +137,19 @@ def endpoint(  # noqa: PLR0913 - each is given by its name
     headers: Mapping[str, str] | None = None,
     max_body: int | None = None,
 ) -> Callable[[Handler], Endpoint]:
-    """Make a function an endpoint: `route` is "PATCH /events/{event_id:uuid}/archive".
+    """Turn a handler into an endpoint; `route` is a method and a path like "PATCH /events/{event_id:uuid}/archive".
 
-    Its parameters `query` and `body`, by their types, say what is validated before it is called. An answer that is a
-    text is a media type.
+    The types of the handler's parameters `query` and `body` are the schemas that the request is validated by. An answer
+    that is a string is a media type.
     """
     method, path = route.split(" ", 1)
 
     def make(handler: Handler) -> Endpoint:
         hints = get_type_hints(handler)
         implied = (NotFound,) if "{" in path else ()
-        taken: dict[str, Any] = {"query": hints.get("query"), "body": hints.get("body")}
+        validated: dict[str, Any] = {"query": hints.get("query"), "body": hints.get("body")}
         read: dict[str, Any] = {"reads_query": reads_query, "reads_body": reads_body}
-        more: dict[str, Any] = {"shows": shows, "consumes": consumes, "headers": headers or {}, "max_body": max_body}
-        return Endpoint(method, path, needs, handler, answers, (*implied, *refuses), **taken, **read, **more)
+        others: dict[str, Any] = {"shows": shows, "consumes": consumes, "headers": headers or {}, "max_body": max_body}
+        return Endpoint(method, path, needs, handler, answers, (*implied, *refuses), **validated, **read, **others)
 
     return make

@@ -1,4 +1,4 @@
-"""How a refusal becomes an HTTP answer: `{"error": sentence, "reason": word}`, and nothing more than that."""
+"""Convert refusals and errors to HTTP responses: `{"error": sentence, "reason": word}`, with no further details."""
 
 from typing import Any, Final
 
@@ -45,14 +45,14 @@ _STATUS: Final[dict[type[Exception], int]] = {
     refusals.TooBusy: 503,
     refusals.Unavailable: 503,
 }
-_COME_AGAIN: Final = (
+_RETRYABLE: Final = (
     refusals.TooManyAttempts,
     refusals.TakenOverTooOften,
     refusals.TooBusy,
     refusals.Unavailable,
 )
 _RETRY_SECONDS: Final = 5
-_SOME_ARE_WRONG: Final = "Some values are invalid."
+_INVALID_VALUES: Final = "Some values are invalid."
 log = structlog.get_logger()
 
 
@@ -71,31 +71,31 @@ async def refused(_request: Request, refusal: Exception) -> Response:
     if isinstance(refusal, refusals.TicketExpired):
         body["expiresAt"] = refusal.expires_at.isoformat()
     if isinstance(refusal, refusals.FieldRefused):
-        body |= {"error": _SOME_ARE_WRONG, "fields": {refusal.field: str(refusal)}}
+        body |= {"error": _INVALID_VALUES, "fields": {refusal.field: str(refusal)}}
     if isinstance(refusal, refusals.TicketInUse):
         body |= {"inUse": True, "canTakeOver": refusal.can_take_over}
-    if isinstance(refusal, _COME_AGAIN):
+    if isinstance(refusal, _RETRYABLE):
         headers["Retry-After"] = str(refusal.retry_after)
     return JSONResponse(body, status_of(refusal), headers)
 
 
 async def import_refused(_request: Request, refusal: Exception) -> Response:
-    """Answer with one message a line: ten thousand of them take too long for the event loop."""
+    """Return one message per line, rendered in a thread: ten thousand lines would block the event loop."""
     assert isinstance(refusal, refusals.ImportRefused)  # noqa: S101 - registered for this class only
-    return await to_thread.run_sync(_every_line, refusal)
+    return await to_thread.run_sync(_line_errors, refusal)
 
 
-def _every_line(refusal: refusals.ImportRefused) -> Response:
+def _line_errors(refusal: refusals.ImportRefused) -> Response:
     fields = {f"line {line}": sentence for line, sentence, _ in refusal.problems}
     body = {"error": str(refusal), "reason": refusal.reason, "fields": fields}
     return JSONResponse(body, status_of(refusal))
 
 
 async def invalid(_request: Request, error: Exception) -> Response:
-    """Answer 422 with one message a field (`""` for the whole)."""
+    """Return 422 with one message per field (`""` for the whole body)."""
     assert isinstance(error, ValidationError)  # noqa: S101 - registered for this class only
     fields = {".".join(map(str, item["loc"])): _message(item["msg"]) for item in error.errors()}
-    return JSONResponse({"error": _SOME_ARE_WRONG, "reason": "invalid", "fields": fields}, 422)
+    return JSONResponse({"error": _INVALID_VALUES, "reason": "invalid", "fields": fields}, 422)
 
 
 async def http_error(_request: Request, error: Exception) -> Response:
@@ -105,22 +105,22 @@ async def http_error(_request: Request, error: Exception) -> Response:
 
 
 async def database_failed(request: Request, error: Exception) -> Response:
-    """Answer 503 while the database is away; raise the error again where the fault is ours."""
+    """Return 503 if the database is unavailable; otherwise raise the error again."""
     if not is_outage(error):
         raise error
-    log.error("database_away", **_asked(request), error=type(error).__name__)
+    log.error("database_away", **_log_fields(request), error=type(error).__name__)
     return await refused(request, refusals.Unavailable(_RETRY_SECONDS))
 
 
 async def crashed(request: Request, error: Exception) -> Response:
-    log.error("unhandled_error", **_asked(request), exc_info=error)
+    log.error("unhandled_error", **_log_fields(request), exc_info=error)
     return JSONResponse({"error": "Something went wrong on our side.", "reason": "internal"}, 500)
 
 
-def _asked(request: Request) -> dict[str, str | None]:
-    """Say what was asked for without a value; `request` stands in nginx's access log, too."""
-    number = request.headers.get("x-request-id")
-    return {"method": request.method, "route": template_of(request.scope), "request": number}
+def _log_fields(request: Request) -> dict[str, str | None]:
+    """Return log fields that contain no values of the request; `request` is also in nginx's access log."""
+    request_id = request.headers.get("x-request-id")
+    return {"method": request.method, "route": template_of(request.scope), "request": request_id}
 
 
 def _message(text: str) -> str:

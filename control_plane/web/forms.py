@@ -1,7 +1,7 @@
-"""Reading a submitted form: `application/x-www-form-urlencoded` in UTF-8 and nothing else.
+"""Read submitted forms: only `application/x-www-form-urlencoded` in UTF-8.
 
-Multipart forms name the charset of their fields, and some of Python's codecs take quadratic time: no form of ours needs
-them. Not Starlette's parser, which reads multipart, too, and takes any bytes for text.
+Multipart forms name the charset of their fields, and some of Python's codecs take quadratic time; none of our forms
+needs them. Starlette's parser is not used: it also reads multipart, and accepts bytes that are not valid text.
 """
 
 from typing import Final
@@ -13,13 +13,13 @@ from control_plane.web.requests import read_aside
 
 _TYPE: Final = "application/x-www-form-urlencoded"
 _CHARSETS: Final = {"", "charset=utf-8", 'charset="utf-8"'}
-_MOST_FIELDS: Final = 100
+_MAX_FIELDS: Final = 100
 _NOT_TEXT: Final = "The form is not valid UTF-8."
-_TOO_MANY: Final = f"The form has more than {_MOST_FIELDS} fields."
+_TOO_MANY: Final = f"The form has more than {_MAX_FIELDS} fields."
 
 
 async def typed(request: Request) -> dict[str, str]:
-    """Return the form's fields, of two with one name the last. Raise UnsupportedForm or MalformedRequest."""
+    """Return the fields of the form; the last one of a name wins. Raise UnsupportedForm or MalformedRequest."""
     body = await request.body()
     if not body:
         return {}
@@ -30,12 +30,12 @@ async def typed(request: Request) -> dict[str, str]:
 
 
 def read(body: bytes) -> dict[str, str]:
-    """Raise MalformedRequest. Takes time that is linear in the size of the body."""
+    """Parse a form in time linear in the size of the body. Raise MalformedRequest."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
         raise MalformedRequest(_NOT_TEXT) from None
-    if text.count("&") >= _MOST_FIELDS:
+    if text.count("&") >= _MAX_FIELDS:
         raise MalformedRequest(_TOO_MANY)
     try:
         return dict(parse_qsl(text, keep_blank_values=True, errors="strict"))

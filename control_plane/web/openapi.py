@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document of the JSON API, made from the endpoints: the schemas in it are those that validate.
+"""The OpenAPI 3.1 document of the JSON API, generated from the endpoints and from the schemas that validate requests.
 
-Nothing is described twice: what an endpoint takes, answers and refuses stands where it is defined.
+Nothing is described twice: the input, responses and refusals of an endpoint are declared where it is defined.
 """
 
 import re
@@ -29,20 +29,20 @@ _SECURITY: Final = {
 
 
 class Error(Schema):
-    """A refusal: a sentence for people, a word for programs."""
+    """A refusal: a sentence for people, a reason for programs."""
 
     error: str
     reason: str
 
 
 class Invalid(Error):
-    """Values that make no sense: one message a field, `""` for the whole."""
+    """Invalid values: one message per field, `""` for the whole body."""
 
     fields: dict[str, str]
 
 
 def document(title: str, parts: Mapping[str, Iterable[Endpoint]]) -> dict[str, Any]:
-    """Describe the endpoints; `parts` maps where they are mounted ("/api/admin") to them."""
+    """Return the document; `parts` maps mount paths ("/api/admin") to endpoints."""
     endpoints = [(mount, endpoint) for mount, part in parts.items() for endpoint in part]
     names, schemas = _schemas(endpoint for _, endpoint in endpoints)
     paths: dict[str, dict[str, Any]] = {}
@@ -61,25 +61,25 @@ _Names = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 
 
 def _schemas(endpoints: Iterable[Endpoint]) -> tuple[_Names, dict[str, Any]]:
-    """Return where each model's schema stands, and all of them."""
+    """Return a reference to the schema of each model, and all schemas."""
     wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {
         (Error, "serialization"): None,
         (Invalid, "serialization"): None,
     }
     for endpoint in endpoints:
-        wanted |= {(model, "validation"): None for model in _taken(endpoint) if model}
+        wanted |= {(model, "validation"): None for model in _input_models(endpoint) if model}
         answers = (model for model in endpoint.answers.values() if isinstance(model, type))
         wanted |= {(model, "serialization"): None for model in answers}
     names, found = models_json_schema(list(wanted), by_alias=True, ref_template=_REF)
     return names, _as_ecma(found.get("$defs", {}))
 
 
-def _taken(endpoint: Endpoint) -> tuple[type[BaseModel] | None, ...]:
+def _input_models(endpoint: Endpoint) -> tuple[type[BaseModel] | None, ...]:
     return endpoint.body, endpoint.query, endpoint.reads_body, endpoint.reads_query
 
 
 def _as_ecma(value: Any) -> Any:
-    r"""Write patterns as JSON Schema wants them: Python's `\Z` is `$` there."""
+    r"""Convert patterns to the dialect of JSON Schema: Python's `\Z` is `$` there."""
     if isinstance(value, dict):
         return {
             name: item.replace("\\Z", "$") if name == "pattern" and isinstance(item, str) else _as_ecma(item)
@@ -155,12 +155,12 @@ def _content(media_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 def _responses(endpoint: Endpoint, names: _Names) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, model in endpoint.answers.items():
-        told: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+        response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         if isinstance(model, str):
-            told |= _content(model, {"type": "string"})
+            response |= _content(model, {"type": "string"})
         elif model:
-            told |= _content("application/json", names[model, "serialization"])
-        responses[str(status)] = told
+            response |= _content("application/json", names[model, "serialization"])
+        responses[str(status)] = response
     for status, reasons in sorted(_refusals(endpoint).items()):
         schema = names[Invalid if status == HTTPStatus.UNPROCESSABLE_ENTITY else Error, "serialization"]
         responses[str(status)] = {"description": ", ".join(reasons)} | _content("application/json", schema)
@@ -168,7 +168,7 @@ def _responses(endpoint: Endpoint, names: _Names) -> dict[str, Any]:
 
 
 def _refusals(endpoint: Endpoint) -> dict[int, list[str]]:
-    """Return the words of what an endpoint may refuse with, by status."""
+    """Return the reasons of an endpoint's refusals by status."""
     kinds: list[type[refusals.Refusal]] = [*endpoint.refuses, refusals.Unavailable]
     if endpoint.needs:
         kinds += [refusals.SignInRequired, refusals.Forbidden]
@@ -180,9 +180,9 @@ def _refusals(endpoint: Endpoint) -> dict[int, list[str]]:
         kinds.append(refusals.TooLarge)
     found: dict[int, list[str]] = {}
     for kind in kinds:
-        words = found.setdefault(status_for(kind), [])
-        if kind.reason not in words:
-            words.append(kind.reason)
+        reasons = found.setdefault(status_for(kind), [])
+        if kind.reason not in reasons:
+            reasons.append(kind.reason)
     if endpoint.body or endpoint.query:
         found.setdefault(422, ["invalid"])
     return found

@@ -1,8 +1,8 @@
-"""Pure ASGI middlewares: headers on every answer, no state changed from another site, no body larger than allowed.
+"""Pure ASGI middleware: security headers on every response, no state changes from other sites, a limit on body sizes.
 
-A cross-site form or script can send our cookies along but cannot hide where it comes from: browsers send
-Sec-Fetch-Site, older ones and plain http Origin (https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site).
-A client that sends neither is no browser and carries no cookie of ours by accident.
+A cross-site form or script can make a browser send our cookies, but cannot hide its site: browsers send Sec-Fetch-Site,
+older ones and those on plain http send Origin (https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site).
+A client that sends neither is not a browser, so it does not send our cookies unintentionally.
 """
 
 from typing import Final
@@ -19,8 +19,8 @@ from control_plane.web_origins import host_of, parse_origin
 
 _TOO_LARGE: Final = 413
 SAFE_METHODS: Final = {"GET", "HEAD", "OPTIONS"}
-# No other site can make a browser send this: it would ask us first (a CORS preflight), and we never say yes.
-_SHOWS_A_KEY: Final = f"bearer {api_keys.PREFIX}"
+# Another site cannot make a browser send this header: it requires a CORS preflight, which we never allow.
+_API_KEY_PREFIX: Final = f"bearer {api_keys.PREFIX}"
 _STRICT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -37,7 +37,7 @@ _HTTPS_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class SecurityHeaders:
-    """Adds what an answer does not set itself."""
+    """Add security headers that a response does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -59,7 +59,7 @@ class SecurityHeaders:
 
 
 class NoteProxies:
-    """Notes who forwards viewers without being trusted, as nginx says it."""
+    """Record proxies that forward viewers without being trusted, as reported by nginx."""
 
     def __init__(self, app: ASGIApp, proxies: UnnamedProxies) -> None:
         self._app = app
@@ -72,36 +72,36 @@ class NoteProxies:
 
 
 class SameOriginOnly:
-    """Refuses requests that change something and come from another site."""
+    """Refuse requests that change state and come from another site."""
 
     def __init__(self, app: ASGIApp, public_origin: str = "") -> None:
         self._app = app
         self._public_host = host_of(parse_origin(public_origin) or "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self._is_ours(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self._is_allowed(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         await _refusal(CrossOrigin, 403)(scope, receive, send)
 
-    def _is_ours(self, headers: Headers) -> bool:
-        if headers.get("authorization", "").lower().startswith(_SHOWS_A_KEY):
+    def _is_allowed(self, headers: Headers) -> bool:
+        if headers.get("authorization", "").lower().startswith(_API_KEY_PREFIX):
             return True
         site = headers.get("sec-fetch-site")
         if site is not None:
             return site in {"same-origin", "none"}
         origin = headers.get("origin")
-        return origin is None or self._is_own(origin, headers)
+        return origin is None or self._is_own_origin(origin, headers)
 
-    def _is_own(self, origin: str, headers: Headers) -> bool:
-        """Compare hosts and ports: the scheme may be known to a proxy only."""
+    def _is_own_origin(self, origin: str, headers: Headers) -> bool:
+        """Compare hosts and ports only: the scheme may be known only to a proxy."""
         parsed = parse_origin(origin)
         names = {headers.get("host"), headers.get("x-forwarded-host"), self._public_host}
         return parsed is not None and host_of(parsed) in names
 
 
 class BodyLimit:
-    """Refuses larger bodies, in our words: Starlette's own are plain text. A route may have a limit of its own."""
+    """Refuse larger bodies with a JSON error; Starlette's own is plain text. A route may set another limit."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = RequestBodyLimitMiddleware(app, max_bytes)
@@ -109,7 +109,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_refused = False
 
-        async def send_in_our_words(message: Message) -> None:
+        async def send_json_refusal(message: Message) -> None:
             nonlocal is_refused
             if message["type"] == "http.response.start" and message["status"] == _TOO_LARGE:
                 is_refused = True
@@ -117,7 +117,7 @@ class BodyLimit:
             elif not is_refused:
                 await send(message)
 
-        await self._app(scope, receive, send_in_our_words)
+        await self._app(scope, receive, send_json_refusal)
 
 
 def _refusal(kind: type[Refusal], status: int) -> JSONResponse:

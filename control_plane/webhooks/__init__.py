@@ -1,1 +1,1 @@
-"""Webhooks: what is sent to which receiver, signed, and sent again until it has arrived."""
+"""Webhooks: signed messages to receivers, sent again until they have arrived."""

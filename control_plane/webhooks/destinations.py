@@ -1,7 +1,7 @@
-"""Where a webhook may go: public addresses over https, unless the operator says that private ones are meant, too.
+"""Where a webhook may go: to public addresses over https, and to private ones if the operator allows them.
 
-A name is resolved, every address that it has is judged, and the connection is made to one of these and to no other: a
-name that was harmless when it was entered can be anything when it is used (DNS rebinding).
+A name is resolved, all of its addresses are checked, and the connection is made to one of these and to no other: a
+name that was harmless when it was entered may resolve to anything when it is used (DNS rebinding).
 """
 
 import re
@@ -20,10 +20,10 @@ _HOST: Final = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|\[[0-9a-f:.]+
 _REST: Final = re.compile(r"[!-~]*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-# All of IPv6 that leads into the internet; not so the old site-local addresses (fec0::/10) and what is yet unassigned.
+# All public addresses of IPv6: not the old site-local ones (fec0::/10) or blocks that are not assigned yet.
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
-# What Python's own tables, as old as this Python, may take for global: protocol assignments, documentation, relays.
-_NOT_PUBLIC_EITHER: Final = tuple(
+# Networks that the tables of an older Python may list as global: protocol assignments, documentation, relays.
+_EXCLUDED: Final = tuple(
     map(
         ip_network,
         (
@@ -41,7 +41,7 @@ Address = IPv4Address | IPv6Address
 
 
 class DestinationRefused(Exception):
-    """No message goes there; the sentence says why."""
+    """Messages are not sent there; the text is a sentence that says why."""
 
 
 class NameUnknown(DestinationRefused):
@@ -50,7 +50,7 @@ class NameUnknown(DestinationRefused):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A URL in its parts. `host` is without brackets, `target` the path with its query."""
+    """The parts of a URL. `host` is without brackets, `target` is the path with its query."""
 
     scheme: str
     host: str
@@ -64,7 +64,7 @@ class Destination:
 
 
 def parse(url: str) -> Destination:
-    """Raise DestinationRefused for what is no plain http or https URL."""
+    """Return the parts of a URL. Raise DestinationRefused if it is not a plain http or https URL."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -79,9 +79,9 @@ def parse(url: str) -> Destination:
 
 
 async def resolve(destination: Destination, *, allow_private: bool) -> list[Address]:
-    """Return the addresses that may be connected to. Raise DestinationRefused if any of them may not, or none is known.
+    """Return the addresses to connect to. Raise DestinationRefused if any of them is not allowed, or none is known.
 
-    It takes two seconds at most.
+    This takes two seconds at most.
     """
     if destination.scheme == "http" and not allow_private:
         raise DestinationRefused(_NOT_SECURE)
@@ -92,12 +92,12 @@ async def resolve(destination: Destination, *, allow_private: bool) -> list[Addr
     except (OSError, TimeoutError, ValueError):
         raise NameUnknown("The name of the host is not known.") from None
     for address in addresses:
-        _judge(address, destination.scheme, allow_private=allow_private)
+        _check_address(address, destination.scheme, allow_private=allow_private)
     return list(dict.fromkeys(addresses))
 
 
 async def check(url: str, *, allow_private: bool) -> str:
-    """Return a URL that a webhook may have; raise FieldRefused. A name that is not known yet may become so."""
+    """Return the URL if a webhook may have it, else raise FieldRefused. A name that is not known yet is accepted."""
     try:
         await resolve(parse(url), allow_private=allow_private)
     except NameUnknown:
@@ -108,30 +108,30 @@ async def check(url: str, *, allow_private: bool) -> str:
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address leads out into the internet; one that carries another leads where that one does."""
-    carried = _carried(address)
-    if carried is not None:
-        return is_public(carried)
-    is_elsewhere = any(address in network for network in _NOT_PUBLIC_EITHER if network.version == address.version)
+    """Return whether an address is public; one that embeds another is public if the embedded one is."""
+    embedded = _embedded(address)
+    if embedded is not None:
+        return is_public(embedded)
+    is_excluded = any(address in network for network in _EXCLUDED if network.version == address.version)
     is_unicast = address.version == 4 or address in _GLOBAL_UNICAST  # noqa: PLR2004 - IPv4
-    return address.is_global and is_unicast and not (address.is_multicast or address.is_reserved or is_elsewhere)
+    return address.is_global and is_unicast and not (address.is_multicast or address.is_reserved or is_excluded)
 
 
 def is_private(address: Address) -> bool:
-    """Tell whether an address is this machine or of a private network. Link-local ones hold a cloud's secrets."""
-    carried = _carried(address)
-    if carried is not None:
-        return is_private(carried)
-    is_odd = address.is_unspecified or address.is_link_local or address.is_multicast
-    is_reserved = address.is_reserved and not address.is_loopback  # ::1 lies in a reserved network
-    return address.is_private and not is_odd and not is_reserved
+    """Return whether an address is local or in a private network; not so link-local ones, which serve cloud secrets."""
+    embedded = _embedded(address)
+    if embedded is not None:
+        return is_private(embedded)
+    is_special = address.is_unspecified or address.is_link_local or address.is_multicast
+    is_reserved = address.is_reserved and not address.is_loopback  # ::1 is in a reserved network
+    return address.is_private and not is_special and not is_reserved
 
 
 def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _judge(address: Address, scheme: str, *, allow_private: bool) -> None:
+def _check_address(address: Address, scheme: str, *, allow_private: bool) -> None:
     if is_public(address):
         if scheme == "http":
             raise DestinationRefused(_NOT_SECURE)
@@ -139,8 +139,8 @@ def _judge(address: Address, scheme: str, *, allow_private: bool) -> None:
         raise DestinationRefused(_NOT_PUBLIC)
 
 
-def _carried(address: Address) -> Address | None:
-    """Return the IPv4 address that an IPv6 address stands for."""
+def _embedded(address: Address) -> Address | None:
+    """Return the IPv4 address that an IPv6 address embeds, or None."""
     if isinstance(address, IPv4Address):
         return None
     if address in _NAT64:

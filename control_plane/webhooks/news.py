@@ -1,4 +1,4 @@
-"""What rules tell webhooks, in the words of the API: ids, titles and labels. Never a code, a token or an address."""
+"""Messages to webhooks about changes, in terms of the API: ids, titles and labels, never codes, tokens, addresses."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,45 +13,45 @@ from control_plane.streams.faults import Fault
 from control_plane.webhooks import outbox
 from control_plane.webhooks.outbox import Topic
 
-_AT_ONCE: Final = 500  # ids a query
+_BATCH_SIZE: Final = 500  # ids in a query
 
 
 async def of_ticket(db: AsyncSession, topic: Topic, ticket: Ticket, now: datetime) -> None:
-    """Tell what happened to a ticket."""
+    """Report what happened to a ticket."""
     if await outbox.is_wanted(db, topic, now):
         event = await db.get_one(Event, ticket.event_id)
-        await outbox.put(db, topic, _of_ticket(ticket.id, ticket.label) | _of_event(event.id, event.title), now)
+        await outbox.put(db, topic, _ticket(ticket.id, ticket.label) | _event(event.id, event.title), now)
 
 
 async def of_start(db: AsyncSession, sid: str, ticket: Ticket, event: Event, now: datetime) -> None:
-    """Tell that a session has begun, without a look at what is at hand: doors are open now."""
-    about = _of_ticket(ticket.id, ticket.label) | _of_event(event.id, event.title)
-    await outbox.put(db, Topic.SESSION_STARTED, _of_session(sid, None) | about, now)
+    """Report that a session has started, without a query: this runs in the rush when doors open."""
+    about = _ticket(ticket.id, ticket.label) | _event(event.id, event.title)
+    await outbox.put(db, Topic.SESSION_STARTED, _session(sid, None) | about, now)
 
 
 async def of_sessions(
     db: AsyncSession, topic: Topic, sids: Sequence[str], now: datetime, reason: EndReason | None = None
 ) -> None:
-    """Tell what happened to sessions, and why. They must be in the database already."""
+    """Report what happened to sessions, and why. They must be in the database already."""
     if not sids or not await outbox.is_wanted(db, topic, now):
         return
-    for first in range(0, len(sids), _AT_ONCE):
-        rows = await db.execute(_SESSIONS.where(ViewingSession.sid.in_(sids[first : first + _AT_ONCE])))
-        told = [_of_session(row.sid, reason) | _of_ticket(*row[1:3]) | _of_event(*row[3:]) for row in rows]
-        await outbox.put_all(db, topic, told, now)
+    for first in range(0, len(sids), _BATCH_SIZE):
+        rows = await db.execute(_SESSIONS.where(ViewingSession.sid.in_(sids[first : first + _BATCH_SIZE])))
+        sessions = [_session(row.sid, reason) | _ticket(*row[1:3]) | _event(*row[3:]) for row in rows]
+        await outbox.put_all(db, topic, sessions, now)
 
 
 async def of_event(db: AsyncSession, topic: Topic, event: Event, now: datetime) -> None:
-    """Tell how an event stands now."""
+    """Report the state of an event."""
     window = {"startsAt": event.starts_at.isoformat(), "endsAt": event.ends_at.isoformat()}
-    await outbox.put(db, topic, _of_event(event.id, event.title) | window, now)
+    await outbox.put(db, topic, _event(event.id, event.title) | window, now)
 
 
 async def of_trouble(db: AsyncSession, event: Event, since: datetime, faults: Sequence[Fault], now: datetime) -> None:
-    """Tell that a stream is in trouble, and what is wrong; without any fault, that it is over."""
-    told = [{"file": fault.file, "reason": fault.reason.value, "sentence": fault.sentence} for fault in faults]
-    standing = {"since": since.isoformat(), "isOver": not faults, "faults": told}
-    await outbox.put(db, Topic.EVENT_TROUBLE, _of_event(event.id, event.title) | standing, now)
+    """Report that a stream is in trouble, and its faults; without any fault, that the trouble is over."""
+    listed = [{"file": fault.file, "reason": fault.reason.value, "sentence": fault.sentence} for fault in faults]
+    state = {"since": since.isoformat(), "isOver": not faults, "faults": listed}
+    await outbox.put(db, Topic.EVENT_TROUBLE, _event(event.id, event.title) | state, now)
 
 
 _SESSIONS: Final = (
@@ -62,13 +62,13 @@ _SESSIONS: Final = (
 )
 
 
-def _of_session(sid: str, reason: EndReason | None) -> dict[str, Any]:
+def _session(sid: str, reason: EndReason | None) -> dict[str, Any]:
     return {"sid": sid} | ({"reason": reason.value} if reason else {})
 
 
-def _of_ticket(ticket_id: str, label: str | None) -> dict[str, Any]:
+def _ticket(ticket_id: str, label: str | None) -> dict[str, Any]:
     return {"ticketId": ticket_id, "label": label}
 
 
-def _of_event(event_id: str, title: str) -> dict[str, Any]:
+def _event(event_id: str, title: str) -> dict[str, Any]:
     return {"eventId": event_id, "eventTitle": title}

@@ -1,7 +1,7 @@
-"""The outbox: what webhooks are told, written in the transaction of what it tells of, so that neither is there alone.
+"""The outbox: messages to webhooks, each written in the transaction of the change that it reports.
 
-Who delivers takes turns: one process at a time has a webhook's turn, for at most `LEASE`, and sends its messages in
-their order. A process that dies in its turn loses it when the lease is over, and then they are sent once more.
+To deliver, one process at a time takes a lease on a webhook, for at most `LEASE`, and sends its messages in order. If
+the process dies, the lease expires and the messages are sent again.
 """
 
 import json
@@ -24,15 +24,15 @@ from control_plane.webhooks.retries import next_attempt, rest_until
 
 LEASE: Final = timedelta(seconds=20)
 KEPT_FOR: Final = timedelta(days=7)
-_A_TURN: Final = 20  # messages
-_AT_ONCE: Final = 1_000  # rows forgotten by one statement: other writers wait for it
+_MAX_MESSAGES: Final = 20  # in a lease
+_BATCH_SIZE: Final = 1_000  # rows deleted by one statement: other writers wait for it
 _GONE: Final = 410
 _LONGEST_ERROR: Final = 200
 log = structlog.get_logger()
 
 
 class Topic(StrEnum):
-    """What a webhook can ask to hear of."""
+    """What a webhook can subscribe to."""
 
     TICKET_REDEEMED = "ticket.redeemed"
     TICKET_REVOKED = "ticket.revoked"
@@ -48,7 +48,7 @@ TEST: Final = "webhook.test"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message on its way."""
+    """One message to be sent."""
 
     id: int
     body: str
@@ -57,13 +57,13 @@ class Message:
 
     @property
     def message_id(self) -> str:
-        """Name the message for its receiver: the same with every attempt, another for every other message."""
+        """The id for the receiver: the same in every attempt, and unique to the message."""
         return message_id(self.id, self.created_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What its holder may send now, in this order. `failures` counts the turns in a row that ended with one."""
+    """The messages that its holder may send now, in this order. `failures` counts the consecutive failures."""
 
     webhook_id: str
     url: str
@@ -74,9 +74,9 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended: `status` is the receiver's, `error` None when it took the message."""
+    """How an attempt ended: `status` is the receiver's, `error` is None if it accepted the message."""
 
-    parcel: Message
+    message: Message
     at: datetime
     status: int | None
     error: str | None
@@ -87,29 +87,29 @@ class Outcome:
 
 
 def message_id(row: int, created_at: datetime) -> str:
-    """Make an id that outlives the row: a database may give a deleted row's number again."""
+    """Return an id that outlives the row: a database may reuse the number of a deleted row."""
     return f"msg_{row}_{int(created_at.timestamp() * 1_000_000)}"
 
 
 async def is_wanted(db: AsyncSession, topic: Topic, now: datetime) -> bool:
-    return bool(await _wanted_by(db, topic, now))
+    return bool(await _subscribers(db, topic, now))
 
 
 async def put(db: AsyncSession, topic: Topic, data: Mapping[str, Any], now: datetime) -> None:
-    """Write a message to every webhook that wants the topic."""
+    """Write a message to every webhook that subscribes to the topic."""
     await put_all(db, topic, [data], now)
 
 
-async def put_all(db: AsyncSession, topic: Topic, several: Sequence[Mapping[str, Any]], now: datetime) -> None:
+async def put_all(db: AsyncSession, topic: Topic, messages: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Write several messages on one topic, in their order."""
-    for webhook_id in await _wanted_by(db, topic, now):
-        rows = [_row(webhook_id, topic.value, data, now) for data in several]
+    for webhook_id in await _subscribers(db, topic, now):
+        rows = [_row(webhook_id, topic.value, data, now) for data in messages]
         if rows:
             await (await db.connection()).execute(_WRITE, rows)
 
 
 async def put_test(db: AsyncSession, webhook: Webhook, now: datetime) -> WebhookDelivery:
-    """Write a message to one webhook that tells nothing but that it arrives."""
+    """Write a test message to one webhook: it shows only that it arrives."""
     row = _row(webhook.id, TEST, {"webhookId": webhook.id}, now)
     delivery = WebhookDelivery(webhook_id=webhook.id, topic=TEST, body=row["body"], created_at=now, next_attempt_at=now)
     db.add(delivery)
@@ -118,16 +118,16 @@ async def put_test(db: AsyncSession, webhook: Webhook, now: datetime) -> Webhook
 
 
 async def due(db: AsyncSession, now: datetime) -> list[str]:
-    """Return the ids of the webhooks that have something to be told and whose turn nobody has."""
+    """Return the ids of the webhooks that have messages due and can be leased."""
     waiting = select(WebhookDelivery.id).where(
         WebhookDelivery.webhook_id == Webhook.id, WebhookDelivery.next_attempt_at <= now
     )
-    return list(await db.scalars(select(Webhook.id).where(*_free(now), waiting.exists())))
+    return list(await db.scalars(select(Webhook.id).where(*_can_be_leased(now), waiting.exists())))
 
 
 async def take_lease(db: AsyncSession, webhook_id: str, now: datetime) -> Lease | None:
-    """Take a webhook's turn for `LEASE`; None where somebody else has it, or there is nothing to send."""
-    taken = update(Webhook).where(Webhook.id == webhook_id, *_free(now)).values(free_at=now + LEASE)
+    """Take a lease on a webhook; return None if it is leased or paused, or its secret cannot be opened."""
+    taken = update(Webhook).where(Webhook.id == webhook_id, *_can_be_leased(now)).values(free_at=now + LEASE)
     columns = Webhook.url, Webhook.secret, Webhook.failures
     row = (await db.execute(taken.returning(*columns).execution_options(synchronize_session=False))).one_or_none()
     if row is None:
@@ -135,8 +135,8 @@ async def take_lease(db: AsyncSession, webhook_id: str, now: datetime) -> Lease 
     try:
         secret = sealer_of(db).open(row.secret)
     except SealBroken:
-        rest: dict[str, Any] = {"failures": row.failures + 1, "free_at": rest_until(row.failures + 1, now)}
-        await db.execute(update(Webhook).where(Webhook.id == webhook_id).values(**rest))
+        pause: dict[str, Any] = {"failures": row.failures + 1, "free_at": rest_until(row.failures + 1, now)}
+        await db.execute(update(Webhook).where(Webhook.id == webhook_id).values(**pause))
         log.error("webhook_secret_not_opened", webhook=webhook_id)
         return None
     delivery = WebhookDelivery
@@ -144,37 +144,37 @@ async def take_lease(db: AsyncSession, webhook_id: str, now: datetime) -> Lease 
         select(delivery.id, delivery.body, delivery.created_at, delivery.attempts)
         .where(delivery.webhook_id == webhook_id, delivery.next_attempt_at <= now)
         .order_by(delivery.id)
-        .limit(_A_TURN)
+        .limit(_MAX_MESSAGES)
     )
     return Lease(webhook_id, row.url, secret, row.failures, [Message(*found) for found in await db.execute(waiting)])
 
 
-async def end_lease(db: AsyncSession, turn: Lease, outcomes: Iterable[Outcome], now: datetime) -> None:
-    """Write how it went and give the turn back. After a failure the webhook rests for a while, all of it."""
-    failures, is_gone = turn.failures, False
+async def end_lease(db: AsyncSession, lease: Lease, outcomes: Iterable[Outcome], now: datetime) -> None:
+    """Record the outcomes and release the lease. After a failure the whole webhook pauses for a while."""
+    failures, is_gone = lease.failures, False
     for outcome in outcomes:
         await db.execute(
-            update(WebhookDelivery).where(WebhookDelivery.id == outcome.parcel.id).values(**_written(outcome))
+            update(WebhookDelivery).where(WebhookDelivery.id == outcome.message.id).values(**_delivery_values(outcome))
         )
         failures = failures + 1 if outcome.error else 0
         is_gone = is_gone or outcome.is_gone
     values: dict[str, Any] = {"failures": failures, "free_at": rest_until(failures, now)}
-    await db.execute(update(Webhook).where(Webhook.id == turn.webhook_id).values(**values))
+    await db.execute(update(Webhook).where(Webhook.id == lease.webhook_id).values(**values))
     if is_gone:
-        await _give_up(db, turn.webhook_id)
+        await _give_up(db, lease.webhook_id)
         interest_of(db).forget()
 
 
 async def forget(db: AsyncSession, now: datetime) -> tuple[int, Counter[str]]:
-    """Drop up to a thousand of the oldest messages, a week after they were written.
+    """Delete up to a thousand of the oldest messages, a week after they were written.
 
-    Return how many, and how many of them still waited for each webhook: one that is switched off, or was away for so
-    long that its messages have not had their attempts.
+    Return how many, and how many of them were still waiting for each webhook: one that is switched off, or was
+    unavailable for so long that its messages have not had all of their attempts.
     """
     oldest = await db.scalar(select(func.min(WebhookDelivery.id)))
     if oldest is None:
         return 0, Counter()
-    old = WebhookDelivery.id < oldest + _AT_ONCE, WebhookDelivery.created_at < now - KEPT_FOR
+    old = WebhookDelivery.id < oldest + _BATCH_SIZE, WebhookDelivery.created_at < now - KEPT_FOR
     columns = WebhookDelivery.webhook_id, WebhookDelivery.next_attempt_at
     dropped = (await db.execute(delete(WebhookDelivery).where(*old).returning(*columns))).all()
     return len(dropped), Counter(webhook_id for webhook_id, due_at in dropped if due_at)
@@ -185,7 +185,7 @@ def interest_of(db: AsyncSession) -> Interest:
     return interest if isinstance(interest, Interest) else Interest()
 
 
-async def _wanted_by(db: AsyncSession, topic: Topic, now: datetime) -> Sequence[str]:
+async def _subscribers(db: AsyncSession, topic: Topic, now: datetime) -> Sequence[str]:
     interest = interest_of(db)
     known = interest.of(topic.value, now)
     if known is None:
@@ -200,21 +200,21 @@ async def _wanted_by(db: AsyncSession, topic: Topic, now: datetime) -> Sequence[
     return known
 
 
-def _free(now: datetime) -> tuple[Any, ...]:
+def _can_be_leased(now: datetime) -> tuple[Any, ...]:
     return Webhook.is_active, or_(Webhook.free_at.is_(None), Webhook.free_at <= now)
 
 
-def _written(outcome: Outcome) -> dict[str, Any]:
-    attempts = outcome.parcel.attempts + 1
-    told = {"attempts": attempts, "last_status": outcome.status}
+def _delivery_values(outcome: Outcome) -> dict[str, Any]:
+    attempts = outcome.message.attempts + 1
+    values = {"attempts": attempts, "last_status": outcome.status}
     if outcome.error is None:
-        return told | {"delivered_at": outcome.at, "next_attempt_at": None, "last_error": None}
-    following = None if outcome.is_gone else next_attempt(attempts, outcome.at)
-    return told | {"next_attempt_at": following, "last_error": outcome.error[:_LONGEST_ERROR]}
+        return values | {"delivered_at": outcome.at, "next_attempt_at": None, "last_error": None}
+    next_at = None if outcome.is_gone else next_attempt(attempts, outcome.at)
+    return values | {"next_attempt_at": next_at, "last_error": outcome.error[:_LONGEST_ERROR]}
 
 
 async def _give_up(db: AsyncSession, webhook_id: str) -> None:
-    """Switch off a webhook whose receiver says that it is gone, with all that waits for it."""
+    """Switch off a webhook whose receiver says that it is gone, and give up its waiting messages."""
     await db.execute(update(Webhook).where(Webhook.id == webhook_id).values(is_active=False))
     waiting = WebhookDelivery.webhook_id == webhook_id, WebhookDelivery.next_attempt_at.is_not(None)
     await db.execute(update(WebhookDelivery).where(*waiting).values(next_attempt_at=None))
@@ -226,9 +226,9 @@ def _row(webhook_id: str, topic: str, data: Mapping[str, Any], now: datetime) ->
 
 
 def _make_statement() -> Any:
-    """Write for a webhook that is still there: it may have been deleted since somebody looked."""
+    """Return the statement that writes a message if the webhook still exists: it may have just been deleted."""
     now = bindparam("now", type_=UtcDateTime())
-    there = (
+    row = (
         select(
             Webhook.id,
             bindparam("topic", type_=String()),
@@ -241,7 +241,7 @@ def _make_statement() -> Any:
         .with_for_update(read=True, key_share=True)
     )
     columns = ["webhook_id", "topic", "body", "created_at", "attempts", "next_attempt_at"]
-    return insert(WebhookDelivery).from_select(columns, there, include_defaults=False)
+    return insert(WebhookDelivery).from_select(columns, row, include_defaults=False)
 
 
 _WRITE: Final = _make_statement()

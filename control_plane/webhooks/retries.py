@@ -1,10 +1,10 @@
-"""When a webhook that did not take a message is tried again. Every pause is a little different from the planned one."""
+"""When to try again after a webhook did not accept a message. Every pause is varied at random (jitter)."""
 
 from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Final
 
-# Between the attempts: eight of them in a day and a half, then it is given up.
+# Between the attempts: eight in a day and a half, then the message is given up.
 PAUSES: Final = (
     timedelta(seconds=5),
     timedelta(seconds=30),
@@ -14,28 +14,28 @@ PAUSES: Final = (
     timedelta(hours=6),
     timedelta(hours=24),
 )
-_SHORTEST_REST: Final = timedelta(seconds=5)
-_LONGEST_REST: Final = timedelta(seconds=60)
+_SHORTEST_PAUSE: Final = timedelta(seconds=5)
+_LONGEST_PAUSE: Final = timedelta(seconds=60)
 _JITTER: Final = 0.2
-_dice = SystemRandom()
+_random = SystemRandom()
 
 
 def next_attempt(attempts: int, now: datetime) -> datetime | None:
-    """Say when to try a message again after so many attempts; None: never."""
-    return now + _about(PAUSES[attempts - 1]) if attempts <= len(PAUSES) else None
+    """Return when to try a message again after so many attempts; None means never."""
+    return now + _with_jitter(PAUSES[attempts - 1]) if attempts <= len(PAUSES) else None
 
 
 def rest_until(failures: int, now: datetime) -> datetime:
-    """Say when to send a webhook anything again after so many failures in a row: five seconds, ten, ... a minute.
+    """Return when to send a webhook anything again after consecutive failures: in five seconds, ten, ... a minute.
 
-    A receiver that is down is so asked once a minute, however much waits for it, and a message that it can never
-    take holds the others up for no longer than that.
+    So a receiver that is down gets one request a minute, however many messages wait for it, and a message that it can
+    never accept delays the others no longer than that.
     """
     if not failures:
         return now
-    doubled = _SHORTEST_REST * 2 ** min(failures - 1, 10)
-    return now + _about(min(doubled, _LONGEST_REST))
+    doubled = _SHORTEST_PAUSE * 2 ** min(failures - 1, 10)
+    return now + _with_jitter(min(doubled, _LONGEST_PAUSE))
 
 
-def _about(pause: timedelta) -> timedelta:
-    return pause * _dice.uniform(1 - _JITTER, 1 + _JITTER)
+def _with_jitter(pause: timedelta) -> timedelta:
+    return pause * _random.uniform(1 - _JITTER, 1 + _JITTER)

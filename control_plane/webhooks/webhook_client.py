@@ -1,7 +1,7 @@
-"""One webhook's line: posts signed messages to an address that was judged just now, and to no other.
+"""The HTTP client of one webhook: posts signed messages to an address that was checked just before, and no other.
 
-No redirect is followed and no proxy asked; an answer is its status, whatever else the receiver has to say. Signed as
-Standard Webhooks has it (https://www.standardwebhooks.com): HMAC-SHA256 of "id.timestamp.body".
+Redirects are not followed and proxies are not used; only the status of a response matters. Messages are signed as in
+Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 of "id.timestamp.body".
 """
 
 import hmac
@@ -22,16 +22,16 @@ from control_plane.webhooks.destinations import Address, Destination, Destinatio
 
 TIMEOUT_SECONDS: Final = 10.0
 _CONNECT_SECONDS: Final = 4.0
-_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what it begins with
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - only the prefix
 _SECRET_BYTES: Final = 32
 _MOST_ADDRESSES: Final = 3
-_DRAINED_SECONDS: Final = 1.0
-_DRAINED_BYTES: Final = 64 * 1024
+_MAX_DRAIN_SECONDS: Final = 1.0
+_MAX_DRAIN_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """What came of a post: `error` is None when the message was taken."""
+    """The result of a post: `error` is None if the message was accepted."""
 
     status: int | None
     error: str | None
@@ -48,7 +48,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 class WebhookClients:
-    """Opens lines. The list of trusted authorities is read once: it takes a while."""
+    """Opens clients. The list of trusted certificate authorities is loaded once, because that is slow."""
 
     def __init__(
         self, *, allow_private: bool, tls: ssl.SSLContext | None = None, timeout: float = TIMEOUT_SECONDS
@@ -59,10 +59,10 @@ class WebhookClients:
 
     @asynccontextmanager
     async def open(self, url: str, secret: str) -> AsyncIterator["WebhookClient"]:
-        """Give a line for one turn: its connection is never shared with another name's."""
+        """Provide a client for one lease: its connection is never shared with another host name."""
         if self._tls is None:
             self._tls = await anyio.to_thread.run_sync(ssl.create_default_context)
-        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)  # the post as a whole has its own
+        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)  # the post as a whole has a time-out of its own
         async with httpx2.AsyncClient(verify=self._tls, trust_env=False, timeout=timeout) as client:
             yield WebhookClient(client, url, secret, self._timeout, allow_private=self._allow_private)
 
@@ -80,10 +80,10 @@ class WebhookClient:
         self._addresses: list[Address] = []
 
     async def post(self, message_id: str, text: str, now: datetime) -> PostResult:
-        """Post a message, all within the time there is. Never raises but when it is cancelled."""
+        """Post a message within the time-out. Raise nothing, unless cancelled."""
         try:
             with anyio.fail_after(self._timeout):
-                return _judged(await self._post(message_id, text.encode(), int(now.timestamp())))
+                return _result_of(await self._post(message_id, text.encode(), int(now.timestamp())))
         except DestinationRefused as refusal:
             return PostResult(None, str(refusal))
         except (TimeoutError, httpx2.TimeoutException):
@@ -94,7 +94,7 @@ class WebhookClient:
             return PostResult(None, f"No proper answer ({type(error).__name__}).")
 
     async def _post(self, message_id: str, body: bytes, timestamp: int) -> int:
-        destination = await self._resolved()
+        destination = await self._resolve()
         headers = {
             "Host": destination.authority,
             "User-Agent": "StreamGate",
@@ -111,8 +111,8 @@ class WebhookClient:
                     raise
                 del self._addresses[0]
 
-    async def _resolved(self) -> Destination:
-        """Judge where the line goes, once a turn."""
+    async def _resolve(self) -> Destination:
+        """Resolve and check the destination, once per lease."""
         if self._destination is None:
             destination = destinations.parse(self._url)
             found = await destinations.resolve(destination, allow_private=self._allow_private)
@@ -120,28 +120,28 @@ class WebhookClient:
         return self._destination
 
     async def _send(self, to: Destination, address: Address, headers: dict[str, str], body: bytes) -> int:
-        """Connect to the address; the name is for the receiver and for its certificate."""
+        """Connect to the address; the host name is for the receiver and for its certificate."""
         url = f"{to.scheme}://{destinations.bracketed(str(address))}:{to.port}{to.target}"
         extensions = {"sni_hostname": to.host}
-        async with self._client.stream("POST", url, headers=headers, content=body, extensions=extensions) as answer:
-            await _drain(answer)
-            return answer.status_code
+        async with self._client.stream("POST", url, headers=headers, content=body, extensions=extensions) as response:
+            await _drain(response)
+            return response.status_code
 
 
-async def _drain(answer: httpx2.Response) -> None:
-    """Read the rest, if there is little of it and it comes soon: then the connection is good for the next message."""
+async def _drain(response: httpx2.Response) -> None:
+    """Read the body, if it is short and arrives soon: then the connection can be reused for the next message."""
     read = 0
-    with anyio.move_on_after(_DRAINED_SECONDS):
+    with anyio.move_on_after(_MAX_DRAIN_SECONDS):
         try:
-            async for part in answer.aiter_raw():
+            async for part in response.aiter_raw():
                 read += len(part)
-                if read > _DRAINED_BYTES:
+                if read > _MAX_DRAIN_BYTES:
                     return
         except httpx2.HTTPError:
             return
 
 
-def _judged(status: int) -> PostResult:
+def _result_of(status: int) -> PostResult:
     if httpx2.codes.is_success(status):
         return PostResult(status, None)
     if httpx2.codes.is_redirect(status):

@@ -1,4 +1,4 @@
-"""Webhooks: whose server hears of what. Their secret is shown once, when it is made, and signs every message."""
+"""Webhooks: which server is notified of what. The secret signs every message, and is shown once when it is created."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -23,8 +23,8 @@ _IS_OFF: Final = "This webhook is turned off; turn it on first."
 async def create(
     db: AsyncSession, url: str, topics: Iterable[Topic], now: datetime, *, is_active: bool
 ) -> tuple[Webhook, str]:
-    """Add a webhook; return it with its fresh secret. Raise Conflict when there are fifty."""
-    await hold(db, Lock.WEBHOOKS)  # or several would count forty-nine at the same moment
+    """Add a webhook; return it with its new secret. Raise Conflict if there are fifty already."""
+    await hold(db, Lock.WEBHOOKS)  # otherwise several requests could count forty-nine at the same moment
     if (await db.scalar(select(func.count()).select_from(Webhook)) or 0) >= MOST:
         raise Conflict(f"There are already {MOST} webhooks.")
     secret = new_secret()
@@ -37,7 +37,7 @@ async def create(
 
 
 async def change(db: AsyncSession, webhook_id: str, url: str, topics: Iterable[Topic], *, is_active: bool) -> Webhook:
-    """Change a webhook, and count what it fails to take anew. Raise NotFound."""
+    """Change a webhook and reset its count of failures. Raise NotFound."""
     webhook = await find(db, webhook_id)
     webhook.url, webhook.topics, webhook.is_active = url, _joined(topics), is_active
     webhook.failures = 0
@@ -46,7 +46,7 @@ async def change(db: AsyncSession, webhook_id: str, url: str, topics: Iterable[T
 
 
 async def remove(db: AsyncSession, webhook_id: str) -> None:
-    """Delete a webhook with all that it was and would have been told. Raise NotFound."""
+    """Delete a webhook with all its messages, delivered or not. Raise NotFound."""
     await db.delete(await find(db, webhook_id))
     outbox.interest_of(db).forget()
 
@@ -67,7 +67,7 @@ async def page(db: AsyncSession, offset: int, limit: int) -> tuple[list[Webhook]
 
 
 async def test(db: AsyncSession, webhook_id: str, now: datetime) -> WebhookDelivery:
-    """Send a message that tells nothing but that it arrives. Raise NotFound, or Conflict for one that is off."""
+    """Write a test message, which shows only that it arrives. Raise NotFound, or Conflict if the webhook is off."""
     webhook = await find(db, webhook_id)
     if not webhook.is_active:
         raise Conflict(_IS_OFF)
@@ -75,7 +75,7 @@ async def test(db: AsyncSession, webhook_id: str, now: datetime) -> WebhookDeliv
 
 
 async def deliveries(db: AsyncSession, webhook_id: str, offset: int, limit: int) -> tuple[list[WebhookDelivery], int]:
-    """Return one page of what a webhook was told in the last week, newest first, and how many there are."""
+    """Return one page of a webhook's messages of the last week, newest first, and how many there are in all."""
     own = WebhookDelivery.webhook_id == webhook_id
     total = await db.scalar(select(func.count()).select_from(WebhookDelivery).where(own))
     query = select(WebhookDelivery).where(own).order_by(WebhookDelivery.id.desc()).offset(offset).limit(limit)
@@ -83,7 +83,7 @@ async def deliveries(db: AsyncSession, webhook_id: str, offset: int, limit: int)
 
 
 async def retry(db: AsyncSession, webhook_id: str, delivery_id: int, now: datetime) -> WebhookDelivery:
-    """Send a message once more, as soon as may be, whatever came of it. Raise NotFound or Conflict."""
+    """Send a message again as soon as possible, whatever its outcome was. Raise NotFound or Conflict."""
     webhook = await find(db, webhook_id)
     delivery = await db.get(WebhookDelivery, delivery_id) if delivery_id <= _HIGHEST_ID else None
     if delivery is None or delivery.webhook_id != webhook.id:

@@ -1,4 +1,4 @@
-"""Runs every benchmark: `make bench`. It ends with an error where a target was missed."""
+"""Run every benchmark (`make bench`). Exit with an error if a target was missed."""
 
 from tests.bench import costs, doors, fan_out, gate, revocation, search, sidecar, sign_in, targets
 

@@ -1,4 +1,4 @@
-"""Who is measured: the gate, the same nginx without it, and other ways to keep strangers out."""
+"""The programs that are measured: the gate, the same nginx without it, and other ways to restrict access."""
 
 import base64
 import json
@@ -23,12 +23,12 @@ _EXPRESS = Path(__file__).parent / "express"
 
 
 class CannotRun(Exception):
-    """This machine lacks something; the sentence says what."""
+    """Something is missing on this machine; the message says what."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to serve the files. `baseline` names the contender that is the same program without a gate."""
+    """One way to serve the files. `baseline` is the name of the same program without a gate."""
 
     name: str
     url: str
@@ -39,7 +39,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Ground:
-    """Where contenders are made: the stack whose files they serve, and a folder for theirs."""
+    """The stack whose files all contenders serve, and a folder for their own files."""
 
     running: StackUnderTest
     folder: Path

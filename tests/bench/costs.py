@@ -1,8 +1,8 @@
 """What one request costs, in processor time: `python -m tests.bench.costs [--count 2000] [--database postgresql]`.
 
-Read from the kernel for one control plane and for PostgreSQL, so that what else runs on the machine says little. What
-is compared is in the same run and the same process: an answer that only says "alive" is what Starlette and uvicorn
-cost. A report is of a thousand sessions.
+The time is read from the kernel, for one control plane and for PostgreSQL, so that other processes have little effect.
+It is compared with a bare answer in the same run and the same process: a response that only says "alive" is the cost of
+Starlette and uvicorn. A report covers a thousand sessions.
 """
 
 import argparse
@@ -25,20 +25,20 @@ from control_plane.db.database import Database, upgrade_schema
 from control_plane.models import Event
 from control_plane.tickets import tickets
 from tests.bench import targets
-from tests.bench.doors_load import Line
+from tests.bench.doors_load import Connection
 from tests.bench.doors_stack import DATABASES, postgresql
 from tests.support.api import INTERNAL_KEY
 from tests.support.server import ControlPlaneProcess
 from tests.support.stack import apart
 
 _CONNECTIONS: Final = 16
-_BEATS_AT_ONCE: Final = 32  # what comes in between two looks at the database, when a core is busy with nothing else
-_BEAT_EVERY_SECONDS: Final = 120  # of a page that plays
-# 200,000 viewers a core, on the machine where 54,000 were counted before: a bare answer took 0.13 ms there.
+_BEATS_AT_ONCE: Final = 32  # requests that arrive between two database reads on a fully busy core
+_BEAT_EVERY_SECONDS: Final = 120  # for a playing page
+# 200,000 viewers per core on the machine where it was 54,000 before; a bare answer took 0.13 ms there.
 _MOST_OF_A_BEAT: Final = 4.6  # bare answers
-# Times a bare answer on PostgreSQL. Before statements were made fewer it was 62, 65 and 696.
+# Multiples of a bare answer on PostgreSQL. Before the number of statements was reduced: 62, 65 and 696.
 _MOST: Final = {"redemption": 31, "refresh": 32, "report": 70}
-_REPORTED: Final = 1_000  # sessions a report
+_REPORTED: Final = 1_000  # sessions per report
 _REPORTS: Final = 60
 _WARMING_UP: Final = 5
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -57,7 +57,7 @@ class Cost:
 
 
 class Bench:
-    """A running control plane that is asked, over several lines at once."""
+    """A running control plane that is requested over several connections at once."""
 
     def __init__(self, process: ControlPlaneProcess, postmaster: int | None) -> None:
         self._process, self._postmaster = process, postmaster
@@ -68,7 +68,7 @@ class Bench:
         self.bodies = []
         lines = [await self._line() for _ in range(at_once)]
 
-        async def work(line: Line) -> None:
+        async def work(line: Connection) -> None:
             while waiting:
                 answered, body = await line.ask(waiting.pop())
                 assert answered == status, body
@@ -82,11 +82,11 @@ class Bench:
         own = used.pop(self._process.service.pid)
         return Cost(own * 1000 / len(requests), sum(used.values()) * 1000 / len(requests))
 
-    async def _line(self) -> Line:
-        return Line(*await asyncio.open_unix_connection(str(self._process.socket)))
+    async def _line(self) -> Connection:
+        return Connection(*await asyncio.open_unix_connection(str(self._process.socket)))
 
     def _seconds(self) -> dict[int, float]:
-        """Give the processor time of all who are at work. What PostgreSQL starts and ends meanwhile is passed over."""
+        """Return the processor time by process. Processes that PostgreSQL starts or ends meanwhile are ignored."""
         return dict(_cpu_seconds([self._process.service.pid, *_children(self._postmaster)]))
 
 
@@ -121,7 +121,7 @@ async def _measure(bench: Bench, url: str, database: str, count: int) -> None:
     _print("bare", database, bare, bare)
     redeem = [_request("POST", "/api/tokens/validate", json.dumps({"code": code}).encode()) for code in codes]
     await bench.cost(redeem[:100])
-    tokens = _tokens(bench)  # these have warmed it up
+    tokens = _tokens(bench)  # from the warm-up requests
     _print("redemption", database, await bench.cost(redeem[100:]), bare)
     tokens += _tokens(bench)
     _print("refresh", database, await bench.cost(_shown("/api/playback/refresh", tokens)), bare)

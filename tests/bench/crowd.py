@@ -1,4 +1,4 @@
-"""Starts the processes of the crowd together and puts together what they saw."""
+"""Start the load processes together and merge their results."""
 
 import json
 import subprocess
@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _PROCESSES = 2
-_CONNECTIONS = 32  # of each
+_CONNECTIONS = 32  # per process
 _ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Seconds from wish to answer in ascending order, answers a second, statuses, and the bodies of the answers."""
+    """Sorted seconds from due time to response, responses per second, statuses, and the bodies of the responses."""
 
     took: Sequence[float]
     rate: float
@@ -25,7 +25,7 @@ class Outcome:
     bodies: Sequence[Any]
 
     def milliseconds(self, of_a_hundred: int) -> float:
-        """Return the smallest time that so many of a hundred do not exceed."""
+        """Return the percentile of the response times, in milliseconds."""
         return self.took[-(-len(self.took) * of_a_hundred // 100) - 1] * 1000
 
 
@@ -41,7 +41,7 @@ def crowd(url: str, what: str, items: Sequence[str], rate: float = 0.0) -> Outco
         assert process.stdin
         process.stdin.write("go\n")
         process.stdin.flush()
-    return _together([_finish(process) for process in running])
+    return _merge([_finish(process) for process in running])
 
 
 def _start(job: dict[str, Any]) -> subprocess.Popen[str]:
@@ -62,7 +62,7 @@ def _finish(process: subprocess.Popen[str]) -> dict[str, Any]:
     return seen
 
 
-def _together(parts: Sequence[dict[str, Any]]) -> Outcome:
+def _merge(parts: Sequence[dict[str, Any]]) -> Outcome:
     took = sorted(seconds for part in parts for seconds in part["took"])
     lasted = max(part["ended"] for part in parts) - min(part["began"] for part in parts)
     statuses: Counter[str] = Counter()

@@ -1,7 +1,7 @@
-"""Doors open: all codes of an evening redeemed at once, then the heartbeats of everybody who got in.
+"""The opening of an event: all codes of an evening redeemed at once, then the heartbeats of all viewers.
 
-`python -m tests.bench.doors [--codes 5000] [--sessions 10000] [--database sqlite]`. Fails when one answer was wrong, or
-when the database holds anything but exactly the sessions that were granted, and a sign of life of each.
+`python -m tests.bench.doors [--codes 5000] [--sessions 10000] [--database sqlite]`. Fails if one response was wrong, or
+if the database does not contain exactly the granted sessions with a heartbeat of each.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tests.bench.doors_house import House
 from tests.bench.doors_stack import DATABASES, Operation, in_operation
 from tests.support.people import Organiser
 
-_WANTED_A_SECOND: Final = {"sqlite": 450, "postgresql": 800}  # on two cores, the load and nginx on the same
+_WANTED_A_SECOND: Final = {"sqlite": 450, "postgresql": 800}  # on two cores, shared with the load generator and nginx
 _WANTED_P99_MS: Final = 100
 _HEARTBEAT_SECONDS: Final = 30  # how often the portal's players send one
 _BATCH: Final = 1000
@@ -56,7 +56,7 @@ def _measure(operation: Operation, codes: int, sessions: int, wanted: int) -> No
 
 
 def _redeem(operation: Operation, house: House, codes: Sequence[str]) -> tuple[Outcome, list[str]]:
-    """Return what was seen, and a token of each session."""
+    """Return the outcome, and a token of each session."""
     seen = crowd(operation.url, "redeem", codes)
     assert seen.statuses == {"200": len(codes)}, seen.statuses
     tokens: list[str] = [body["playbackToken"] for body in seen.bodies]
@@ -67,12 +67,12 @@ def _redeem(operation: Operation, house: House, codes: Sequence[str]) -> tuple[O
 
 
 def _beat(operation: Operation, house: House, tokens: Sequence[str]) -> Outcome:
-    """Let each session send one heartbeat, evenly over the time between two."""
+    """Send one heartbeat of each session, spread evenly over one heartbeat interval."""
     began = utc_now()
     seen = crowd(operation.url, "beat", tokens, len(tokens) / _HEARTBEAT_SECONDS)
     assert seen.statuses == {"200": len(tokens)}, seen.statuses
     assert [body["ok"] for body in seen.bodies] == [True] * len(tokens)
-    operation.stop_control_planes()  # what is written behind is written by then
+    operation.stop_control_planes()  # this writes all pending heartbeats
     assert house.count_seen_since(began) == len(tokens)
     return seen
 

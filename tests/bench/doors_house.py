@@ -1,4 +1,4 @@
-"""What the benchmark of open doors does to the database by itself: fill it before, look at it afterwards."""
+"""Direct database access for the benchmark of an opening: fill it before, and read the result afterwards."""
 
 import asyncio
 import secrets
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 
 class House:
-    """The database of a home, with the key that its tokens are signed with."""
+    """The database of a home, and the key for its tokens."""
 
     def __init__(self, home: Path) -> None:
         self._url = dotenv_values(home / ".env", interpolate=False)["DATABASE_URL"] or ""
         self._minter = Minter(home)
 
     def add_sessions(self, event_id: str, count: int) -> list[str]:
-        """Put live sessions on tickets of their own into the database; return a token of each."""
+        """Insert live sessions, each with its own ticket; return a token of each."""
         people = [(new_id(), new_code(), secrets.token_urlsafe(16)) for _ in range(count)]
 
         async def add(db: AsyncSession) -> None:

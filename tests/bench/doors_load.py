@@ -1,7 +1,7 @@
-"""The crowd at the doors: one process of it. Reads what to do from stdin, prints what it saw; judges nothing.
+"""One load process for the benchmark of an opening. It reads its job from stdin and prints the results unjudged.
 
-`redeem` sends each code once, as fast as its connections get answers. `beat` sends each token's heartbeat at its own
-moment whether or not earlier ones were answered, and counts from that moment: a stall is felt by everybody behind it.
+`redeem` sends each code once, as fast as its connections get responses. `beat` sends each token's heartbeat at its
+scheduled time, even if earlier ones were not answered yet, and measures from that time: a stall delays all later ones.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ import uvloop
 
 @dataclass
 class Seen:
-    """Seconds from wish to answer, in the order of answers; statuses by number; what came with 200."""
+    """Seconds from due time to response, in the order of responses; statuses by number; bodies of the responses."""
 
     took: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
     bodies: list[Any] = field(default_factory=list)
 
-    def note(self, wished_at: float, status: int, body: bytes) -> None:
-        self.took.append(time.monotonic() - wished_at)
+    def note(self, due_at: float, status: int, body: bytes) -> None:
+        self.took.append(time.monotonic() - due_at)
         self.statuses[status] = self.statuses.get(status, 0) + 1
         self.bodies.append(json.loads(body))
 
 
-class Line:
-    """One connection with keep-alive. Whatever goes wrong ends the run: here nothing may."""
+class Connection:
+    """One keep-alive connection. Any error ends the run: none is expected."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -52,7 +52,7 @@ class Job:
     connections: int
     what: str
     items: Sequence[str]  # codes or tokens
-    rate: float = 0.0  # heartbeats a second
+    rate: float = 0.0  # heartbeats per second
 
     def request(self, item: str) -> bytes:
         host = f"Host: {self.host}:{self.port}"
@@ -64,49 +64,49 @@ class Job:
         return "\r\n".join([*words, "", ""]).encode()
 
 
-async def redeem(job: Job, lines: Sequence[Line], seen: Seen) -> None:
+async def redeem(job: Job, connections: Sequence[Connection], seen: Seen) -> None:
     waiting = list(reversed(job.items))
 
-    async def work(line: Line) -> None:
+    async def work(connection: Connection) -> None:
         while waiting:
-            wished_at = time.monotonic()
-            seen.note(wished_at, *await line.ask(job.request(waiting.pop())))
+            due_at = time.monotonic()
+            seen.note(due_at, *await connection.ask(job.request(waiting.pop())))
 
-    await asyncio.gather(*map(work, lines))
+    await asyncio.gather(*map(work, connections))
 
 
-async def beat(job: Job, lines: Sequence[Line], seen: Seen) -> None:
-    free: asyncio.Queue[Line] = asyncio.Queue()
-    for line in lines:
-        free.put_nowait(line)
+async def beat(job: Job, connections: Sequence[Connection], seen: Seen) -> None:
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for connection in connections:
+        free.put_nowait(connection)
 
-    async def send(token: str, wished_at: float) -> None:
-        line = await free.get()
-        seen.note(wished_at, *await line.ask(job.request(token)))
-        free.put_nowait(line)
+    async def send(token: str, due_at: float) -> None:
+        connection = await free.get()
+        seen.note(due_at, *await connection.ask(job.request(token)))
+        free.put_nowait(connection)
 
     began = time.monotonic()
     async with asyncio.TaskGroup() as tasks:
         for number, token in enumerate(job.items):
-            wished_at = began + number / job.rate
-            await asyncio.sleep(max(0.0, wished_at - time.monotonic()))
-            tasks.create_task(send(token, wished_at))
+            due_at = began + number / job.rate
+            await asyncio.sleep(max(0.0, due_at - time.monotonic()))
+            tasks.create_task(send(token, due_at))
 
 
-JOBS: dict[str, Callable[[Job, Sequence[Line], Seen], Awaitable[None]]] = {"redeem": redeem, "beat": beat}
+JOBS: dict[str, Callable[[Job, Sequence[Connection], Seen], Awaitable[None]]] = {"redeem": redeem, "beat": beat}
 
 
 async def run(job: Job) -> dict[str, Any]:
-    """Do the job. Moments are of the clock that all processes of a machine share."""
-    lines = [Line(*await asyncio.open_connection(job.host, job.port)) for _ in range(job.connections)]
+    """Run the job. Times are those of the monotonic clock, which all processes of a machine share."""
+    connections = [Connection(*await asyncio.open_connection(job.host, job.port)) for _ in range(job.connections)]
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.readline)
     seen, began = Seen(), time.monotonic()
-    await JOBS[job.what](job, lines, seen)
+    await JOBS[job.what](job, connections, seen)
     ended = time.monotonic()
-    for line in lines:
-        line.close()
+    for connection in connections:
+        connection.close()
     return {
         "began": began,
         "ended": ended,

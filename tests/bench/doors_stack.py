@@ -1,4 +1,4 @@
-"""The stacks behind open doors: one control plane on SQLite, or two on a PostgreSQL that keeps what it was told."""
+"""The stacks for the benchmark of an opening: one control plane on SQLite, or two on a durable PostgreSQL."""
 
 import shutil
 import tempfile
@@ -13,13 +13,13 @@ from tests.support.postgres import Postgres
 from tests.support.stack import Service, StackUnderTest
 
 DATABASES: Final = ["sqlite", "postgresql"]
-# As Debian installs it: what was committed survives a power cut.
+# Debian's default settings: committed data survives a power failure.
 _SETTINGS: Final = {"listen_addresses": "", "max_connections": "100"}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A running stack; `database` says which one, and how many control planes are on it."""
+    """A running stack; `database` describes it, including the number of control planes."""
 
     home: Path
     url: str
@@ -40,7 +40,7 @@ def in_operation(home: Path, database: str) -> Iterator[Operation]:
         more = [_second(running)] if database == "postgresql" else []
         for service in more:
             stack.callback(service.stop)
-        running.control_plane.start()  # it migrates, the other need not
+        running.control_plane.start()  # the first one migrates the database
         running.control_plane.wait_ready()
         for service in [*more, *running.sidecars, running.nginx]:
             service.start()
@@ -51,19 +51,19 @@ def in_operation(home: Path, database: str) -> Iterator[Operation]:
 
 @contextmanager
 def postgresql() -> Iterator[tuple[str, int]]:
-    """Run a server on the disk, not in memory as the tests' own; give a database's URL and the server's process."""
+    """Run a server on disk, not in memory like that of the tests; yield a database URL and the server's process id."""
     folder = Path(tempfile.mkdtemp(prefix="streamgate-pg-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
         server = Postgres(folder, _SETTINGS)
         stack.callback(server.stop)
-        server.start()  # not apart: it ends with the thread that started it
+        server.start()  # in this thread, since it ends with the thread that started it
         server.execute("CREATE DATABASE {}", "doors")
         yield server.url("doors"), server.pid
 
 
 def _second(running: StackUnderTest) -> Service:
-    """Describe a second control plane, and let nginx send it every other request."""
+    """Describe a second control plane, and add it to nginx's upstream."""
     first = running.described.control_plane
     socket = Path(first.argv[-1])
     other = socket.with_name("control-2.sock")

@@ -1,8 +1,8 @@
-"""What a thousand followers of the feed cost one control plane: `python -m tests.bench.fan_out [--followers 1000]`.
+"""The cost of a thousand feed followers for one control plane: `python -m tests.bench.fan_out [--followers 1000]`.
 
-The followers are lines in this process that say what a sidecar says, byte for byte, and read no more than they must:
-the control plane has a core of its own, and its processor time is read from the kernel. What is compared is in the
-same run and the same process: an answer that only says "alive" is what Starlette and uvicorn cost.
+The followers are connections in this process that send the same bytes as a sidecar and parse as little as possible: the
+control plane has its own core, and its processor time is read from the kernel. It is compared with a bare answer in the
+same run and the same process: a response that only says "alive" is the cost of Starlette and uvicorn.
 """
 
 import argparse
@@ -35,18 +35,18 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
-class Line:
-    """One follower: asks, waits, notes when it heard, and asks again from there."""
+class FollowerConnection:
+    """One follower: poll the feed, note the time of each response, and continue from its cursor."""
 
     name: str
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     cursor: str = ""
-    heard_at: float = 0.0
+    received_at: float = 0.0
 
     async def ask(self, wait: int) -> None:
         body = await self.get(f"/internal/feed?edge={self.name}&instance=0&cursor={self.cursor}&wait={wait}")
-        self.heard_at = time.perf_counter()
+        self.received_at = time.perf_counter()
         found = _CURSOR.search(body)
         assert found, body
         self.cursor = found[1].decode()
@@ -62,41 +62,41 @@ class Line:
 
 @dataclass
 class Crowd:
-    lines: list[Line]
+    connections: list[FollowerConnection]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
     async def connect(cls, socket: Path, count: int) -> "Crowd":
-        lines = []
+        connections = []
         for number in range(count):
             reader, writer = await asyncio.open_unix_connection(str(socket))
-            lines.append(Line(f"edge-{number}", reader, writer))
-            await lines[-1].ask(wait=0)
-        return cls(lines)
+            connections.append(FollowerConnection(f"edge-{number}", reader, writer))
+            await connections[-1].ask(wait=0)
+        return cls(connections)
 
-    async def ask_whether_it_lives(self) -> None:
-        await asyncio.gather(*(line.get("/internal/live") for line in self.lines))
+    async def request_live(self) -> None:
+        await asyncio.gather(*(line.get("/internal/live") for line in self.connections))
 
     def follow(self) -> None:
-        self.tasks = [asyncio.create_task(self._follow(line)) for line in self.lines]
+        self.tasks = [asyncio.create_task(self._follow(line)) for line in self.connections]
 
-    async def _follow(self, line: Line) -> None:
+    async def _follow(self, line: FollowerConnection) -> None:
         while True:
             await line.ask(wait=30)
 
     async def heard(self, place: int) -> list[float]:
-        """Wait until all have this change; give when each heard of it."""
+        """Wait until all followers have this change; return when each got it."""
         deadline = time.perf_counter() + _PATIENCE_SECONDS
-        while any(_place(line.cursor) < place for line in self.lines):
+        while any(_place(line.cursor) < place for line in self.connections):
             assert time.perf_counter() < deadline, "not everybody hears of it"
             await asyncio.sleep(0.005)
-        return [line.heard_at for line in self.lines]
+        return [line.received_at for line in self.connections]
 
     async def close(self) -> None:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        for line in self.lines:
+        for line in self.connections:
             line.writer.close()
 
 
@@ -125,7 +125,7 @@ async def _print(process: ControlPlaneProcess, database: Database, followers: in
     crowd = await Crowd.connect(process.socket, followers)
     before = _cpu_seconds(process.service.pid)
     for _ in range(_BARE_ROUNDS):
-        await crowd.ask_whether_it_lives()
+        await crowd.request_live()
     bare = (_cpu_seconds(process.service.pid) - before) / _BARE_ROUNDS / followers
     crowd.follow()
     last, cpu = [], []
@@ -134,7 +134,7 @@ async def _print(process: ControlPlaneProcess, database: Database, followers: in
         before, began = _cpu_seconds(process.service.pid), time.perf_counter()
         place = await _revoke(database)
         heard = await crowd.heard(place)
-        await asyncio.sleep(0.3)  # until their next questions, the receipts, have been taken, too
+        await asyncio.sleep(0.3)  # until their next requests, which are the receipts, have been handled
         cpu.append((_cpu_seconds(process.service.pid) - before) / followers)
         last.append(max(heard) - began)
     await crowd.close()
@@ -143,7 +143,7 @@ async def _print(process: ControlPlaneProcess, database: Database, followers: in
 
 
 async def _revoke(database: Database) -> int:
-    """Append a change as a command does, from another process: that it is noticed belongs to what is measured."""
+    """Append a change as a command does, from another process, so that noticing it is part of the measurement."""
     now = time.time()
     async with database.write() as db:
         change = Change(Kind.CODE, secrets.token_hex(6), True, None, now, now + 3600)

@@ -1,6 +1,6 @@
-"""More edges for a benchmark: followers without nginx, all in this one process, each with a line of its own.
+"""More edges for a benchmark: followers without nginx, all in one process, each with its own connections.
 
-`python -m tests.bench.followers COUNT`, with a sidecar's environment. Says `ready` when all of them follow.
+`python -m tests.bench.followers COUNT`, with a sidecar's environment. Prints `ready` when all of them follow.
 """
 
 import sys

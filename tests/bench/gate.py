@@ -1,7 +1,7 @@
-"""What the gate costs: requests a second and added latency, beside the same nginx without it and other ways to do it.
+"""The cost of the gate: requests per second and added latency, compared with the same nginx without it and alternatives.
 
 `make bench`, or `python -m tests.bench.gate [--seconds 1] [--rounds 25]`. Needs wrk. The load generator shares the
-machine's cores, so only the ratios of one run say something; rounds are interleaved, there and back by turns, and
+machine's cores, so only the ratios within one run are meaningful; rounds are interleaved in alternating order, and
 medians are printed.
 """
 
@@ -24,7 +24,7 @@ from tests.support.stack import StackUnderTest
 from tests.support.tokens import Minter
 
 TOKENS = 500
-_MODERATE_EVERY = 4  # rounds: latencies vary far less than throughput
+_MODERATE_EVERY = 4  # rounds, since latencies vary far less than throughput
 FILES = {"1 KB": 1_024, "750 KB": 768_000}
 
 
@@ -60,7 +60,7 @@ def _prepare(folder: Path, running: StackUnderTest, seconds: int) -> tuple[str, 
 
 @contextmanager
 def _started(ground: Ground) -> Iterator[tuple[list[Contender], list[str]]]:
-    """Start everybody who can run here, and say in rows of the table who cannot."""
+    """Start all contenders that can run here; yield them, and table rows for the others."""
     present: list[Contender] = []
     missing: list[str] = []
     try:
@@ -81,7 +81,7 @@ def _started(ground: Ground) -> Iterator[tuple[list[Contender], list[str]]]:
 
 
 def _check(contender: Contender, path: str, token: str) -> None:
-    """Make sure that it does what it is measured for: lets the token in, and a stranger only if it is no gate."""
+    """Check that it serves a request with a token, and one without a token only if it has no gate."""
     with httpx2.Client(base_url=contender.url) as client:
         admitted = client.get(path, headers={"Authorization": f"Bearer {token}"})
         stranger = client.get(path)

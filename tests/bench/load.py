@@ -1,4 +1,4 @@
-"""wrk: requests a second under full load, and how long a request takes at a moderate one."""
+"""Run wrk: requests per second under full load, and latencies under moderate load."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ end
 
 @dataclass(frozen=True)
 class Measure:
-    """Requests a second; the halfway and the 99th of 100 requests in milliseconds."""
+    """Requests per second, and the 50th and 99th percentile of latency in milliseconds."""
 
     rate: float
     p50: float
@@ -36,7 +36,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk needs: a folder for its script, the tokens that it shows in turn, and seconds a run."""
+    """Input for wrk: a folder for its script, the tokens that it uses in turn, and seconds per run."""
 
     folder: Path
     tokens: list[str]
@@ -47,7 +47,7 @@ class Load:
         (self.folder / "tokens").write_text("\n".join(self.tokens))
 
     def run(self, url: str, path: str, connections: int) -> Measure:
-        """Fail when one request was refused or lost."""
+        """Run wrk once. Fail if any request was refused or lost."""
         command = [
             "wrk",
             "-t1",

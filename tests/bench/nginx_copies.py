@@ -1,6 +1,6 @@
-"""Copies of the shipped nginx files that differ from them in who answers nginx's question, and in nothing else.
+"""Copies of the shipped nginx files that differ only in how requests are authorized.
 
-An edit that does not fit the shipped files any more fails: the bench must not measure something else in silence.
+An edit that no longer matches the shipped files fails, so that the benchmark never silently measures something else.
 """
 
 import re
@@ -13,8 +13,8 @@ from control_plane.ops.processes import HttpProbe
 from tests.support.ports import free_port
 from tests.support.stack import Service, StackUnderTest
 
-_QUESTION = re.compile(r"(?m)^auth_request /_authorize;$")
-_FACTS = re.compile(r"(?m)^auth_request_set (\$\w+) .*$")
+_AUTH_REQUEST = re.compile(r"(?m)^auth_request /_authorize;$")
+_AUTH_REQUEST_SET = re.compile(r"(?m)^auth_request_set (\$\w+) .*$")
 _BARE = """
 include site/main.conf;
 events { worker_connections 8192; }
@@ -36,7 +36,7 @@ Change = Callable[["Copy"], None]
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy's folder, name and port, while it is being made."""
+    """A copy that is being made: its name, folder and port."""
 
     name: str
     folder: Path
@@ -72,12 +72,12 @@ def copy_of(running: StackUnderTest, folder: Path, name: str, change: Change) ->
 
 
 def without_a_gate(copy: Copy) -> None:
-    """Nobody is asked; what the log tells about the verdict is empty."""
-    _replace_question(copy, "")
+    """Remove the auth_request; the verdict's variables in the log are empty."""
+    _replace_auth_request(copy, "")
 
 
 def bare(copy: Copy) -> None:
-    """These files as fast as nginx can serve them: no gate, no headers, no maps, no log."""
+    """Serve the files as fast as nginx can: no gate, no headers, no maps, no log."""
     root, listen = (copy.folder / "site" / name for name in ("stream_root.conf", "server.conf"))
     folder = re.search(r"^root .+;$", root.read_text(), re.MULTILINE)
     assert folder
@@ -85,13 +85,13 @@ def bare(copy: Copy) -> None:
 
 
 def answered_by_nginx(copy: Copy) -> None:
-    """The floor: nginx asks itself and always says yes."""
+    """The floor: nginx answers its own auth_request, always with yes."""
     answer = "location = /_authorize { internal; return 204; }\n"
     (copy.folder / "locations/authorize.conf").write_text(answer)
 
 
 def asking(socket: Path) -> Change:
-    """Let nginx ask another process than the sidecar."""
+    """Let another process than the sidecar answer the auth_request."""
 
     def change(copy: Copy) -> None:
         copy.edit("site/http.conf", r"[^\"/]*sidecar-1\.sock", socket.name)
@@ -100,18 +100,18 @@ def asking(socket: Path) -> Change:
 
 
 def with_auth_jwt(key_set: Path) -> Change:
-    """Let the C module check signature and expiry; it knows neither paths nor revocations."""
+    """Let the C module check signature and expiry; it checks neither paths nor revocations."""
 
     def change(copy: Copy) -> None:
-        _replace_question(copy, f'auth_jwt "streams";\nauth_jwt_key_file "{key_set}";')
+        _replace_auth_request(copy, f'auth_jwt "streams";\nauth_jwt_key_file "{key_set}";')
 
     return change
 
 
-def _replace_question(copy: Copy, replacement: str) -> None:
+def _replace_auth_request(copy: Copy, replacement: str) -> None:
     protected = (copy.folder / "snippets/protected.conf").read_text()
-    copy.edit("snippets/protected.conf", _QUESTION, replacement)
-    copy.edit("snippets/protected.conf", _FACTS, "")
-    unknown = "".join(f'map $request_method {name} {{ default ""; }}\n' for name in _FACTS.findall(protected))
+    copy.edit("snippets/protected.conf", _AUTH_REQUEST, replacement)
+    copy.edit("snippets/protected.conf", _AUTH_REQUEST_SET, "")
+    unknown = "".join(f'map $request_method {name} {{ default ""; }}\n' for name in _AUTH_REQUEST_SET.findall(protected))
     http = copy.folder / "site/http.conf"
     http.write_text(http.read_text() + unknown)

@@ -1,6 +1,6 @@
 """The table of one run: medians over its rounds, ratios to the same program without a gate, and the targets.
 
-A ratio is the median of the rounds' ratios: a shared machine is slower for a minute and then faster, for both.
+A ratio is the median of the rounds' ratios, since the speed of a shared machine varies for both alike.
 """
 
 import statistics
@@ -22,7 +22,7 @@ HEAD = """| file | served by | req/s | of the same ungated | gate does | p50, ms
 
 @dataclass
 class Seen:
-    """What was measured of one contender at one file, round by round."""
+    """The measurements of one contender with one file, by round."""
 
     full: list[Measure] = field(default_factory=list)
     moderate: list[Measure] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Seen:
         return statistics.median(measure.rate for measure in self.full)
 
     def against(self, other: "Seen") -> float:
-        """Return how many times the other's requests a second it does."""
+        """Return the ratio of requests per second to the other's."""
         return statistics.median(own.rate / base.rate for own, base in zip(self.full, other.full, strict=True))
 
     @property
@@ -60,7 +60,7 @@ def absent(name: str, why: str) -> str:
 
 
 def reached(seen: Mapping[str, Mapping[str, Seen]]) -> str:
-    """Say of each target what was reached."""
+    """Return a line for each target."""
     lines = []
     for file, other, wanted in TARGETS:
         if other not in seen[file]:

@@ -1,8 +1,8 @@
-"""How fast a revocation works: from the answer of the call that cuts or lifts to the first segment refused or served.
+"""The delay of a revocation: from the response to the API call to the first segment that is refused or served again.
 
-`python -m tests.bench.revocation [--samples 100] [--in-force 100000]`. One edge is real (nginx and a sidecar, asked
-over HTTP); of twenty the other nineteen are followers in one process of their own: they load the control plane as
-edges do, and their receipts tell when the last of them had it.
+`python -m tests.bench.revocation [--samples 100] [--in-force 100000]`. One edge is real (nginx and a sidecar, requested
+over HTTP); with twenty edges the other nineteen are followers in a separate process: they load the control plane like
+edges, and their receipts tell when the last of them had the change.
 """
 
 import argparse
@@ -42,12 +42,12 @@ _BATCH: Final = 20_000
 
 @dataclass
 class Samples:
-    """Seconds, by what was done."""
+    """Measured seconds, by action."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def take(self, what: str, until: Callable[[], bool]) -> None:
-        """Measure from now until it is so, looking without a pause."""
+        """Measure the time until the condition holds, polling without a pause."""
         began = time.perf_counter()
         while not until():
             assert time.perf_counter() - began < _GIVE_UP_SECONDS, f"{what} does not work"
@@ -56,7 +56,7 @@ class Samples:
 
 @dataclass
 class Bench:
-    """One edge in operation, an organiser and two viewers at it."""
+    """A running edge, an organiser and two viewers."""
 
     organiser: Organiser
     admin: httpx2.Client
@@ -65,7 +65,7 @@ class Bench:
     samples: Samples
 
     def round(self, event_id: str, ticket: Ticket) -> None:
-        """Cut and lift in every way once, on one ticket."""
+        """Measure every way to revoke and restore once, with one ticket."""
         self._play(ticket)
         answer = self.admin.patch(f"/tokens/{ticket.id}/revoke").raise_for_status()
         self.samples.take("revoke", self._is_refused)
@@ -97,7 +97,7 @@ class Bench:
         return self.viewer.watch(SEGMENT).status_code
 
     def _note_last_edge(self, cursor: str) -> None:
-        """Note what the slowest edge's receipt says; it counts from the change itself, before the call's answer."""
+        """Record the slowest edge's receipt, which is measured from the change itself, before the response."""
 
         def receipt() -> dict[str, Any]:
             found: dict[str, Any] = self.admin.get(f"/revocations/{cursor}").raise_for_status().json()["data"]
@@ -142,7 +142,7 @@ def _measure(edges: int, in_force: int, count: int) -> Samples:
 
 
 async def _fill(running: StackUnderTest, count: int) -> None:
-    """Put so many revocations in force."""
+    """Insert this many revocations."""
     database = Database(dotenv_values(running.home / ".env", interpolate=False)["DATABASE_URL"] or "")
     now, later = utc_now(), utc_now() + timedelta(hours=6)
     common = {"kind": "code", "revoked": True, "at": now, "expires_at": later}
@@ -178,7 +178,7 @@ def _print(samples: Samples, edges: int, in_force: int) -> None:
 
 
 def _p99(seconds: list[float]) -> float:
-    """Return the smallest value that 99 of 100 do not exceed."""
+    """Return the 99th percentile."""
     ordered = sorted(seconds)
     return ordered[-(-len(ordered) * 99 // 100) - 1]
 

@@ -1,6 +1,6 @@
-"""Search among a million tickets: `python -m tests.bench.search [TICKETS]`, on SQLite and on PostgreSQL.
+"""Search a million tickets: `python -m tests.bench.search [TICKETS]`, on SQLite and on PostgreSQL.
 
-Each question is asked as the API asks it, page and total, over and over; what counts is the slowest.
+Each search is run repeatedly as the API runs it, with page and total; the slowest search counts.
 """
 
 import random
@@ -29,10 +29,10 @@ from tests.support.postgres import running_postgres
 TICKETS: Final = 1_000_000
 TIMES: Final = 20
 _AT_ONCE: Final = 10_000
-_BATCH: Final = 1_000  # tickets that share the moment of their making
+_BATCH: Final = 1_000  # tickets with the same creation time
 _BEGIN: Final = datetime(2027, 1, 1, tzinfo=UTC)
 _NOW: Final = _BEGIN + timedelta(days=60)
-_FESTIVAL: Final = 100_000  # tickets, the oldest of all, are alone in what they have in common
+_FESTIVAL: Final = 100_000  # the oldest tickets, which share a text that no other ticket has
 _SHARES: Final = (0.5, 0.2, 0.1, 0.1, 0.05, 0.03, 0.01, 0.005, 0.004, 0.001)  # of the events, the largest first
 _WANTED_P50_MS: Final = 100
 _PRESS_EVERY: Final = 5_000
@@ -120,15 +120,15 @@ async def _fill(url: str, count: int) -> None:
         await connection.execute(insert(Event), [_event(place) for place in range(len(_SHARES))])
     for rows in _portions(count):
         async with engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
-            await connection.execute(insert(Ticket).returning(Ticket.id), rows)  # returning makes it few statements
-    if engine.dialect.name == "postgresql":  # what autovacuum does by itself, elsewhere
+            await connection.execute(insert(Ticket).returning(Ticket.id), rows)  # `returning` batches the rows into few statements
+    if engine.dialect.name == "postgresql":  # as autovacuum would in production
         async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             await connection.execute(text("VACUUM ANALYZE"))
     await engine.dispose()
 
 
 def _portions(count: int) -> Iterator[list[dict[str, Any]]]:
-    source = random.Random(7)  # noqa: S311 - the same million every time
+    source = random.Random(7)  # noqa: S311 - reproducible test data
     places = source.choices(range(len(_SHARES)), _SHARES, k=-(-count // _BATCH))
     for start in range(0, count, _AT_ONCE):
         numbers = range(start, min(start + _AT_ONCE, count))
@@ -136,7 +136,7 @@ def _portions(count: int) -> Iterator[list[dict[str, Any]]]:
 
 
 def _event(place: int) -> dict[str, Any]:
-    """The first but one is over, all others are not."""
+    """Return an event's row. The second event is over, all others are not."""
     starts = _BEGIN - timedelta(days=60) if place == 1 else _NOW - timedelta(hours=1)
     return {
         "id": _event_id(place),

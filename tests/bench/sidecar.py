@@ -1,7 +1,7 @@
-"""What one question costs a sidecar, and what a million revoked codes cost it.
+"""The cost of one authorization in the sidecar, and the cost of a million revoked codes.
 
-`python -m tests.bench.sidecar`. The decision is timed in this process, the medians of interleaved rounds; seconds and
-megabytes are a real sidecar's that follows a real control plane with SQLite.
+`python -m tests.bench.sidecar`. The decision is timed in this process, as medians of interleaved rounds; seconds and
+megabytes are those of a real sidecar that follows a real control plane with SQLite.
 """
 
 import math
@@ -76,7 +76,7 @@ def _first(questions: list[Question]) -> float:
 
 
 def _ratio(questions: list[Question]) -> float:
-    """Return the median ratio of pairs, each measured one after the other, by turns: the first of a pair is slower."""
+    """Return the median ratio of pairs, measured in alternating order, since the first of a pair is slower."""
     now = time.time()
     many = _gate(Revocations(Change(Kind.CODE, code(i), True, None, now, now + i % 86_400) for i in range(MILLION)))
     none = _gate(Revocations())

@@ -1,6 +1,6 @@
-"""Whether an answer's time tells that a user exists: `python -m tests.bench.sign_in`, through nginx.
+"""Check that response times do not reveal whether a user exists: `python -m tests.bench.sign_in`, through nginx.
 
-Unknown users and wrong passwords by turns, each attempt from an address of its own, so that no limit is reached.
+Unknown users and wrong passwords alternate, each attempt from its own address, so that no limit is reached.
 """
 
 import itertools
@@ -35,7 +35,7 @@ def _measure(url: str) -> None:
     attempt = _Attempts(url)
     first, took = attempt.milliseconds("nobody"), dict[str, list[float]](admin=[], nobody=[])
     for number in range(PAIRS):
-        for username in sorted(took, reverse=bool(number % 2)):  # the first of a pair is slower
+        for username in sorted(took, reverse=bool(number % 2)):  # alternate, since the first of a pair is slower
             took[username].append(attempt.milliseconds(username))
     known, unknown = (statistics.median(took[username]) for username in ("admin", "nobody"))
     ratio = known / unknown
@@ -51,7 +51,7 @@ class _Attempts:
         self._url, self._addresses = url, _addresses()
 
     def milliseconds(self, username: str) -> float:
-        """Try a wrong password from an address of its own."""
+        """Return the time of an attempt with a wrong password, from a new address."""
         transport = httpx2.HTTPTransport(local_address=next(self._addresses))
         with httpx2.Client(transport=transport, base_url=self._url) as http:
             began = time.perf_counter()

@@ -1,5 +1,5 @@
-"""The sidecar's question answered by a plain Starlette endpoint, for comparison: the same verification, with request
-and response objects, a route, and uvicorn's own way of speaking HTTP.
+"""The sidecar's authorization as a plain Starlette endpoint, for comparison: the same verification, with request and
+response objects, a route, and uvicorn's own HTTP protocol class.
 """
 
 import argparse
@@ -26,12 +26,12 @@ _UNAUTHORIZED = {Reason.MISSING, Reason.INVALID}
 
 async def authorize(request: Request) -> Response:
     headers = dict(request.headers.raw)
-    question = MediaRequest(token_of(headers), request.headers["x-gate-path"], request.headers["x-gate-method"])
-    refusal, claims = decide(question, _VERIFIER.verify, _REVOCATIONS, time.time())
-    told = {"X-Gate-Ticket": ticket_fingerprint(claims.sub)} if claims and claims.sub else {}
+    media_request = MediaRequest(token_of(headers), request.headers["x-gate-path"], request.headers["x-gate-method"])
+    refusal, claims = decide(media_request, _VERIFIER.verify, _REVOCATIONS, time.time())
+    ticket_header = {"X-Gate-Ticket": ticket_fingerprint(claims.sub)} if claims and claims.sub else {}
     if refusal is None:
-        return Response(status_code=204, headers=told)
-    return Response(status_code=401 if refusal in _UNAUTHORIZED else 403, headers=told | {"X-Gate-Reason": refusal})
+        return Response(status_code=204, headers=ticket_header)
+    return Response(status_code=401 if refusal in _UNAUTHORIZED else 403, headers=ticket_header | {"X-Gate-Reason": refusal})
 
 
 async def health(_request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What was reached and what was missed: a benchmark that misses a target says so, and ends with an error."""
+"""Collect missed targets: a benchmark that misses one reports it and exits with an error."""
 
 import sys
 from collections.abc import Callable
@@ -7,14 +7,14 @@ _missed: list[str] = []
 
 
 def verdict(what: str, *, reached: bool) -> str:
-    """Give the word for the table, and remember what was missed."""
+    """Return the word for the table, and record a missed target."""
     if not reached:
         _missed.append(what)
     return "reached" if reached else "MISSED"
 
 
 def run(*benchmarks: Callable[[], None]) -> None:
-    """Run them all; then exit 1 where a target was missed."""
+    """Run all benchmarks; exit with 1 if a target was missed."""
     for benchmark in benchmarks:
         benchmark()
     if _missed:

@@ -104,14 +104,14 @@ def test_every_operation_answers_as_its_document_says(
 
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)
-def test_every_operation_answers_so_on_postgresql(
+def test_every_operation_answers_as_documented_on_postgresql(
     running: StackUnderTest, operations: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     was_meant(run(running, tmp_path, "session", "examples,fuzzing", "--max-examples", str(FEW)), operations)
 
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)
-def test_what_programs_may_do_answers_them_so(
+def test_operations_for_programs_answer_as_documented(
     running: StackUnderTest, operations: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     theirs = {label: one["operationId"] for label, one in operations.items() if one.get("x-permission") in FOR_KEYS}
@@ -120,7 +120,7 @@ def test_what_programs_may_do_answers_them_so(
 
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)
-def test_the_document_and_its_page_are_there_for_everybody(running: StackUnderTest) -> None:
+def test_the_document_and_its_page_are_public(running: StackUnderTest) -> None:
     document = httpx2.get(f"{running.url}/api/openapi.json", timeout=30).json()
     page = httpx2.get(f"{running.url}/api/docs", timeout=30)
     assert document["openapi"].startswith("3.1")

@@ -73,7 +73,7 @@ def link_for_the_tv(device: Device) -> str:
 
 
 @pytest.mark.parametrize(("name", "door"), DOORS)
-def test_it_plays_and_links_lead_to_where_the_viewer_is(
+def test_it_plays_and_links_have_the_viewers_address(
     browser: Browser, front: dict[str, Front], codes: Iterator[str], name: str, door: str
 ) -> None:
     host = OTHER_NAME if door == "rewritten" else NAME
@@ -88,7 +88,7 @@ def test_it_plays_and_links_lead_to_where_the_viewer_is(
     device.close()
 
 
-def test_a_proxy_that_nobody_named_is_told_of_in_the_log_and_by_the_doctor(
+def test_an_unnamed_proxy_is_reported_in_the_log_and_by_the_doctor(
     browser: Browser, gate: StackUnderTest, front: dict[str, Front], codes: Iterator[str]
 ) -> None:
     assert [finding.level for finding in eventually(lambda: told(gate))] == [Level.OK]

@@ -45,7 +45,7 @@ def files(edge: Edge) -> list[bytes]:
     return cached_files(edge.gate.home, "segments")
 
 
-def test_a_full_cache_drops_what_nobody_asked_for_longest(start_edge: StartEdge) -> None:
+def test_a_full_cache_evicts_the_least_recently_used_files(start_edge: StartEdge) -> None:
     edge = start_edge(size=f"max_size={MOST_MEGABYTES}m")
     event = edge.origin.add_event()
     for number in range(2 * MOST_MEGABYTES):
@@ -60,7 +60,7 @@ def test_a_full_cache_drops_what_nobody_asked_for_longest(start_edge: StartEdge)
     assert len(edge.origin.questions(f"/{event}/1.ts")) == 2, "1.ts was asked for first, and never again"
 
 
-def test_what_nobody_asks_for_leaves_the_cache_in_time(start_edge: StartEdge) -> None:
+def test_unused_files_are_removed_from_the_cache_after_their_time(start_edge: StartEdge) -> None:
     edge = start_edge(age="inactive=5s")
     event = edge.origin.add_event()
     edge.get(event, "1.ts").raise_for_status()

@@ -42,12 +42,12 @@ def test_the_purge_empties_one_events_cache_and_no_other(edge: Edge, event: str)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "HEAD"])
-def test_the_purge_has_no_other_method_and_the_rest_of_admin_is_the_consoles(edge: Edge, method: str) -> None:
+def test_the_purge_has_no_other_method_and_the_rest_of_admin_goes_to_the_console(edge: Edge, method: str) -> None:
     assert httpx2.request(method, f"{edge.gate.url}/admin/cache/{'0' * 8}", timeout=30).status_code == 405
     assert httpx2.get(f"{edge.gate.url}/admin/login", timeout=30).headers["content-type"].startswith("text/html")
 
 
-def test_health_says_how_much_is_kept(edge: Edge, event: str) -> None:
+def test_health_reports_the_size_of_the_cache(edge: Edge, event: str) -> None:
     edge.origin.put(f"/{event}/1.ts", b"x" * 3_000_000)
     edge.get(event, "1.ts").raise_for_status()
 

@@ -81,7 +81,9 @@ only_proxied = pytest.mark.parametrize("stack", [f"{PROXY}, 10.0.0.0/8"], indire
         ("127.0.0.25", "True-Client-IP"),
     ],
 )
-def test_an_address_that_a_client_claims_changes_nothing(door: Door, codes: list[str], source: str, name: str) -> None:
+def test_an_address_that_a_client_claims_is_ignored_by_nginx(
+    door: Door, codes: list[str], source: str, name: str
+) -> None:
     claims = [f"for=198.51.100.{n}" if name == "Forwarded" else f"198.51.100.{n}" for n in range(7)]
     guesses = [door.validate(WRONG, source, {name: claim}) for claim in claims[:6]]
     assert guesses == SIX_GUESSES
@@ -89,13 +91,13 @@ def test_an_address_that_a_client_claims_changes_nothing(door: Door, codes: list
     assert door.noted_address() == source
 
 
-def test_who_comes_over_ipv6_is_known_by_it(door: Door, codes: list[str]) -> None:
+def test_an_ipv6_client_is_known_by_its_address(door: Door, codes: list[str]) -> None:
     assert door.validate(codes.pop(), "::1", {"X-Forwarded-For": "2001:db8::1"}) == 200
     assert door.noted_address() == "::1"
 
 
 @only_direct
-def test_without_named_proxies_not_even_this_machine_is_believed(door: Door, codes: list[str]) -> None:
+def test_without_named_proxies_not_even_this_machine_is_trusted(door: Door, codes: list[str]) -> None:
     assert door.through_proxy(codes.pop(), "203.0.113.9") == 200
     assert door.noted_address() == PROXY
 
@@ -112,7 +114,7 @@ def test_without_named_proxies_not_even_this_machine_is_believed(door: Door, cod
         ("nonsense, 203.0.113.9", "203.0.113.9"),
     ],
 )
-def test_a_named_proxy_is_believed_as_far_as_the_last_hop_that_is_none(
+def test_a_named_proxy_is_trusted_up_to_the_last_hop_that_is_not_a_proxy(
     door: Door, codes: list[str], forwarded_for: str, client: str
 ) -> None:
     assert door.through_proxy(codes.pop(), forwarded_for) == 200
@@ -120,14 +122,14 @@ def test_a_named_proxy_is_believed_as_far_as_the_last_hop_that_is_none(
 
 
 @only_proxied
-def test_guessers_behind_a_proxy_count_for_themselves_whatever_they_send_before_it(door: Door) -> None:
+def test_guessers_behind_a_proxy_are_counted_separately_whatever_headers_they_send(door: Door) -> None:
     guesses = [door.through_proxy(WRONG, f"198.51.100.{n}, 203.0.113.66") for n in range(6)]
     assert guesses == SIX_GUESSES
     assert door.through_proxy(WRONG, "198.51.100.1, 203.0.113.67") == 401
 
 
 @only_proxied
-def test_behind_a_proxy_too_one_ipv6_household_is_one_guesser(door: Door) -> None:
+def test_one_ipv6_household_behind_a_proxy_counts_as_one_guesser(door: Door) -> None:
     guesses = [door.through_proxy(WRONG, f"2001:db8:5:6::{n}") for n in range(1, 7)]
     assert guesses == SIX_GUESSES
     assert door.through_proxy(WRONG, "2001:db8:5:7::1") == 401

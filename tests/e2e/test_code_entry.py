@@ -27,7 +27,7 @@ def is_tied_to_the_field(device: Device) -> bool:
     return "code-message" in described.split() and device.page.get_attribute("#code", "aria-invalid") == "true"
 
 
-def test_a_wrong_code_is_said_and_stays_in_the_field(open_device: OpenDevice) -> None:
+def test_a_wrong_code_is_reported_and_stays_in_the_field(open_device: OpenDevice) -> None:
     device = open_device()
     device.enter("WrongCode123")
     assert device.message() == "Invalid code. Please check your ticket and try again."
@@ -35,7 +35,7 @@ def test_a_wrong_code_is_said_and_stays_in_the_field(open_device: OpenDevice) ->
     expect(device.page.locator("#code")).to_have_value("WrongCode123")
 
 
-def test_a_revoked_code_is_said(open_device: OpenDevice, organiser: Organiser, event_id: str) -> None:
+def test_a_revoked_code_is_reported(open_device: OpenDevice, organiser: Organiser, event_id: str) -> None:
     [ticket] = organiser.tickets(event_id)
     organiser.revoke(ticket)
     device = open_device()
@@ -44,7 +44,7 @@ def test_a_revoked_code_is_said(open_device: OpenDevice, organiser: Organiser, e
     eventually(lambda: is_tied_to_the_field(device), what="the message is tied to the field")
 
 
-def test_an_expired_code_says_until_when_it_was_good(open_device: OpenDevice, organiser: Organiser) -> None:
+def test_an_expired_code_is_reported_with_its_end(open_device: OpenDevice, organiser: Organiser) -> None:
     past = datetime.now(UTC) - timedelta(days=3)
     event_id = organiser.create_event(
         startsAt=past.isoformat(), endsAt=(past + timedelta(hours=1)).isoformat(), accessWindowHours=1
@@ -55,7 +55,7 @@ def test_an_expired_code_says_until_when_it_was_good(open_device: OpenDevice, or
     assert str((past + timedelta(hours=2)).year) in device.message()
 
 
-def test_a_deactivated_event_is_said(open_device: OpenDevice, organiser: Organiser) -> None:
+def test_a_deactivated_event_is_reported(open_device: OpenDevice, organiser: Organiser) -> None:
     event_id = organiser.create_event()
     [ticket] = organiser.tickets(event_id)
     organiser.deactivate(event_id)
@@ -64,7 +64,7 @@ def test_a_deactivated_event_is_said(open_device: OpenDevice, organiser: Organis
     assert device.message() == "This event is no longer available."
 
 
-def test_a_code_in_use_is_news_and_no_error(
+def test_a_code_in_use_is_shown_as_a_notice_not_as_an_error(
     open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, event_id: str
 ) -> None:
     [ticket] = organiser.tickets(event_id)
@@ -77,7 +77,7 @@ def test_a_code_in_use_is_news_and_no_error(
     somebody.close()
 
 
-def test_too_many_guesses_count_down(open_device: OpenDevice) -> None:
+def test_too_many_guesses_show_a_countdown(open_device: OpenDevice) -> None:
     device = open_device()
     device.page.goto(device.url)
     for attempt in range(8):
@@ -105,7 +105,7 @@ def test_spaces_and_dashes_of_a_pasted_code_do_not_matter(open_device: OpenDevic
     expect(device.page.locator("#code")).to_have_value("K7F2X9M4B1C3")
 
 
-def test_the_page_finds_codes_as_the_server_does_and_another_language_keeps_what_was_typed(
+def test_the_page_reads_codes_like_the_server_and_keeps_the_input_when_the_language_changes(
     open_device: OpenDevice,
 ) -> None:
     device = open_device()
@@ -130,7 +130,7 @@ def test_the_page_finds_codes_as_the_server_does_and_another_language_keeps_what
 @pytest.mark.parametrize(
     ("locale", "words"), [("de-DE", "Zugangscode"), ("fr-FR", "code"), ("es-ES", "código"), ("en-GB", "access code")]
 )
-def test_the_page_speaks_the_browsers_language(open_device: OpenDevice, locale: str, words: str) -> None:
+def test_the_page_uses_the_browsers_language(open_device: OpenDevice, locale: str, words: str) -> None:
     device = open_device(locale=locale)
     device.page.goto(device.url)
     expect(device.page.locator("main")).to_contain_text(words, ignore_case=True)
@@ -148,7 +148,7 @@ def test_before_the_start_the_viewer_waits_with_a_countdown(open_device: OpenDev
     expect(device.page.locator("#waiting")).to_contain_text("Tonight")
 
 
-def test_days_ahead_the_page_may_be_closed_and_the_event_goes_into_a_calendar(
+def test_days_ahead_the_page_says_it_may_be_closed_and_offers_a_calendar_file(
     open_device: OpenDevice, organiser: Organiser
 ) -> None:
     starts, ends = (datetime.now(UTC).replace(microsecond=0) + timedelta(days=3, hours=hours) for hours in (0, 2))

@@ -51,7 +51,7 @@ def test_a_ticket_that_a_command_revokes_stops_its_viewer_at_once(gate: StackUnd
     assert other.goes_on
 
 
-def test_the_gate_follows_a_restore_at_once_and_nobody_has_to_start_anything(
+def test_the_gate_follows_a_restore_at_once_without_any_restart(
     gate: StackUnderTest, viewers: list[Playing], tmp_path: Path
 ) -> None:
     before, later = viewers
@@ -64,7 +64,7 @@ def test_the_gate_follows_a_restore_at_once_and_nobody_has_to_start_anything(
     assert not before.goes_on
 
 
-def test_a_service_that_is_up_passes_the_doctor(gate: StackUnderTest, viewers: list[Playing]) -> None:
+def test_a_running_service_passes_the_doctor(gate: StackUnderTest, viewers: list[Playing]) -> None:
     assert all(person.goes_on for person in viewers)
 
     def edge_is_well() -> bool:

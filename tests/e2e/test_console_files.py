@@ -25,7 +25,7 @@ def signed_in(device: Device, path: str) -> Page:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_an_uploaded_poster_is_what_viewers_see_while_they_wait(
+def test_an_uploaded_poster_is_shown_to_waiting_viewers(
     open_device: OpenDevice, organiser: Organiser, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     soon = datetime.now(UTC) + timedelta(hours=2)

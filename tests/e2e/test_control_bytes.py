@@ -23,7 +23,7 @@ def lines(service: Service) -> list[str]:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
-def test_a_token_with_a_byte_that_no_token_has_is_a_wrong_token(ask: Ask, good: str, odd: str) -> None:
+def test_a_token_with_an_invalid_byte_is_an_invalid_token(ask: Ask, good: str, odd: str) -> None:
     for carrier in ("Authorization: Bearer ", "authorization: bEARER ", "Cookie: a=b; sg_playback="):
         for value in (odd, f"{odd}{good}", f"{good}{odd}", f"{good[:9]}{odd}{good[9:]}"):
             answer = ask(f"{carrier}{value}")
@@ -31,14 +31,14 @@ def test_a_token_with_a_byte_that_no_token_has_is_a_wrong_token(ask: Ask, good: 
 
 
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
-def test_it_decides_like_any_wrong_token(ask: Ask, good: str, odd: str) -> None:
+def test_it_decides_like_any_invalid_token(ask: Ask, good: str, odd: str) -> None:
     assert ask(f"Authorization: Bearer {good}{odd}", f"Cookie: sg_playback={good}").status == 401
     assert ask(f"Cookie: sg_playback={odd}; sg_playback={good}").status == 401
     assert ask(f"Cookie: sg_playback={odd}", prefix=f"/t/{good}").status == 401
 
 
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
-def test_elsewhere_such_a_byte_does_no_harm(ask: Ask, good: str, odd: str) -> None:
+def test_such_a_byte_elsewhere_is_harmless(ask: Ask, good: str, odd: str) -> None:
     bearer = f"Authorization: Bearer {good}"
     assert ask(f"User-Agent: play{odd}er", bearer).status == 200
     assert ask(f"User-Agent: {odd}", bearer, f"X-Other: {odd}", f"Referer: {odd}").status == 200
@@ -46,7 +46,7 @@ def test_elsewhere_such_a_byte_does_no_harm(ask: Ask, good: str, odd: str) -> No
     assert ask(f"Authorization: Basic {odd}", f"Cookie: sg_playback={good}").status == 200
 
 
-def test_both_services_logs_stay_one_json_object_a_line(gate: StackUnderTest, ask: Ask) -> None:
+def test_both_services_logs_stay_one_json_object_per_line(gate: StackUnderTest, ask: Ask) -> None:
     [sidecar] = gate.sidecars
     before = lines(sidecar)
     ask("Authorization: Bearer \x01", "User-Agent: \x01", "Cookie: sg_playback=\x7f")

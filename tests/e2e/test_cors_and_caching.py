@@ -91,7 +91,7 @@ def test_a_named_portal_may_read_every_answer(streams: Streams, case: str) -> No
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-def test_any_other_origin_is_told_nothing(streams: Streams, case: str) -> None:
+def test_any_other_origin_gets_no_cors_headers(streams: Streams, case: str) -> None:
     status, ask = ANSWERS[case]
     answer = ask(streams, STRANGER)
     assert answer.status_code == status
@@ -99,7 +99,7 @@ def test_any_other_origin_is_told_nothing(streams: Streams, case: str) -> None:
     assert "Origin" in answer.headers["vary"]
 
 
-def test_a_preflight_says_what_is_allowed_and_for_how_long(streams: Streams) -> None:
+def test_a_preflight_response_lists_what_is_allowed_and_for_how_long(streams: Streams) -> None:
     headers = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,range"}
     answer = streams.ask("1.ts", "OPTIONS", token=None, Origin=SECOND, **headers)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -121,11 +121,11 @@ def test_a_preflight_says_what_is_allowed_and_for_how_long(streams: Streams) -> 
         f"{PORTAL}, {PORTAL}",
     ],
 )
-def test_an_origin_that_only_looks_like_a_named_one_is_a_stranger(streams: Streams, origin: str) -> None:
+def test_an_origin_that_only_resembles_a_named_one_gets_no_cors_headers(streams: Streams, origin: str) -> None:
     assert "access-control-allow-origin" not in streams.ask("1.ts", Origin=origin).headers
 
 
-def test_a_playlist_is_gzipped_for_who_asks_and_read_anew_each_time(streams: Streams) -> None:
+def test_a_playlist_is_gzipped_on_request_and_read_again_each_time(streams: Streams) -> None:
     path, token = f"{streams.folder.url}/stream.m3u8", Minter(streams.gate.home).token(streams.folder.event_id)
     headers = (f"Authorization: Bearer {token}", "Accept-Encoding: gzip")
     answer = raw_request(streams.gate.url, path, headers=headers)
@@ -160,7 +160,7 @@ def test_a_playlist_replaced_in_the_same_second_with_the_same_size_is_seen_at_on
         assert f":{number:04}" in streams.ask("live.m3u8").text
 
 
-def test_a_segment_is_not_sent_again_to_who_has_it(streams: Streams) -> None:
+def test_a_cached_segment_is_revalidated_without_a_body(streams: Streams) -> None:
     first = streams.ask("1.ts")
     assert first.headers["cache-control"] == "private, max-age=600"
     assert streams.ask("1.ts", **{"If-None-Match": first.headers["etag"]}).status_code == 304
@@ -169,7 +169,7 @@ def test_a_segment_is_not_sent_again_to_who_has_it(streams: Streams) -> None:
     assert streams.ask("low/1.ts", **{"If-None-Match": first.headers["etag"]}).status_code == 200
 
 
-def test_one_range_is_cut_and_several_are_not(streams: Streams) -> None:
+def test_one_range_is_served_and_several_are_not(streams: Streams) -> None:
     whole = streams.ask("1.ts").content
     answer = streams.ask("1.ts", Range="bytes=2-5")
     assert (answer.status_code, answer.content) == (206, whole[2:6])
@@ -179,7 +179,7 @@ def test_one_range_is_cut_and_several_are_not(streams: Streams) -> None:
     assert streams.ask("stream.m3u8", Range="bytes=0-").status_code in {200, 206}
 
 
-def test_keys_are_kept_by_nobody(streams: Streams) -> None:
+def test_keys_are_never_cached(streams: Streams) -> None:
     assert streams.ask("enc.key").headers["cache-control"] == "no-store"
 
 
@@ -199,9 +199,7 @@ def test_keys_are_kept_by_nobody(streams: Streams) -> None:
         ("ENC.KEY", "application/octet-stream", "no-store"),
     ],
 )
-def test_whatever_encoders_name_their_files_is_served_as_what_it_is(
-    streams: Streams, name: str, media_type: str, kept: str
-) -> None:
+def test_every_extension_is_served_with_its_media_type(streams: Streams, name: str, media_type: str, kept: str) -> None:
     put(streams.folder, name, streams.folder.mark)
     answer = streams.ask(name)
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
@@ -210,7 +208,7 @@ def test_whatever_encoders_name_their_files_is_served_as_what_it_is(
     assert streams.ask(name, token=of_another_event(streams)).status_code == 403
 
 
-def test_a_segment_that_comes_changes_or_goes_is_served_so_within_seconds(streams: Streams) -> None:
+def test_new_changed_and_deleted_segments_are_noticed_within_seconds(streams: Streams) -> None:
     name, file = "9.ts", streams.gate.streams / streams.folder.event_id / "9.ts"
     assert streams.ask(name).status_code in {404, 502}
     put(streams.folder, name, "the first")

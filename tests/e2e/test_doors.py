@@ -37,7 +37,7 @@ def shows(gate: StackUnderTest, event_id: str, recording: str) -> str:
     return event_id
 
 
-def test_an_edge_opens_at_the_start_also_while_the_control_plane_is_away(
+def test_an_edge_opens_at_the_start_even_without_the_control_plane(
     gate: StackUnderTest, organiser: Organiser, viewer: Viewer, recording: str
 ) -> None:
     draft = starting_in(25)
@@ -69,7 +69,7 @@ def access_log(gate: StackUnderTest) -> list[dict[str, str]]:
     return [json.loads(line) for line in lines]
 
 
-def test_the_page_waits_and_goes_on_by_itself_as_the_doors_open_and_close(
+def test_the_page_waits_and_continues_automatically_as_the_doors_open_and_close(
     open_device: OpenDevice, gate: StackUnderTest, organiser: Organiser, recording: str
 ) -> None:
     event_id = shows(gate, organiser.create_event(title="Behind doors", **starting_in(3600)), recording)
@@ -87,7 +87,7 @@ def test_the_page_waits_and_goes_on_by_itself_as_the_doors_open_and_close(
     device.plays(within=ASKED_AGAIN_WITHIN)
 
 
-def test_an_organiser_previews_what_nobody_else_sees_and_opens_the_doors(
+def test_an_organiser_previews_a_closed_event_and_opens_the_doors(
     open_device: OpenDevice, gate: StackUnderTest, organiser: Organiser, viewer: Viewer, recording: str
 ) -> None:
     event_id = shows(gate, organiser.create_event(title="Sound check", **starting_in(3600)), recording)

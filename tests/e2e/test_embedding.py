@@ -112,7 +112,7 @@ def own_cookies(context: BrowserContext) -> set[str]:
     return {str(cookie.get("name")) for cookie in context.cookies()} & {"sg_playback", "sg_resume"}
 
 
-def test_only_the_portals_page_opens_and_only_to_the_named_hosts(gate: StackUnderTest, site_port: int) -> None:
+def test_only_the_portals_page_can_be_framed_and_only_by_the_named_hosts(gate: StackUnderTest, site_port: int) -> None:
     policies = {
         path: httpx2.get(f"{gate.url}{path}", timeout=30).headers["content-security-policy"]
         for path in ("/", "/admin/login")
@@ -148,7 +148,7 @@ def test_it_plays_without_a_cookie_and_its_token_is_renewed(
     page.close()
 
 
-def test_it_goes_on_in_a_window_of_its_own_with_code_and_seat(
+def test_it_continues_in_a_separate_window_with_code_and_seat(
     context: BrowserContext, portal: str, site_port: int, organiser: Organiser, recording: str
 ) -> None:
     [ticket] = organiser.tickets(recording)
@@ -180,7 +180,7 @@ def test_it_goes_on_in_a_window_of_its_own_with_code_and_seat(
     page.close()
 
 
-def test_a_browser_without_hls_js_plays_by_the_path(
+def test_a_browser_without_hls_js_plays_with_the_path_token(
     context: BrowserContext, portal: str, site_port: int, organiser: Organiser, recording: str
 ) -> None:
     [ticket] = organiser.tickets(recording)
@@ -195,7 +195,7 @@ def test_a_browser_without_hls_js_plays_by_the_path(
     page.close()
 
 
-def test_a_page_that_nobody_named_shows_nothing(context: BrowserContext, portal: str, site_port: int) -> None:
+def test_a_page_that_is_not_named_shows_nothing(context: BrowserContext, portal: str, site_port: int) -> None:
     page = context.new_page()
     frame = framed(page, f"{STRANGER}:{site_port}")
     assert portal

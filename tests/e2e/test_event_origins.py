@@ -90,7 +90,7 @@ def is_local(edge: Venue) -> bool:
     return "STREAM_ROOT=\n" not in (edge.gate.home / ".env").read_text()
 
 
-def test_each_event_plays_from_its_own_origin_and_the_others_from_where_they_always_do(edge: Venue) -> None:
+def test_each_event_plays_from_its_own_origin_and_the_others_from_the_common_one(edge: Venue) -> None:
     at_first, at_second = edge.event_at(edge.first), edge.event_at(edge.second)
     shared = make_folder(edge.gate.streams).event_id if is_local(edge) else edge.origin.add_event()
     for origin in (edge.origin, edge.first, edge.second, edge.stranger):
@@ -109,7 +109,7 @@ def test_each_event_plays_from_its_own_origin_and_the_others_from_where_they_alw
         assert not any(other in asked.target for asked in origin.asked for other in others)
 
 
-def test_an_address_of_a_playlist_is_our_playlist_and_its_folder_has_the_rest(edge: Venue) -> None:
+def test_a_playlist_address_is_served_as_our_playlist_and_its_folder_has_the_rest(edge: Venue) -> None:
     event = edge.new_event(edge.first, "index.m3u8")
     folder = edge.folders[event]
     edge.first.put(f"/{folder}/index.m3u8", "#EXTM3U\n# the index\n")
@@ -120,7 +120,7 @@ def test_an_address_of_a_playlist_is_our_playlist_and_its_folder_has_the_rest(ed
 
 
 @pytest.mark.parametrize("edge", ["local"], indirect=True)
-def test_a_local_file_comes_first(edge: Venue) -> None:
+def test_a_local_file_takes_precedence(edge: Venue) -> None:
     event = edge.event_at(edge.first)
     folder = make_folder(edge.gate.streams, event)
     put(folder, "1.ts", "the local one")
@@ -130,7 +130,7 @@ def test_a_local_file_comes_first(edge: Venue) -> None:
 
 
 @pytest.mark.parametrize("source", ["{stranger}/x/", "http://127.0.0.1/x/", "https://localhost:{first_port}/x/"])
-def test_a_host_that_is_not_listed_is_never_asked_whoever_wrote_it_there(edge: Venue, source: str) -> None:
+def test_a_host_that_is_not_listed_is_never_requested_even_if_it_is_in_the_database(edge: Venue, source: str) -> None:
     event = edge.event_at(edge.first)
     edge.get(event, "1.ts").raise_for_status()
     edge.move(event, source.format(stranger=edge.stranger.url, first_port=edge.first.port))
@@ -144,7 +144,7 @@ def test_a_host_that_is_not_listed_is_never_asked_whoever_wrote_it_there(edge: V
 
 
 @pytest.mark.parametrize("source", ["{first}/../../x/", "http://127.0.0.1:{first_port}@localhost/x/", "nonsense"])
-def test_an_address_that_makes_no_sense_is_none_at_all_whoever_wrote_it_there(edge: Venue, source: str) -> None:
+def test_an_invalid_address_is_ignored_even_if_it_is_in_the_database(edge: Venue, source: str) -> None:
     event = edge.event_at(edge.first)
     edge.get(event, "1.ts").raise_for_status()
     edge.move(event, source.format(first=edge.first.url, first_port=edge.first.port))
@@ -153,14 +153,14 @@ def test_an_address_that_makes_no_sense_is_none_at_all_whoever_wrote_it_there(ed
 
 
 @pytest.mark.parametrize("header", ["X-Gate-Origin", "X_Gate_Origin", "Upstream-Http-X-Gate-Origin"])
-def test_a_viewer_chooses_no_origin(edge: Venue, header: str) -> None:
+def test_a_viewer_cannot_choose_an_origin(edge: Venue, header: str) -> None:
     event = edge.event_at(edge.second)
     answer = edge.get(event, "1.ts", **{header: f"{edge.stranger.url}/x/1.ts"})
     assert f"mark-of-{edge.folders[event]}" in answer.text
     assert edge.stranger.asked == []
 
 
-def test_another_origin_takes_over_within_seconds_and_nothing_old_is_served_after_it(edge: Venue) -> None:
+def test_a_new_origin_takes_over_within_seconds_and_nothing_old_is_served_after_that(edge: Venue) -> None:
     event = edge.event_at(edge.first)
     before = edge.folders[event]
     for name in NAMES:
@@ -173,7 +173,7 @@ def test_another_origin_takes_over_within_seconds_and_nothing_old_is_served_afte
     stays(lambda: after in edge.get(event, "stream.m3u8").text, during=2)
 
 
-def test_without_its_own_origin_an_event_is_like_all_others_again(edge: Venue) -> None:
+def test_an_event_whose_own_origin_is_removed_uses_the_common_one_again(edge: Venue) -> None:
     event = edge.event_at(edge.first)
     edge.get(event, "1.ts").raise_for_status()
     edge.move(event, None)
@@ -190,7 +190,7 @@ def test_two_hundred_viewers_of_an_uncached_segment_cost_the_origin_one_request(
     assert len(edge.first.questions(path)) == 1
 
 
-def test_nothing_of_the_viewer_reaches_the_origin(edge: Venue) -> None:
+def test_no_data_of_the_viewer_reaches_the_origin(edge: Venue) -> None:
     event = edge.event_at(edge.second)
     token = edge.token(event)
     own = {"Cookie": "private=private-cookie", "User-Agent": "private-player", "X-Forwarded-For": "203.0.113.77"}
@@ -207,7 +207,7 @@ def test_nothing_of_the_viewer_reaches_the_origin(edge: Venue) -> None:
         assert asked.headers["host"] == f"127.0.0.1:{edge.second.port}"
 
 
-def test_who_may_not_watch_never_reaches_the_origin(edge: Venue) -> None:
+def test_a_refused_viewer_never_reaches_the_origin(edge: Venue) -> None:
     event, other = edge.event_at(edge.first), edge.event_at(edge.second)
     url = f"{edge.gate.url}/streams/{event}/2.ts"
     assert httpx2.get(url, timeout=30).status_code == 401
@@ -215,7 +215,7 @@ def test_who_may_not_watch_never_reaches_the_origin(edge: Venue) -> None:
     assert edge.first.questions(f"/{edge.folders[event]}/2.ts") == []
 
 
-def test_a_range_is_cut_from_slices_that_are_kept(edge: Venue) -> None:
+def test_a_range_is_served_from_cached_slices(edge: Venue) -> None:
     event = edge.event_at(edge.first)
     body = bytes(number % 251 for number in range(10_000_000))
     edge.first.put(f"/{edge.folders[event]}/1.ts", body)
@@ -226,7 +226,7 @@ def test_a_range_is_cut_from_slices_that_are_kept(edge: Venue) -> None:
     assert len(asked) == len(set(asked)), "nothing was fetched twice"
 
 
-def test_an_origin_that_is_down_is_its_own_events_trouble_and_what_is_kept_plays_on(edge: Venue) -> None:
+def test_an_origin_outage_affects_only_its_own_events_and_cached_files_still_play(edge: Venue) -> None:
     event, other = edge.event_at(edge.first), edge.event_at(edge.second)
     for name in ("stream.m3u8", "1.ts"):
         edge.get(event, name).raise_for_status()
@@ -242,7 +242,7 @@ def test_an_origin_that_is_down_is_its_own_events_trouble_and_what_is_kept_plays
     eventually(lambda: edge.get(event, "2.ts").status_code == 200, within=15)
 
 
-def test_the_purge_empties_the_events_cache_whatever_its_origin(edge: Venue) -> None:
+def test_the_purge_empties_the_events_cache_for_any_origin(edge: Venue) -> None:
     event, other = edge.event_at(edge.first), edge.event_at(edge.first)
     for name in ("1.ts", "stream.m3u8", "stream.m3u8?_HLS_msn=1"):
         edge.get(event, name).raise_for_status()
@@ -257,7 +257,7 @@ def test_the_purge_empties_the_events_cache_whatever_its_origin(edge: Venue) -> 
     assert len(edge.first.questions(f"/{edge.folders[other]}/1.ts")) == 1
 
 
-def test_a_sidecar_that_is_restarted_while_the_control_plane_is_away_still_knows(edge: Venue) -> None:
+def test_a_sidecar_restarted_without_the_control_plane_still_knows_the_origins(edge: Venue) -> None:
     event = edge.event_at(edge.second)
     [sidecar] = edge.gate.sidecars
     memory = Path(f"{sidecar.spec.env['SIDECAR_STATE_FILE']}.origins")

@@ -48,7 +48,7 @@ def within(hours: tuple[float, float]) -> dict[str, str]:
     return {"startsAt": starts.isoformat(), "endsAt": ends.isoformat()}
 
 
-def test_who_begins_early_is_live_and_who_dies_within_the_window_is_interrupted(
+def test_a_stream_that_begins_early_is_live_and_one_that_dies_within_the_window_is_interrupted(
     gate: StackUnderTest, organiser: Organiser, status_of: Callable[[str], str]
 ) -> None:
     early, now = organiser.create_event(**within(BEFORE), holdUntilStart=False), organiser.create_event()
@@ -65,7 +65,7 @@ def test_who_begins_early_is_live_and_who_dies_within_the_window_is_interrupted(
         eventually(lambda: status_of(now) == "live", within=30, every=1)
 
 
-def test_who_runs_over_is_live_until_he_ends(
+def test_a_stream_that_runs_over_is_live_until_it_ends(
     gate: StackUnderTest, organiser: Organiser, status_of: Callable[[str], str]
 ) -> None:
     event_id = organiser.create_event(**within(AFTER))
@@ -75,7 +75,7 @@ def test_who_runs_over_is_live_until_he_ends(
     eventually(lambda: status_of(event_id) == "recording", within=30, every=1)
 
 
-def test_a_recording_is_one_from_the_start_on(
+def test_a_recording_is_reported_as_such_from_the_start(
     gate: StackUnderTest, organiser: Organiser, status_of: Callable[[str], str]
 ) -> None:
     events = [organiser.create_event(**within(hours)) for hours in (BEFORE, (-1, 1), AFTER)]
@@ -85,7 +85,7 @@ def test_a_recording_is_one_from_the_start_on(
     eventually(lambda: [status_of(event_id) for event_id in events] == as_they_are, within=30, every=1)
 
 
-def test_a_test_of_a_stream_says_what_a_player_would_get(
+def test_a_stream_test_reports_what_a_player_would_get(
     gate: StackUnderTest, organiser: Organiser, api: httpx2.Client, recording: str
 ) -> None:
     def tested(event_id: str) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def test_a_test_of_a_stream_says_what_a_player_would_get(
     eventually(lambda: "deactivated" in str(tested(event_id)["problem"]), within=10)
 
 
-def test_a_thousand_who_wait_cost_one_look_in_five_seconds(
+def test_a_thousand_waiting_viewers_cost_one_probe_in_five_seconds(
     gate: StackUnderTest, organiser: Organiser, recording: str
 ) -> None:
     code = organiser.tickets(recording)[0].code

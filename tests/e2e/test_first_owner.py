@@ -30,7 +30,7 @@ def is_faultless(device: Device) -> None:
     assert overflow <= 0, "the page scrolls sideways"
 
 
-def test_the_first_owner_sets_himself_up_and_signs_in_with_a_code(browser: Browser, gate: StackUnderTest) -> None:
+def test_the_first_owner_sets_up_their_account_and_signs_in_with_a_code(browser: Browser, gate: StackUnderTest) -> None:
     link = (gate.home / "setup-link").read_text().strip()
     token = link.partition("#")[2]
     assert link.startswith(f"{gate.url}/admin/setup#")

@@ -23,11 +23,11 @@ def test_each_carrier_opens_playlists_and_segments(gate: StackUnderTest, folder:
     assert status(gate, f"/t/{good}{target}", method="HEAD") == 200
 
 
-def test_the_scheme_is_read_without_regard_to_case(gate: StackUnderTest, folder: Folder, good: str) -> None:
+def test_the_scheme_is_case_insensitive(gate: StackUnderTest, folder: Folder, good: str) -> None:
     assert status(gate, f"{folder.url}/1.ts", f"authorization: bEARER {good}") == 200
 
 
-def test_the_first_carrier_decides_and_is_not_rescued_by_a_later_one(
+def test_the_first_carrier_decides_even_if_a_later_one_is_valid(
     gate: StackUnderTest, folder: Folder, good: str
 ) -> None:
     target, bad = f"{folder.url}/1.ts", "not.a.token"
@@ -42,7 +42,7 @@ def test_a_carrier_that_is_present_but_empty_decides_too(gate: StackUnderTest, f
     assert status(gate, f"{folder.url}/1.ts", "Authorization: Bearer", f"Cookie: sg_playback={good}") == 401
 
 
-def test_another_scheme_leaves_the_word_to_the_next_carrier(gate: StackUnderTest, folder: Folder, good: str) -> None:
+def test_another_scheme_is_skipped_for_the_next_carrier(gate: StackUnderTest, folder: Folder, good: str) -> None:
     assert status(gate, f"{folder.url}/1.ts?__token={good}", "Authorization: Basic dTpw") == 200
 
 
@@ -51,7 +51,7 @@ def test_a_query_token_given_twice_is_refused(gate: StackUnderTest, folder: Fold
     assert status(gate, f"{folder.url}/1.ts?a=1&__token={good}&b=2&__token=x") == 401
 
 
-def test_other_query_parameters_do_no_harm(gate: StackUnderTest, folder: Folder, good: str) -> None:
+def test_other_query_parameters_are_harmless(gate: StackUnderTest, folder: Folder, good: str) -> None:
     assert status(gate, f"{folder.url}/stream.m3u8?_HLS_msn=3&__token={good}&_HLS_part=0") == 200
     assert status(gate, f"{folder.url}/1.ts?x__token={good}") == 401
     assert status(gate, f"{folder.url}/1.ts?__TOKEN={good}") == 401
@@ -67,7 +67,7 @@ def test_the_sidecars_own_headers_cannot_be_sent_by_a_client(gate: StackUnderTes
         assert status(gate, f"{other.url}/1.ts", *headers, f"Authorization: Bearer {good}") == 403
 
 
-def test_hop_by_hop_tricks_do_not_strip_the_question(gate: StackUnderTest, good: str) -> None:
+def test_hop_by_hop_headers_do_not_strip_the_subrequest(gate: StackUnderTest, good: str) -> None:
     other = make_folder(gate.streams)
     headers = ("Connection: close, X-Gate-Path, X-Gate-Method, Authorization", f"Authorization: Bearer {good}")
     assert status(gate, f"{other.url}/1.ts", *headers) == 403

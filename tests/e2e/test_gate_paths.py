@@ -86,7 +86,7 @@ def ask(gate: StackUnderTest, mine: Folder, target: str) -> RawAnswer:
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_a_trick_never_shows_another_events_bytes_nor_any_other_file(
+def test_path_tricks_never_serve_another_events_bytes_or_any_other_file(
     gate: StackUnderTest, folders: tuple[Folder, Folder], trick: str
 ) -> None:
     mine, other = folders
@@ -97,7 +97,7 @@ def test_a_trick_never_shows_another_events_bytes_nor_any_other_file(
     assert b"SECRET" not in answer.body
 
 
-def test_a_very_long_path_is_refused_and_the_next_request_served(
+def test_a_very_long_path_is_refused_and_the_next_request_is_served(
     gate: StackUnderTest, folders: tuple[Folder, Folder]
 ) -> None:
     mine, _ = folders
@@ -129,7 +129,7 @@ def carried(carrier: str, target: str) -> tuple[str, tuple[str, ...]]:
     return target, lines.get(carrier, ())
 
 
-def test_no_mixture_of_path_parts_in_any_carrier_shows_another_events_bytes(
+def test_no_mixture_of_path_parts_with_any_carrier_serves_another_events_bytes(
     gate: StackUnderTest, folders: tuple[Folder, Folder]
 ) -> None:
     mine, other = folders

@@ -46,13 +46,13 @@ def refused(answer: httpx2.Response, status: int, sentence: str) -> None:
     assert {name: answer.headers[name] for name in CORS_READABLE} == CORS_READABLE
 
 
-def test_a_good_token_gets_the_bytes(ask: Ask, minter: Minter, folder: Folder) -> None:
+def test_a_valid_token_gets_the_bytes(ask: Ask, minter: Minter, folder: Folder) -> None:
     answer = ask(minter.token(folder.event_id))
     assert answer.status_code == 200
     assert answer.text == folder.mark * 50
 
 
-def test_without_a_token_401_says_how_to_come_in(ask: Ask) -> None:
+def test_without_a_token_the_answer_is_401_with_a_challenge(ask: Ask) -> None:
     answer = ask(None)
     refused(answer, 401, "Authorization required")
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -64,7 +64,7 @@ def test_another_authorization_scheme_is_no_carrier(gate: StackUnderTest, folder
 
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.x", "x" * 5000, "a.b.c d"])
-def test_what_is_no_token_of_ours_is_401(ask: Ask, token: str) -> None:
+def test_an_invalid_token_is_401(ask: Ask, token: str) -> None:
     refused(ask(token), 401, "Authorization required")
 
 
@@ -85,7 +85,7 @@ def test_a_token_of_another_event_is_403(ask: Ask, minter: Minter, gate: StackUn
     refused(ask(minter.token(other.event_id)), 403, "Access denied")
 
 
-def test_a_probe_token_is_good_for_head_only(ask: Ask, minter: Minter, folder: Folder) -> None:
+def test_a_probe_token_is_valid_for_head_only(ask: Ask, minter: Minter, folder: Folder) -> None:
     token = minter.probe_token(folder.event_id)
     assert ask(token, method="HEAD").status_code == 200
     refused(ask(token), 403, "Access denied")
@@ -130,13 +130,13 @@ def cut_and_let_in_again(seat: Seat, cut: Callable[[], None], lift: Callable[[],
     refused(seat.viewer.watch("1.ts", token=before), 403, "Access denied")
 
 
-def test_a_revoked_code_is_403_within_a_second_and_good_again_for_a_fresh_session(
+def test_a_revoked_code_is_403_within_a_second_and_valid_again_for_a_new_session(
     seat: Seat, organiser: Organiser
 ) -> None:
     cut_and_let_in_again(seat, lambda: organiser.revoke(seat.ticket), lambda: organiser.unrevoke(seat.ticket))
 
 
-def test_a_deactivated_event_is_403_within_a_second_and_good_again_for_a_fresh_session(
+def test_a_deactivated_event_is_403_within_a_second_and_valid_again_for_a_new_session(
     seat: Seat, organiser: Organiser
 ) -> None:
     cut_and_let_in_again(seat, lambda: organiser.deactivate(seat.event_id), lambda: organiser.reactivate(seat.event_id))
@@ -148,7 +148,7 @@ def test_a_released_sessions_token_is_403_within_a_second(seat: Seat) -> None:
 
 
 @pytest.mark.parametrize("name", ["2.ts", "low/2.ts", "nothing.m3u8"])
-def test_a_missing_file_is_404_for_who_may_see_and_not_told_to_others(
+def test_a_missing_file_is_404_with_a_valid_token_and_not_revealed_otherwise(
     ask: Ask, minter: Minter, folder: Folder, name: str
 ) -> None:
     refused(ask(minter.token(folder.event_id), name), 404, "Not found")
@@ -172,7 +172,7 @@ def test_a_symbolic_link_out_of_the_folder_is_404(ask: Ask, minter: Minter, fold
     refused(ask(minter.token(folder.event_id), "link.ts"), 404, "Not found")
 
 
-def test_playlists_are_never_answered_from_a_validator(ask: Ask, minter: Minter, folder: Folder) -> None:
+def test_playlists_are_never_answered_with_304(ask: Ask, minter: Minter, folder: Folder) -> None:
     answer = ask(minter.token(folder.event_id), "stream.m3u8", method="HEAD")
     assert answer.headers["content-type"] == "application/vnd.apple.mpegurl"
     assert answer.headers["cache-control"] == "no-cache"
@@ -180,7 +180,7 @@ def test_playlists_are_never_answered_from_a_validator(ask: Ask, minter: Minter,
     assert "etag" not in answer.headers
 
 
-def test_segments_may_be_kept_by_the_viewer_for_ten_minutes_and_keys_not_at_all(
+def test_viewers_may_cache_segments_for_ten_minutes_and_keys_not_at_all(
     ask: Ask, minter: Minter, folder: Folder
 ) -> None:
     token = minter.token(folder.event_id)
@@ -189,7 +189,7 @@ def test_segments_may_be_kept_by_the_viewer_for_ten_minutes_and_keys_not_at_all(
     assert ask(token, "enc.key").headers["cache-control"] == "no-store"
 
 
-def test_part_of_a_segment_can_be_asked_for(gate: StackUnderTest, minter: Minter, folder: Folder) -> None:
+def test_part_of_a_segment_can_be_requested(gate: StackUnderTest, minter: Minter, folder: Folder) -> None:
     headers = {"Authorization": f"Bearer {minter.token(folder.event_id)}", "Range": "bytes=0-7"}
     answer = httpx2.get(f"{gate.url}{folder.url}/1.ts", headers=headers, timeout=30)
     assert (answer.status_code, answer.text) == (206, folder.mark[:8])
@@ -201,7 +201,7 @@ def test_the_internal_api_is_not_on_the_public_port(gate: StackUnderTest) -> Non
     assert httpx2.get(f"{gate.url}/_authorize", timeout=30).status_code == 404
 
 
-def test_health_says_what_is_known(gate: StackUnderTest) -> None:
+def test_health_reports_the_known_revocations(gate: StackUnderTest) -> None:
     body = httpx2.get(f"{gate.url}/health", timeout=30).json()
     assert body["status"] == "ok"
     assert body["controlPlane"] == "ok"

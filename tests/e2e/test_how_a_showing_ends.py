@@ -73,7 +73,7 @@ def test_a_recording_plays_to_its_very_end_and_can_be_watched_again(
     expect(device.page.locator(".finale")).to_be_hidden()
 
 
-def test_a_broadcast_is_shown_to_its_end_then_a_card_and_goes_on_when_the_encoder_does(
+def test_a_broadcast_is_shown_to_its_end_then_a_card_and_continues_with_the_encoder(
     encoder: Encoder, watch: Callable[[str], Device]
 ) -> None:
     device = watch(encoder.folder.name)
@@ -87,7 +87,7 @@ def test_a_broadcast_is_shown_to_its_end_then_a_card_and_goes_on_when_the_encode
     device.plays(within=WITHIN)
 
 
-def test_over_without_a_recording_says_so_and_one_that_is_published_begins_by_itself(
+def test_an_ended_event_says_so_and_a_recording_published_later_starts_automatically(
     gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
 ) -> None:
     now = datetime.now(UTC)
@@ -104,7 +104,7 @@ def test_over_without_a_recording_says_so_and_one_that_is_published_begins_by_it
     expect(device.page.locator(".finale")).to_be_hidden()
 
 
-def test_segments_that_are_missing_are_called_a_problem_with_the_stream_and_the_organiser_is_told(
+def test_missing_segments_are_shown_as_a_stream_problem_and_reported_to_the_organiser(
     gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
 ) -> None:
     event_id = organiser.create_event(title="With a hole")
@@ -143,7 +143,7 @@ def _hide(folder: Path) -> dict[Path, Path]:
     return hidden
 
 
-def test_being_offline_is_said_at_once_and_it_goes_on_by_itself(
+def test_being_offline_is_shown_at_once_and_playback_resumes_automatically(
     encoder: Encoder, watch: Callable[[str], Device]
 ) -> None:
     device = watch(encoder.folder.name)
@@ -156,7 +156,7 @@ def test_being_offline_is_said_at_once_and_it_goes_on_by_itself(
     device.plays(within=WITHIN)
 
 
-def test_a_slow_connection_is_called_slow(encoder: Encoder, watch: Callable[[str], Device]) -> None:
+def test_a_slow_connection_is_shown_as_slow(encoder: Encoder, watch: Callable[[str], Device]) -> None:
     device = watch(encoder.folder.name)
     device.plays(within=WITHIN)
     network = device.context.new_cdp_session(device.page)
@@ -169,7 +169,7 @@ def test_a_slow_connection_is_called_slow(encoder: Encoder, watch: Callable[[str
     device.plays(within=WITHIN)
 
 
-def test_however_many_renditions_fail_the_viewer_waits_once_and_it_goes_on_by_itself(
+def test_with_any_number_of_failed_renditions_the_viewer_waits_once_and_playback_resumes(
     gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
 ) -> None:
     event_id = organiser.create_event(title="In four sizes")

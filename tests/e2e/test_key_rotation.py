@@ -96,7 +96,7 @@ def is_refused(viewer: Viewer, token: str, times: int = 6) -> bool:
     return {viewer.watch("1.ts", token).status_code for _ in range(times)} == {401}
 
 
-def test_keys_are_rotated_without_a_restart_or_a_refused_request_until_an_old_one_is_dropped(
+def test_keys_are_rotated_without_a_restart_or_a_refused_request_until_an_old_one_is_removed(
     own_gate: StackUnderTest, new_viewer: Callable[[], Viewer]
 ) -> None:
     viewer, page = new_viewer(), new_viewer()
@@ -125,7 +125,7 @@ def test_keys_are_rotated_without_a_restart_or_a_refused_request_until_an_old_on
     assert page.http.post("/api/playback/refresh", headers={"Authorization": f"Bearer {tokens[0]}"}).status_code == 401
 
 
-def test_a_broken_key_file_is_reported_and_nobody_notices(
+def test_an_invalid_key_file_is_logged_and_viewers_are_not_affected(
     own_gate: StackUnderTest, new_viewer: Callable[[], Viewer]
 ) -> None:
     viewer = new_viewer()
@@ -162,7 +162,7 @@ def test_an_edge_with_public_keys_serves_and_a_control_plane_with_them_does_not_
     assert refused.stderr.strip() == sentence
 
 
-def test_a_control_plane_whose_new_file_is_only_public_goes_on_signing_with_its_key(
+def test_a_control_plane_whose_new_file_has_only_public_keys_keeps_signing_with_its_key(
     own_gate: StackUnderTest, new_viewer: Callable[[], Viewer]
 ) -> None:
     made = key(own_gate.home, "rotate", "--json", "--algorithm", "EdDSA")
@@ -173,7 +173,7 @@ def test_a_control_plane_whose_new_file_is_only_public_goes_on_signing_with_its_
     assert kid_of(refresh(viewer)) == made["kid"]
 
 
-def test_an_edge_with_a_file_of_its_own_learns_a_key_on_standby_before_it_signs(
+def test_an_edge_with_its_own_file_learns_a_standby_key_before_it_signs(
     own_gate: StackUnderTest, new_viewer: Callable[[], Viewer]
 ) -> None:
     first = key(own_gate.home, "rotate", "--json", "--algorithm", "EdDSA", "--keep", "0")

@@ -28,7 +28,7 @@ def code_in_the_query(gate: StackUnderTest) -> str:
 
 @pytest.mark.parametrize("target", [token_in_the_path, code_in_the_query])
 @pytest.mark.parametrize("redacted", [True, False])
-def test_a_gate_stops_with_an_error_where_its_error_log_is_not_redacted(
+def test_a_gate_stops_with_an_error_if_its_error_log_is_not_redacted(
     tmp_path: Path, target: Callable[[StackUnderTest], str], *, redacted: bool
 ) -> None:
     gate = StackUnderTest(tmp_path / "home")
@@ -61,13 +61,13 @@ def test_a_gate_stops_with_an_error_where_its_error_log_is_not_redacted(
         '"path":"/x%20Rememb3red12"',
     ],
 )
-def test_a_secret_is_known_by_its_looks_or_because_it_was_remembered(tmp_path: Path, line: str) -> None:
+def test_secrets_are_found_by_pattern_or_because_they_were_recorded(tmp_path: Path, line: str) -> None:
     leaks.remember("Rememb3red12")
     (tmp_path / "log").write_text(f"nothing\n{line}\n")
     with pytest.raises(AssertionError, match="log holds"):
         leaks.check([tmp_path / "log"])
 
 
-def test_what_the_redacting_pipe_leaves_is_no_secret(tmp_path: Path) -> None:
+def test_the_output_of_the_redaction_filter_contains_no_secret(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("sg_playback=[redacted]; Bearer [token] /t/[token]/streams/\n")
     leaks.check([tmp_path / "log"])

@@ -107,7 +107,7 @@ def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice)
     [(NAMINGS[:3], False), (NAMINGS[3:], False), (NAMINGS[:2], True)],
     ids=["hls.js", "hls.js, others", "browser"],
 )
-def test_the_picture_comes_back_by_itself_however_the_new_encoder_names_what_it_writes(
+def test_playback_resumes_automatically_however_the_new_encoder_names_its_files(
     watched: Callable[..., Watched],
     namings: Sequence[str],
     plays_by_itself: bool,  # noqa: FBT001 - a parameter
@@ -126,7 +126,7 @@ def test_the_picture_comes_back_by_itself_however_the_new_encoder_names_what_it_
         pair.is_live(width=640)
 
 
-def test_nothing_that_was_seen_is_shown_again_when_an_encoder_counts_anew(watched: Callable[..., Watched]) -> None:
+def test_nothing_is_shown_twice_when_an_encoder_restarts_its_numbers(watched: Callable[..., Watched]) -> None:
     """Its first window has passed, so that the old numbers and the new ones have nothing in common."""
     pairs = [watched(naming) for naming in ("again from 0", "time stamps")]
     for pair in pairs:
@@ -152,7 +152,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("faults", [FAULTS[:2], FAULTS[2:]], ids=["numbers go back", "order and films"])
-def test_the_picture_goes_on_whatever_a_packager_does_to_its_numbers(
+def test_playback_continues_whatever_a_packager_does_to_its_numbers(
     gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice, films: Path, faults: Sequence[Fault]
 ) -> None:
     with ExitStack() as cleanup:
@@ -192,7 +192,7 @@ def goes_on(device: Device, fault: str) -> None:
     device.plays(within=WITHIN)
 
 
-def test_a_recording_that_is_slow_to_come_is_not_over_where_the_browser_plays_by_itself(
+def test_a_slow_recording_does_not_count_as_over_with_native_playback(
     organiser: Organiser, recording: str, open_device: OpenDevice
 ) -> None:
     """Longer than a live picture may stand still there: the watch is for live streams."""

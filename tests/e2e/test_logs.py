@@ -181,7 +181,7 @@ def test_the_access_log_names_path_status_reason_and_the_tickets_fingerprint(up:
     viewer.close()
 
 
-def test_a_crash_is_told_once_with_the_access_logs_request_and_without_a_value(up: Up) -> None:
+def test_a_crash_is_logged_once_with_the_access_logs_request_id_and_without_values(up: Up) -> None:
     organiser, viewer = Organiser(up.url), Viewer(up.url)
     [ticket] = organiser.tickets(organiser.create_event())
     with closing(sqlite3.connect(up.home / "streamgate.db")) as database:

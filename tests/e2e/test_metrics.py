@@ -22,13 +22,13 @@ pytestmark = ON_BOTH_DATABASES
         ),
     ],
 )
-def test_nothing_that_is_said_to_insiders_is_on_the_public_port(gate: StackUnderTest, path: str) -> None:
+def test_internal_endpoints_are_not_on_the_public_port(gate: StackUnderTest, path: str) -> None:
     answer = httpx2.get(f"{gate.url}{path}", timeout=30)
     assert answer.status_code == 404
     assert "streamgate_" not in answer.text
 
 
-def test_on_its_own_socket_a_sidecar_counts_what_nginx_asked(gate: StackUnderTest) -> None:
+def test_a_sidecars_own_socket_serves_metrics_of_nginxs_requests(gate: StackUnderTest) -> None:
     event_id = "3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f"
     assert httpx2.get(f"{gate.url}/streams/{event_id}/stream.m3u8", timeout=30).status_code == 401
     (socket,) = gate.described.run_folder.glob("sidecar-1.sock")

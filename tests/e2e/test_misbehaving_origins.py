@@ -130,10 +130,10 @@ def place(edge: tuple[StackUnderTest, RunawayOrigin]) -> Place:
         ("a.vtt", "text/vtt"),
     ],
 )
-def test_of_an_origins_headers_a_viewer_sees_a_short_list_and_the_type_is_the_extensions(
+def test_a_viewer_gets_a_short_list_of_an_origins_headers_and_the_type_of_the_extension(
     place: Place, name: str, media_type: str
 ) -> None:
-    place.origin.deeds[name] = says(answer(b"<script>alert(1)</script>", ETag='"1"', **LOUD))
+    place.origin.behaviours[name] = says(answer(b"<script>alert(1)</script>", ETag='"1"', **LOUD))
     for _ in range(2):
         got = place.get(name, **{"Accept-Encoding": "identity"})
         assert (got.status_code, got.text) == (200, "<script>alert(1)</script>")
@@ -144,39 +144,37 @@ def test_of_an_origins_headers_a_viewer_sees_a_short_list_and_the_type_is_the_ex
 
 
 @pytest.mark.parametrize("status", [302, 401, 403, 407, 500])
-def test_of_a_refusal_nothing_reaches_the_viewer_at_all(place: Place, status: int) -> None:
+def test_nothing_of_an_origins_refusal_reaches_the_viewer(place: Place, status: int) -> None:
     lines = "".join(f"{name}: {value}\r\n" for name, value in LOUD.items())
     head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: 4\r\nConnection: close\r\n{lines}\r\n"
-    place.origin.deeds["b.ts"] = says(head.encode() + b"mine")
+    place.origin.behaviours["b.ts"] = says(head.encode() + b"mine")
     got = place.get("b.ts")
     assert (got.status_code, got.json()) == (502, UNAVAILABLE)
     assert set(got.headers) <= ALLOWED
 
 
-def test_gzip_that_nobody_asked_for_is_unpacked(place: Place) -> None:
+def test_unrequested_gzip_is_decompressed(place: Place) -> None:
     for name, text in (("g.m3u8", b"#EXTM3U\n# packed\n"), ("g.vtt", b"WEBVTT\n")):
-        place.origin.deeds[name] = says(answer(gzip.compress(text), **{"Content-Encoding": "gzip"}))
+        place.origin.behaviours[name] = says(answer(gzip.compress(text), **{"Content-Encoding": "gzip"}))
         got = place.get(name, **{"Accept-Encoding": "identity"})
         assert (got.status_code, got.content, got.headers.get("content-encoding")) == (200, text, None)
 
 
 @pytest.mark.parametrize("body", [gzip.compress(b"x" * 9_000)[:-20], b"no gzip at all"], ids=["cut off", "no gzip"])
-def test_gzip_that_is_none_is_no_playlist(place: Place, body: bytes) -> None:
-    place.origin.deeds["broken.m3u8"] = says(answer(body, **{"Content-Encoding": "gzip"}))
+def test_invalid_gzip_is_refused(place: Place, body: bytes) -> None:
+    place.origin.behaviours["broken.m3u8"] = says(answer(body, **{"Content-Encoding": "gzip"}))
     assert place.get("broken.m3u8").status_code == 502
 
 
-def test_a_small_file_that_unpacks_to_a_huge_one_is_cut_off(place: Place) -> None:
-    place.origin.deeds["bomb.m3u8"] = says(answer(gzip.compress(b"\0" * 64 * MEGABYTE), **{"Content-Encoding": "gzip"}))
+def test_a_decompression_bomb_is_cut_off(place: Place) -> None:
+    place.origin.behaviours["bomb.m3u8"] = says(answer(gzip.compress(b"\0" * 64 * MEGABYTE), **{"Content-Encoding": "gzip"}))
     assert place.get("bomb.m3u8").status_code == 502
 
 
 @pytest.mark.parametrize("head", [HEAD, HEAD + b"Content-Length: 99999999999\r\n"], ids=["no length", "a huge length"])
 @pytest.mark.parametrize("name", ["endless.m3u8", "endless.key"])
-def test_a_playlist_or_key_without_an_end_is_refused_and_leaves_nothing_behind(
-    place: Place, head: bytes, name: str
-) -> None:
-    place.origin.deeds[name] = place.origin.endless(head)
+def test_an_endless_playlist_or_key_is_refused_and_leaves_nothing_behind(place: Place, head: bytes, name: str) -> None:
+    place.origin.behaviours[name] = place.origin.endless(head)
     place.origin.sent = 0
     assert place.get(name).status_code == 502
     assert place.origin.given_up.wait(10), "the origin is hung up on"
@@ -184,8 +182,8 @@ def test_a_playlist_or_key_without_an_end_is_refused_and_leaves_nothing_behind(
     assert place.cached() < MEGABYTE
 
 
-def test_a_segment_without_an_end_is_cut_off_though_nobody_waits_for_it_any_more(place: Place) -> None:
-    place.origin.deeds["endless.ts"] = place.origin.endless(HEAD + b"Transfer-Encoding: chunked\r\n", CHUNK)
+def test_an_endless_segment_is_cut_off_even_if_no_client_waits_for_it(place: Place) -> None:
+    place.origin.behaviours["endless.ts"] = place.origin.endless(HEAD + b"Transfer-Encoding: chunked\r\n", CHUNK)
     place.origin.sent = 0
     with httpx2.stream(
         "GET", place.url("endless.ts"), headers={"Authorization": f"Bearer {place.token}"}, timeout=30
@@ -205,8 +203,8 @@ def test_a_segment_without_an_end_is_cut_off_though_nobody_waits_for_it_any_more
         ("trickle.key", b"HTTP/1.1 200 OK\r\nX-Slow: "),
     ],
 )
-def test_bytes_that_trickle_hold_up_no_crowd(place: Place, name: str, head: bytes) -> None:
-    place.origin.deeds[name] = place.origin.trickle(head)
+def test_trickled_bytes_do_not_block_other_viewers(place: Place, name: str, head: bytes) -> None:
+    place.origin.behaviours[name] = place.origin.trickle(head)
     began = time.monotonic()
     answers: list[int] = []
 
@@ -237,23 +235,23 @@ def test_bytes_that_trickle_hold_up_no_crowd(place: Place, name: str, head: byte
     ],
     ids=["one huge header", "many headers", "no HTTP", "nothing"],
 )
-def test_a_head_that_makes_no_sense_is_502_at_once(place: Place, head: bytes) -> None:
-    place.origin.deeds["head.ts"] = says(head)
+def test_an_invalid_response_head_is_502_at_once(place: Place, head: bytes) -> None:
+    place.origin.behaviours["head.ts"] = says(head)
     answers = fetch_together(place.url("head.ts"), place.token, 20)
     assert {(got.status_code, got.text) for got in answers} == {(502, '{"error":"Stream source unavailable"}')}
 
 
-def test_a_segment_that_breaks_off_is_kept_for_nobody(place: Place) -> None:
-    place.origin.deeds["half.ts"] = says(HEAD + b"Content-Length: 500000\r\n\r\n" + b"x" * 100_000)
+def test_a_truncated_segment_is_never_cached(place: Place) -> None:
+    place.origin.behaviours["half.ts"] = says(HEAD + b"Content-Length: 500000\r\n\r\n" + b"x" * 100_000)
     with pytest.raises(httpx2.RemoteProtocolError):
         place.get("half.ts")
-    place.origin.deeds["half.ts"] = says(answer(b"y" * 500_000))
+    place.origin.behaviours["half.ts"] = says(answer(b"y" * 500_000))
     eventually(lambda: place.get("half.ts").content == b"y" * 500_000, within=20, what="it is fetched anew")
 
 
-def test_one_stream_that_runs_away_is_its_own_trouble(place: Place) -> None:
-    place.origin.deeds["slow.m3u8"] = place.origin.trickle(HEAD + b"\r\n")
-    place.origin.deeds["good.ts"] = says(answer(b"good"))
+def test_a_misbehaving_stream_does_not_affect_others(place: Place) -> None:
+    place.origin.behaviours["slow.m3u8"] = place.origin.trickle(HEAD + b"\r\n")
+    place.origin.behaviours["good.ts"] = says(answer(b"good"))
     stuck = [threading.Thread(target=place.get, args=("slow.m3u8",)) for _ in range(5)]
     for viewer in stuck:
         viewer.start()

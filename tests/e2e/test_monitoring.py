@@ -32,11 +32,11 @@ def _promtool(*arguments: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rules alerts.yml", "config prometheus.yml"])
-def test_prometheus_understands_the_files(kind: str) -> None:
+def test_prometheus_accepts_the_files(kind: str) -> None:
     _promtool("check", *kind.split())
 
 
-def test_each_alert_is_raised_by_what_it_is_for_and_by_nothing_less() -> None:
+def test_each_alert_is_raised_exactly_when_it_should_be() -> None:
     _promtool("test", "rules", "alerts_test.yml")
 
 
@@ -71,11 +71,11 @@ def _ask(service: Service, path: str) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(set(_NAME.findall(RULES + "\n".join(_queries())))))
-def test_each_number_that_rules_or_dashboard_ask_for_is_given(name: str, numbers: str) -> None:
+def test_each_metric_used_by_rules_or_dashboard_is_exported(name: str, numbers: str) -> None:
     assert re.search(rf"^(?:# TYPE )?{name.removesuffix('_bucket')}(?:_bucket)?(?:\{{| )", numbers, re.MULTILINE)
 
 
-def test_the_reasons_that_the_rules_name_exist(numbers: str) -> None:
+def test_the_reasons_used_by_the_rules_exist(numbers: str) -> None:
     named = {reason for text in re.findall(r'reason[!~=]+"([^"]+)"', RULES) for reason in text.split("|")}
     assert named <= set(re.findall(r'reason="([^"]+)"', numbers))
 
@@ -103,7 +103,7 @@ def opened_numbers(gate: StackUnderTest, tmp_path: Path) -> Iterator[str]:
         service.stop()
 
 
-def test_the_shipped_nginx_file_opens_the_numbers_of_each_process_and_nothing_else(opened_numbers: str) -> None:
+def test_the_shipped_nginx_file_exposes_only_the_metrics_of_each_process(opened_numbers: str) -> None:
     with httpx2.Client(base_url=opened_numbers, timeout=30) as client:
 
         def answers(path: str, status: int) -> bool:

@@ -39,7 +39,7 @@ def by_cookie_and_by_path(gate: StackUnderTest, organiser: Organiser, browser: B
         device.close()
 
 
-def test_no_media_request_is_refused_when_the_first_token_is_over(
+def test_no_media_request_is_refused_after_the_first_token_expires(
     gate: StackUnderTest, by_cookie_and_by_path: list[Device]
 ) -> None:
     devices = by_cookie_and_by_path

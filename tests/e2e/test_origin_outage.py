@@ -7,7 +7,7 @@ from tests.soak.origin_outage import run
 SECONDS = 60
 
 
-def test_what_is_kept_plays_on_and_the_rest_is_502_and_all_is_well_afterwards(tmp_path: Path) -> None:
+def test_cached_files_play_and_the_rest_is_502_during_the_outage_and_all_recovers_afterwards(tmp_path: Path) -> None:
     seen = run(tmp_path / "outage", SECONDS, print)
     assert seen.wrong == []
     assert set(seen.kept) == {200}

@@ -39,9 +39,7 @@ def viewer(own_gate: StackUnderTest, own_organiser: Organiser) -> Iterator[Viewe
     person.close()
 
 
-def test_a_killed_sidecar_means_503_never_a_segment_and_service_as_soon_as_it_is_back(
-    own_gate: StackUnderTest, viewer: Viewer
-) -> None:
+def test_a_killed_sidecar_means_503_never_a_segment_until_it_is_back(own_gate: StackUnderTest, viewer: Viewer) -> None:
     [sidecar] = own_gate.sidecars
     sidecar.kill()
     for name in ("1.ts", "stream.m3u8", "nothing.ts"):
@@ -66,7 +64,7 @@ def test_a_hung_sidecar_means_503_after_a_second(own_gate: StackUnderTest, viewe
     eventually(lambda: viewer.watch("1.ts").status_code == 200, within=PUSHED_WITHIN)
 
 
-def test_while_the_control_plane_is_away_streams_play_on_and_the_api_says_so(
+def test_without_the_control_plane_streams_keep_playing_and_the_api_reports_it(
     own_gate: StackUnderTest, viewer: Viewer
 ) -> None:
     own_gate.control_plane.kill()
@@ -115,7 +113,7 @@ def test_without_control_plane_and_state_file_a_sidecar_refuses_with_503(
     eventually(lambda: viewer.watch("1.ts").status_code == 200, within=30)
 
 
-def test_a_revocation_made_while_the_sidecar_was_away_is_in_force_when_it_is_back(
+def test_a_revocation_made_during_the_sidecars_downtime_is_in_force_when_it_is_back(
     own_gate: StackUnderTest, own_organiser: Organiser, viewer: Viewer
 ) -> None:
     [sidecar] = own_gate.sidecars
@@ -127,7 +125,7 @@ def test_a_revocation_made_while_the_sidecar_was_away_is_in_force_when_it_is_bac
     eventually(lambda: viewer.watch("1.ts").status_code == 403, within=PUSHED_WITHIN)
 
 
-def test_a_seat_is_not_claimable_because_the_control_plane_was_away(own_gate: StackUnderTest, viewer: Viewer) -> None:
+def test_downtime_of_the_control_plane_does_not_make_a_seat_claimable(own_gate: StackUnderTest, viewer: Viewer) -> None:
     own_gate.control_plane.kill()
     own_gate.control_plane.start(SESSION_TIMEOUT_SECONDS="5")
     own_gate.control_plane.wait_ready()

@@ -67,7 +67,7 @@ def person(gate: StackUnderTest) -> Iterator[Person]:
     organiser.close()
 
 
-def test_an_answer_names_no_origin_where_the_streams_are_on_the_portals_own(person: Person) -> None:
+def test_an_answer_names_no_origin_if_the_streams_are_on_the_portals_own(person: Person) -> None:
     answer = person.redeems(HTTPS, host="tickets.example", source=PROXY)
     told = json.loads(answer.body)
     remember(told["playbackToken"])
@@ -88,12 +88,12 @@ def test_an_answer_names_no_origin_where_the_streams_are_on_the_portals_own(pers
         ("streams_of_today:81", "http://streams_of_today:81"),
     ],
 )
-def test_without_a_proxy_the_browsers_own_word_counts(person: Person, host: str, origin: str) -> None:
+def test_without_a_proxy_the_browsers_host_counts(person: Person, host: str, origin: str) -> None:
     assert person.is_linked_to(host=host) == origin
 
 
 @pytest.mark.parametrize("source", ["127.0.0.1", "::1"])
-def test_who_names_no_host_is_led_to_the_address_they_came_to(person: Person, source: str) -> None:
+def test_without_a_host_links_use_the_address_of_the_connection(person: Person, source: str) -> None:
     port = person.gate.described.listen[1]
     own = {"127.0.0.1": f"http://127.0.0.1:{port}", "::1": f"http://[::1]:{port}"}
     assert person.is_linked_to(host=None, source=source) == own[source]
@@ -107,7 +107,7 @@ def test_who_names_no_host_is_led_to_the_address_they_came_to(person: Person, so
         *("-.example", "%65vil.example", "m\xfcnchen.example", "\x7f", "$host", "a\\b", LONG),
     ],
 )
-def test_a_host_that_is_none_gets_an_error_and_no_link(person: Person, host: str) -> None:
+def test_an_invalid_host_gets_an_error_and_no_link(person: Person, host: str) -> None:
     answer = raw_request(person.gate.url, "/", host=host or " ")
     assert answer.status == 400
     assert json.loads(answer.body)["reason"] == "malformed"
@@ -140,7 +140,7 @@ def test_a_host_that_is_none_gets_an_error_and_no_link(person: Person, host: str
         (("Forwarded: garbage;;=;proto=;host=",), "http://inner.example:8080"),
     ],
 )
-def test_a_trusted_proxy_says_where_the_viewer_is(person: Person, headers: tuple[str, ...], origin: str) -> None:
+def test_a_trusted_proxy_determines_the_outer_address(person: Person, headers: tuple[str, ...], origin: str) -> None:
     assert person.is_linked_to(*headers, host="inner.example:8080", source=PROXY) == origin
 
 
@@ -156,14 +156,14 @@ def test_a_trusted_proxy_says_where_the_viewer_is(person: Person, headers: tuple
         *("X-Forwarded-For: 127.0.0.2", "X-Forwarded-Ssl: on", "X_Forwarded_Proto: https"),
     ],
 )
-def test_what_anybody_else_says_changes_nothing(person: Person, header: str) -> None:
+def test_headers_of_untrusted_clients_are_ignored(person: Person, header: str) -> None:
     assert person.is_linked_to(header, host="t.example", source=STRANGER) == "http://t.example"
     answer = person.redeems(header, host="t.example", source=STRANGER)
     assert "secure" not in answer.headers["set-cookie"].lower()
     assert "strict-transport-security" not in answer.headers
 
 
-def test_cookies_and_the_promise_of_https_follow_the_viewers_scheme(person: Person) -> None:
+def test_secure_cookies_and_hsts_follow_the_viewers_scheme(person: Person) -> None:
     answer = person.redeems(HTTPS, host="t.example", source=PROXY)
     assert "; secure" in answer.headers["set-cookie"].lower()
     assert "strict-transport-security" in answer.headers
@@ -180,20 +180,20 @@ def test_cookies_and_the_promise_of_https_follow_the_viewers_scheme(person: Pers
         (("Origin: https://t.example:8443", "Sec-Fetch-Site: same-origin"), 200),
     ],
 )
-def test_behind_a_proxy_that_rewrites_host_our_own_pages_may_change_things(
+def test_behind_a_proxy_that_rewrites_host_our_own_pages_can_make_changes(
     person: Person, headers: tuple[str, ...], status: int
 ) -> None:
     outer = (HTTPS, "X-Forwarded-Host: t.example:8443")
     assert person.redeems(*outer, *headers, host="127.0.0.1:8080", source=PROXY).status == status
 
 
-def test_the_browsers_own_word_counts_also_where_the_proxy_rewrites_host_and_says_nothing(person: Person) -> None:
+def test_the_browsers_origin_counts_if_the_proxy_rewrites_host_and_sends_no_other(person: Person) -> None:
     own = ("Sec-Fetch-Site: same-origin", "Origin: https://t.example:8443")
     assert person.is_linked_to(*own, host="127.0.0.1:8080", source=STRANGER) == "https://t.example:8443"
     answer = person.redeems(*own, host="127.0.0.1:8080", source=STRANGER)
     assert "; secure" in answer.headers["set-cookie"].lower()
 
 
-def test_a_redirect_leads_on_under_the_address_that_was_asked(person: Person) -> None:
+def test_a_redirect_keeps_the_requested_address(person: Person) -> None:
     answer = raw_request(person.gate.url, "/logo/", headers=(HTTPS,), host="127.0.0.1:8080", source=PROXY)
     assert answer.headers["location"] == "/logo"

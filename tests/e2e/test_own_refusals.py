@@ -31,24 +31,24 @@ def test_an_address_that_is_too_long_is_refused_before_there_is_a_path(gate: Sta
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("header", [f"Cookie: {LONG}", "Host: another.example", "Content-Length: many"])
-def test_headers_that_are_too_large_or_make_no_sense_are_refused(gate: StackUnderTest, place: str, header: str) -> None:
+def test_too_large_or_invalid_headers_are_refused(gate: StackUnderTest, place: str, header: str) -> None:
     assert refusal(raw_request(gate.url, place, headers=(header,))) == (400, "malformed")
 
 
 @pytest.mark.parametrize("target", ["/%zz", "/%00", "/a/../../b", "nowhere", "/ / x"])
-def test_a_first_line_that_makes_no_sense_is_refused(gate: StackUnderTest, target: str) -> None:
+def test_an_invalid_request_line_is_refused(gate: StackUnderTest, target: str) -> None:
     assert refusal(raw_request(gate.url, target)) == (400, "malformed")
 
 
 @pytest.mark.parametrize(
     ("method", "header", "status"), [("TRACE", "X: y", 405), ("POST", "Transfer-Encoding: x", 501)]
 )
-def test_what_nginx_does_not_do_is_refused(gate: StackUnderTest, method: str, header: str, status: int) -> None:
+def test_unsupported_requests_are_refused(gate: StackUnderTest, method: str, header: str, status: int) -> None:
     assert refusal(raw_request(gate.url, "/api/tokens/validate", method, (header,))) == (status, "not-supported")
 
 
 @pytest.mark.parametrize("place", [*PLACES, "/admin/cache/x"])
-def test_a_body_beyond_what_any_route_takes_is_refused_before_it_is_sent(gate: StackUnderTest, place: str) -> None:
+def test_a_body_larger_than_any_limit_is_refused_before_it_is_sent(gate: StackUnderTest, place: str) -> None:
     method = "DELETE" if place.startswith("/admin/cache") else "POST"
     answer = raw_request(gate.url, place, method, ("Content-Length: 6000000",))
     assert refusal(answer) == (413, "content-too-large")
@@ -60,7 +60,7 @@ def test_a_body_for_a_stream_is_refused_in_the_same_words(gate: StackUnderTest, 
     assert refusal(answer) == (413, "content-too-large")
 
 
-def test_the_control_planes_own_limit_is_told_in_the_same_words(gate: StackUnderTest) -> None:
+def test_the_control_planes_own_limit_is_reported_in_the_same_words(gate: StackUnderTest) -> None:
     small, large = ("Content-Length: 6000000",), ("Content-Type: application/json", f"Content-Length: {100_000}")
     of_nginx = raw_request(gate.url, "/api/tokens/validate", "POST", small)
     of_ours = raw_request(gate.url, "/api/tokens/validate", "POST", large, body=b" " * 100_000)
@@ -69,9 +69,7 @@ def test_the_control_planes_own_limit_is_told_in_the_same_words(gate: StackUnder
 
 
 @pytest.mark.parametrize("name", ["folder.ts", "folder.m3u8", "folder.key", "folder.mp4"])
-def test_a_folder_that_is_named_like_a_file_is_not_there(
-    gate: StackUnderTest, folder: Folder, good: str, name: str
-) -> None:
+def test_a_folder_that_is_named_like_a_file_is_404(gate: StackUnderTest, folder: Folder, good: str, name: str) -> None:
     (gate.streams / folder.event_id / name).mkdir(exist_ok=True)
     answer = raw_request(gate.url, f"/streams/{folder.event_id}/{name}", headers=(f"Authorization: Bearer {good}",))
     assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
@@ -79,7 +77,7 @@ def test_a_folder_that_is_named_like_a_file_is_not_there(
     assert "location" not in answer.headers
 
 
-def test_a_disk_that_takes_no_more_is_told_in_the_apis_words(gate: StackUnderTest) -> None:
+def test_a_full_disk_is_reported_in_the_apis_format(gate: StackUnderTest) -> None:
     """A body too large for memory goes to a folder, which is none here: nginx fails as it does on a full disk."""
     folders = [path for path in gate.home.glob("run/nginx/tmp/**/*") if path.is_dir() and "body" in path.name]
     assert folders
@@ -100,7 +98,7 @@ def test_a_disk_that_takes_no_more_is_told_in_the_apis_words(gate: StackUnderTes
     "place",
     ["/_unavailable", "/_authorize", "/_bad_request", "/_not_supported", "/_too_large", "/_too_long", "/internal/feed"],
 )
-def test_what_is_internal_is_not_there(gate: StackUnderTest, place: str) -> None:
+def test_internal_locations_are_404(gate: StackUnderTest, place: str) -> None:
     answer = raw_request(gate.url, place)
     assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
     assert answer.headers["cache-control"] == "no-store"

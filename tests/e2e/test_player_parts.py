@@ -24,7 +24,7 @@ def two_languages(gate: StackUnderTest, organiser: Organiser) -> str:
     return event_id
 
 
-def test_on_a_phone_held_sideways_everything_is_in_reach_and_two_audio_tracks_are_offered(
+def test_in_landscape_on_a_phone_everything_is_reachable_and_two_audio_tracks_are_offered(
     open_device: OpenDevice, organiser: Organiser, two_languages: str
 ) -> None:
     device = open_device(width=844, height=390, has_touch=True, is_mobile=True)  # a phone held sideways
@@ -53,7 +53,7 @@ def test_on_a_phone_held_sideways_everything_is_in_reach_and_two_audio_tracks_ar
     device.plays()
 
 
-def test_one_audio_track_is_no_choice(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
+def test_a_single_audio_track_shows_no_menu(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
     device = open_device()
     device.enter(organiser.tickets(recording)[0].code)
     device.plays()
@@ -63,7 +63,7 @@ def test_one_audio_track_is_no_choice(open_device: OpenDevice, organiser: Organi
     expect(device.page.locator(".audio-item")).to_be_hidden()
 
 
-def test_controls_that_have_the_focus_stay_in_sight_until_it_goes(
+def test_focused_controls_stay_visible_until_they_lose_the_focus(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     device = open_device()
@@ -82,7 +82,7 @@ def test_controls_that_have_the_focus_stay_in_sight_until_it_goes(
     eventually(lambda: page.evaluate(inactive) and page.evaluate(seen) == 0, within=20, what="the controls hide")
 
 
-def test_in_forced_colours_the_focus_has_an_outline_and_the_bars_a_ground(
+def test_in_forced_colours_the_focus_has_an_outline_and_bars_have_a_background(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     device = open_device(forced_colors="active")
@@ -110,7 +110,7 @@ def check(device: Device) -> Any:
     return report
 
 
-def test_the_check_of_a_device_begins_with_its_verdict_and_measures_the_connection(
+def test_the_device_check_begins_with_its_result_and_measures_the_connection(
     open_device: OpenDevice, organiser: Organiser
 ) -> None:
     soon = datetime.now(UTC) + timedelta(hours=2)

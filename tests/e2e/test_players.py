@@ -130,7 +130,7 @@ def played(theatre: Theatre, browser: Browser, tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.parametrize(("player", "carrier", "content"), CASES)
-def test_what_a_player_can_carry_plays_and_nothing_else_does(
+def test_a_player_plays_exactly_with_the_carriers_that_it_supports(
     played: Callable[[str, str], Run], player: str, carrier: str, content: str
 ) -> None:
     run = played(player, carrier)

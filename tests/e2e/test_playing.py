@@ -20,7 +20,7 @@ def event_id(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("recording" if request.param == "recording" else "live_event"))
 
 
-def test_a_code_shows_the_picture_and_says_what_it_is(
+def test_a_code_starts_the_stream_and_shows_what_it_is(
     open_device: OpenDevice, organiser: Organiser, recording: str, live_event: str
 ) -> None:
     for event_id, kind in ((recording, "recording"), (live_event, "live")):
@@ -34,7 +34,7 @@ def test_a_code_shows_the_picture_and_says_what_it_is(
         assert device.failed_media == []
 
 
-def test_the_link_on_a_ticket_fills_the_code_in_and_leaves_the_address_bar(
+def test_a_tickets_link_fills_the_code_in_and_disappears_from_the_address_bar(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     device, code = open_device(), organiser.tickets(recording)[0].code
@@ -45,7 +45,7 @@ def test_the_link_on_a_ticket_fills_the_code_in_and_leaves_the_address_bar(
     device.plays()
 
 
-def test_revoking_stops_the_picture_with_its_reason_and_lifting_lets_the_code_in_again(
+def test_revoking_stops_playback_with_its_reason_and_lifting_makes_the_code_valid_again(
     open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, event_id: str
 ) -> None:
     [ticket] = organiser.tickets(event_id)
@@ -73,7 +73,7 @@ def test_revoking_stops_the_picture_with_its_reason_and_lifting_lets_the_code_in
     onlooker.close()
 
 
-def test_deactivating_the_event_stops_the_picture_with_its_reason(
+def test_deactivating_the_event_stops_playback_with_its_reason(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     device = open_device()
@@ -88,7 +88,7 @@ def test_deactivating_the_event_stops_the_picture_with_its_reason(
     assert "This event is no longer available." in words
 
 
-def test_a_second_device_is_refused_and_gets_in_after_release(
+def test_a_second_device_is_refused_until_the_first_is_released(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     [ticket] = organiser.tickets(recording)
@@ -109,7 +109,7 @@ def test_a_second_device_is_refused_and_gets_in_after_release(
     second.plays()
 
 
-def test_a_reload_goes_on_without_the_code(open_device: OpenDevice, organiser: Organiser, event_id: str) -> None:
+def test_a_reload_resumes_without_the_code(open_device: OpenDevice, organiser: Organiser, event_id: str) -> None:
     device = open_device()
     device.enter(organiser.tickets(event_id)[0].code)
     device.plays()
@@ -118,7 +118,7 @@ def test_a_reload_goes_on_without_the_code(open_device: OpenDevice, organiser: O
         device.plays()
 
 
-def test_a_session_taken_over_says_so_and_never_comes_back_by_itself(
+def test_a_session_taken_over_says_so_and_never_resumes_automatically(
     open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, recording: str
 ) -> None:
     event_id = organiser.create_event(title="Wanderers", sessionPolicy="takeover")

@@ -60,7 +60,7 @@ def test_an_origin_like_mediamtx_plays_and_one_that_wants_a_signed_query_too(edg
     assert {target.partition("?")[2] for target in targets} == {f"key={SIGNATURE}&_HLS_msn=4"}
 
 
-def test_what_the_origin_is_shown_stands_nowhere_else(edge: Edge) -> None:
+def test_the_origins_credentials_appear_nowhere_else(edge: Edge) -> None:
     event = edge.origin.add_event()
     edge.origin.answer(f"/{event}/2.ts", Reply(302, b"", {"Location": f"{edge.origin.url}/x?key={SIGNATURE}"}))
     for name in (*NAMES, "2.ts", "9.ts"):
@@ -108,14 +108,14 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
             origin.stop()
 
 
-def test_an_events_own_origin_is_shown_nothing_of_the_common_ones(venue: Venue) -> None:
+def test_an_events_own_origin_gets_no_credentials_of_the_common_one(venue: Venue) -> None:
     event = venue.event_at(venue.second)
     eventually(lambda: venue.get(event, "1.ts").status_code == 200, within=20)
     assert venue.second.asked
     assert not any(secret in asked.raw for asked in venue.second.asked for secret in (SECRET, SIGNATURE))
 
 
-def test_an_events_own_origin_like_mediamtx_plays_once_it_is_shown_its_secret(venue: Venue) -> None:
+def test_an_events_own_mediamtx_origin_plays_once_its_credentials_are_set(venue: Venue) -> None:
     own = "secret-of-one-event-alone"
     event, other = venue.event_at(venue.first), venue.event_at(venue.second)
     like_mediamtx(venue.first, own)
@@ -145,7 +145,7 @@ def test_an_events_own_origin_like_mediamtx_plays_once_it_is_shown_its_secret(ve
         (Reply(200, b"x", {"Content-Encoding": "br"}), "packed in a way that was not asked for (br)"),
     ],
 )
-def test_who_looks_for_the_operator_is_told_what_the_origin_answered_and_viewers_are_not(
+def test_the_control_planes_reader_sees_what_the_origin_answered_and_viewers_do_not(
     edge: Edge, organiser: Organiser, reply: Reply, says: str
 ) -> None:
     event = edge.origin.add_event()
@@ -157,7 +157,7 @@ def test_who_looks_for_the_operator_is_told_what_the_origin_answered_and_viewers
     assert says in edge.gate.fetchers[0].printed()
 
 
-def test_an_origin_that_is_down_is_told_from_one_that_refuses(edge: Edge, organiser: Organiser) -> None:
+def test_an_origin_that_is_down_is_distinguished_from_one_that_refuses(edge: Edge, organiser: Organiser) -> None:
     event = organiser.create_event(id=edge.origin.add_event())
     edge.origin.stop()
     try:

@@ -53,7 +53,7 @@ def test_hls_js_plays_with_the_header_until_the_ticket_is_revoked(
     assert {refusal.split()[0] for refusal in device.failed_media} == {"403"}
 
 
-def test_a_browser_without_hls_js_plays_by_the_path_until_the_ticket_is_revoked(
+def test_a_browser_without_hls_js_plays_with_the_path_token_until_the_ticket_is_revoked(
     open_native: Callable[[], Device], organiser: Organiser, gate: StackUnderTest, recording: str
 ) -> None:
     [ticket] = organiser.tickets(recording)
@@ -73,7 +73,7 @@ def test_a_browser_without_hls_js_plays_by_the_path_until_the_ticket_is_revoked(
     assert httpx2.get(url, timeout=30).status_code == 403
 
 
-def test_a_url_that_is_refused_is_replaced_and_the_recording_goes_on_where_it_was(
+def test_a_refused_url_is_replaced_and_the_recording_continues_where_it_was(
     open_native: Callable[[], Device], organiser: Organiser, gate: StackUnderTest, recording: str
 ) -> None:
     event_id = organiser.create_event(title="Shorter than said")
@@ -91,7 +91,7 @@ def test_a_url_that_is_refused_is_replaced_and_the_recording_goes_on_where_it_wa
     expect(device.page.locator(".trouble:visible")).to_have_count(0)
 
 
-def test_watching_here_again_after_the_tv_plays_by_a_url_of_the_new_session(
+def test_watching_here_again_after_the_tv_plays_with_a_url_of_the_new_session(
     open_native: Callable[[], Device], organiser: Organiser, recording: str
 ) -> None:
     device = open_native()

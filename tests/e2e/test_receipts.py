@@ -33,7 +33,7 @@ def viewer(gate: StackUnderTest, organiser: Organiser) -> Iterator[Viewer]:
     person.close()
 
 
-def test_an_edge_that_refuses_a_revoked_ticket_has_said_so(api: httpx2.Client, viewer: Viewer) -> None:
+def test_an_edge_that_refuses_a_revoked_ticket_has_acknowledged_it(api: httpx2.Client, viewer: Viewer) -> None:
     assert viewer.watch("1.ts").status_code == 200
     [watching] = api.get("/sessions").json()["data"]
     cursor = api.patch(f"/tokens/{watching['ticketId']}/revoke").json()["revocation"]
@@ -48,7 +48,7 @@ def test_an_edge_that_refuses_a_revoked_ticket_has_said_so(api: httpx2.Client, v
     assert viewer.watch("1.ts").status_code == 403
 
 
-def test_whoever_plays_without_a_word_is_seen_to_be_watching(api: httpx2.Client, viewer: Viewer) -> None:
+def test_a_player_without_heartbeats_is_reported_as_watching(api: httpx2.Client, viewer: Viewer) -> None:
     def reported() -> dict[str, Any] | None:
         assert viewer.watch("1.ts").status_code == 200
         [watching] = api.get("/sessions").json()["data"]

@@ -35,7 +35,7 @@ def beat_sooner(route: Route) -> None:
     route.fulfill(response=answer, body=body)
 
 
-def test_a_page_that_plays_beats_seldom_keeps_its_seat_and_beats_again_when_it_has_paused(
+def test_a_playing_page_sends_few_heartbeats_keeps_its_seat_and_sends_more_when_paused(
     open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest
 ) -> None:
     event_id = organiser.create_event()

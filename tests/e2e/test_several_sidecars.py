@@ -127,7 +127,7 @@ def test_a_sidecar_that_hangs_costs_no_viewer_a_request(three: StackUnderTest, v
     assert set(players.seen) == {200}
 
 
-def test_while_the_control_plane_is_away_a_sidecar_that_knows_nothing_yet_costs_no_viewer_a_request(
+def test_without_the_control_plane_a_sidecar_without_state_costs_no_viewer_a_request(
     three: StackUnderTest, viewer: Viewer
 ) -> None:
     newcomer = three.sidecars[0]
@@ -145,7 +145,7 @@ def test_while_the_control_plane_is_away_a_sidecar_that_knows_nothing_yet_costs_
     assert health == {200}, "an edge with sidecars that are ready is ready"
 
 
-def test_a_restarted_sidecar_never_lets_in_what_was_revoked_while_it_was_away(
+def test_a_restarted_sidecar_never_allows_tickets_revoked_during_its_downtime(
     three: StackUnderTest, viewer: Viewer
 ) -> None:
     sidecar = three.sidecars[0]

@@ -40,7 +40,7 @@ def watching(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> It
             device.close()
 
 
-def test_no_media_request_fails_while_tokens_are_renewed_and_the_control_plane_comes_and_goes(
+def test_no_media_request_fails_while_tokens_are_renewed_and_the_control_plane_restarts(
     gate: StackUnderTest, watching: Callable[[], list[Device]]
 ) -> None:
     devices = watching()

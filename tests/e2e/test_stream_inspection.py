@@ -47,7 +47,7 @@ def crooked(gate: StackUnderTest, organiser: Organiser, recording: str) -> str:
     return event_id
 
 
-def test_the_whole_tree_is_read_through_the_gate(api: httpx2.Client, crooked: str) -> None:
+def test_the_whole_stream_is_read_through_the_gate(api: httpx2.Client, crooked: str) -> None:
     answer = api.post(f"/events/{crooked}/test-stream")
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()["data"]
@@ -64,7 +64,7 @@ def test_the_whole_tree_is_read_through_the_gate(api: httpx2.Client, crooked: st
     assert (good["file"], good["formats"]) == ("good.m3u8", ["H.264", "AAC"])
 
 
-def test_the_doctor_finds_the_same_while_the_service_is_up(gate: StackUnderTest, crooked: str) -> None:
+def test_the_doctor_finds_the_same_on_a_running_service(gate: StackUnderTest, crooked: str) -> None:
     said = forks.streamgate("doctor", "--json", "--home", gate.home, within=120)
     assert said.returncode == 1, said.stderr
     about = [finding for finding in json.loads(said.stdout)["data"] if finding["about"] == f"stream {crooked}"]
@@ -73,7 +73,7 @@ def test_the_doctor_finds_the_same_while_the_service_is_up(gate: StackUnderTest,
     assert all(finding["fix"] for finding in about if finding["level"] != "ok")
 
 
-def test_the_console_shows_trouble_by_itself_and_what_a_test_finds(
+def test_the_console_shows_trouble_automatically_and_the_result_of_a_test(
     gate: StackUnderTest, open_device: Callable[..., Device], crooked: str
 ) -> None:
     for size in ((390, 844), (1440, 900)):

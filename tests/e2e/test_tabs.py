@@ -49,7 +49,7 @@ def watch_here(device: Device) -> None:
     device.page.get_by_role("button", name="Watch here", exact=True).click()
 
 
-def test_tickets_of_two_events_go_on_in_their_own_tabs_after_a_reload(
+def test_tickets_of_two_events_resume_in_their_own_tabs_after_a_reload(
     open_device: OpenDevice, organiser: Organiser, recording: str, other_recording: str
 ) -> None:
     device = open_device()
@@ -66,7 +66,7 @@ def test_tickets_of_two_events_go_on_in_their_own_tabs_after_a_reload(
         look_at(device, page).plays()
 
 
-def test_a_duplicated_tab_leaves_the_first_alone_until_the_viewer_wants_to_watch_there(
+def test_a_duplicated_tab_does_not_affect_the_first_until_the_viewer_chooses_it(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     device = open_device()
@@ -105,7 +105,7 @@ def test_the_same_code_in_another_tab_says_so_and_offers_to_watch_there(
     assert look_at(device, first).ended()[0] == "replaced"
 
 
-def test_a_tab_that_is_busy_for_seconds_is_waited_for(
+def test_a_tab_that_is_busy_for_seconds_keeps_its_session(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     [ticket] = organiser.tickets(recording)
@@ -122,9 +122,7 @@ def test_a_tab_that_is_busy_for_seconds_is_waited_for(
     look_at(device, first).plays()
 
 
-def test_a_tab_that_was_closed_does_not_play_any_more(
-    open_device: OpenDevice, organiser: Organiser, recording: str
-) -> None:
+def test_a_closed_tab_no_longer_plays(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
     [ticket] = organiser.tickets(recording)
     device = open_device()
     first = new_tab(device, ticket.code)
@@ -135,7 +133,7 @@ def test_a_tab_that_was_closed_does_not_play_any_more(
     device.plays()
 
 
-def test_where_nothing_can_be_stored_tabs_still_leave_each_other_alone(
+def test_without_storage_tabs_still_do_not_affect_each_other(
     open_device: OpenDevice, organiser: Organiser, recording: str, other_recording: str
 ) -> None:
     device = open_device()
@@ -151,7 +149,7 @@ def test_where_nothing_can_be_stored_tabs_still_leave_each_other_alone(
     look_at(device, second).plays()
 
 
-def test_a_waiting_page_gives_its_seat_to_the_viewers_other_device_says_so_and_can_have_it_back(
+def test_a_waiting_page_gives_its_seat_to_the_viewers_other_device_and_can_take_it_back(
     open_device: OpenDevice, organiser: Organiser
 ) -> None:
     soon = datetime.now(UTC) + timedelta(hours=2)
@@ -173,7 +171,7 @@ def test_a_waiting_page_gives_its_seat_to_the_viewers_other_device_says_so_and_c
 
 
 @pytest.mark.parametrize("how", ["deleted", "kicked", "devices"])
-def test_what_an_organiser_does_is_told_as_what_it_is(
+def test_an_organisers_actions_are_named_to_the_viewer(
     open_device: OpenDevice, organiser: Organiser, recording: str, gate: StackUnderTest, how: str
 ) -> None:
     event_id = organiser.create_event(title="The recording", maxDevices=2)
@@ -202,7 +200,7 @@ def _done_by(organiser: Organiser, event_id: str, ticket: Ticket) -> dict[str, C
     }
 
 
-def test_the_page_knows_every_ending_that_there_is(open_device: OpenDevice) -> None:
+def test_the_page_knows_every_end_reason(open_device: OpenDevice) -> None:
     device = open_device()
     device.page.goto(device.url)
     known = device.page.evaluate("async () => (await import('/static/portal/endings.js')).ENDINGS")

@@ -86,7 +86,7 @@ def is_cut_soon(viewer: Viewer, what: str) -> None:
     eventually(lambda: is_cut(viewer), PUSHED_WITHIN, what=what)
 
 
-def test_what_one_of_them_did_holds_at_the_other_and_reaches_the_gate_at_once(
+def test_a_change_at_one_is_valid_at_the_other_and_reaches_the_gate_at_once(
     organiser: Organiser, tickets: list[Ticket], viewers: list[Viewer]
 ) -> None:
     for ticket, viewer in zip(tickets[:6], viewers[:6], strict=True):
@@ -104,7 +104,7 @@ def test_what_one_of_them_did_holds_at_the_other_and_reaches_the_gate_at_once(
         assert {viewer.post("/api/playback/refresh").status_code for _ in range(4)} == {200}
 
 
-def test_one_that_is_killed_costs_nobody_anything(
+def test_killing_one_affects_nobody(
     gate: TwoControlPlanes, organiser: Organiser, tickets: list[Ticket], viewers: list[Viewer]
 ) -> None:
     gate.second.kill()

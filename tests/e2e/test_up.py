@@ -92,7 +92,7 @@ def failure(home: Path, *options: str) -> str:
     return done.stderr.strip()
 
 
-def test_all_comes_up_a_killed_sidecar_comes_back_and_sigterm_ends_it_well(home: Path, start: Start) -> None:
+def test_everything_starts_a_killed_sidecar_is_restarted_and_sigterm_ends_it_cleanly(home: Path, start: Start) -> None:
     running = start("--sidecars", "2")
     eventually(lambda: is_up(home), within=60)
     assert health(home) == 200
@@ -111,7 +111,7 @@ def test_all_comes_up_a_killed_sidecar_comes_back_and_sigterm_ends_it_well(home:
     assert not pids(home)
 
 
-def test_nobody_outlives_a_killed_up_and_the_next_one_starts(home: Path, start: Start) -> None:
+def test_no_process_outlives_a_killed_up_and_the_next_one_starts(home: Path, start: Start) -> None:
     first = start()
     eventually(lambda: is_up(home), within=60)
     everybody = pids(home)
@@ -140,7 +140,7 @@ def test_a_second_up_of_the_same_home_is_refused(home: Path, start: Start) -> No
         ("PORT=none", "PORT must be a number"),
     ],
 )
-def test_a_wrong_setting_is_one_sentence_at_once(home: Path, setting: str, sentence: str) -> None:
+def test_an_invalid_setting_is_reported_at_once_in_one_sentence(home: Path, setting: str, sentence: str) -> None:
     with (home / ".env").open("a") as file:
         file.write(f"{setting}\n")
     assert sentence in failure(home)
@@ -174,7 +174,7 @@ def readers(home: Path, origin: str) -> str | None:
     return httpx2.get(url, headers={"Origin": origin}, timeout=30).headers.get("access-control-allow-origin")
 
 
-def test_a_hang_up_takes_changed_settings_in_and_nonsense_changes_nothing(home: Path, start: Start) -> None:
+def test_sighup_applies_changed_settings_and_invalid_ones_change_nothing(home: Path, start: Start) -> None:
     running = start()
     eventually(lambda: is_up(home), within=60)
     before = pids(home)
@@ -200,7 +200,7 @@ def test_a_hang_up_takes_changed_settings_in_and_nonsense_changes_nothing(home: 
     assert running.poll() is None
 
 
-def test_under_nohup_a_hang_up_does_nothing_and_a_full_access_log_makes_room(home: Path, start: Start) -> None:
+def test_under_nohup_sighup_does_nothing_and_a_full_access_log_is_rotated(home: Path, start: Start) -> None:
     say(home, ACCESS_LOG_MAX_SIZE_MB="4")
     log, old = home / "log" / "access.jsonl", home / "log" / "access.jsonl.1"
     log.parent.mkdir()

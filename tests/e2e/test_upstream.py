@@ -26,7 +26,7 @@ def event(edge: Edge) -> str:
     return edge.origin.add_event()
 
 
-def test_whatever_a_stream_holds_comes_from_the_origin(edge: Edge, event: str) -> None:
+def test_every_file_of_a_stream_comes_from_the_origin(edge: Edge, event: str) -> None:
     for name in ("stream.m3u8", "1.ts", "low/1.ts", "init.mp4", "enc.key", "en.vtt"):
         answer = edge.get(event, name)
         assert answer.status_code == 200, name
@@ -57,7 +57,7 @@ def test_a_live_playlist_costs_the_origin_one_request_a_second_and_is_never_olde
     assert max(ages) < 2 + FETCHED_WITHIN_SECONDS, "when it was asked for"
 
 
-def test_the_first_to_ask_after_a_pause_is_not_shown_the_playlist_from_before_it(edge: Edge, event: str) -> None:
+def test_the_first_request_after_a_pause_gets_a_new_playlist(edge: Edge, event: str) -> None:
     edge.origin.answer(f"/{event}/stream.m3u8", growing_playlist())
     before = made_at(edge.get(event, "stream.m3u8"))
     eventually(lambda: time.time() > before + 4, what="the pause is over")
@@ -68,7 +68,7 @@ def made_at(playlist: httpx2.Response) -> float:
     return int(playlist.text.rsplit(":", 1)[1]) / 1000
 
 
-def test_who_shows_no_token_never_reaches_the_origin(edge: Edge, event: str) -> None:
+def test_a_request_without_a_token_never_reaches_the_origin(edge: Edge, event: str) -> None:
     other = edge.origin.add_event()
     url = f"{edge.gate.url}/streams/{event}/1.ts"
     assert httpx2.get(url, timeout=30).status_code == 401
@@ -79,7 +79,7 @@ def test_who_shows_no_token_never_reaches_the_origin(edge: Edge, event: str) -> 
     assert edge.origin.questions(f"/{event}/1.ts") == []
 
 
-def test_nothing_of_the_viewer_reaches_the_origin(edge: Edge, event: str) -> None:
+def test_no_data_of_the_viewer_reaches_the_origin(edge: Edge, event: str) -> None:
     token = edge.token(event)
     path = f"/streams/{event}"
     own = {
@@ -112,7 +112,7 @@ def test_nothing_of_the_viewer_reaches_the_origin(edge: Edge, event: str) -> Non
         assert asked.headers.get("range", "bytes=0-").startswith("bytes=0-")
 
 
-def test_low_latency_questions_reach_the_origin_in_one_spelling_and_alone(edge: Edge, event: str) -> None:
+def test_low_latency_parameters_reach_the_origin_normalized_and_alone(edge: Edge, event: str) -> None:
     token = edge.token(event)
     for query in (
         f"?_HLS_msn=7&_HLS_part=2&__token={token}",
@@ -128,20 +128,20 @@ def test_low_latency_questions_reach_the_origin_in_one_spelling_and_alone(edge: 
 
 
 @pytest.mark.parametrize("query", ["?_HLS_msn=x", "?_HLS_msn=1%262", "?a_HLS_msn=1", "?_hls_msn=1", "?x=_HLS_msn=1"])
-def test_what_is_no_low_latency_question_stays_here(edge: Edge, event: str, query: str) -> None:
+def test_other_query_parameters_never_reach_the_origin(edge: Edge, event: str, query: str) -> None:
     assert edge.get(event, f"stream.m3u8{query}").status_code == 200
     [asked] = edge.origin.questions(f"/{event}/stream.m3u8")
     assert asked.target.endswith("/stream.m3u8")
 
 
-def test_a_blocking_playlist_is_held_by_the_origin_without_costing_one_request_a_viewer(edge: Edge, event: str) -> None:
+def test_a_blocking_playlist_is_delayed_by_the_origin_without_one_request_per_viewer(edge: Edge, event: str) -> None:
     edge.origin.answer(f"/{event}/stream.m3u8", Reply(200, b"#EXTM3U\n", delay=6))
     answers = edge.together(event, "stream.m3u8?_HLS_msn=9", 20)
     assert {answer.status_code for answer in answers} == {200}
     assert len(edge.origin.questions(f"/{event}/stream.m3u8")) == 1
 
 
-def test_a_range_is_cut_from_what_is_kept(edge: Edge, event: str) -> None:
+def test_a_range_is_served_from_the_cached_file(edge: Edge, event: str) -> None:
     body = bytes(number % 251 for number in range(20_000_000))
     edge.origin.put(f"/{event}/1.ts", body)
     for first, last in ((0, 9), (19_000_000, 19_999_999), (8_388_000, 8_389_000)):
@@ -155,7 +155,7 @@ def test_a_range_is_cut_from_what_is_kept(edge: Edge, event: str) -> None:
     assert edge.get(event, "1.ts", Range="bytes=0-1,3-4").status_code == 200, "one range at a time"
 
 
-def test_an_origin_that_knows_no_ranges_does_as_well(edge: Edge, event: str) -> None:
+def test_an_origin_without_ranges_works_as_well(edge: Edge, event: str) -> None:
     edge.origin.ranges = False
     try:
         answer = edge.get(event, "1.ts", Range="bytes=5-9")
@@ -164,7 +164,7 @@ def test_an_origin_that_knows_no_ranges_does_as_well(edge: Edge, event: str) -> 
         edge.origin.ranges = True
 
 
-def test_an_upper_case_extension_is_fetched_and_kept_as_what_it_is(edge: Edge, event: str) -> None:
+def test_an_upper_case_extension_is_fetched_and_cached_with_its_type(edge: Edge, event: str) -> None:
     for name, kept in (("LOW.M3U8", "no-cache"), ("2.TS", "private, max-age=600"), ("ENC2.KEY", "no-store")):
         edge.origin.put(f"/{event}/{name}", f"mark-of-{event}-{name}")
         for _ in range(2):
@@ -174,7 +174,7 @@ def test_an_upper_case_extension_is_fetched_and_kept_as_what_it_is(edge: Edge, e
     assert "etag" not in edge.get(event, "LOW.M3U8").headers
 
 
-def test_keys_are_asked_for_each_time_and_never_kept(edge: Edge, event: str) -> None:
+def test_keys_are_requested_each_time_and_never_cached(edge: Edge, event: str) -> None:
     for _ in range(3):
         assert edge.get(event, "enc.key").headers["cache-control"] == "no-store"
     assert len(edge.origin.questions(f"/{event}/enc.key")) == 3
@@ -182,7 +182,7 @@ def test_keys_are_asked_for_each_time_and_never_kept(edge: Edge, event: str) -> 
     assert not any(b"enc.key" in content for content in kept)
 
 
-def test_head_tells_what_get_would(edge: Edge, event: str) -> None:
+def test_head_answers_what_get_would(edge: Edge, event: str) -> None:
     edge.origin.put(f"/{event}/stream.m3u8", "#EXTM3U\n", **{"Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT"})
     playlist = edge.get(event, "stream.m3u8", method="HEAD")
     assert playlist.headers["last-modified"] == "Fri, 20 Nov 2026 10:00:00 GMT"
@@ -193,14 +193,14 @@ def test_head_tells_what_get_would(edge: Edge, event: str) -> None:
     assert edge.get(event, "1.ts", **{"If-None-Match": segment.headers["etag"]}).status_code == 304
 
 
-def test_playlists_are_gzipped_whatever_type_the_origin_gives_them(edge: Edge, event: str) -> None:
+def test_playlists_are_gzipped_with_any_media_type_of_the_origin(edge: Edge, event: str) -> None:
     answer = edge.get(event, "stream.m3u8", **{"Accept-Encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
     assert "Accept-Encoding" in answer.headers["vary"]
     assert "content-encoding" not in edge.get(event, "stream.m3u8", **{"Accept-Encoding": "identity"}).headers
 
 
-def test_the_origins_own_opinions_are_not_passed_on(edge: Edge, event: str) -> None:
+def test_the_origins_own_headers_are_not_passed_on(edge: Edge, event: str) -> None:
     opinions = {
         "Set-Cookie": "sg_playback=stolen; Path=/",
         "Cache-Control": "no-store, max-age=0",
@@ -238,13 +238,13 @@ def test_an_origin_that_refuses_is_never_mistaken_for_the_gate(edge: Edge, event
 
 @pytest.mark.parametrize("name", ["9.ts", "9.m3u8", "9.key"])
 @pytest.mark.parametrize("status", [404, 410])
-def test_what_the_origin_does_not_have_is_404(edge: Edge, event: str, name: str, status: int) -> None:
+def test_a_file_that_the_origin_does_not_have_is_404(edge: Edge, event: str, name: str, status: int) -> None:
     edge.origin.answer(f"/{event}/{name}", Reply(status, b"the origin's own words"))
     answer = edge.get(event, name)
     assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
 
 
-def test_a_crowd_asking_for_what_is_not_there_yet_is_answered_at_once_and_served_soon_after(
+def test_many_requests_for_a_missing_file_are_answered_at_once_and_served_once_it_exists(
     edge: Edge, event: str
 ) -> None:
     assert {answer.status_code for answer in edge.together(event, "3.ts", 100)} == {404}

@@ -27,7 +27,7 @@ def event(edge: Edge) -> Iterator[str]:
     edge.origin.start()
 
 
-def test_the_local_file_comes_first_and_what_is_missing_from_the_origin(edge: Edge, event: str) -> None:
+def test_local_files_take_precedence_and_missing_ones_come_from_the_origin(edge: Edge, event: str) -> None:
     folder = make_folder(edge.gate.streams, event)
     put(folder, "1.ts", "the local one")
     (folder.path / "en.vtt").unlink()
@@ -45,7 +45,7 @@ def test_a_symbolic_link_is_not_followed_in_hybrid_mode_either(edge: Edge, event
     assert edge.get(event, "link.ts").status_code == 404
 
 
-def test_what_is_kept_plays_on_while_the_origin_is_down_and_what_is_not_is_502(edge: Edge, event: str) -> None:
+def test_cached_files_play_while_the_origin_is_down_and_others_are_502(edge: Edge, event: str) -> None:
     for name in ("stream.m3u8", "1.ts", "init.mp4"):
         edge.get(event, name).raise_for_status()
     edge.origin.stop()
@@ -59,14 +59,14 @@ def test_what_is_kept_plays_on_while_the_origin_is_down_and_what_is_not_is_502(e
     eventually(lambda: edge.get(event, "2.ts").status_code == 200, within=30)
 
 
-def test_a_crowd_at_a_dead_origin_is_answered_soon(edge: Edge, event: str) -> None:
+def test_many_requests_at_a_dead_origin_are_answered_soon(edge: Edge, event: str) -> None:
     edge.origin.stop()
     answers = edge.together(event, "2.ts", 100)
     assert {answer.status_code for answer in answers} == {502}
     assert max(answer.elapsed.total_seconds() for answer in answers) < 20
 
 
-def test_an_origin_that_hangs_holds_up_nobody_who_can_be_served_from_the_cache(edge: Edge, event: str) -> None:
+def test_a_hung_origin_does_not_delay_cached_files(edge: Edge, event: str) -> None:
     edge.get(event, "stream.m3u8").raise_for_status()
     edge.origin.answer(f"/{event}/stream.m3u8", Reply(200, b"too late", delay=20))
     edge.origin.answer(f"/{event}/hung.m3u8", Reply(200, b"too late", delay=20))
@@ -84,9 +84,7 @@ def is_asked_again(edge: Edge, event: str) -> bool:
     return len(edge.origin.questions(f"/{event}/stream.m3u8")) > 1
 
 
-def test_an_origin_that_answers_with_errors_in_mid_stream_is_not_noticed_by_who_has_the_playlist(
-    edge: Edge, event: str
-) -> None:
+def test_errors_of_the_origin_in_mid_stream_do_not_affect_cached_playlists(edge: Edge, event: str) -> None:
     before = edge.get(event, "stream.m3u8").text
     edge.origin.answer(f"/{event}/stream.m3u8", Reply(503))
 
@@ -145,7 +143,7 @@ def test_a_dead_sidecar_and_a_dead_origin_are_told_apart(edge: Edge, event: str)
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_a_trick_never_fetches_another_events_bytes(edge: Edge, trick: str) -> None:
+def test_path_tricks_never_fetch_another_events_bytes(edge: Edge, trick: str) -> None:
     mine, other = edge.origin.add_event(), edge.origin.add_event()
     token = edge.token(mine)
     target = trick.replace("{mine}", mine).replace("{other}", other).replace("{token}", token)
@@ -155,7 +153,7 @@ def test_a_trick_never_fetches_another_events_bytes(edge: Edge, trick: str) -> N
     assert not any(other in asked.target or ".." in asked.target for asked in edge.origin.asked)
 
 
-def test_the_logs_of_an_edge_name_no_token(edge: Edge, event: str) -> None:
+def test_the_logs_of_an_edge_contain_no_token(edge: Edge, event: str) -> None:
     token = edge.token(event)
     edge.origin.stop()
     for target in (f"/streams/{event}/8.ts?__token={token}", f"/t/{token}/streams/{event}/8.ts"):

@@ -33,7 +33,7 @@ def edge_of(home: Path, shown: Path, trusted: Path, *, own: bool = False) -> Ite
         origin.stop()
 
 
-def test_an_origin_with_a_trusted_certificate_is_asked_by_its_name(tmp_path: Path) -> None:
+def test_an_origin_with_a_trusted_certificate_is_requested_by_its_name(tmp_path: Path) -> None:
     own = certificate(tmp_path, "localhost")
     with edge_of(tmp_path / "home", own, own) as edge:
         event = edge.origin.add_event()
@@ -43,7 +43,7 @@ def test_an_origin_with_a_trusted_certificate_is_asked_by_its_name(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["stranger", "localhost"])
-def test_an_origin_with_another_name_or_signer_is_not_believed(tmp_path: Path, name: str) -> None:
+def test_an_origin_with_another_name_or_signer_is_not_trusted(tmp_path: Path, name: str) -> None:
     (tmp_path / "another").mkdir()
     shown = certificate(tmp_path, name)
     trusted = certificate(tmp_path / "another", name) if name == "localhost" else shown
@@ -55,7 +55,7 @@ def test_an_origin_with_another_name_or_signer_is_not_believed(tmp_path: Path, n
 
 
 @pytest.mark.parametrize("name", ["localhost", "stranger"])
-def test_an_events_own_origin_is_believed_by_its_own_certificate_alone(tmp_path: Path, name: str) -> None:
+def test_an_events_own_origin_is_trusted_only_by_its_own_certificate(tmp_path: Path, name: str) -> None:
     shown = certificate(tmp_path, name)
     with edge_of(tmp_path / "home", shown, shown, own=True) as edge:
         folder = edge.origin.add_event()

@@ -71,7 +71,7 @@ def test_with_a_second_seat_page_and_tv_both_play_until_the_tv_is_stopped(
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_without_one_the_page_pauses_says_so_and_plays_on_when_it_is_asked_to(
+def test_without_a_second_seat_the_page_pauses_says_so_and_resumes_on_request(
     open_device: OpenDevice, organiser: Organiser, recording: str, size: tuple[int, int]
 ) -> None:
     device = open_device(width=size[0], height=size[1])
@@ -93,7 +93,7 @@ def test_without_one_the_page_pauses_says_so_and_plays_on_when_it_is_asked_to(
     device.plays()
 
 
-def test_the_link_stands_in_no_log(
+def test_the_link_is_in_no_log(
     open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, recording: str
 ) -> None:
     url = open_tv(open_device(), organiser.tickets(recording)[0].code)
@@ -106,7 +106,7 @@ def test_the_link_stands_in_no_log(
     assert leaks == []
 
 
-def test_where_there_is_an_airplay_device_it_is_handed_a_url_that_works_by_itself(
+def test_an_airplay_device_gets_a_url_that_works_on_its_own(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     device = open_device()
@@ -152,7 +152,7 @@ def approve(device: Device, tv_code: str, button: str) -> None:
     device.page.get_by_role("button", name=button, exact=True).click()
 
 
-def test_the_panel_changes_nothing_until_play_on_the_tv_moves_the_picture_there_and_back(
+def test_the_panel_changes_nothing_until_play_on_the_tv_moves_playback_there_and_back(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     phone, tv = open_device(width=390, height=844), open_device(width=1280, height=720)
@@ -183,7 +183,7 @@ def test_the_panel_changes_nothing_until_play_on_the_tv_moves_the_picture_there_
     eventually(lambda: tv.page.inner_text("#tv-page-code") not in {"", code}, what="a new code")
 
 
-def test_with_a_second_seat_the_page_plays_on_beside_the_tv(
+def test_with_a_second_seat_the_page_keeps_playing_beside_the_tv(
     open_device: OpenDevice, organiser: Organiser, pair: str
 ) -> None:
     page, tv = open_device(), open_device(width=1920, height=1080)
@@ -198,7 +198,7 @@ def test_with_a_second_seat_the_page_plays_on_beside_the_tv(
     page.plays()
 
 
-def test_the_qr_code_leads_a_phone_to_the_portal_where_the_tickets_code_is_all_it_takes(
+def test_the_qr_code_opens_the_portal_on_a_phone_where_the_tickets_code_is_enough(
     open_device: OpenDevice, organiser: Organiser, recording: str
 ) -> None:
     phone, tv = open_device(width=390, height=844), open_device(width=1280, height=720)
@@ -213,7 +213,7 @@ def test_the_qr_code_leads_a_phone_to_the_portal_where_the_tickets_code_is_all_i
     tv.plays(within=30)
 
 
-def test_a_tv_without_modules_plays_by_itself(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
+def test_a_tv_without_javascript_modules_plays(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
     """As browsers of before 2018: the plain script, the browser's own HLS, the cookie."""
     tv = open_device(width=1280, height=720)
 

@@ -45,9 +45,7 @@ async def watching(admin: Admin, phone: Viewer, **event: Any) -> str:
     return claims_of(phone.token).sid or ""
 
 
-async def test_a_session_is_seen_when_it_was_allowed_something(
-    plane: ControlPlane, admin: Admin, phone: Viewer
-) -> None:
+async def test_a_reported_session_is_marked_as_seen(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     sid, moment = await watching(admin, phone), utc_now() - timedelta(seconds=3)
     await set_last_seen(plane)
     assert (await post(plane, [session(sid, moment)])).status_code == 204
@@ -68,7 +66,7 @@ async def test_last_seen_never_goes_past_now(plane: ControlPlane, admin: Admin, 
         assert await last_seen(plane, sid) <= utc_now()
 
 
-async def test_of_one_session_twice_in_a_report_the_later_counts(
+async def test_of_a_session_that_is_reported_twice_the_later_time_counts(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     sid, now = await watching(admin, phone), utc_now()
@@ -78,7 +76,7 @@ async def test_of_one_session_twice_in_a_report_the_later_counts(
     assert await last_seen(plane, sid) == moments[1]
 
 
-async def test_a_session_that_is_over_stays_over_and_unknown_ones_are_passed_over(
+async def test_an_ended_session_stays_ended_and_unknown_ones_are_ignored(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     over, live = await watching(admin, phone), await watching(admin, laptop)
@@ -92,7 +90,7 @@ async def test_a_session_that_is_over_stays_over_and_unknown_ones_are_passed_ove
     assert (await phone.heartbeat()).status_code == 404
 
 
-async def test_playing_keeps_a_seat_that_silence_would_give_away(
+async def test_playing_keeps_a_seat_that_would_be_lost_by_silence(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     await watching(admin, phone)
@@ -107,7 +105,7 @@ async def test_playing_keeps_a_seat_that_silence_would_give_away(
 
 
 @pytest.mark.parametrize("sessions", [None, {}, [1], [{"sid": "x"}], [session("x", LONG_AGO), {"sid": 1}]])
-async def test_of_a_report_that_makes_no_sense_nothing_is_applied(
+async def test_an_invalid_report_is_not_applied_at_all(
     plane: ControlPlane, admin: Admin, phone: Viewer, sessions: Any
 ) -> None:
     sid = await watching(admin, phone)
@@ -119,7 +117,7 @@ async def test_of_a_report_that_makes_no_sense_nothing_is_applied(
     assert plane.services.clients.of([sid], utc_now()) == {sid: 0}
 
 
-async def test_only_who_knows_the_key_may_report(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_reports_require_the_internal_key(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     sid = await watching(admin, phone)
     await set_last_seen(plane)
     assert (await post(plane, [session(sid, utc_now())], key="wrong")).status_code == 401
@@ -152,7 +150,7 @@ async def make_sessions(plane: ControlPlane, ticket_id: str, sids: Sequence[str]
         await db.execute(insert(LastSeen), [{"sid": sid, "at": LONG_AGO} for sid in sids])
 
 
-async def test_a_report_beyond_all_measure_is_refused_and_other_bodies_stay_small(plane: ControlPlane) -> None:
+async def test_an_oversized_report_is_refused_and_other_bodies_stay_small(plane: ControlPlane) -> None:
     async with plane.browser() as sidecar:
         body = b"{" + b" " * 9_000_000 + b"}"
         assert (await sidecar.post("/internal/activity", content=body, headers=KEY)).status_code == 413
@@ -177,9 +175,7 @@ async def test_an_admin_sees_who_is_watching_and_who_shares_a_ticket(
     assert datetime.fromisoformat(row["since"]) <= datetime.fromisoformat(row["lastSeenAt"])
 
 
-async def test_sessions_are_listed_in_pages_by_event_and_without_those_that_are_over(
-    admin: Admin, phone: Viewer, laptop: Viewer
-) -> None:
+async def test_live_sessions_are_listed_in_pages_by_event(admin: Admin, phone: Viewer, laptop: Viewer) -> None:
     first, second = await watching(admin, phone), await watching(admin, laptop)
     page = await admin.list("/sessions", limit=1)
     assert [row["sid"] for row in page["data"]] == [second]
@@ -191,7 +187,7 @@ async def test_sessions_are_listed_in_pages_by_event_and_without_those_that_are_
     assert [row["sid"] for row in (await admin.list("/sessions"))["data"]] == [second]
 
 
-async def test_a_session_that_is_kicked_is_over_and_its_ticket_stays_good(
+async def test_a_kicked_session_ends_and_its_ticket_stays_valid(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     sid = await watching(admin, phone)

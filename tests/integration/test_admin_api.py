@@ -53,7 +53,7 @@ async def test_over_https_the_cookie_is_secure(plane: ControlPlane) -> None:
         assert cookies_of(await Admin(http).sign_in())["sg_admin"]["secure"]
 
 
-async def test_a_wrong_password_and_an_unknown_user_are_answered_alike(plane: ControlPlane) -> None:
+async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(plane: ControlPlane) -> None:
     async with plane.browser() as http:
         person = Admin(http)
         wrong, unknown = await person.sign_in("wrong"), await person.sign_in(PASSWORD, username="nobody")
@@ -80,9 +80,7 @@ async def test_a_wrong_password_and_an_unknown_user_are_answered_alike(plane: Co
         ("password=x", 400, set()),
     ],
 )
-async def test_a_sign_in_that_makes_no_sense_is_explained(
-    plane: ControlPlane, body: str, status: int, fields: set[str]
-) -> None:
+async def test_an_invalid_sign_in_is_explained(plane: ControlPlane, body: str, status: int, fields: set[str]) -> None:
     async with plane.browser() as http:
         answer = await http.post("/api/admin/login", content=body)
     assert answer.status_code == status
@@ -90,7 +88,7 @@ async def test_a_sign_in_that_makes_no_sense_is_explained(
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/logout"), ("DELETE", "/session")])
-async def test_after_signing_out_the_cookie_is_worth_nothing(admin: Admin, method: str, path: str) -> None:
+async def test_after_signing_out_the_cookie_is_invalid(admin: Admin, method: str, path: str) -> None:
     secret = admin.http.cookies["sg_admin"]
     answer = await admin.http.request(method, f"/api/admin{path}")
     assert answer.status_code == 204
@@ -112,7 +110,7 @@ async def test_a_session_ends_after_eight_hours(plane: ControlPlane) -> None:
         assert not await accounts.actor_of_session(db, secret, "192.0.2.1", now)
 
 
-async def test_a_new_event_is_shown_as_it_was_made(admin: Admin) -> None:
+async def test_a_new_event_is_shown_as_it_was_created(admin: Admin) -> None:
     body = event_body() | {"description": "Live", "accessWindowHours": 24, "sessionPolicy": "takeover", "maxDevices": 3}
     made = await admin.http.post("/api/admin/events", json=body)
     assert made.status_code == 201
@@ -126,13 +124,13 @@ async def test_a_new_event_is_shown_as_it_was_made(admin: Admin) -> None:
     assert (shown["isActive"], shown["isArchived"], shown["version"], shown["tickets"]) == (True, False, 1, 0)
 
 
-async def test_an_event_may_bring_its_own_id_but_not_one_that_is_taken(admin: Admin) -> None:
+async def test_an_event_may_have_a_given_id_but_not_an_existing_one(admin: Admin) -> None:
     assert await admin.create_event(id=UNKNOWN_ID) == UNKNOWN_ID
     again = await admin.http.post("/api/admin/events", json=event_body() | {"id": UNKNOWN_ID})
     assert (again.status_code, again.json()["reason"]) == (409, "conflict")
 
 
-async def test_wrong_values_are_answered_with_one_message_a_field(admin: Admin) -> None:
+async def test_invalid_values_get_one_message_per_field(admin: Admin) -> None:
     body = event_body() | {"title": "", "maxDevices": 11, "startsAt": "tomorrow", "surprise": 1}
     answer = await admin.http.post("/api/admin/events", json=body)
     assert answer.status_code == 422
@@ -187,7 +185,7 @@ async def test_what_does_not_exist_is_not_found(admin: Admin, method: str, path:
     assert no_id.status_code == 404
 
 
-async def test_the_first_owner_is_made_once_and_keeps_his_password(database_url: str) -> None:
+async def test_the_first_owner_is_created_once_and_keeps_their_password(database_url: str) -> None:
     async with running(make_settings(database_url)):
         pass
     other_hash = HASHER.hash("another password")

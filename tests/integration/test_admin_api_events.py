@@ -70,7 +70,7 @@ async def season(admin: Admin) -> dict[str, str]:
         ({"search": "_"}, set()),
     ],
 )
-async def test_events_are_listed_as_they_are_asked_for(
+async def test_events_are_listed_by_filter(
     admin: Admin, season: dict[str, str], query: dict[str, str], expected: set[str]
 ) -> None:
     assert season
@@ -125,7 +125,7 @@ async def test_an_event_is_replaced_as_a_whole(admin: Admin) -> None:
     assert after == await event(admin, event_id)
 
 
-async def test_whoever_saves_second_is_told_and_changes_nothing(admin: Admin) -> None:
+async def test_the_second_of_two_edits_is_refused_and_changes_nothing(admin: Admin) -> None:
     event_id = await admin.create_event()
     version = (await event(admin, event_id))["version"]
     assert (await put(admin, event_id, title="First", version=version)).status_code == 200
@@ -146,9 +146,7 @@ async def test_whoever_saves_second_is_told_and_changes_nothing(admin: Admin) ->
         ({"id": UNKNOWN_ID}, "id"),
     ],
 )
-async def test_a_change_that_makes_no_sense_is_refused_with_its_field(
-    admin: Admin, changes: dict[str, Any], field: str
-) -> None:
+async def test_an_invalid_change_is_refused_with_its_field(admin: Admin, changes: dict[str, Any], field: str) -> None:
     event_id = await admin.create_event()
     before = await event(admin, event_id)
     answer = await put(admin, event_id, **changes)
@@ -156,7 +154,7 @@ async def test_a_change_that_makes_no_sense_is_refused_with_its_field(
     assert await event(admin, event_id) == before
 
 
-async def test_what_does_not_exist_is_neither_changed_nor_deleted(admin: Admin) -> None:
+async def test_a_missing_event_is_neither_changed_nor_deleted(admin: Admin) -> None:
     body = event_body() | {"version": 1}
     assert (await admin.http.put(f"/api/admin/events/{UNKNOWN_ID}", json=body)).status_code == 404
     assert (await delete(admin, UNKNOWN_ID, "Concert")).status_code == 404
@@ -182,7 +180,7 @@ async def test_archiving_hides_an_event_and_nothing_else(admin: Admin, phone: Vi
 
 
 @pytest.mark.parametrize("title", [None, "", "concert", "Concert 2", "%FF"])
-async def test_an_event_is_not_deleted_unless_its_title_is_said(admin: Admin, title: str | None) -> None:
+async def test_an_event_is_not_deleted_without_its_title(admin: Admin, title: str | None) -> None:
     ticket = await admin.ticket()
     headers = {} if title is None else {"X-Confirm-Delete": title}
     answer = await admin.http.delete(f"/api/admin/events/{ticket['eventId']}", headers=headers)
@@ -210,7 +208,7 @@ async def test_a_deleted_event_is_gone_with_all_of_its_tickets_and_sessions(
     assert (await phone.validate(first["code"])).status_code == 401
 
 
-async def test_an_event_that_comes_again_under_its_old_id_plays(
+async def test_an_event_that_is_created_again_with_its_old_id_plays(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     ticket = await admin.ticket()

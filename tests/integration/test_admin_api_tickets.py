@@ -11,7 +11,7 @@ from tests.support.api import Admin, ControlPlane, Viewer
 pytestmark = pytest.mark.anyio
 
 
-async def test_generated_codes_are_different_and_good_until_the_access_window_ends(admin: Admin) -> None:
+async def test_generated_codes_are_different_and_valid_until_the_access_window_ends(admin: Admin) -> None:
     event_id = await admin.create_event(accessWindowHours=2)
     made = await admin.codes(event_id, 1000, label="Press")
     ends_at = datetime.fromisoformat((await admin.list(f"/events/{event_id}"))["data"]["endsAt"])
@@ -36,7 +36,7 @@ async def test_generated_codes_are_different_and_good_until_the_access_window_en
         ({"count": 1, "code": "MYOWNCODE123"}, "code"),
     ],
 )
-async def test_an_order_that_is_wrong_makes_no_ticket_at_all(admin: Admin, order: dict[str, Any], field: str) -> None:
+async def test_an_invalid_order_creates_no_tickets(admin: Admin, order: dict[str, Any], field: str) -> None:
     event_id = await admin.create_event()
     answer = await admin.http.post(f"/api/admin/events/{event_id}/tokens/generate", json=order)
     assert (answer.status_code, answer.json()["fields"].keys()) == (422, {field})
@@ -82,7 +82,7 @@ async def test_each_status_filter_shows_exactly_the_tickets_of_that_status(admin
         assert {ticket["status"] for ticket in listed} == {status}
 
 
-async def test_a_status_that_does_not_exist_is_refused_by_naming_those_that_do(admin: Admin) -> None:
+async def test_an_unknown_status_is_refused_with_the_list_of_known_ones(admin: Admin) -> None:
     answer = await admin.http.get("/api/admin/tokens", params={"status": "lost"})
     assert answer.status_code == 422
     assert "unused" in answer.json()["fields"]["status"]
@@ -100,7 +100,7 @@ async def test_tickets_are_found_by_a_part_of_code_or_label_in_any_case(admin: A
     assert (await admin.list("/tokens", search="_"))["pagination"]["total"] == 1
 
 
-async def test_revoking_twice_is_as_good_as_once(plane: ControlPlane, admin: Admin) -> None:
+async def test_revoking_is_idempotent(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket()
     first = await admin.patch("tokens", ticket["id"], "revoke")
     second = await admin.patch("tokens", ticket["id"], "revoke")
@@ -109,7 +109,7 @@ async def test_revoking_twice_is_as_good_as_once(plane: ControlPlane, admin: Adm
     assert len((await plane.feed())["changes"]) == 1
 
 
-async def test_a_ticket_that_was_let_in_again_is_as_before(admin: Admin, phone: Viewer) -> None:
+async def test_a_restored_ticket_is_as_before(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket()
     await admin.patch("tokens", ticket["id"], "revoke")
     assert await admin.patch("tokens", ticket["id"], "unrevoke") == ticket
@@ -126,7 +126,7 @@ async def test_revoking_ends_the_ticket_for_all_of_its_devices(admin: Admin, pho
     assert (await admin.list("/tokens"))["data"][0]["watching"] == 0
 
 
-async def test_an_expired_ticket_is_revoked_but_not_let_in_again(admin: Admin) -> None:
+async def test_an_expired_ticket_can_be_revoked_but_not_restored(admin: Admin) -> None:
     ticket = await admin.ticket(starts_in_hours=-100, ends_in_hours=-90)
     await admin.patch("tokens", ticket["id"], "revoke")
     answer = await admin.http.patch(f"/api/admin/tokens/{ticket['id']}/unrevoke")

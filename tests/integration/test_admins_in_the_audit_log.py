@@ -29,9 +29,7 @@ async def refused(plane: ControlPlane, owner: Admin) -> list[dict[str, Any]]:
     return await audit_of(owner, "api.ask")
 
 
-async def test_what_a_role_may_not_do_is_recorded_with_who_and_on_which_route(
-    plane: ControlPlane, admin: Admin
-) -> None:
+async def test_a_forbidden_request_is_recorded_with_its_user_and_route(plane: ControlPlane, admin: Admin) -> None:
     await hire(admin, "olga", "operator")
     async with plane.browser("192.0.2.7") as http:
         await Admin(http).sign_in(username="olga")
@@ -48,9 +46,7 @@ async def test_what_a_role_may_not_do_is_recorded_with_who_and_on_which_route(
     ]
 
 
-async def test_a_program_that_asks_for_what_its_key_may_not_does_not_fill_the_log(
-    plane: ControlPlane, admin: Admin
-) -> None:
+async def test_repeated_forbidden_requests_of_a_program_do_not_fill_the_log(plane: ControlPlane, admin: Admin) -> None:
     key = await new_key(admin, "read", name="box office")
     async with program(plane, key["key"]) as http:
         began = time.monotonic()
@@ -85,7 +81,7 @@ async def test_the_owner_of_the_settings_is_recorded_once(database_url: str) -> 
     assert entry["detail"] == {"role": "owner", "by": "ADMIN_PASSWORD_HASH"}
 
 
-async def test_a_restore_stands_in_the_log_that_it_has_put_back(database_url: str, tmp_path: Path) -> None:
+async def test_a_restore_is_recorded_in_the_restored_log(database_url: str, tmp_path: Path) -> None:
     file, made_at = tmp_path / "streamgate.backup", datetime(2027, 1, 16, tzinfo=UTC)
     async with running(make_settings(database_url)):
         pass

@@ -33,7 +33,7 @@ async def test_a_key_is_shown_once_and_kept_as_a_digest(plane: ControlPlane, adm
 
 
 @pytest.mark.parametrize("scope", sorted(MAY))
-async def test_a_key_may_what_its_scope_says(plane: ControlPlane, admin: Admin, scope: str) -> None:
+async def test_a_key_has_the_permissions_of_its_scopes(plane: ControlPlane, admin: Admin, scope: str) -> None:
     ticket = await admin.ticket()
     key = await new_key(admin, scope)
     deeds = {
@@ -53,7 +53,7 @@ async def test_a_key_may_what_its_scope_says(plane: ControlPlane, admin: Admin, 
     assert {status for word, status in allowed.items() if word not in MAY[scope]} == {403}
 
 
-async def test_a_bad_key_is_not_rescued_by_a_cookie(admin: Admin) -> None:
+async def test_an_invalid_key_is_refused_despite_a_valid_cookie(admin: Admin) -> None:
     read = await new_key(admin, "read")
     for key in ("sgk_", "sgk_made-up", read["key"][:-1], read["key"] + "x", "sgk_\u00e9"):
         headers = {"Authorization": f"Bearer {key}".encode("latin-1")}
@@ -66,7 +66,7 @@ async def test_a_bad_key_is_not_rescued_by_a_cookie(admin: Admin) -> None:
     assert other.status_code == 200
 
 
-async def test_a_revoked_key_is_worth_nothing_at_once(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_revoked_key_is_invalid_at_once(plane: ControlPlane, admin: Admin) -> None:
     made = await new_key(admin, "read")
     async with program(plane, made["key"]) as http:
         assert (await http.get("/api/admin/events")).status_code == 200
@@ -78,7 +78,7 @@ async def test_a_revoked_key_is_worth_nothing_at_once(plane: ControlPlane, admin
     assert (await admin.http.delete(f"/api/admin/api-keys/{UNKNOWN_ID}")).status_code == 404
 
 
-async def test_a_name_is_free_again_when_its_key_is_revoked(admin: Admin) -> None:
+async def test_a_name_can_be_reused_after_its_key_is_revoked(admin: Admin) -> None:
     made = await new_key(admin, "read", name="door")
     again = await admin.http.post("/api/admin/api-keys", json={"name": "door", "scopes": ["read"]})
     assert again.status_code == 409
@@ -86,7 +86,7 @@ async def test_a_name_is_free_again_when_its_key_is_revoked(admin: Admin) -> Non
     assert (await new_key(admin, "read", name="door"))["key"] != made["key"]
 
 
-async def test_the_last_use_is_known_at_once_and_outlives_a_restart(database_url: str) -> None:
+async def test_the_last_use_is_known_at_once_and_survives_a_restart(database_url: str) -> None:
     async with running(make_settings(database_url)) as plane, plane.browser("198.51.100.1") as http:
         owner = Admin(http)
         await owner.sign_in()
@@ -107,7 +107,7 @@ async def test_the_last_use_is_known_at_once_and_outlives_a_restart(database_url
 @pytest.mark.parametrize(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://tool.example"}, {"Origin": "null"}]
 )
-async def test_programs_are_asked_for_no_origin(plane: ControlPlane, admin: Admin, headers: dict[str, str]) -> None:
+async def test_programs_need_no_origin_header(plane: ControlPlane, admin: Admin, headers: dict[str, str]) -> None:
     key = await new_key(admin, "events")
     async with program(plane, key["key"]) as http:
         assert (await http.post("/api/admin/events", json=event_body(), headers=headers)).status_code == 201
@@ -115,7 +115,7 @@ async def test_programs_are_asked_for_no_origin(plane: ControlPlane, admin: Admi
         assert (await http.post("/api/admin/events", json=event_body(), headers=headers)).status_code == 403
 
 
-async def test_another_site_cannot_ask_for_leave_to_show_a_key(plane: ControlPlane) -> None:
+async def test_another_site_cannot_preflight_a_request_with_a_key(plane: ControlPlane) -> None:
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Headers": "authorization"}
     async with plane.browser() as http:
         answer = await http.options("/api/admin/events", headers=preflight)
@@ -135,14 +135,14 @@ async def test_the_audit_log_names_the_key(plane: ControlPlane, admin: Admin) ->
     assert revoked["subject"] == "import job"
 
 
-async def test_a_key_tells_which_it_is(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_key_can_be_identified(plane: ControlPlane, admin: Admin) -> None:
     made = await new_key(admin, "read", name="screen")
     async with program(plane, made["key"]) as http:
         answer = await http.get("/api/admin/session")
     assert answer.json() == {"data": {"username": "screen", "role": None}}
 
 
-async def test_a_key_opens_no_page_of_the_console(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_key_gives_no_access_to_the_console(plane: ControlPlane, admin: Admin) -> None:
     made = await new_key(admin, "read")
     async with program(plane, made["key"]) as http:
         assert (await http.get("/admin")).status_code == 303
@@ -159,13 +159,13 @@ async def test_a_key_opens_no_page_of_the_console(plane: ControlPlane, admin: Ad
         ({"key": "sgk_mine"}, "key"),
     ],
 )
-async def test_what_makes_no_sense_is_said_field_by_field(admin: Admin, values: dict[str, Any], field: str) -> None:
+async def test_invalid_input_is_reported_by_field(admin: Admin, values: dict[str, Any], field: str) -> None:
     answer = await admin.http.post("/api/admin/api-keys", json={"name": "door", "scopes": ["read"]} | values)
     assert (answer.status_code, list(answer.json()["fields"])) == (422, [field])
 
 
 @pytest.mark.parametrize("role", ["admin", "operator"])
-async def test_only_owners_have_to_do_with_keys(plane: ControlPlane, admin: Admin, role: str) -> None:
+async def test_only_owners_manage_keys(plane: ControlPlane, admin: Admin, role: str) -> None:
     made = await new_key(admin, "read")
     await hire(admin, "anna", role)
     async with plane.browser() as http:

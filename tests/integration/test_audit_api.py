@@ -69,7 +69,7 @@ async def test_the_log_can_be_narrowed(admin: Admin, query: dict[str, Any], want
 
 
 @pytest.mark.usefixtures("written")
-async def test_an_entry_says_everything_that_is_known(admin: Admin) -> None:
+async def test_an_entry_contains_everything_that_is_known(admin: Admin) -> None:
     body = await admin.list("/audit", action="ticket.revoke")
     [entry] = body["data"]
     assert entry.pop("id") > 0
@@ -94,14 +94,14 @@ async def test_what_makes_no_sense_is_refused(admin: Admin, query: dict[str, str
         assert (await admin.http.get(f"/api/admin{path}", params=query)).status_code == 422
 
 
-async def test_what_an_admin_does_stands_there_too(admin: Admin) -> None:
+async def test_an_admins_actions_are_also_recorded(admin: Admin) -> None:
     await admin.create_event()
     [entry] = (await admin.list("/audit", action="event.create"))["data"]
     assert (entry["actor"], entry["actorKind"], entry["outcome"]) == ("admin", "user", "ok")
 
 
 @pytest.mark.usefixtures("written")
-async def test_the_export_is_csv_that_no_spreadsheet_runs(plane: ControlPlane, admin: Admin) -> None:
+async def test_the_export_is_csv_without_formulas(plane: ControlPlane, admin: Admin) -> None:
     await write(plane, ("ticket.redeem", About("=cmd|' /C calc'!A0"), "ok"))
     answer = await admin.http.get("/api/admin/audit/export", params={"action": "ticket."})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -112,7 +112,7 @@ async def test_the_export_is_csv_that_no_spreadsheet_runs(plane: ControlPlane, a
     assert {row[6] for row in rows} >= {"'=cmd|' /C calc'!A0", "sid-1"}
 
 
-async def test_an_export_reads_everything_once_whatever_is_written_meanwhile(plane: ControlPlane) -> None:
+async def test_an_export_reads_every_entry_once_despite_concurrent_writes(plane: ControlPlane) -> None:
     async with plane.services.database.write() as db:
         for number in range(2_500):
             at = NOON + timedelta(seconds=number // 7)  # several at the same moment

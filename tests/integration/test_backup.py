@@ -72,7 +72,7 @@ def mode_of(file: Path) -> int:
     return stat.S_IMODE(file.stat().st_mode)
 
 
-async def test_what_is_restored_equals_the_original_but_for_the_epoch(
+async def test_a_restored_database_equals_the_original_except_for_the_epoch(
     database_url: str, other_url: str, file: Path
 ) -> None:
     await fill(database_url)
@@ -86,7 +86,7 @@ async def test_what_is_restored_equals_the_original_but_for_the_epoch(
     assert await tally(other_url) == await tally(database_url) != []
 
 
-async def test_doors_that_are_held_stay_so_over_a_restore(database_url: str, other_url: str, file: Path) -> None:
+async def test_closed_doors_stay_closed_after_a_restore(database_url: str, other_url: str, file: Path) -> None:
     async with running(make_settings(database_url)) as plane, plane.browser() as http:
         admin = Admin(http)
         await admin.sign_in()
@@ -105,7 +105,7 @@ async def held(plane: ControlPlane, event_id: str) -> dict[str, Any]:
     return told  # type: ignore[no-any-return]
 
 
-async def test_a_restore_over_the_original_names_its_history_anew(database_url: str, file: Path) -> None:
+async def test_a_restore_over_the_original_begins_a_new_epoch(database_url: str, file: Path) -> None:
     await fill(database_url)
     before = await contents(database_url)
     await backup.dump(database_url, file, None, NOW)
@@ -115,7 +115,7 @@ async def test_a_restore_over_the_original_names_its_history_anew(database_url: 
     assert await epoch(database_url) != before["feed_epoch"][0][1]
 
 
-async def test_numbers_go_on_after_the_last_that_was_given_out(database_url: str, other_url: str, file: Path) -> None:
+async def test_numbers_continue_after_the_last_assigned_one(database_url: str, other_url: str, file: Path) -> None:
     for subject in ("one", "two", "three"):
         last = await append_change(database_url, subject)
     await execute(database_url, "DELETE FROM revocation_change")
@@ -124,7 +124,7 @@ async def test_numbers_go_on_after_the_last_that_was_given_out(database_url: str
     assert await append_change(other_url, "four") == last + 1
 
 
-async def test_a_database_without_tables_is_filled_too(database_url: str, tmp_path: Path, file: Path) -> None:
+async def test_a_database_without_tables_is_also_restored(database_url: str, tmp_path: Path, file: Path) -> None:
     await fill(database_url)
     await backup.dump(database_url, file, None, NOW)
     fresh = f"sqlite+aiosqlite:///{tmp_path}/fresh.db"
@@ -132,7 +132,7 @@ async def test_a_database_without_tables_is_filled_too(database_url: str, tmp_pa
     assert but_for_the_restore(await contents(fresh)) == but_for_the_restore(await contents(database_url))
 
 
-async def test_what_is_there_is_replaced_only_by_force(database_url: str, other_url: str, file: Path) -> None:
+async def test_existing_data_is_replaced_only_by_force(database_url: str, other_url: str, file: Path) -> None:
     await backup.dump(other_url, file, None, NOW)
     await fill(database_url)
     before = await contents(database_url)
@@ -143,7 +143,7 @@ async def test_what_is_there_is_replaced_only_by_force(database_url: str, other_
     assert not any(but_for_the_restore(await contents(database_url)).values())
 
 
-async def test_only_its_owner_reads_a_backup_and_none_is_overwritten(sqlite_url: str, file: Path) -> None:
+async def test_a_backup_is_readable_by_its_owner_only_and_never_overwritten(sqlite_url: str, file: Path) -> None:
     await backup.dump(sqlite_url, file, None, NOW)
     assert mode_of(file) == 0o600
     before = lines_of(file)
@@ -153,16 +153,14 @@ async def test_only_its_owner_reads_a_backup_and_none_is_overwritten(sqlite_url:
     assert [entry.name for entry in file.parent.glob("*streamgate.backup*")] == [file.name]
 
 
-async def test_a_backup_that_cannot_be_finished_leaves_no_file(sqlite_url: str, file: Path) -> None:
+async def test_a_failed_backup_leaves_no_file(sqlite_url: str, file: Path) -> None:
     await execute(sqlite_url, "DROP TABLE alembic_version")
     with pytest.raises(OperatorError, match="no tables"):
         await backup.dump(sqlite_url, file, None, NOW)
     assert list(file.parent.glob("*streamgate.backup*")) == []
 
 
-async def test_a_backup_of_an_older_schema_is_brought_to_this_one(
-    database_url: str, other_url: str, file: Path
-) -> None:
+async def test_a_backup_of_an_older_schema_is_migrated(database_url: str, other_url: str, file: Path) -> None:
     old = _alembic_config(database_url)
     await to_thread.run_sync(command.downgrade, old, "0002")
     await execute(
@@ -186,7 +184,7 @@ async def test_a_backup_of_an_older_schema_is_brought_to_this_one(
     assert [row[1] for row in (await contents(other_url))["event"]] == ["Old"]
 
 
-async def test_a_backup_holds_one_moment_while_others_write(database_url: str, file: Path) -> None:
+async def test_a_backup_is_consistent_during_writes(database_url: str, file: Path) -> None:
     """Each transaction adds an event with three tickets: a backup never has one without the other."""
     database, has_begun, is_enough = Database(database_url), anyio.Event(), anyio.Event()
 

@@ -65,7 +65,7 @@ def files(home: Path) -> dict[str, bytes]:
     return {name: (home / name).read_bytes() for name in (".env", "keys/playback.json") if (home / name).exists()}
 
 
-def test_with_its_secrets_a_backup_makes_the_same_installation_elsewhere(
+def test_a_backup_with_secrets_restores_the_same_installation_elsewhere(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
     assert streamgate("backup", file, "--home", home, "--with-secrets").code == 0
@@ -87,7 +87,7 @@ def test_with_its_secrets_a_backup_makes_the_same_installation_elsewhere(
     assert (tmp_path / "new" / "streams").is_dir()
 
 
-def test_without_them_no_secret_stands_in_a_backup_and_a_home_is_asked_for(
+def test_a_backup_without_secrets_contains_none_and_needs_an_existing_home(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
     streamgate("backup", file, "--home", home)
@@ -101,7 +101,7 @@ def test_without_them_no_secret_stands_in_a_backup_and_a_home_is_asked_for(
     assert not (tmp_path / "new").exists()
 
 
-def test_of_a_backups_settings_only_ours_are_taken(
+def test_only_known_settings_of_a_backup_are_restored(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
     with settings_file(home).open("a") as settings:
@@ -116,7 +116,7 @@ def test_of_a_backups_settings_only_ours_are_taken(
 
 
 @pytest.mark.parametrize("spelling", ["{other}/streamgate.db", "{link}/streamgate.db", "{home}/../other/streamgate.db"])
-def test_a_backup_never_leads_a_new_home_to_the_database_of_another_one(
+def test_a_restored_home_never_uses_the_database_of_another_home(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path, spelling: str
 ) -> None:
     new_home(tmp_path / "other", "other", 9001)
@@ -133,7 +133,7 @@ def test_a_backup_never_leads_a_new_home_to_the_database_of_another_one(
     assert (tmp_path / "other/streamgate.db").read_bytes() == before
 
 
-def test_a_link_in_the_new_folder_leads_nowhere_else_either(
+def test_a_symbolic_link_out_of_the_new_folder_is_refused(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
     new_home(tmp_path / "other", "other", 9001)
@@ -147,7 +147,7 @@ def test_a_link_in_the_new_folder_leads_nowhere_else_either(
     assert files(tmp_path / "new") == {}
 
 
-def test_the_home_that_a_database_lies_in_must_not_be_up_either(
+def test_the_home_that_contains_the_database_must_not_be_running_either(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
     new_home(tmp_path / "other", "other", 9001)
@@ -161,7 +161,7 @@ def test_the_home_that_a_database_lies_in_must_not_be_up_either(
     assert (said.code, said.err) == (1, f"streamgate: {home} is up already.\n")
 
 
-def test_sealed_secrets_need_their_key_and_are_sealed_with_the_new_homes(
+def test_sealed_secrets_need_their_key_and_are_resealed_with_the_new_homes_key(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
     streamgate("migrate", "--home", home)
@@ -177,7 +177,7 @@ def test_sealed_secrets_need_their_key_and_are_sealed_with_the_new_homes(
     assert secrets_of(tmp_path / "other") == before
 
 
-def test_a_home_from_before_gets_a_key_and_its_secrets_are_sealed(streamgate: Streamgate, home: Path) -> None:
+def test_an_older_home_gets_a_key_and_its_secrets_are_sealed(streamgate: Streamgate, home: Path) -> None:
     text = settings_file(home).read_text()
     settings_file(home).write_text(
         "".join(line for line in text.splitlines(keepends=True) if "SECRETS_KEY" not in line)
@@ -190,7 +190,7 @@ def test_a_home_from_before_gets_a_key_and_its_secrets_are_sealed(streamgate: St
     assert read_environment(home)["SECRETS_KEY"] == key
 
 
-def test_settings_in_use_are_left_alone(streamgate: Streamgate, home: Path, file: Path, tmp_path: Path) -> None:
+def test_existing_settings_are_left_alone(streamgate: Streamgate, home: Path, file: Path, tmp_path: Path) -> None:
     streamgate("backup", file, "--home", home, "--with-secrets")
     new_home(tmp_path / "other", "other", 9001)
     before = files(tmp_path / "other")
@@ -200,7 +200,7 @@ def test_settings_in_use_are_left_alone(streamgate: Streamgate, home: Path, file
     assert anyio.run(contents, url(tmp_path / "other"))["ticket"] == anyio.run(contents, url(home))["ticket"]
 
 
-def test_a_restore_that_fails_takes_its_settings_away_again(
+def test_a_failed_restore_removes_its_settings_again(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
     streamgate("backup", file, "--home", home, "--with-secrets")
@@ -212,7 +212,7 @@ def test_a_restore_that_fails_takes_its_settings_away_again(
     assert files(tmp_path / "new") == {}
 
 
-def test_a_damaged_file_is_refused_before_anything_is_made(
+def test_a_damaged_file_is_refused_before_anything_is_created(
     streamgate: Streamgate, home: Path, file: Path, tmp_path: Path
 ) -> None:
     streamgate("backup", file, "--home", home, "--with-secrets")
@@ -222,7 +222,7 @@ def test_a_damaged_file_is_refused_before_anything_is_made(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_home_that_is_up_is_not_restored(streamgate: Streamgate, home: Path, file: Path) -> None:
+def test_a_running_home_is_not_restored(streamgate: Streamgate, home: Path, file: Path) -> None:
     streamgate("backup", file, "--home", home)
     before = anyio.run(contents, url(home))
     (home / "run").mkdir(exist_ok=True)
@@ -232,7 +232,7 @@ def test_a_home_that_is_up_is_not_restored(streamgate: Streamgate, home: Path, f
     assert anyio.run(contents, url(home)) == before
 
 
-def test_what_a_home_holds_is_replaced_only_by_force(streamgate: Streamgate, home: Path, file: Path) -> None:
+def test_the_data_of_a_home_is_replaced_only_by_force(streamgate: Streamgate, home: Path, file: Path) -> None:
     streamgate("backup", file, "--home", home)
     said = streamgate("restore", file, "--home", home)
     assert (said.code, "--force" in said.err) == (1, True)
@@ -241,13 +241,13 @@ def test_what_a_home_holds_is_replaced_only_by_force(streamgate: Streamgate, hom
     assert "3 tickets" in said.out
 
 
-def test_where_no_file_can_be_written_it_is_said(streamgate: Streamgate, home: Path, tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported(streamgate: Streamgate, home: Path, tmp_path: Path) -> None:
     said = streamgate("backup", tmp_path / "nowhere" / "file", "--home", home)
     assert (said.code, said.err.count("\n")) == (1, 1)
     assert "cannot be written" in said.err
 
 
-def test_a_missing_database_is_said_and_not_made(streamgate: Streamgate, home: Path, file: Path) -> None:
+def test_a_missing_database_is_reported_and_not_created(streamgate: Streamgate, home: Path, file: Path) -> None:
     (home / "streamgate.db").rename(home / "elsewhere.db")
     said = streamgate("backup", file, "--home", home)
     assert said.code == 1
@@ -256,7 +256,7 @@ def test_a_missing_database_is_said_and_not_made(streamgate: Streamgate, home: P
     assert not file.exists()
 
 
-def test_settings_that_cannot_be_read_are_said(streamgate: Streamgate, tmp_path: Path, file: Path) -> None:
+def test_unreadable_settings_are_reported(streamgate: Streamgate, tmp_path: Path, file: Path) -> None:
     settings_file(tmp_path).write_text("DATABASE_URL=mysql://somewhere\n")
     said = streamgate("backup", file, "--home", tmp_path)
     assert (said.code, "DATABASE_URL must start with" in said.err) == (1, True)

@@ -22,7 +22,7 @@ DAMAGED = """
             48, 1, 0, 'refuse', 1, 0, 1, 'nonsense', 'nonsense')"""
 
 
-async def test_a_task_that_crashes_ends_the_process_with_a_word(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_crashed_task_ends_the_process_and_is_logged(sqlite_url: str, tmp_path: Path) -> None:
     with ControlPlaneProcess(tmp_path, sqlite_url) as plane:
         async with plane.browser() as sidecar, anyio.create_task_group() as tasks:
             cursor = (await ask(sidecar, "", 0)).json()["cursor"]

@@ -63,7 +63,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("damage", FOREIGN)
-async def test_what_is_no_whole_backup_is_refused_and_loses_nothing(
+async def test_an_incomplete_backup_is_refused_and_nothing_is_lost(
     sqlite_url: str, file: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     await fill(sqlite_url)
@@ -163,7 +163,7 @@ def without_an_epoch(lines: Lines) -> None:
         (with_counter("many"), "damaged"),
     ],
 )
-async def test_a_backup_that_does_not_fit_is_refused_in_one_sentence_and_loses_nothing(
+async def test_an_incompatible_backup_is_refused_in_one_sentence_and_nothing_is_lost(
     database_url: str, file: Path, change: Callable[[Lines], None], sentence: str
 ) -> None:
     await fill(database_url)

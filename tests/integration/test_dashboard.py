@@ -23,7 +23,7 @@ async def figures(admin: Admin) -> dict[str, Any]:
     return found
 
 
-async def test_an_empty_house_is_told_as_such(admin: Admin) -> None:
+async def test_an_empty_database_has_zero_figures(admin: Admin) -> None:
     found = await figures(admin)
     viewers = found.pop("viewers")
     assert found == {
@@ -40,7 +40,7 @@ async def test_an_empty_house_is_told_as_such(admin: Admin) -> None:
     assert {point["watching"] for point in viewers} == {0}
 
 
-async def test_events_are_counted_and_the_next_five_are_named(admin: Admin) -> None:
+async def test_events_are_counted_and_the_next_five_are_listed(admin: Admin) -> None:
     for hours in (9, 3, 7, 5, 11, 1):
         await admin.create_event(hours, hours + 1, title=f"In {hours} hours")
     await admin.create_event()
@@ -52,7 +52,7 @@ async def test_events_are_counted_and_the_next_five_are_named(admin: Admin) -> N
     assert [event["title"] for event in found["upcoming"]] == [f"In {hours} hours" for hours in (1, 3, 5, 7, 9)]
 
 
-async def test_tickets_are_counted_by_status_and_viewers_as_they_come_and_go(
+async def test_tickets_are_counted_by_status_and_viewers_by_live_sessions(
     admin: Admin, phone: Viewer, laptop: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # a count that took long is kept
@@ -82,7 +82,7 @@ async def test_refusals_are_counted_by_their_reason(plane: ControlPlane, admin: 
     ]
 
 
-async def test_the_last_day_is_told_by_quarters_of_an_hour(plane: ControlPlane) -> None:
+async def test_the_last_day_is_reported_in_quarters_of_an_hour(plane: ControlPlane) -> None:
     """Sessions by how many minutes before noon they began and ended: also such as began before that day, or last.
 
     One was never ended and has been silent since four hours before noon.

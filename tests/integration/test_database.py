@@ -40,12 +40,12 @@ async def count(database: Database) -> int:
 
 
 @pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)])
-async def test_sqlite_is_told_to_survive_a_power_cut(sqlite_url: str, pragma: str, value: object) -> None:
+async def test_sqlite_is_configured_to_survive_a_power_failure(sqlite_url: str, pragma: str, value: object) -> None:
     async with opened(sqlite_url) as database, database.write() as db:
         assert await db.scalar(text(f"PRAGMA {pragma}")) == value
 
 
-async def test_postgresql_is_told_not_to_wait_for_ever_and_an_operators_own_options_win(postgres_url: str) -> None:
+async def test_postgresql_has_timeouts_and_an_operators_own_options_take_precedence(postgres_url: str) -> None:
     async with opened(f"{postgres_url}&options=-c%20lock_timeout%3D7s") as database:
         async with database.write() as db:
             assert await db.scalar(text("SHOW statement_timeout")) == "30s"
@@ -56,7 +56,7 @@ async def test_postgresql_is_told_not_to_wait_for_ever_and_an_operators_own_opti
                 await db.execute(text("DELETE FROM ticket"))
 
 
-async def test_whoever_reads_sees_one_state_however_much_is_written_meanwhile(database: Database) -> None:
+async def test_a_reader_sees_one_state_despite_concurrent_writes(database: Database) -> None:
     async with database.read() as db:
         before = await db.scalar(select(func.count()).select_from(AdminUser))
         async with database.write() as other:
@@ -65,7 +65,7 @@ async def test_whoever_reads_sees_one_state_however_much_is_written_meanwhile(da
     assert await count(database) == 1
 
 
-async def test_what_fails_tells_no_value(database: Database) -> None:
+async def test_errors_contain_no_values(database: Database) -> None:
     name = "Rumpelstilzchen".upper()
 
     async def write() -> None:
@@ -80,7 +80,7 @@ async def test_what_fails_tells_no_value(database: Database) -> None:
     assert name not in told
 
 
-async def test_what_is_done_by_one_at_a_time_is_done_by_one_at_a_time(database: Database, database_url: str) -> None:
+async def test_an_exclusive_block_runs_one_at_a_time(database: Database, database_url: str) -> None:
     """Two processes that start at the same moment: the second sees what the first one made."""
     async with opened(database_url) as elsewhere:
 
@@ -97,7 +97,7 @@ async def test_what_is_done_by_one_at_a_time_is_done_by_one_at_a_time(database: 
     assert await count(database) == 1
 
 
-async def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
+async def test_a_failed_block_leaves_nothing(database: Database) -> None:
     async def fail() -> None:
         async with database.write() as db:
             db.add(user("half"))
@@ -116,7 +116,7 @@ async def test_a_time_without_its_zone_is_never_stored(database: Database) -> No
     assert await count(database) == 0
 
 
-async def test_a_time_of_any_zone_comes_back_as_the_same_moment_in_utc(database: Database) -> None:
+async def test_a_time_in_any_zone_is_returned_as_the_same_moment_in_utc(database: Database) -> None:
     async with database.write() as db:
         db.add(user("traveller", NOON.astimezone(timezone(timedelta(hours=-7)))))
     async with database.read() as db:
@@ -125,7 +125,7 @@ async def test_a_time_of_any_zone_comes_back_as_the_same_moment_in_utc(database:
     assert stored.tzinfo is UTC
 
 
-async def test_fifty_writers_at_once_queue_up_and_none_fails(database: Database) -> None:
+async def test_fifty_simultaneous_writers_queue_and_none_fails(database: Database) -> None:
     async def write(number: int) -> None:
         async with database.write() as db:
             await hold(db, Lock.FEED)

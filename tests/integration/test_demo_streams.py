@@ -48,7 +48,7 @@ def test_a_recording_has_two_qualities_with_measured_bandwidths(recording: Path)
         assert "mp4a.40.2" in variant
 
 
-def test_a_recording_is_over_and_all_its_segments_are_there(recording: Path) -> None:
+def test_a_recording_has_ended_and_all_its_segments_exist(recording: Path) -> None:
     for name in ("720p.m3u8", "360p.m3u8"):
         lines = playlist(recording, name)
         assert lines[-1] == "#EXT-X-ENDLIST"
@@ -57,11 +57,11 @@ def test_a_recording_is_over_and_all_its_segments_are_there(recording: Path) -> 
         assert all((recording / segment).stat().st_size > 0 for segment in segments)
 
 
-def test_a_recording_leaves_nothing_beside_it(recording: Path) -> None:
+def test_a_recording_leaves_no_temporary_files(recording: Path) -> None:
     assert [entry.name for entry in recording.parent.iterdir()] == ["event"]
 
 
-def test_a_recording_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_recording_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_streams, "find_ffmpeg", lambda: "/bin/false")
     with pytest.raises(OperatorError, match="ffmpeg could not make the recording"):
         make_recording(tmp_path / "event", lambda _done: None)
@@ -74,7 +74,7 @@ def segments(folder: Path, name: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("encoder")
-def test_a_live_stream_begins_with_fresh_names_and_never_ends(live: Path) -> None:
+def test_a_live_stream_begins_with_new_names_and_never_ends(live: Path) -> None:
     eventually(lambda: segments(live, "540p.m3u8") and segments(live, "270p.m3u8"), within=90)
     assert not (live / "540p_1.ts").exists()
     for name in ("540p.m3u8", "270p.m3u8"):
@@ -84,7 +84,7 @@ def test_a_live_stream_begins_with_fresh_names_and_never_ends(live: Path) -> Non
         assert number > 1_700_000_000
 
 
-def test_a_live_stream_goes_on_where_a_dead_encoder_left_it(live: Path, encoder: subprocess.Popen[bytes]) -> None:
+def test_a_live_stream_continues_where_a_killed_encoder_stopped(live: Path, encoder: subprocess.Popen[bytes]) -> None:
     eventually(lambda: len(segments(live, "540p.m3u8")) >= 2, within=90)
     encoder.kill()
     encoder.wait()

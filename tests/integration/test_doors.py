@@ -37,7 +37,7 @@ async def do(house: House, rule: Rule, now: datetime) -> None:
         await rule(db, house.event.id, now)
 
 
-async def test_a_new_event_is_held_until_it_starts_and_then_plays_by_itself(house: House) -> None:
+async def test_a_new_event_is_held_until_it_starts_and_then_plays_automatically(house: House) -> None:
     waiting = await house.redeem(PHONE, BEFORE)
     [entry] = await house.feed()
     assert (entry.revoked, entry.not_before, entry.until) == (True, None, NOON.timestamp())
@@ -46,7 +46,7 @@ async def test_a_new_event_is_held_until_it_starts_and_then_plays_by_itself(hous
     assert await house.feed() == (entry,)
 
 
-async def test_opened_doors_let_waiting_tokens_play_at_once_and_closed_ones_nobody(house: House) -> None:
+async def test_open_doors_allow_waiting_tokens_at_once_and_closed_doors_allow_none(house: House) -> None:
     waiting = await house.redeem(PHONE, BEFORE)
     await do(house, doors.open_doors, after(-3000))
     assert await house.plays(waiting.claims, after(-3000))
@@ -59,7 +59,7 @@ async def test_opened_doors_let_waiting_tokens_play_at_once_and_closed_ones_nobo
     assert fresh.sid == waiting.claims.sid
 
 
-async def test_who_watches_is_let_in_again_after_the_doors_were_closed(house: House) -> None:
+async def test_viewers_can_watch_again_after_the_doors_were_closed(house: House) -> None:
     watching = await house.redeem(PHONE, after(10))
     await do(house, doors.close_doors, after(20))
     assert not await house.plays(watching.claims, after(20))
@@ -67,7 +67,7 @@ async def test_who_watches_is_let_in_again_after_the_doors_were_closed(house: Ho
     assert await house.plays(watching.claims, after(30))
 
 
-async def test_another_start_moves_the_doors(house: House) -> None:
+async def test_a_new_start_time_moves_the_opening_of_the_doors(house: House) -> None:
     waiting = await house.redeem(PHONE, after(-600))
     await house.change(after(-500), starts_at=after(600))
     assert not await house.plays(waiting.claims, after(599))
@@ -76,7 +76,7 @@ async def test_another_start_moves_the_doors(house: House) -> None:
     assert await house.plays(waiting.claims, after(-400))
 
 
-async def test_who_does_not_want_it_held_shows_it_at_once_and_may_change_their_mind(house: House) -> None:
+async def test_an_event_without_a_hold_plays_at_once_and_the_hold_can_be_changed(house: House) -> None:
     waiting = await house.redeem(PHONE, BEFORE)
     await house.change(after(-3000), hold_until_start=False)
     assert await house.plays(waiting.claims, after(-3000))
@@ -85,7 +85,7 @@ async def test_who_does_not_want_it_held_shows_it_at_once_and_may_change_their_m
     assert not await house.plays(waiting.claims, after(-2800))
 
 
-async def test_other_changes_leave_doors_as_an_organiser_left_them(house: House) -> None:
+async def test_other_changes_do_not_affect_the_doors(house: House) -> None:
     waiting = await house.redeem(PHONE, BEFORE)
     await do(house, doors.open_doors, after(-3000))
     await house.change(after(-2900), title="Another title", starts_at=after(60))
@@ -95,7 +95,7 @@ async def test_other_changes_leave_doors_as_an_organiser_left_them(house: House)
     assert not await house.plays(waiting.claims, after(-2700))
 
 
-async def test_a_deactivation_outranks_the_doors_and_lifting_it_puts_them_back(house: House) -> None:
+async def test_a_deactivation_takes_precedence_over_the_doors_and_lifting_it_restores_them(house: House) -> None:
     waiting = await house.redeem(PHONE, BEFORE)
     await do(house, revocation.deactivate, after(-3000))
     [entry] = await house.feed()
@@ -109,7 +109,7 @@ async def test_a_deactivation_outranks_the_doors_and_lifting_it_puts_them_back(h
     assert not await house.plays(waiting.claims, NOON)  # what was cut stays cut
 
 
-async def test_a_deactivated_event_that_starts_opens_to_nobody(house: House) -> None:
+async def test_a_deactivated_event_that_starts_stays_closed(house: House) -> None:
     waiting = await house.redeem(PHONE, after(-60))
     await do(house, revocation.deactivate, after(-30))
     await house.change(after(-20), starts_at=after(10))
@@ -118,7 +118,7 @@ async def test_a_deactivated_event_that_starts_opens_to_nobody(house: House) -> 
         await house.redeem(PHONE, after(60))
 
 
-async def test_a_shorter_window_cuts_old_tokens_also_behind_closed_doors(house: House) -> None:
+async def test_a_shorter_window_also_refuses_old_tokens_behind_closed_doors(house: House) -> None:
     waiting = await house.redeem(PHONE, after(-60))
     await house.change(after(-30), ends_at=after(60), access_window_hours=1, starts_at=after(30))
     latest = after(60 + 3600 + 60).timestamp()
@@ -128,7 +128,7 @@ async def test_a_shorter_window_cuts_old_tokens_also_behind_closed_doors(house: 
     assert await house.plays(fresh, after(31))
 
 
-async def test_the_entry_is_kept_for_as_long_as_anybody_could_get_a_token(house: House) -> None:
+async def test_the_entry_is_kept_as_long_as_a_token_can_be_issued(house: House) -> None:
     [entry] = await house.feed()
     assert entry.expires_at >= after(7200 + 3600 + 60).timestamp()
     await house.change(BEFORE, ends_at=after(72_000))
@@ -136,7 +136,7 @@ async def test_the_entry_is_kept_for_as_long_as_anybody_could_get_a_token(house:
     assert entry.expires_at >= after(72_000 + 3600 + 60).timestamp()
 
 
-async def test_what_is_deleted_and_made_anew_is_held_again_and_old_tokens_stay_cut(house: House) -> None:
+async def test_a_recreated_event_is_held_again_and_old_tokens_stay_refused(house: House) -> None:
     old = await house.redeem(PHONE, after(-60))
     async with house.database.write() as db:
         await deletion.delete_event(db, house.event.id, house.event.title, after(-50))
@@ -150,7 +150,7 @@ async def test_what_is_deleted_and_made_anew_is_held_again_and_old_tokens_stay_c
     assert entry.expires_at >= old.claims.exp
 
 
-async def test_an_organiser_previews_behind_closed_doors_and_not_what_is_deactivated(house: House) -> None:
+async def test_an_organiser_can_preview_behind_closed_doors_but_not_a_deactivated_event(house: House) -> None:
     claims = preview.claims_of(house.event, BEFORE)
     assert await house.plays(claims, BEFORE)
     assert (claims.sid, claims.preview, claims.exp - claims.iat) == (PREVIEW_SID, True, 300)
@@ -170,7 +170,7 @@ DEEDS = {
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_in_any_order_the_gate_lets_in_whom_the_event_lets_in(house: House, seed: int) -> None:
+async def test_the_gate_agrees_with_the_event_after_changes_in_any_order(house: House, seed: int) -> None:
     """Do all sorts of things once a minute; after each, ask what the database says and what the gate does."""
     chance = random.Random(seed)  # noqa: S311 - a drawn test, no secret
     grant = None

@@ -17,7 +17,9 @@ async def status_of(viewer: Viewer, event_id: str) -> str:
     return str((await viewer.http.get(f"/api/events/{event_id}/status", headers=headers)).json().get("status"))
 
 
-async def test_doors_are_told_to_organisers_viewers_and_edges(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_doors_are_reported_to_organisers_viewers_and_edges(
+    plane: ControlPlane, admin: Admin, phone: Viewer
+) -> None:
     ticket = await admin.ticket(starts_in_hours=1, ends_in_hours=2)
     event_id = ticket["eventId"]
     granted = (await phone.validate(ticket["code"])).json()
@@ -45,7 +47,7 @@ async def test_doors_are_told_to_organisers_viewers_and_edges(plane: ControlPlan
     assert "event.open-doors" in actions
 
 
-async def test_a_preview_is_of_nobody_and_in_the_audit_log(admin: Admin, phone: Viewer) -> None:
+async def test_a_preview_has_no_session_and_is_in_the_audit_log(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket(starts_in_hours=1, ends_in_hours=2)
     url = f"/api/admin/events/{ticket['eventId']}/preview"
     given = (await admin.http.post(url)).json()["data"]
@@ -60,7 +62,7 @@ async def test_a_preview_is_of_nobody_and_in_the_audit_log(admin: Admin, phone: 
     assert (await admin.http.post(url)).status_code == 409
 
 
-async def test_the_status_is_told_by_the_sessions_token_alone(admin: Admin, phone: Viewer) -> None:
+async def test_the_sessions_token_is_enough_to_read_the_status(admin: Admin, phone: Viewer) -> None:
     ticket, other = await admin.ticket(), await admin.ticket()
     await phone.validate(ticket["code"])
     assert await status_of(phone, ticket["eventId"]) == "live"
@@ -74,7 +76,7 @@ async def test_the_status_is_told_by_the_sessions_token_alone(admin: Admin, phon
     assert (await phone.http.get(path, headers=headers)).json()["reason"] == "revoked"
 
 
-async def test_who_is_silent_watches_no_more_wherever_it_is_told(
+async def test_a_silent_session_no_longer_counts_as_watching_anywhere(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     event_id = await admin.create_event()
@@ -97,7 +99,7 @@ async def test_who_is_silent_watches_no_more_wherever_it_is_told(
     assert '<td role="cell" data-label="Watching now" class="number">1</td>' in page
 
 
-async def test_the_console_has_a_button_for_each_way_of_the_doors(admin: Admin) -> None:
+async def test_the_console_has_a_button_for_each_state_of_the_doors(admin: Admin) -> None:
     event_id = await admin.create_event(1, 2)
     address = f"/admin/events/{event_id}"
     for button, there in (("open-doors", "Closed until the start"), ("close-doors", "Open: everybody")):

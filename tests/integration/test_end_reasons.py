@@ -167,7 +167,9 @@ def scene(plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer) -> S
 
 
 @pytest.mark.parametrize("ending", EndReason)
-async def test_each_ending_is_one_word_from_the_database_to_the_viewer(scene: Scene, ending: EndReason) -> None:
+async def test_each_end_reason_is_the_same_word_from_the_database_to_the_viewer(
+    scene: Scene, ending: EndReason
+) -> None:
     await add_webhook(scene.plane.services.database, "https://hooks.example.org/", [Topic.SESSION_ENDED])
     await WAYS[ending](scene)
     assert await scene.stored() == (None if ending in NO_ROW else ending.value)

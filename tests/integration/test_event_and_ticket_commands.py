@@ -80,7 +80,7 @@ def test_an_event_is_created_listed_and_deactivated(streamgate: Streamgate, home
     assert "no" in streamgate("event", "list", "--home", home).out.splitlines()[1].split()
 
 
-def test_every_wrong_option_has_its_line_and_the_exit_code_is_2(streamgate: Streamgate, home: Path) -> None:
+def test_every_invalid_option_has_its_line_and_the_exit_code_is_2(streamgate: Streamgate, home: Path) -> None:
     times = "--starts-at", "2027-01-01T20:00", "--ends-at", "soon"
     said = streamgate("event", "create", "--home", home, "--title", " ", *times, "--max-devices", "11")
     assert said.code == 2
@@ -102,7 +102,7 @@ def test_an_id_that_is_taken_is_refused(streamgate: Streamgate, home: Path, even
     assert (said.code, said.err) == (1, "streamgate: An event with this id already exists.\n")
 
 
-def test_generated_codes_are_printed_one_a_line_and_listed(streamgate: Streamgate, home: Path, event: str) -> None:
+def test_generated_codes_are_printed_one_per_line_and_listed(streamgate: Streamgate, home: Path, event: str) -> None:
     made = streamgate("ticket", "generate", event, "--home", home, "--count", 3, "--label", "Press").out.splitlines()
     assert len(set(made)) == 3
     assert {row["code"] for row in rows(streamgate, home)} == set(made)
@@ -114,7 +114,7 @@ def test_generated_codes_are_printed_one_a_line_and_listed(streamgate: Streamgat
     assert rows(streamgate, home, "--status", "redeemed") == []
 
 
-def test_a_list_says_so_where_a_search_has_left_something_out(
+def test_a_list_says_if_a_search_was_incomplete(
     streamgate: Streamgate, home: Path, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streamgate("ticket", "generate", event, "--home", home, "--count", 30, "--label", "Guest")
@@ -139,14 +139,14 @@ def test_a_long_list_says_that_there_is_more(streamgate: Streamgate, home: Path,
     assert len(last) == 2
 
 
-def test_a_table_holds_nothing_that_a_terminal_obeys(streamgate: Streamgate, home: Path, event: str) -> None:
+def test_a_table_contains_no_control_sequences(streamgate: Streamgate, home: Path, event: str) -> None:
     streamgate("ticket", "generate", event, "--home", home, "--count", 1, "--label", "\x1b[2Jgone\n")
     printed = streamgate("ticket", "list", "--home", home).out
     assert "\x1b" not in printed
     assert len(printed.splitlines()) == 2
 
 
-def test_csv_is_what_the_console_exports(streamgate: Streamgate, home: Path) -> None:
+def test_csv_output_equals_the_consoles_export(streamgate: Streamgate, home: Path) -> None:
     event = new_event(streamgate, home, "=1+1")
     arguments = "ticket", "generate", event, "--home", home, "--count", 2, "--label", 'The "Press", all', "--csv"
     lines = streamgate(*arguments).out.splitlines()
@@ -169,9 +169,7 @@ def test_tickets_of_no_event_are_refused(streamgate: Streamgate, home: Path) -> 
     assert (said.code, said.err) == (1, "streamgate: There is no event with this id.\n")
 
 
-def test_several_are_revoked_at_once_by_code_or_id_and_let_in_again(
-    streamgate: Streamgate, home: Path, event: str
-) -> None:
+def test_several_tickets_are_revoked_and_restored_by_code_or_id(streamgate: Streamgate, home: Path, event: str) -> None:
     one, two, three = codes(streamgate, home, event, 3)
     ids = {row["code"]: row["id"] for row in rows(streamgate, home)}
     said = streamgate("ticket", "revoke", one, ids[two], one, "--home", home)
@@ -184,7 +182,7 @@ def test_several_are_revoked_at_once_by_code_or_id_and_let_in_again(
     assert statuses(streamgate, home) == {one: "revoked", two: "unused", three: "unused"}
 
 
-def test_a_ticket_is_named_as_people_write_its_code(streamgate: Streamgate, home: Path, event: str) -> None:
+def test_a_ticket_is_found_by_any_spelling_of_its_code(streamgate: Streamgate, home: Path, event: str) -> None:
     [code] = codes(streamgate, home, event)
     for name in (f"{code[:4]}-{code[4:]}", code.lower(), f"https://tickets.example/#{code}", f"Code: {code}."):
         assert streamgate("ticket", "revoke", name, "--home", home).out == "Revoked: 1.\n"
@@ -192,7 +190,7 @@ def test_a_ticket_is_named_as_people_write_its_code(streamgate: Streamgate, home
     assert streamgate("ticket", "revoke", "--home", home, "--", "?").code == 1
 
 
-def test_of_several_with_one_that_is_unknown_none_is_revoked_and_no_code_is_repeated(
+def test_one_unknown_ticket_prevents_all_revocations_and_no_code_is_repeated(
     streamgate: Streamgate, home: Path, event: str
 ) -> None:
     [code] = codes(streamgate, home, event)
@@ -203,7 +201,7 @@ def test_of_several_with_one_that_is_unknown_none_is_revoked_and_no_code_is_repe
     assert statuses(streamgate, home) == {code: "unused"}
 
 
-def test_names_come_from_standard_input(
+def test_tickets_can_be_named_on_standard_input(
     streamgate: Streamgate, home: Path, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = codes(streamgate, home, event, 2)
@@ -214,7 +212,7 @@ def test_names_come_from_standard_input(
     assert "standard input" in said.err
 
 
-def test_an_expired_ticket_is_not_let_in_again(streamgate: Streamgate, home: Path) -> None:
+def test_an_expired_ticket_is_not_restored(streamgate: Streamgate, home: Path) -> None:
     times = "--starts-at", "2020-01-01T00:00Z", "--ends-at", "2020-01-01T01:00Z"
     event = streamgate("event", "create", "--home", home, "--title", "Past", *times).out.strip()
     [code] = codes(streamgate, home, event)
@@ -223,7 +221,7 @@ def test_an_expired_ticket_is_not_let_in_again(streamgate: Streamgate, home: Pat
     assert (said.code, said.err) == (1, "streamgate: This ticket has expired; there is nothing to give back.\n")
 
 
-def test_what_a_command_did_is_in_the_audit_log_of_each_ticket(
+def test_a_commands_actions_are_in_the_audit_log_of_each_ticket(
     streamgate: Streamgate, home: Path, event: str, database_url: str
 ) -> None:
     made = codes(streamgate, home, event, 2)
@@ -256,13 +254,13 @@ def test_commands_work_from_the_environment_alone(
     assert not (bare / ".env").exists()
 
 
-def test_a_folder_that_is_no_home_is_said_so(streamgate: Streamgate, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_home_is_reported(streamgate: Streamgate, tmp_path: Path) -> None:
     said = streamgate("ticket", "list", "--home", tmp_path)
     assert said.code == 1
     assert "streamgate init" in said.err
 
 
-def test_an_older_schema_is_said_so(streamgate: Streamgate, tmp_path: Path) -> None:
+def test_an_older_schema_is_reported(streamgate: Streamgate, tmp_path: Path) -> None:
     new_home(tmp_path / "home")
     with sqlite3.connect(tmp_path / "home" / "streamgate.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -271,7 +269,7 @@ def test_an_older_schema_is_said_so(streamgate: Streamgate, tmp_path: Path) -> N
     assert (said.code, "streamgate migrate" in said.err) == (1, True)
 
 
-def test_a_database_that_is_away_is_one_sentence(streamgate: Streamgate, tmp_path: Path) -> None:
+def test_an_unreachable_database_is_reported_in_one_sentence(streamgate: Streamgate, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DATABASE_URL=postgresql+psycopg://user:hidden@127.0.0.1:1/streamgate\n")
     said = streamgate("ticket", "list", "--home", tmp_path)
     assert said.code == 1

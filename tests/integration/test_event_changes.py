@@ -38,7 +38,7 @@ async def test_a_shorter_window_stops_tokens_that_would_outlast_it_with_one_entr
     assert not await house.plays(second.claims, after(9011))
 
 
-async def test_within_the_shorter_window_a_player_goes_on_by_refreshing(house: House) -> None:
+async def test_within_the_shorter_window_a_player_continues_by_refreshing(house: House) -> None:
     grant = await house.redeem(PHONE, after(9000))
     await house.change(after(9010), ends_at=after(6600))
     fresh = await house.refresh(grant.claims, after(9011))
@@ -50,7 +50,7 @@ async def test_within_the_shorter_window_a_player_goes_on_by_refreshing(house: H
         await house.refresh(fresh, after(6600 + 3600))
 
 
-async def test_who_would_not_outlast_the_shorter_window_notices_nothing(house: House) -> None:
+async def test_tokens_that_end_before_the_shorter_window_are_not_affected(house: House) -> None:
     grant = await house.redeem(PHONE, NOON)
     await house.change(after(10), ends_at=after(3600))
     assert await house.feed() == ()
@@ -58,7 +58,7 @@ async def test_who_would_not_outlast_the_shorter_window_notices_nothing(house: H
     assert (await house.refresh(grant.claims, after(3500))).exp <= after(7260).timestamp()
 
 
-async def test_a_tvs_link_that_would_outlast_the_shorter_window_has_to_be_made_anew(database: Database) -> None:
+async def test_a_tv_link_that_would_outlast_the_shorter_window_must_be_created_again(database: Database) -> None:
     house = await new_house(database, max_devices=2)
     grant = await house.redeem(PHONE, NOON)
     link = await house.tv(grant, after(1))
@@ -70,7 +70,7 @@ async def test_a_tvs_link_that_would_outlast_the_shorter_window_has_to_be_made_a
     assert (await house.plays(again, after(14)), again.exp) == (True, int(after(7260).timestamp()))
 
 
-async def test_a_window_that_was_shortened_several_times_within_a_second_still_lets_fresh_tokens_play(
+async def test_shortening_a_window_several_times_within_a_second_still_allows_new_tokens(
     house: House,
 ) -> None:
     grant = await house.redeem(PHONE, after(9000))
@@ -82,7 +82,7 @@ async def test_a_window_that_was_shortened_several_times_within_a_second_still_l
         grant = Grant(grant.event, grant.ticket, fresh, "")
 
 
-async def test_a_window_whose_end_is_past_ends_everybody_at_once(house: House) -> None:
+async def test_a_window_that_is_over_ends_all_sessions_at_once(house: House) -> None:
     grant = await house.redeem(PHONE, after(7200))
     await house.change(after(7300), ends_at=after(3600))
     assert not await house.plays(grant.claims, after(7301))
@@ -91,7 +91,7 @@ async def test_a_window_whose_end_is_past_ends_everybody_at_once(house: House) -
         await house.redeem(LAPTOP, after(7301))
 
 
-async def test_a_window_that_is_made_longer_again_lets_in_whoever_redeems_anew(house: House) -> None:
+async def test_an_extended_window_allows_new_redemptions(house: House) -> None:
     old = await house.redeem(PHONE, after(7200))
     await house.change(after(7300), ends_at=after(3600))
     await house.change(after(7301), ends_at=after(7200))
@@ -100,7 +100,7 @@ async def test_a_window_that_is_made_longer_again_lets_in_whoever_redeems_anew(h
     assert not await house.plays(old.claims, after(7303))
 
 
-async def test_a_longer_window_disturbs_nobody_and_lasts_longer(house: House) -> None:
+async def test_a_longer_window_lasts_longer_without_affecting_viewers(house: House) -> None:
     grant = await house.redeem(PHONE, after(9000))
     await house.change(after(9010), access_window_hours=5)
     assert await house.feed() == ()
@@ -121,7 +121,7 @@ async def test_shortening_a_deactivated_events_window_does_not_open_it(house: Ho
     assert await house.plays((await house.redeem(PHONE, after(9022))).claims, after(9023))
 
 
-async def test_fewer_devices_end_the_quietest_and_the_others_play_on(database: Database) -> None:
+async def test_fewer_devices_end_the_longest_silent_sessions_only(database: Database) -> None:
     house = await new_house(database, max_devices=3)
     quiet, loud = await house.redeem(PHONE, NOON), await house.redeem(LAPTOP, after(1))
     last = await house.redeem(TABLET, after(2))
@@ -138,7 +138,7 @@ async def test_fewer_devices_end_the_quietest_and_the_others_play_on(database: D
     assert (told.value.reason, "fewer devices" in str(told.value)) == ("devices", True)
 
 
-async def test_whoever_stays_is_counted_on_the_seats_that_are_left(database: Database) -> None:
+async def test_remaining_sessions_move_to_the_remaining_seats(database: Database) -> None:
     """The last seat's device stays: were it left there, the first seat would seem free."""
     house = await new_house(database, max_devices=3)
     await house.redeem(PHONE, NOON)

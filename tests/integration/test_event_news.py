@@ -47,7 +47,7 @@ async def go_on(gate: Origin, event: Event, database: Database, probe: Probe, mi
         await look(database, minutes, probe, seconds)
 
 
-async def test_by_the_clock_an_event_begins_and_ends_once(database: Database) -> None:
+async def test_the_clock_starts_and_ends_an_event_once(database: Database) -> None:
     await add_webhook(database, "https://hooks.example.org/")
     event = await add_event(database, START)
     for minutes in (-30, -1):
@@ -61,7 +61,9 @@ async def test_by_the_clock_an_event_begins_and_ends_once(database: Database) ->
     assert await told(database) == [("event.live", event.id), ("event.ended", event.id)]
 
 
-async def test_of_several_processes_that_notice_it_at_once_one_tells_it(database: Database, database_url: str) -> None:
+async def test_of_several_processes_that_notice_it_at_once_one_reports_it(
+    database: Database, database_url: str
+) -> None:
     await add_webhook(database, "https://hooks.example.org/")
     event = await add_event(database, START)
     others = [Database(database_url, SEALER) for _ in range(5)]
@@ -73,7 +75,7 @@ async def test_of_several_processes_that_notice_it_at_once_one_tells_it(database
     assert await told(database) == [("event.live", event.id)]
 
 
-async def test_a_webhook_hears_nothing_of_the_time_before_it(database: Database) -> None:
+async def test_a_webhook_gets_no_messages_from_before_its_creation(database: Database) -> None:
     event = await add_event(database, START)
     await look(database, 1)
     await add_webhook(database, "https://hooks.example.org/")
@@ -83,14 +85,14 @@ async def test_a_webhook_hears_nothing_of_the_time_before_it(database: Database)
     assert await told(database) == [("event.ended", event.id)]
 
 
-async def test_what_ended_long_ago_is_no_news(database: Database) -> None:
+async def test_an_event_that_ended_long_ago_is_not_reported(database: Database) -> None:
     await add_webhook(database, "https://hooks.example.org/")
     await add_event(database, START - timedelta(days=3))
     await look(database, 0)
     assert await told(database) == []
 
 
-async def test_an_event_with_a_stream_begins_when_that_does(database: Database, gate: Origin, probe: Probe) -> None:
+async def test_an_event_with_a_stream_begins_with_the_stream(database: Database, gate: Origin, probe: Probe) -> None:
     await add_webhook(database, "https://hooks.example.org/")
     late = await add_event(database, START)
     early = await add_event(database, START + timedelta(minutes=50), hold_until_start=False)
@@ -101,9 +103,7 @@ async def test_an_event_with_a_stream_begins_when_that_does(database: Database, 
     assert await told(database) == [("event.live", late.id), ("event.live", early.id)]
 
 
-async def test_an_event_that_runs_over_ends_when_its_stream_does(
-    database: Database, gate: Origin, probe: Probe
-) -> None:
+async def test_an_event_that_runs_over_ends_with_its_stream(database: Database, gate: Origin, probe: Probe) -> None:
     await add_webhook(database, "https://hooks.example.org/", [Topic.EVENT_ENDED])
     event = await add_event(database, START)
     for number, seconds in enumerate(range(-30, 60, 6)):
@@ -115,9 +115,7 @@ async def test_an_event_that_runs_over_ends_when_its_stream_does(
     assert await told(database) == [("event.ended", event.id)]
 
 
-async def test_streams_are_looked_at_only_where_somebody_wants_to_know(
-    database: Database, gate: Origin, probe: Probe
-) -> None:
+async def test_streams_are_probed_only_if_a_webhook_needs_it(database: Database, gate: Origin, probe: Probe) -> None:
     await add_event(database, START)
     await add_webhook(database, "https://hooks.example.org/", [Topic.TICKET_REVOKED])
     await look(database, 1, probe)

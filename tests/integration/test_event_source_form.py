@@ -55,9 +55,7 @@ def test_an_event_made_without_a_source_shows_none(admin: TestClient) -> None:
         ("https://media.example/" + "x" * 500, "At most 500 characters"),
     ],
 )
-def test_a_source_that_cannot_be_is_said_at_its_field_with_what_was_typed(
-    admin: TestClient, typed: str, says: str
-) -> None:
+def test_an_invalid_source_is_reported_at_its_field_with_the_input(admin: TestClient, typed: str, says: str) -> None:
     answer = admin.post("/admin/events/new", data=EVENT | {"streamUrl": typed})
     assert answer.status_code == 422
     assert says in answer.text
@@ -66,14 +64,14 @@ def test_a_source_that_cannot_be_is_said_at_its_field_with_what_was_typed(
     assert "No events yet" in admin.get("/admin").text
 
 
-def test_where_no_host_is_allowed_nobody_is_asked_for_a_source(tmp_path: Path) -> None:
+def test_without_allowed_hosts_the_form_has_no_source_field(tmp_path: Path) -> None:
     with admin_where(tmp_path, "") as admin:
         assert "streamUrl" not in admin.get("/admin/events/new").text
         answer = admin.post("/admin/events/new", data=EVENT | {"streamUrl": "https://media.example/"})
         assert (answer.status_code, "Streams cannot be fetched from" in answer.text) == (422, True)
 
 
-def test_what_the_origin_is_shown_is_typed_once_and_never_shown_again(admin: TestClient) -> None:
+def test_an_origins_credentials_are_entered_once_and_never_shown_again(admin: TestClient) -> None:
     made = admin.post("/admin/events/new", data=EVENT | {"streamUrl": "https://media.example/live"})
     address = made.headers["location"].partition("?")[0]
     assert "Header: <strong>not set</strong>" in admin.get(address).text

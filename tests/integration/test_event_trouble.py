@@ -76,7 +76,7 @@ async def watched(database_url: str, gate: Origin, probe: Probe) -> AsyncIterato
     await database.close()
 
 
-async def test_a_rendition_that_stands_still_is_told_once_and_once_that_it_goes_on(watched: Watched) -> None:
+async def test_a_stalled_rendition_and_its_recovery_are_each_reported_once(watched: Watched) -> None:
     event, sound = await watched.two_renditions(), await watched.two_renditions()
     well = [(sound, "high"), (sound, "low")]
     with capture_logs() as logs:
@@ -98,7 +98,7 @@ async def test_a_rendition_that_stands_still_is_told_once_and_once_that_it_goes_
     ]
 
 
-async def test_one_bad_look_is_no_trouble_and_trouble_that_flickers_is_one(watched: Watched) -> None:
+async def test_one_failed_probe_is_no_trouble_and_flapping_is_reported_once(watched: Watched) -> None:
     event = await watched.two_renditions()
     live = (event, "high"), (event, "low")
     path = f"/streams/{event.id}/stream.m3u8"
@@ -112,7 +112,7 @@ async def test_one_bad_look_is_no_trouble_and_trouble_that_flickers_is_one(watch
     assert [told["isOver"] for told in await watched.told()] == [False]
 
 
-async def test_a_newest_segment_that_is_missing_or_empty_is_told(watched: Watched) -> None:
+async def test_a_missing_or_empty_newest_segment_is_reported(watched: Watched) -> None:
     event = await watched.two_renditions()
     await watched.look(1, (event, "high"), (event, "low"))
     for name, reply in (("gone", Reply(404)), ("empty", Reply(200))):
@@ -124,7 +124,7 @@ async def test_a_newest_segment_that_is_missing_or_empty_is_told(watched: Watche
         assert (f"{name}.ts", "missing" if name == "gone" else "empty") in await watched.standing(event)
 
 
-async def test_what_viewers_report_is_told_at_once_and_is_over_a_minute_after_the_last(watched: Watched) -> None:
+async def test_viewers_reports_are_trouble_at_once_until_a_minute_after_the_last(watched: Watched) -> None:
     event = await add_event(watched.database, STARTED)
     watched.gate.put(f"/streams/{event.id}/stream.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-ENDLIST\n")
     event_without_reports = await watched.two_renditions()
@@ -138,7 +138,7 @@ async def test_what_viewers_report_is_told_at_once_and_is_over_a_minute_after_th
     assert ("9.ts", "viewers") in {(fault["file"], fault["reason"]) for fault in began["faults"]}
 
 
-async def test_an_event_that_has_just_begun_is_given_a_minute(watched: Watched) -> None:
+async def test_an_event_that_has_just_begun_has_a_grace_period_of_a_minute(watched: Watched) -> None:
     event = await add_event(watched.database, NOW)
     await watched.look(5)
     assert await watched.told() == []
@@ -147,7 +147,7 @@ async def test_an_event_that_has_just_begun_is_given_a_minute(watched: Watched) 
     assert (began["eventId"], began["faults"][0]["reason"]) == (event.id, "missing")
 
 
-async def test_what_is_over_closed_or_not_on_yet_is_in_no_trouble(watched: Watched) -> None:
+async def test_ended_closed_and_future_events_are_never_in_trouble(watched: Watched) -> None:
     await add_event(watched.database, NOW + timedelta(hours=1))
     await add_event(watched.database, NOW - timedelta(hours=9))
     await add_event(watched.database, STARTED, is_active=False)
@@ -160,14 +160,14 @@ async def test_what_is_over_closed_or_not_on_yet_is_in_no_trouble(watched: Watch
     assert [told["isOver"] for told in await watched.told()] == [False, True]
 
 
-async def test_a_gate_that_is_away_says_nothing_about_streams(watched: Watched) -> None:
+async def test_an_unreachable_gate_is_not_stream_trouble(watched: Watched) -> None:
     await watched.two_renditions()
     watched.gate.stop()
     await watched.look(4)
     assert await watched.told() == []
 
 
-async def test_two_processes_tell_it_once_and_neither_ends_what_the_other_sees(watched: Watched) -> None:
+async def test_two_processes_report_trouble_once_and_neither_ends_what_the_other_sees(watched: Watched) -> None:
     event = await add_event(watched.database, STARTED)
     other = Watched(watched.database, watched.gate, Probe(None))
     await watched.look(3)
@@ -178,7 +178,7 @@ async def test_two_processes_tell_it_once_and_neither_ends_what_the_other_sees(w
     assert [told["eventId"] for told in await watched.told()] == [event.id]
 
 
-async def test_a_recording_in_order_is_read_once_a_minute(watched: Watched) -> None:
+async def test_an_intact_recording_is_read_once_a_minute(watched: Watched) -> None:
     event = await add_event(watched.database, STARTED)
     told = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n#EXT-X-ENDLIST\n"
     watched.gate.put(f"/streams/{event.id}/stream.m3u8", told)

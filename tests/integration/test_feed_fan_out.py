@@ -40,7 +40,7 @@ async def are_waiting(plane: ControlPlane, count: int) -> None:
         await anyio.sleep(0.01)
 
 
-async def test_a_change_is_read_for_all_at_once_and_everybody_gets_the_same_bytes(plane: ControlPlane) -> None:
+async def test_a_change_is_read_once_for_all_followers_and_all_get_the_same_bytes(plane: ControlPlane) -> None:
     cursor, pages = (await plane.feed())["cursor"], plane.services.feed_pages
     answers: list[httpx2.Response] = []
     with anyio.fail_after(60):
@@ -57,7 +57,7 @@ async def test_a_change_is_read_for_all_at_once_and_everybody_gets_the_same_byte
     assert pages.reads - before < FEW_READS
 
 
-async def test_those_who_come_back_with_the_newest_cursor_share_a_read_too(plane: ControlPlane) -> None:
+async def test_followers_with_the_newest_cursor_also_share_a_read(plane: ControlPlane) -> None:
     newest, pages = await append(plane.services.database, "x"), plane.services.feed_pages
     before = pages.reads
     with anyio.fail_after(60):
@@ -69,7 +69,7 @@ async def test_those_who_come_back_with_the_newest_cursor_share_a_read_too(plane
             tasks.cancel_scope.cancel()
 
 
-async def test_nothing_is_told_from_memory_that_came_before_the_askers_own_call(plane: ControlPlane) -> None:
+async def test_no_answer_is_older_than_its_request(plane: ControlPlane) -> None:
     database, pages = plane.services.database, FeedPages(plane.services.database)
     cursor = (await plane.feed())["cursor"]
     call = database.announcements.next(revocation_feed.TOPIC)
@@ -79,7 +79,7 @@ async def test_nothing_is_told_from_memory_that_came_before_the_askers_own_call(
     assert not (await pages.after(cursor, database.announcements.next(revocation_feed.TOPIC))).is_empty
 
 
-async def test_who_does_not_wait_is_told_what_the_database_says_now(plane: ControlPlane) -> None:
+async def test_a_request_without_waiting_gets_the_current_state_of_the_database(plane: ControlPlane) -> None:
     pages, call, cursor = FeedPages(plane.services.database), anyio.Event(), (await plane.feed())["cursor"]
     assert (await pages.after(cursor, call)).is_empty
     await append(plane.services.database, "x")
@@ -87,7 +87,7 @@ async def test_who_does_not_wait_is_told_what_the_database_says_now(plane: Contr
     assert not (await pages.after(cursor, call, fresh=True)).is_empty
 
 
-async def test_a_read_that_fails_is_the_readers_alone(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_read_affects_only_its_own_request(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     pages, call, cursor = FeedPages(plane.services.database), anyio.Event(), (await plane.feed())["cursor"]
     handouts: list[RenderedPage] = []
     real, failures = revocation_feed.read_answer, [OSError("away")]
@@ -124,16 +124,14 @@ async def test_a_read_that_fails_is_the_readers_alone(plane: ControlPlane, monke
         ("wait", INTERNAL_KEY, 400),
     ],
 )
-async def test_a_question_that_is_not_plain_is_answered_as_ever(
-    plane: ControlPlane, query: str, key: str, status: int
-) -> None:
+async def test_an_unusual_request_gets_the_same_answer(plane: ControlPlane, query: str, key: str, status: int) -> None:
     async with plane.browser() as sidecar:
         answer = await sidecar.get(f"/internal/feed?{query}", headers={"X-Internal-Api-Key": key})
     assert answer.status_code == status
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_receipts_of_a_thousand_are_written_at_once_and_a_newer_one_of_elsewhere_stays(
+async def test_a_thousand_receipts_are_written_at_once_and_newer_ones_of_other_processes_stay(
     plane: ControlPlane,
 ) -> None:
     database, now = plane.services.database, utc_now()

@@ -66,7 +66,7 @@ async def test_an_edge_that_is_ahead_of_the_log_gets_a_snapshot_of_a_new_history
     assert [change["id"] for change in (await plane.feed(page["cursor"]))["changes"]] == fresh
 
 
-async def test_the_control_plane_notices_by_itself_while_it_runs(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_running_control_plane_notices_it(plane: ControlPlane, admin: Admin) -> None:
     await revoke(admin, await admin.create_event(), 3)
     before, stop, another = epoch_of(await plane.feed()), anyio.Event(), Database(plane.services.settings.database_url)
     first_look = another.announcements.next(revocation_feed.TOPIC)
@@ -83,7 +83,7 @@ async def test_the_control_plane_notices_by_itself_while_it_runs(plane: ControlP
     await another.close()
 
 
-async def test_a_log_that_has_grown_past_an_edge_again_is_told_from_the_one_before(
+async def test_a_log_that_was_set_back_and_has_grown_past_an_edge_again_is_detected(
     plane: ControlPlane, admin: Admin
 ) -> None:
     event_id = await admin.create_event()
@@ -99,7 +99,7 @@ async def test_a_log_that_has_grown_past_an_edge_again_is_told_from_the_one_befo
     assert [change["id"] for change in page["changes"]] == [kept, "a", "b", "c", "d", "e"]
 
 
-async def test_an_edge_goes_on_from_the_middle_of_an_append_and_without_a_mark(
+async def test_an_edge_can_continue_from_the_middle_of_an_append_and_without_a_mark(
     plane: ControlPlane, admin: Admin
 ) -> None:
     await revoke(admin, await admin.create_event(), 1)
@@ -111,7 +111,7 @@ async def test_an_edge_goes_on_from_the_middle_of_an_append_and_without_a_mark(
         assert (page["snapshot"], len(page["changes"])) == (False, 4)
 
 
-async def test_marks_are_forgotten_with_the_changes_and_nobody_is_sent_back_for_it(
+async def test_marks_are_dropped_with_their_changes_without_causing_snapshots(
     plane: ControlPlane, admin: Admin
 ) -> None:
     event_id = await admin.create_event()
@@ -129,7 +129,7 @@ async def test_marks_are_forgotten_with_the_changes_and_nobody_is_sent_back_for_
         assert await db.scalar(text("SELECT count(*) FROM feed_mark")) == 2
 
 
-async def test_what_was_forgotten_or_replaced_is_no_set_back(plane: ControlPlane, admin: Admin) -> None:
+async def test_dropped_or_replaced_changes_are_not_taken_for_a_set_back(plane: ControlPlane, admin: Admin) -> None:
     event_id = await admin.create_event()
     [ticket] = await admin.codes(event_id, 1)
     await admin.patch("tokens", ticket["id"], "revoke")

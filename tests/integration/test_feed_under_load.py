@@ -59,7 +59,7 @@ async def log_of(plane: ControlPlane) -> list[str]:
         return list(await db.scalars(select(RevocationChange.subject).order_by(RevocationChange.n)))
 
 
-async def test_whoever_follows_hears_every_change_of_ten_busy_admins_once_and_in_order(
+async def test_a_follower_gets_every_change_of_ten_busy_admins_once_and_in_order(
     plane: ControlPlane, admin: Admin
 ) -> None:
     made = await admin.codes(await admin.create_event(), 200)
@@ -82,7 +82,7 @@ async def test_whoever_follows_hears_every_change_of_ten_busy_admins_once_and_in
         assert [code for code in order if code in mine] == mine
 
 
-async def test_changes_of_several_processes_are_pushed_in_commit_order_and_none_is_passed_over(
+async def test_changes_of_several_processes_are_pushed_in_commit_order_and_none_is_skipped(
     plane: ControlPlane, database_url: str
 ) -> None:
     cursor, heard = (await plane.feed())["cursor"], list[dict[str, Any]]()
@@ -224,7 +224,7 @@ async def test_another_epoch_leads_to_a_snapshot_that_replaces_everything(socket
     assert follower._cursor.startswith("restored.")
 
 
-async def test_what_no_token_can_meet_any_more_leaves_the_feed_and_nothing_else_does(
+async def test_only_entries_that_no_live_token_can_match_are_dropped_from_the_feed(
     socket: Path, database: Database
 ) -> None:
     await fill(database, 5_000, expires_in=timedelta(minutes=10))  # the control plane's own reaper is to leave them

@@ -42,7 +42,7 @@ async def is_seen_again(plane: ControlPlane, claims: Claims) -> None:
             continue
 
 
-async def test_a_sign_of_life_is_written_soon_after_it_was_answered(
+async def test_a_heartbeat_is_written_soon_after_it_was_answered(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     claims, before = await watching(plane, admin, phone), utc_now()
@@ -52,7 +52,7 @@ async def test_a_sign_of_life_is_written_soon_after_it_was_answered(
     assert before <= await last_seen(plane, claims.sid) <= after
 
 
-async def test_a_heartbeat_tells_how_long_the_session_was_silent_before(
+async def test_a_heartbeat_reports_how_long_the_session_was_silent_before(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     claims = await watching(plane, admin, phone)
@@ -62,16 +62,14 @@ async def test_a_heartbeat_tells_how_long_the_session_was_silent_before(
     assert (await phone.heartbeat()).json()["secondsSilent"] < 60
 
 
-async def test_what_the_gate_reports_counts_as_the_sign_of_life_before(
-    plane: ControlPlane, admin: Admin, phone: Viewer
-) -> None:
+async def test_activity_reports_count_as_previous_heartbeats(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     claims = await watching(plane, admin, phone)
     async with plane.services.database.write() as db:
         await activity.note(db, ActivityReport([claims.sid or ""], [utc_now().timestamp() - 7], [[]]), utc_now())
     assert 7 <= (await phone.heartbeat()).json()["secondsSilent"] < 60
 
 
-async def test_a_clean_stop_loses_no_sign_of_life(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_clean_stop_loses_no_heartbeat(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     claims, moment = await watching(plane, admin, phone), utc_now()
     heartbeats, stop = Heartbeats(plane.services.database), anyio.Event()
     async with anyio.create_task_group() as tasks:
@@ -81,7 +79,7 @@ async def test_a_clean_stop_loses_no_sign_of_life(plane: ControlPlane, admin: Ad
     assert await last_seen(plane, claims.sid) == moment
 
 
-async def test_of_several_signs_of_life_the_latest_counts(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_of_several_heartbeats_the_latest_counts(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     claims, now = await watching(plane, admin, phone), utc_now()
     heartbeats, stop = Heartbeats(plane.services.database), anyio.Event()
     async with anyio.create_task_group() as tasks:
@@ -92,7 +90,7 @@ async def test_of_several_signs_of_life_the_latest_counts(plane: ControlPlane, a
     assert await last_seen(plane, claims.sid) == now - timedelta(seconds=1)
 
 
-async def test_who_was_ended_by_another_process_is_told_at_the_very_next_heartbeat(
+async def test_a_session_ended_by_another_process_learns_it_at_its_next_heartbeat(
     plane: ControlPlane, database_url: str, admin: Admin, phone: Viewer
 ) -> None:
     await watching(plane, admin, phone, sessionPolicy="takeover")
@@ -106,7 +104,7 @@ async def test_who_was_ended_by_another_process_is_told_at_the_very_next_heartbe
         assert (answer.status_code, answer.json()["reason"]) == (404, "released")
 
 
-async def test_a_sign_of_life_that_is_written_late_revives_nothing(
+async def test_a_late_heartbeat_does_not_revive_a_session(
     plane: ControlPlane, admin: Admin, phone: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("control_plane.sessions.heartbeats._WRITE_EVERY_SECONDS", 3600)
@@ -121,7 +119,7 @@ async def test_a_sign_of_life_that_is_written_late_revives_nothing(
     assert (await phone.heartbeat()).status_code == 404
 
 
-async def test_thousands_at_once_are_answered_together_each_for_itself(
+async def test_thousands_of_simultaneous_heartbeats_are_batched_and_answered_individually(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     live = await watching(plane, admin, phone)
@@ -146,7 +144,7 @@ async def test_thousands_at_once_are_answered_together_each_for_itself(
     await is_seen_again(plane, live)
 
 
-async def test_while_somebody_else_writes_heartbeats_are_answered(
+async def test_heartbeats_are_answered_while_another_writer_is_active(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     claims = await watching(plane, admin, phone)
@@ -158,7 +156,7 @@ async def test_while_somebody_else_writes_heartbeats_are_answered(
     await is_seen_again(plane, claims)
 
 
-async def test_what_could_not_be_written_is_written_later_and_said_once(
+async def test_heartbeats_that_could_not_be_written_are_retried_and_logged_once(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     claims = await watching(plane, admin, phone)

@@ -87,7 +87,7 @@ def write(folder: Path, **playlists: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-async def test_what_a_stream_is_encoded_with_is_read_from_its_bytes(tmp_path: Path, name: str) -> None:
+async def test_the_codecs_of_a_stream_are_read_from_its_bytes(tmp_path: Path, name: str) -> None:
     encode(tmp_path, *ENCODINGS[name])
     found = await look(tmp_path)
     assert found.stream is Stream.COMPLETE
@@ -149,7 +149,7 @@ locked.m3u8
     assert "secret" not in str(found.faults)
 
 
-async def test_a_codec_that_the_master_hides_is_told_and_is_milder_beside_one_that_plays(folder: Path) -> None:
+async def test_a_codec_that_the_master_misstates_is_reported_and_is_milder_next_to_a_playable_one(folder: Path) -> None:
     encode(folder / "hevc", *ENCODINGS["hevc"])
     line = '#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1.42c01e,mp4a.40.2"\n'
     good = f"{HEADING}#EXTINF:1,\nstream0.ts\n#EXT-X-ENDLIST\n"
@@ -182,7 +182,9 @@ async def test_a_codec_that_the_master_hides_is_told_and_is_milder_beside_one_th
         ("#EXTINF:1,\n#EXT-X-BYTERANGE:1000@188\nstream0.ts\n#EXT-X-ENDLIST\n", set()),
     ],
 )
-async def test_each_kind_of_fault_has_its_word(folder: Path, body: str, faults: set[tuple[str, FaultReason]]) -> None:
+async def test_each_kind_of_fault_has_its_own_name(
+    folder: Path, body: str, faults: set[tuple[str, FaultReason]]
+) -> None:
     write(folder, stream=HEADING + body)
     (folder / "short.key").write_bytes(b"fifteen bytes..")
     (folder / "k.key").write_bytes(b"k" * 16)
@@ -201,7 +203,7 @@ def live(number: int) -> str:
     return f"{HEADING}#EXT-X-MEDIA-SEQUENCE:{number}\n#EXTINF:1,\nstream0.ts\n#EXTINF:1,\nstream1.ts\n"
 
 
-async def test_a_live_stream_moves_and_a_rendition_that_stands_still_beside_others_is_named(folder: Path) -> None:
+async def test_a_live_stream_advances_and_a_stalled_rendition_is_named(folder: Path) -> None:
     line = "#EXT-X-STREAM-INF:BANDWIDTH=1\n"
     write(folder, stream=f"#EXTM3U\n{line}high.m3u8\n{line}low.m3u8\n", high=live(0), low=live(0))
     found = await look(folder, lambda _: write(folder, high=live(1), low=live(1)))

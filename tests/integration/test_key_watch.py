@@ -91,7 +91,7 @@ async def test_a_changed_file_is_in_force_within_two_seconds(
         await soon(lambda: keys.ring.kids == ["new"])
 
 
-async def test_a_rename_is_told_by_the_kernel_and_not_only_found_by_looking(
+async def test_a_rename_is_noticed_through_the_kernel_and_not_only_by_polling(
     watch: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "_LOOK_EVERY_MS", 60_000)
@@ -106,7 +106,7 @@ async def test_a_rename_is_told_by_the_kernel_and_not_only_found_by_looking(
         await soon(is_noticed)
 
 
-async def test_a_file_behind_links_is_followed(watch: ModuleType, file: Path) -> None:
+async def test_a_file_behind_symbolic_links_is_watched(watch: ModuleType, file: Path) -> None:
     link_twice(file)
     keys = KeySource.open(file, None, KeyRing.for_signing)
     async with watching(watch, keys):
@@ -114,14 +114,14 @@ async def test_a_file_behind_links_is_followed(watch: ModuleType, file: Path) ->
         await soon(lambda: keys.ring.kids == ["new"])
 
 
-async def test_a_file_in_a_folder_that_is_made_later_replaces_the_secret(watch: ModuleType, file: Path) -> None:
+async def test_a_file_in_a_folder_that_is_created_later_replaces_the_secret(watch: ModuleType, file: Path) -> None:
     keys = KeySource.open(file, SECRET, KeyRing.for_signing)
     async with watching(watch, keys):
         write_keys(file, NEW)
         await soon(lambda: keys.ring.kids == ["new"])
 
 
-async def test_a_broken_file_is_reported_once_without_key_material_and_the_next_good_one_taken(
+async def test_an_invalid_file_is_logged_once_without_key_material_and_the_next_valid_one_is_used(
     watch: ModuleType, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_keys(file, OLD)

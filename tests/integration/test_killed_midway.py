@@ -70,7 +70,7 @@ async def signed_in(plane: ControlPlaneProcess) -> AsyncIterator[Admin]:
         yield admin
 
 
-async def test_a_batch_whose_process_is_killed_in_its_middle_leaves_nothing_and_can_be_had_again(
+async def test_a_batch_whose_process_is_killed_midway_leaves_nothing_and_can_be_repeated(
     database_url: str, tmp_path: Path
 ) -> None:
     with control_planes(tmp_path, database_url) as planes:
@@ -107,7 +107,7 @@ def own_postgres() -> Iterator[Postgres]:
         yield server
 
 
-async def test_a_database_that_goes_away_and_comes_back_is_survived(own_postgres: Postgres, tmp_path: Path) -> None:
+async def test_an_outage_of_the_database_is_survived(own_postgres: Postgres, tmp_path: Path) -> None:
     own_postgres.execute("CREATE DATABASE {}", "own")
     with ControlPlaneProcess(tmp_path, own_postgres.url("own")) as plane:
         async with signed_in(plane) as admin, plane.browser() as phone, plane.browser() as sidecar:
@@ -147,7 +147,7 @@ async def ask(sidecar: httpx2.AsyncClient, cursor: str, wait: int) -> httpx2.Res
     return await sidecar.get("/internal/feed", params=query, headers={"X-Internal-Api-Key": INTERNAL_KEY})
 
 
-async def test_without_its_database_a_control_plane_says_so_in_a_sentence_and_ends(tmp_path: Path) -> None:
+async def test_without_its_database_a_control_plane_exits_with_one_sentence(tmp_path: Path) -> None:
     plane = ControlPlaneProcess(tmp_path, "postgresql+psycopg://streamgate:a-password@127.0.0.1:1/none")
     plane.start()
     eventually(lambda: plane.service._process is not None and plane.service._process.poll() is not None, within=30)

@@ -44,7 +44,7 @@ async def begin(plane: ControlPlane, admin: Admin, phone: Viewer) -> str:
     return claims_of(phone.token).sid or ""
 
 
-async def test_many_who_write_the_same_rows_in_any_order_do_not_wait_for_each_other_in_a_circle(
+async def test_many_writers_of_the_same_rows_in_any_order_do_not_deadlock(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     sid = await begin(plane, admin, phone)
@@ -64,7 +64,7 @@ async def test_many_who_write_the_same_rows_in_any_order_do_not_wait_for_each_ot
     assert all(at > LONG_AGO for at in (await known(plane)).values())
 
 
-async def test_a_refresh_is_a_sign_of_life_and_moves_nothing_back(
+async def test_a_refresh_counts_as_a_heartbeat_and_never_moves_the_time_back(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     sid, before = await begin(plane, admin, phone), utc_now()
@@ -77,7 +77,7 @@ async def test_a_refresh_is_a_sign_of_life_and_moves_nothing_back(
     assert await seen(plane, sid) == later
 
 
-async def test_while_reports_are_written_nobody_waits_who_begins_or_ends_a_session(
+async def test_beginning_or_ending_a_session_does_not_wait_for_reports_to_be_written(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     if plane.services.database.is_sqlite:
@@ -93,7 +93,7 @@ async def test_while_reports_are_written_nobody_waits_who_begins_or_ends_a_sessi
 
 
 @pytest.mark.parametrize("how", ["released", "revoked", "deactivated", "several"])
-async def test_of_a_session_that_is_over_it_stays_as_it_was_then(
+async def test_the_last_seen_time_of_an_ended_session_does_not_change(
     plane: ControlPlane, admin: Admin, phone: Viewer, how: str
 ) -> None:
     sid = await begin(plane, admin, phone)
@@ -114,7 +114,7 @@ async def test_of_a_session_that_is_over_it_stays_as_it_was_then(
     assert datetime.fromisoformat(session["lastSeenAt"]) == LONG_AGO
 
 
-async def test_rows_of_sessions_that_are_over_or_deleted_are_forgotten(
+async def test_rows_of_ended_or_deleted_sessions_are_removed(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     await begin(plane, admin, phone)

@@ -41,7 +41,7 @@ async def hears(database: Database) -> None:
             await anyio.sleep(0.01)
 
 
-async def test_a_commit_wakes_those_who_wait_in_another_process(postgres_url: str) -> None:
+async def test_a_commit_wakes_waiters_in_another_process(postgres_url: str) -> None:
     async with process(postgres_url) as one, process(postgres_url) as other:
         woken = other.announcements.next(TOPIC)
         async with one.write() as db:
@@ -51,7 +51,7 @@ async def test_a_commit_wakes_those_who_wait_in_another_process(postgres_url: st
             await woken.wait()
 
 
-async def test_what_is_rolled_back_wakes_nobody_and_another_topic_only_its_own(postgres_url: str) -> None:
+async def test_a_rollback_wakes_no_waiter_and_a_topic_only_its_own_waiters(postgres_url: str) -> None:
     async with process(postgres_url) as one, process(postgres_url) as other:
         woken, fence = other.announcements.next(TOPIC), other.announcements.next("fence")
         with pytest.raises(RuntimeError):
@@ -69,7 +69,7 @@ async def fail(database: Database) -> None:
         raise RuntimeError("changed my mind")
 
 
-async def test_nobody_is_woken_twice_by_his_own_commit(postgres_url: str) -> None:
+async def test_no_waiter_is_woken_twice_by_a_commit_of_its_own_process(postgres_url: str) -> None:
     async with process(postgres_url) as one, process(postgres_url) as other:
         async with one.write() as db:
             announce(db, TOPIC)
@@ -81,7 +81,7 @@ async def test_nobody_is_woken_twice_by_his_own_commit(postgres_url: str) -> Non
         assert not again.is_set()
 
 
-async def test_whoever_waits_is_woken_when_a_line_that_was_cut_is_there_again(postgres_url: str) -> None:
+async def test_waiters_are_woken_when_a_lost_connection_is_restored(postgres_url: str) -> None:
     async with process(postgres_url) as one:
         woken = one.announcements.next(TOPIC)
         async with await psycopg.AsyncConnection.connect(libpq(postgres_url), autocommit=True) as line:
@@ -94,7 +94,7 @@ async def test_whoever_waits_is_woken_when_a_line_that_was_cut_is_there_again(po
         await hears(one)
 
 
-async def test_the_line_is_closed_however_busy_the_process_is_when_it_stops(
+async def test_the_connection_is_closed_however_busy_the_process_is_when_it_stops(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where psycopg lets others have their turn, it can be cancelled; a line that is left open warns when collected."""

@@ -53,7 +53,7 @@ def kept(before: dict[str, Any], after: dict[str, Any]) -> None:
             assert {name: old[name] for name in columns} == {name: new[name] for name in columns}, table
 
 
-def test_a_database_is_made_from_nothing(place: Place) -> None:
+def test_a_database_is_created_from_nothing(place: Place) -> None:
     upgrade_schema(place.url)
     assert place.tables() == Base.metadata.tables.keys()
     [(epoch,)] = place.run("SELECT epoch FROM feed_epoch")
@@ -76,7 +76,7 @@ def test_upgrading_again_changes_nothing(place: Place) -> None:
     assert (place.shape(), place.rows()) == before
 
 
-def test_every_migration_can_be_done_and_undone_and_done_again_with_a_row_in_every_table(
+def test_every_migration_can_be_applied_reverted_and_applied_again_with_a_row_in_every_table(
     place: Place, config: Config
 ) -> None:
     shapes = {}
@@ -101,7 +101,7 @@ def test_every_migration_can_be_done_and_undone_and_done_again_with_a_row_in_eve
     assert place.tables() == set()
 
 
-def test_processes_that_migrate_at_the_same_moment_migrate_once(place: Place) -> None:
+def test_simultaneous_migrations_are_applied_once(place: Place) -> None:
     program = "import sys; from control_plane.db.database import upgrade_schema as go; input(); go(sys.argv[1])"
     argv = [sys.executable, "-W", "error", "-c", program, place.url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -116,7 +116,9 @@ def test_processes_that_migrate_at_the_same_moment_migrate_once(place: Place) ->
     assert place.tables() == Base.metadata.tables.keys()
 
 
-def test_an_event_that_was_deactivated_before_has_the_time_of_its_last_change(place: Place, config: Config) -> None:
+def test_an_event_deactivated_before_the_migration_gets_the_time_of_its_last_change(
+    place: Place, config: Config
+) -> None:
     command.upgrade(config, "0001")
     place.fill()
     place.run("UPDATE event SET is_active = false")
@@ -145,7 +147,7 @@ async def found(url: str, search: str) -> list[str]:
         await database.close()
 
 
-def test_tickets_of_before_are_found_with_those_that_come(place: Place, config: Config) -> None:
+def test_existing_and_new_tickets_are_found(place: Place, config: Config) -> None:
     command.upgrade(config, "0003")
     place.fill()
     add_ticket(place, "ofBefore0004", "Press, row 1")
@@ -162,9 +164,7 @@ def test_tickets_of_before_are_found_with_those_that_come(place: Place, config: 
     assert asyncio.run(found(place.url, "row 1")) == []
 
 
-def test_of_several_sidecars_an_edge_keeps_one_receipt_where_there_is_room_for_one(
-    place: Place, config: Config
-) -> None:
+def test_downgrading_keeps_the_lowest_receipt_of_each_edge(place: Place, config: Config) -> None:
     command.upgrade(config, "head")
     for number, sidecar in enumerate([("hall", "a"), ("hall", "b"), ("hall", "c"), ("box", "z"), ("foyer", "-")]):
         place.run(
@@ -180,7 +180,7 @@ def test_of_several_sidecars_an_edge_keeps_one_receipt_where_there_is_room_for_o
     ]
 
 
-def test_tickets_of_before_are_counted_with_those_that_come(place: Place, config: Config) -> None:
+def test_existing_and_new_tickets_are_counted(place: Place, config: Config) -> None:
     command.upgrade(config, "0006")
     place.fill()
     command.upgrade(config, "0007")
@@ -190,7 +190,7 @@ def test_tickets_of_before_are_counted_with_those_that_come(place: Place, config
     assert place.run("SELECT total FROM ticket_tally") == []
 
 
-def test_of_keys_in_use_with_one_name_the_oldest_keeps_it_and_the_others_get_numbers(
+def test_of_active_keys_with_the_same_name_the_oldest_keeps_it_and_the_others_are_numbered(
     place: Place, config: Config
 ) -> None:
     command.upgrade(config, "0007")
@@ -214,7 +214,7 @@ def add_key(place: Place, number: int, name: str, revoked_at: str = "NULL") -> N
     )
 
 
-def test_when_live_sessions_were_last_seen_moves_and_of_the_others_it_stays(place: Place, config: Config) -> None:
+def test_the_last_seen_time_of_live_sessions_is_moved_and_that_of_others_stays(place: Place, config: Config) -> None:
     command.upgrade(config, "0017")
     place.fill()
     times = {"live": "12:34:56.789", "over": "13:00:00.000"}

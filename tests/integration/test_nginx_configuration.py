@@ -129,12 +129,12 @@ def origins(configuration: Directive) -> list[Directive]:
     return [each for each in locations(configuration) if each.args[0].startswith("@origin_")]
 
 
-def test_no_directive_is_used_that_opens_gates(configuration: Directive) -> None:
+def test_no_dangerous_directive_is_used(configuration: Directive) -> None:
     names = {each.name for each in configuration.walk()}
     assert not names & {"satisfy", "alias", "open_file_cache_errors", "resolver", "autoindex"}
 
 
-def test_open_files_are_remembered_for_segments_alone_and_for_a_second(configuration: Directive) -> None:
+def test_open_files_are_cached_for_segments_only_and_for_a_second(configuration: Directive) -> None:
     segments, playlists, keys = protected(configuration)
     assert segments.value("open_file_cache_valid") == "1s"
     assert not [one for one in (playlists, keys) if one.all("open_file_cache", "open_file_cache_valid")]
@@ -151,7 +151,7 @@ def test_no_refusal_is_turned_into_something_else(configuration: Directive) -> N
     assert all(location(configuration, "=", place).all("internal") for place in places)
 
 
-def test_no_regular_expression_can_outrank_a_prefix(configuration: Directive) -> None:
+def test_no_regular_expression_can_take_precedence_over_a_prefix(configuration: Directive) -> None:
     patterns = [each for each in locations(configuration) if each.args[0] in {"~", "~*"}]
     assert {each.parents[-1] for each in patterns} == {"location ^~ /streams/"}
     prefixes = [
@@ -160,7 +160,7 @@ def test_no_regular_expression_can_outrank_a_prefix(configuration: Directive) ->
     assert {args[0] for args in prefixes} == {"=", "^~"}
 
 
-def test_the_question_to_the_sidecar_is_internal_and_takes_nothing_from_the_client(configuration: Directive) -> None:
+def test_the_request_to_the_sidecar_is_internal_and_passes_nothing_of_the_client(configuration: Directive) -> None:
     question = location(configuration, "=", "/_authorize")
     assert question.all("internal")
     assert question.value("proxy_pass_request_headers") == "off"
@@ -170,7 +170,7 @@ def test_the_question_to_the_sidecar_is_internal_and_takes_nothing_from_the_clie
     assert {each.args[0] for each in question.all("proxy_set_header")} == ASKED
 
 
-def test_every_protected_location_asks_and_refuses_completely(configuration: Directive) -> None:
+def test_every_protected_location_authorizes_and_handles_all_refusals(configuration: Directive) -> None:
     for each in protected(configuration):
         assert each.value("auth_request") == "/_authorize"
         assert each.error_codes() >= REFUSALS
@@ -181,7 +181,7 @@ def test_every_protected_location_asks_and_refuses_completely(configuration: Dir
         assert not each.all("return", "proxy_pass", "location")
 
 
-def test_what_comes_before_the_verdict_only_refuses(configuration: Directive) -> None:
+def test_directives_before_the_verdict_only_refuse(configuration: Directive) -> None:
     for each in protected(configuration):
         for condition in each.all("if"):
             [only] = condition.inside
@@ -191,7 +191,7 @@ def test_what_comes_before_the_verdict_only_refuses(configuration: Directive) ->
     assert all([child.name for child in each.inside] == ["return"] for each in conditions)
 
 
-def test_the_origin_is_reached_after_the_verdict_only(configuration: Directive) -> None:
+def test_the_origin_is_reached_only_after_the_verdict(configuration: Directive) -> None:
     for each in configuration.walk():
         names_it = any("@origin_" in arg or "$origin_location" in arg for arg in each.args)
         if names_it and each.name not in {"location", "map"}:
@@ -212,33 +212,33 @@ def test_nothing_of_the_client_goes_to_the_origin_nor_into_a_key(configuration: 
         assert not each.all("proxy_redirect", "if", "return", "rewrite")
 
 
-def test_what_an_origin_is_shown_stands_in_no_file_no_key_and_no_log(configuration: Directive) -> None:
+def test_an_origins_credentials_are_in_no_file_no_key_and_no_log(configuration: Directive) -> None:
     for each in configuration.walk():
         if any("$gate_origin_" in arg for arg in each.args):
             assert each.name in {"auth_request_set", "proxy_set_header"}
 
 
-def test_only_the_control_planes_own_look_is_told_what_an_origin_answered(configuration: Directive) -> None:
+def test_only_the_control_planes_own_reader_sees_what_an_origin_answered(configuration: Directive) -> None:
     told = [each for each in configuration.walk() if any("x_origin_answer" in arg for arg in each.args)]
     assert [(each.name, each.parents[-1]) for each in told] == [("yes", "map $gate_reader $origin_answer")]
     for each in origins(configuration):
         assert "X-Origin-Answer" in {hidden.args[0] for hidden in each.all("proxy_hide_header")}
 
 
-def test_the_media_types_of_files_and_of_what_an_origin_has_are_the_same(configuration: Directive) -> None:
+def test_the_media_types_of_files_and_of_origin_responses_are_the_same(configuration: Directive) -> None:
     [http] = configuration.all("http")
     [types] = http.all("types")
     assert {extension: each.name for each in types.inside for extension in each.args} == MEDIA_TYPES
 
 
-def test_the_origins_failures_are_never_the_gates(configuration: Directive) -> None:
+def test_the_origins_failures_are_never_reported_as_the_gates(configuration: Directive) -> None:
     for each in origins(configuration):
         assert each.value("proxy_intercept_errors") == "on"
         assert each.error_codes() >= {"401", "403", "404", "500", "502", "503", "504"}
         assert {page.args[-1] for page in each.all("error_page")} == {"@not_found", "@source_unavailable"}
 
 
-def test_what_is_kept_is_asked_for_once_and_keys_are_not_kept(configuration: Directive) -> None:
+def test_cached_files_are_requested_once_and_keys_are_not_cached(configuration: Directive) -> None:
     for each in origins(configuration):
         if each.args == ("@origin_key",):
             assert each.value("proxy_cache") == "off"
@@ -271,7 +271,7 @@ def test_nginx_itself_accepts_the_files(folder: Path) -> None:
     assert (told.returncode, told.stderr) == (0, "")
 
 
-def test_gixy_finds_nothing_that_the_configuration_does_not_explain(folder: Path) -> None:
+def test_every_finding_of_gixy_is_explained_in_the_configuration(folder: Path) -> None:
     gixy = [str(Path(sys.executable).with_name("gixy")), "-f", "json", str(folder / "nginx.conf")]
     told = subprocess.run(gixy, capture_output=True, text=True, check=False, timeout=60)
     files = [path.read_text() for path in shipped_folder().rglob("*.conf")]

@@ -48,7 +48,7 @@ async def test_requests_are_counted_by_the_template_of_their_route(plane: Contro
     assert found["streamgate_request_seconds_count", "GET", "/"] == 1
 
 
-async def test_a_crash_is_counted_as_what_it_is_answered_with(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_crash_is_counted_with_its_response_status(plane: ControlPlane, admin: Admin) -> None:
     async with plane.services.database.write() as db:
         await (await db.connection()).run_sync(Base.metadata.tables["audit_entry"].drop)
     with pytest.raises(Exception, match="audit_entry"):
@@ -65,7 +65,7 @@ async def test_redemptions_are_counted_by_outcome(plane: ControlPlane, admin: Ad
     assert outcomes == {"ok": 2, "unknown": 1, "malformed": 1}
 
 
-async def test_live_sessions_and_the_head_of_the_feed_are_told(
+async def test_live_sessions_and_the_head_of_the_feed_are_exported(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # a count that took long is kept
@@ -79,7 +79,7 @@ async def test_live_sessions_and_the_head_of_the_feed_are_told(
     assert after["streamgate_database_reachable",] == 1
 
 
-async def test_followers_of_the_feed_are_counted_for_as_long_as_they_wait(plane: ControlPlane) -> None:
+async def test_followers_of_the_feed_are_counted_while_they_wait(plane: ControlPlane) -> None:
     cursor = (await plane.feed())["cursor"]
     followers = plane.services.metrics.feed_followers
     async with anyio.create_task_group() as tasks:
@@ -91,7 +91,7 @@ async def test_followers_of_the_feed_are_counted_for_as_long_as_they_wait(plane:
     assert (await samples(plane))["streamgate_feed_followers",] == 0
 
 
-async def test_each_edge_is_told_with_its_lag(plane: ControlPlane, admin: Admin) -> None:
+async def test_each_edge_is_exported_with_its_lag(plane: ControlPlane, admin: Admin) -> None:
     async with plane.browser() as sidecar:
         query = {"cursor": (await plane.feed())["cursor"], "edge": "berlin", "instance": "1"}
         await sidecar.get("/internal/feed", params=query, headers={"X-Internal-Api-Key": INTERNAL_KEY})
@@ -103,7 +103,7 @@ async def test_each_edge_is_told_with_its_lag(plane: ControlPlane, admin: Admin)
     assert found["streamgate_edge_live_sidecars", "berlin"] == 1
 
 
-async def test_the_audit_queue_is_told_and_what_it_had_no_room_for(plane: ControlPlane, phone: Viewer) -> None:
+async def test_the_audit_queue_and_its_dropped_entries_are_exported(plane: ControlPlane, phone: Viewer) -> None:
     queue = AuditQueue(plane.services.database, most=2)
     for number in range(5):
         queue.note(RefusedAction("ticket.redeem", "unknown", "192.0.2.1", f"Code{number}"), utc_now())
@@ -117,7 +117,7 @@ async def test_the_audit_queue_is_told_and_what_it_had_no_room_for(plane: Contro
     assert found["streamgate_audit_queue_dropped_total",] == 0
 
 
-async def test_without_the_database_the_rest_is_told(database_url: str) -> None:
+async def test_without_the_database_the_other_metrics_are_exported(database_url: str) -> None:
     async with running(make_settings(database_url)) as plane:
         async with plane.services.database.write() as db:
             await (await db.connection()).run_sync(Base.metadata.tables["viewing_session"].drop)
@@ -127,13 +127,13 @@ async def test_without_the_database_the_rest_is_told(database_url: str) -> None:
     assert ("streamgate_database_connections_in_use", "read") in found
 
 
-async def test_two_applications_in_one_process_count_for_themselves(plane: ControlPlane, phone: Viewer) -> None:
+async def test_two_applications_in_one_process_count_separately(plane: ControlPlane, phone: Viewer) -> None:
     await phone.validate("Nobodys12345")
     async with running(plane.services.settings) as another:
         assert ("streamgate_redemptions_total", "unknown") not in await samples(another)
 
 
-async def test_numbers_name_nobody(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_metrics_contain_no_identifiers(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     await phone.http.get(f"/api/events/{ticket['eventId']}/status", params={"code": ticket["code"]})

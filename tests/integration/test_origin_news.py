@@ -52,7 +52,7 @@ async def listed(plane: ControlPlane) -> httpx2.Response:
         return await sidecar.get("/internal/origins", headers=KEY)
 
 
-async def test_a_follower_hears_of_a_new_origin_at_once_and_finds_it_in_the_list(
+async def test_a_follower_is_notified_of_a_new_origin_at_once_and_finds_it_in_the_list(
     plane: ControlPlane, admin: Admin
 ) -> None:
     made: list[str] = []
@@ -67,7 +67,7 @@ async def test_a_follower_hears_of_a_new_origin_at_once_and_finds_it_in_the_list
     assert found.json()["origins"] == {made[0]: ADDRESS}
 
 
-async def test_it_hears_of_another_address_of_secrets_of_the_end_and_of_deletion(
+async def test_it_is_notified_of_a_new_address_of_credentials_of_a_new_end_and_of_deletion(
     plane: ControlPlane, admin: Admin
 ) -> None:
     event = await admin.create_event(streamUrl=ADDRESS)
@@ -94,7 +94,7 @@ async def test_it_hears_of_another_address_of_secrets_of_the_end_and_of_deletion
     await told_after(plane, lambda: change(**over))
 
 
-async def test_what_is_shown_to_an_origin_is_in_no_page_of_the_feed(plane: ControlPlane, admin: Admin) -> None:
+async def test_an_origins_credentials_are_in_no_page_of_the_feed(plane: ControlPlane, admin: Admin) -> None:
     event = await admin.create_event(streamUrl=ADDRESS)
 
     async def show() -> None:
@@ -104,7 +104,7 @@ async def test_what_is_shown_to_an_origin_is_in_no_page_of_the_feed(plane: Contr
     assert "hunter2" not in f"{answer.text}{answer.headers}"
 
 
-async def test_an_older_sidecar_that_says_nothing_of_origins_is_not_woken_and_may_ask(
+async def test_an_older_sidecar_that_does_not_know_origins_is_not_woken_and_may_poll(
     plane: ControlPlane, admin: Admin
 ) -> None:
     cursor = (await ask(plane, cursor="", wait="0")).json()["cursor"]
@@ -122,7 +122,7 @@ async def test_an_older_sidecar_that_says_nothing_of_origins_is_not_woken_and_ma
     assert len((await listed(plane)).json()["origins"]) == 1
 
 
-async def test_what_is_not_about_origins_wakes_nobody(plane: ControlPlane, admin: Admin) -> None:
+async def test_other_changes_wake_no_follower(plane: ControlPlane, admin: Admin) -> None:
     before = plane.services.origin_news.tag
     await admin.create_event()
     await plane.services.origin_news.look()

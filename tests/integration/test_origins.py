@@ -57,7 +57,7 @@ async def test_an_event_may_name_its_own_origin_on_an_allowed_host(admin: Admin,
         (7, "string"),
     ],
 )
-async def test_any_other_address_is_refused_like_any_wrong_field(admin: Admin, address: object, says: str) -> None:
+async def test_any_other_address_is_refused_like_any_invalid_field(admin: Admin, address: object, says: str) -> None:
     answer = await admin.http.post("/api/admin/events", json=event_body() | {"streamUrl": address})
     body = answer.json()
     assert (answer.status_code, body["reason"], body["error"]) == (422, "invalid", "Some values are invalid.")
@@ -75,13 +75,13 @@ async def test_without_a_list_of_hosts_no_event_may_name_an_origin(database_url:
     assert (answer.status_code, answer.json()["fields"].keys()) == (422, {"streamUrl"})
 
 
-async def test_who_has_no_key_learns_of_no_origin(plane: ControlPlane) -> None:
+async def test_origins_require_the_internal_key(plane: ControlPlane) -> None:
     answer = await listed(plane, **{"X-Internal-Api-Key": "wrong"})
     assert answer.status_code == 401
     assert "origins" not in answer.json()
 
 
-async def test_who_knows_the_list_is_told_so_until_it_changes(admin: Admin, plane: ControlPlane) -> None:
+async def test_an_unchanged_list_is_answered_with_304(admin: Admin, plane: ControlPlane) -> None:
     await admin.create_event(streamUrl=ADDRESS)
     first = await listed(plane)
     again = await listed(plane, **{"If-None-Match": first.headers["etag"]})
@@ -91,7 +91,7 @@ async def test_who_knows_the_list_is_told_so_until_it_changes(admin: Admin, plan
     assert (changed.status_code, len(changed.json()["origins"])) == (200, 2)
 
 
-async def test_an_event_is_listed_for_as_long_as_a_token_of_it_can_live(admin: Admin, plane: ControlPlane) -> None:
+async def test_an_event_is_listed_as_long_as_its_tokens_can_be_valid(admin: Admin, plane: ControlPlane) -> None:
     event = await admin.create_event(streamUrl=ADDRESS, accessWindowHours=168)
     now = datetime.now(UTC)
     starts = now - timedelta(days=30)
@@ -111,7 +111,7 @@ async def test_a_deactivated_or_archived_event_keeps_its_origin(
     assert await origins(plane) == {event: ADDRESS}
 
 
-async def test_what_was_written_past_the_api_is_told_in_its_one_spelling_or_not_at_all(
+async def test_an_address_written_directly_into_the_database_is_normalized_or_left_out(
     admin: Admin, plane: ControlPlane
 ) -> None:
     odd, mad, elsewhere = [await admin.create_event() for _ in range(3)]
@@ -126,9 +126,7 @@ async def shown(admin: Admin, event: str, **what: str | None) -> Any:
     return await admin.http.put(f"/api/admin/events/{event}/origin-credentials", json=what)
 
 
-async def test_what_an_origin_is_shown_is_sealed_told_to_edges_and_to_nobody_else(
-    admin: Admin, plane: ControlPlane
-) -> None:
+async def test_an_origins_credentials_are_sealed_and_sent_to_edges_only(admin: Admin, plane: ControlPlane) -> None:
     event = await admin.create_event(streamUrl=ADDRESS)
     assert (await admin.list(f"/events/{event}"))["data"]["hasOriginHeader"] is False
     answer = await shown(admin, event, header="Authorization:Bearer hunter2", query="?signature=hunter3")
@@ -156,7 +154,7 @@ async def test_what_an_origin_is_shown_is_sealed_told_to_edges_and_to_nobody_els
         ({"query": "hunter2&_HLS_msn=3"}, "query"),
     ],
 )
-async def test_what_cannot_be_shown_is_refused_and_not_repeated(
+async def test_invalid_credentials_are_refused_and_not_repeated(
     admin: Admin, what: dict[str, str | None], field: str
 ) -> None:
     answer = await shown(admin, await admin.create_event(streamUrl=ADDRESS), **what)
@@ -164,7 +162,7 @@ async def test_what_cannot_be_shown_is_refused_and_not_repeated(
     assert "hunter2" not in answer.text
 
 
-async def test_an_event_without_an_origin_of_its_own_has_nobody_to_show_anything_to(admin: Admin) -> None:
+async def test_an_event_without_its_own_origin_has_no_credentials(admin: Admin) -> None:
     assert (await shown(admin, await admin.create_event(), header="X-Key: abc")).status_code == 409
 
 
@@ -177,7 +175,7 @@ async def test_an_event_without_an_origin_of_its_own_has_nobody_to_show_anything
         (None, False),
     ],
 )
-async def test_what_one_host_is_shown_is_never_shown_to_another(
+async def test_the_credentials_of_one_host_are_never_sent_to_another(
     admin: Admin, moved_to: str | None, *, is_kept: bool
 ) -> None:
     event = await admin.create_event(streamUrl="https://media.example/live/")

@@ -55,7 +55,7 @@ async def end(database: Database, turn: Lease, *statuses: int, seconds: float = 
         await outbox.end_lease(db, turn, outcomes, at)
 
 
-async def test_what_is_rolled_back_was_never_said(database: Database) -> None:
+async def test_a_rolled_back_message_is_never_sent(database: Database) -> None:
     await add_webhook(database, URL)
 
     async def fail() -> None:
@@ -68,7 +68,7 @@ async def test_what_is_rolled_back_was_never_said(database: Database) -> None:
     assert await outbox_of(database) == []
 
 
-async def test_a_message_goes_to_those_who_want_its_topic_and_are_switched_on(database: Database) -> None:
+async def test_a_message_goes_to_active_webhooks_with_its_topic(database: Database) -> None:
     wants = await add_webhook(database, URL, [Topic.TICKET_REVOKED, Topic.EVENT_LIVE])
     await add_webhook(database, URL, [Topic.EVENT_LIVE])
     await add_webhook(database, URL, [Topic.TICKET_REVOKED], is_active=False)
@@ -82,7 +82,7 @@ async def test_a_message_goes_to_those_who_want_its_topic_and_are_switched_on(da
     }
 
 
-async def test_where_nobody_listens_telling_asks_the_database_nothing(database: Database) -> None:
+async def test_without_webhooks_publishing_makes_no_database_query(database: Database) -> None:
     asked: list[str] = []
     await put(database)
     engine = database._writing_engine.sync_engine
@@ -106,7 +106,7 @@ async def test_a_webhook_of_another_process_is_noticed_within_two_seconds(
     assert len(await outbox_of(database)) == 1
 
 
-async def test_a_webhook_that_another_process_deleted_fails_nobody(database: Database, database_url: str) -> None:
+async def test_a_webhook_deleted_by_another_process_causes_no_error(database: Database, database_url: str) -> None:
     webhook = await add_webhook(database, URL)
     await put(database)
     other = Database(database_url, SEALER)
@@ -117,7 +117,7 @@ async def test_a_webhook_that_another_process_deleted_fails_nobody(database: Dat
     assert await outbox_of(database) == []
 
 
-async def test_the_life_of_a_ticket_is_told_without_its_code_or_an_address(database: Database) -> None:
+async def test_messages_about_a_ticket_contain_neither_its_code_nor_an_address(database: Database) -> None:
     await add_webhook(database, URL)
     event = await add_event(database, NOW - timedelta(hours=1))
     ticket = await add_ticket(database, event)
@@ -144,7 +144,7 @@ async def test_the_life_of_a_ticket_is_told_without_its_code_or_an_address(datab
     assert not [secret for secret in (ticket.code, "192.0.2.10", str(grant.resume_secret)) if secret in everything]
 
 
-async def test_a_deactivated_event_tells_of_every_session_that_it_ended_once(database: Database) -> None:
+async def test_a_deactivated_event_reports_every_ended_session_once(database: Database) -> None:
     await add_webhook(database, URL, [Topic.SESSION_ENDED])
     event = await add_event(database, NOW - timedelta(hours=1))
     sids = []
@@ -160,7 +160,7 @@ async def test_a_deactivated_event_tells_of_every_session_that_it_ended_once(dat
     assert {one["reason"] for one in told} == {"event"}
 
 
-async def test_a_turn_is_one_holders_until_it_is_given_back_or_its_lease_is_over(database: Database) -> None:
+async def test_a_lease_has_one_holder_until_it_is_returned_or_expires(database: Database) -> None:
     webhook = await add_webhook(database, URL)
     await put(database)
     turn = await take(database, webhook)
@@ -175,7 +175,7 @@ async def test_a_turn_is_one_holders_until_it_is_given_back_or_its_lease_is_over
     assert last.parcels == []
 
 
-async def test_of_ten_who_want_a_turn_at_once_one_gets_it(database: Database, database_url: str) -> None:
+async def test_of_ten_simultaneous_requests_for_a_lease_one_succeeds(database: Database, database_url: str) -> None:
     webhook = await add_webhook(database, URL)
     await put(database)
     others = [Database(database_url, SEALER) for _ in range(10)]
@@ -192,7 +192,7 @@ async def test_of_ten_who_want_a_turn_at_once_one_gets_it(database: Database, da
     assert len([turn for turn in turns if turn]) == 1
 
 
-async def test_a_turn_has_twenty_messages_in_their_order(database: Database) -> None:
+async def test_a_lease_has_twenty_messages_in_order(database: Database) -> None:
     webhook = await add_webhook(database, URL)
     for number in range(25):
         await put(database, number)
@@ -201,7 +201,7 @@ async def test_a_turn_has_twenty_messages_in_their_order(database: Database) -> 
     assert [json.loads(parcel.body)["data"]["number"] for parcel in turn.parcels] == list(range(20))
 
 
-async def test_a_message_that_did_not_arrive_waits_and_its_webhook_rests(database: Database) -> None:
+async def test_a_message_that_failed_waits_and_its_webhook_pauses(database: Database) -> None:
     webhook = await add_webhook(database, URL)
     await put(database, 1)
     await put(database, 2)
@@ -232,7 +232,7 @@ async def test_a_message_is_given_up_after_its_eighth_attempt(database: Database
     assert (message.attempts, message.delivered_at) == (8, None)
 
 
-async def test_a_receiver_that_is_gone_is_switched_off_with_all_that_waits(database: Database) -> None:
+async def test_a_receiver_that_is_gone_is_deactivated_with_all_its_messages(database: Database) -> None:
     webhook = await add_webhook(database, URL)
     await put(database, 1)
     await put(database, 2)
@@ -246,7 +246,7 @@ async def test_a_receiver_that_is_gone_is_switched_off_with_all_that_waits(datab
         assert not (await webhooks.find(db, webhook.id)).is_active
 
 
-async def test_messages_are_forgotten_after_a_week(database: Database) -> None:
+async def test_messages_are_deleted_after_a_week(database: Database) -> None:
     await add_webhook(database, URL)
     for number in range(3):
         await put(database, number)

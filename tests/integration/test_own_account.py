@@ -16,7 +16,7 @@ PROVEN = [
 ]
 
 
-async def test_a_changed_password_ends_every_session_this_one_too(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_changed_password_ends_every_session_including_this_one(plane: ControlPlane, admin: Admin) -> None:
     async with plane.browser() as http:
         other = Admin(http)
         await other.sign_in()
@@ -33,7 +33,7 @@ async def test_a_changed_password_ends_every_session_this_one_too(plane: Control
 
 
 @pytest.mark.parametrize("path", ["/password", "/totp", "/totp/disable"])
-async def test_a_stolen_session_gets_no_further_without_the_password(admin: Admin, path: str) -> None:
+async def test_a_stolen_session_cannot_change_the_account_without_the_password(admin: Admin, path: str) -> None:
     _, body, field = next(row for row in PROVEN if row[0] == path)
     answer = await admin.http.post(f"/api/admin/account{path}", json=body)
     assert (answer.status_code, answer.json()["fields"]) == (422, {field: "This is not your password."})
@@ -41,7 +41,7 @@ async def test_a_stolen_session_gets_no_further_without_the_password(admin: Admi
     assert (await admin.sign_in()).status_code == 200
 
 
-async def test_guesses_of_ones_own_password_are_attempts_to_sign_in(admin: Admin) -> None:
+async def test_wrong_current_passwords_count_as_sign_in_attempts(admin: Admin) -> None:
     statuses = [
         (await admin.http.post("/api/admin/account/totp", json={"password": "wrong"})).status_code for _ in range(10)
     ]
@@ -56,7 +56,7 @@ async def test_a_password_has_12_to_1000_characters(admin: Admin, password: str)
     assert (await admin.http.get("/api/admin/session")).status_code == 200
 
 
-async def test_one_sees_where_one_is_signed_in_and_ends_it(plane: ControlPlane, admin: Admin) -> None:
+async def test_own_sessions_are_listed_and_can_be_ended(plane: ControlPlane, admin: Admin) -> None:
     async with plane.browser("192.0.2.7", **{"User-Agent": "Phone"}) as http:
         phone = Admin(http)
         await phone.sign_in()
@@ -71,7 +71,7 @@ async def test_one_sees_where_one_is_signed_in_and_ends_it(plane: ControlPlane, 
     assert len((await admin.list("/account/sessions"))["data"]) == 1
 
 
-async def test_all_other_sessions_end_at_once(plane: ControlPlane, admin: Admin) -> None:
+async def test_all_other_sessions_can_be_ended_at_once(plane: ControlPlane, admin: Admin) -> None:
     await hire(admin, "anna", "operator")
     async with plane.browser() as one, plane.browser() as two, plane.browser() as anna:
         for http in (one, two):
@@ -83,7 +83,7 @@ async def test_all_other_sessions_end_at_once(plane: ControlPlane, admin: Admin)
     assert statuses == [401, 401, 200, 200]
 
 
-async def test_nobody_ends_somebody_elses_session(plane: ControlPlane, admin: Admin) -> None:
+async def test_sessions_of_other_users_cannot_be_ended(plane: ControlPlane, admin: Admin) -> None:
     await hire(admin, "anna", "owner")
     mine = (await admin.list("/account/sessions"))["data"][0]["id"]
     async with plane.browser() as http:
@@ -93,7 +93,7 @@ async def test_nobody_ends_somebody_elses_session(plane: ControlPlane, admin: Ad
     assert (await admin.http.get("/api/admin/session")).status_code == 200
 
 
-async def test_codes_are_wanted_from_the_moment_that_one_was_confirmed(plane: ControlPlane, admin: Admin) -> None:
+async def test_codes_are_required_after_the_first_was_confirmed(plane: ControlPlane, admin: Admin) -> None:
     begun = (await admin.http.post("/api/admin/account/totp", json={"password": PASSWORD})).json()["data"]
     assert begun["uri"].startswith("otpauth://totp/StreamGate:admin?")
     assert begun["secret"] in begun["uri"]
@@ -111,7 +111,7 @@ async def test_codes_are_wanted_from_the_moment_that_one_was_confirmed(plane: Co
     assert (account["usesTotp"], account["recoveryCodesLeft"]) == (True, 10)
 
 
-async def test_a_secret_that_was_asked_for_twice_is_the_second_one(admin: Admin) -> None:
+async def test_a_second_request_for_a_secret_replaces_the_first(admin: Admin) -> None:
     secrets = [
         (await admin.http.post("/api/admin/account/totp", json={"password": PASSWORD})).json()["data"]["secret"]
         for _ in range(2)
@@ -124,7 +124,7 @@ async def test_a_secret_that_was_asked_for_twice_is_the_second_one(admin: Admin)
 
 
 @pytest.mark.parametrize(("path", "body"), [("/totp", {"password": PASSWORD}), ("/totp/confirm", {"code": "000000"})])
-async def test_a_second_factor_in_force_is_not_replaced(admin: Admin, path: str, body: dict[str, Any]) -> None:
+async def test_an_active_second_factor_is_not_replaced(admin: Admin, path: str, body: dict[str, Any]) -> None:
     await use_codes(admin)
     assert (await admin.http.post(f"/api/admin/account{path}", json=body)).status_code == 409
 
@@ -134,7 +134,7 @@ async def test_a_code_without_a_secret_confirms_nothing(admin: Admin) -> None:
     assert answer.status_code == 409
 
 
-async def test_switched_off_a_password_is_enough_again(plane: ControlPlane, admin: Admin) -> None:
+async def test_after_switching_codes_off_a_password_is_enough(plane: ControlPlane, admin: Admin) -> None:
     await use_codes(admin)
     off = await admin.http.post("/api/admin/account/totp/disable", json={"password": PASSWORD})
     assert off.status_code == 204
@@ -154,7 +154,7 @@ async def test_neither_secret_nor_recovery_codes_are_ever_shown_again(admin: Adm
 
 
 @pytest.mark.parametrize("role", ["admin", "operator"])
-async def test_every_person_has_an_account_of_his_own(plane: ControlPlane, admin: Admin, role: str) -> None:
+async def test_every_user_has_their_own_account(plane: ControlPlane, admin: Admin, role: str) -> None:
     await hire(admin, "anna", role)
     async with plane.browser() as http:
         person = Admin(http)
@@ -164,7 +164,7 @@ async def test_every_person_has_an_account_of_his_own(plane: ControlPlane, admin
         assert (await http.post("/api/admin/account/password", json=body)).status_code == 204
 
 
-async def test_a_program_has_none(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_program_has_no_account(plane: ControlPlane, admin: Admin) -> None:
     key = await new_key(admin, "read", "tickets", "events")
     async with program(plane, key["key"]) as http:
         assert (await http.get("/api/admin/account")).status_code == 403

@@ -159,14 +159,14 @@ async def stranger(plane: ControlPlane) -> AsyncIterator[httpx2.AsyncClient]:
         yield http
 
 
-def test_every_route_there_is_is_tested_or_open_for_a_reason() -> None:
+def test_every_route_is_tested_or_deliberately_open() -> None:
     api = [("/api/admin", endpoint) for endpoint in GUARDED] + [("/api", endpoint) for endpoint in SHOWN]
     walked = [(endpoint.method, mount + endpoint.path) for mount, endpoint in api]
     assert sorted(walk(ROUTES)) == sorted([*walked, *CONSOLE, *INTERNAL, *OPEN_TO_ALL])
 
 
 @pytest.mark.parametrize("endpoint", GUARDED, ids=name)
-async def test_each_route_is_for_those_who_may(
+async def test_each_route_requires_its_permission(
     endpoint: Endpoint, stranger: httpx2.AsyncClient, cookies: dict[Role, str], keys: dict[Scope, str]
 ) -> None:
     assert endpoint.needs
@@ -181,20 +181,20 @@ async def test_each_route_is_for_those_who_may(
         assert answer[0] < 500, (role, answer)
 
 
-async def test_a_bad_key_is_not_rescued_by_a_good_cookie(
+async def test_an_invalid_key_is_refused_despite_a_valid_session_cookie(
     stranger: httpx2.AsyncClient, cookies: dict[Role, str]
 ) -> None:
     headers = {"Authorization": "Bearer sgk_made-up", "Cookie": f"sg_admin={cookies[Role.OWNER]}"}
     assert (await stranger.get("/api/admin/events", headers=headers)).status_code == 401
 
 
-async def test_every_permission_is_somebodys() -> None:
+async def test_every_permission_belongs_to_a_role() -> None:
     assert OF_ROLE[Role.OWNER] == set(Permission)
     assert OF_ROLE[Role.OPERATOR] < OF_ROLE[Role.ADMIN] < OF_ROLE[Role.OWNER]
 
 
 @pytest.mark.parametrize("endpoint", SHOWN, ids=name)
-async def test_what_a_viewer_or_server_must_show_is_nothing_that_an_admin_has(
+async def test_credentials_of_viewers_and_servers_are_not_those_of_admins(
     endpoint: Endpoint, stranger: httpx2.AsyncClient, cookies: dict[Role, str], keys: dict[Scope, str]
 ) -> None:
     owner = {"Cookie": f"sg_admin={cookies[Role.OWNER]}"}
@@ -204,7 +204,7 @@ async def test_what_a_viewer_or_server_must_show_is_nothing_that_an_admin_has(
 
 
 @pytest.mark.parametrize("call", CONSOLE, ids=" ".join)
-async def test_each_page_is_for_those_who_are_signed_in_and_may(
+async def test_each_page_requires_a_session_and_its_permission(
     call: Call,
     admin: Admin,
     stranger: httpx2.AsyncClient,
@@ -232,7 +232,7 @@ async def test_each_page_is_for_those_who_are_signed_in_and_may(
 
 
 @pytest.mark.parametrize("call", INTERNAL, ids=" ".join)
-async def test_each_internal_route_wants_the_internal_key(
+async def test_each_internal_route_requires_the_internal_key(
     call: Call, stranger: httpx2.AsyncClient, cookies: dict[Role, str], keys: dict[Scope, str]
 ) -> None:
     admins = {"Cookie": f"sg_admin={cookies[Role.OWNER]}"}, {"Authorization": f"Bearer {keys[Scope.READ]}"}

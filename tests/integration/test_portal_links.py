@@ -30,7 +30,7 @@ async def test_contact_imprint_and_privacy_are_linked_in_the_viewers_language(da
     ]
 
 
-async def test_beside_what_viewers_cannot_solve_themselves_the_contact_waits_hidden(database_url: str) -> None:
+async def test_the_hidden_contact_is_next_to_problems_that_viewers_cannot_solve(database_url: str) -> None:
     settings = make_settings(database_url, organiser_contact="help@hall.example")
     async with running(settings) as plane, plane.browser() as http:
         page = (await http.get("/")).text
@@ -38,5 +38,5 @@ async def test_beside_what_viewers_cannot_solve_themselves_the_contact_waits_hid
     assert offered == [("mailto:help@hall.example", "Contact the organizer")] * 3  # code, ending, trouble
 
 
-async def test_without_them_nothing_stands_there(database_url: str) -> None:
+async def test_without_them_the_foot_is_empty(database_url: str) -> None:
     assert await foot(database_url) == []

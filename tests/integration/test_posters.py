@@ -33,7 +33,7 @@ def from_a_phone() -> bytes:
     return picture("JPEG", (2400, 1200), exif=told, comment=PLACE.encode())
 
 
-async def test_a_photo_is_shown_to_viewers_upright_smaller_and_without_what_it_tells(
+async def test_a_photo_is_shown_upright_smaller_and_without_metadata(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     event_id = await admin.create_event(posterUrl="https://cdn.example/p.jpg")
@@ -55,7 +55,7 @@ async def test_a_photo_is_shown_to_viewers_upright_smaller_and_without_what_it_t
         assert (seen.size, dict(seen.getexif())) == ((960, 1920), {})
 
 
-async def test_another_picture_has_another_address_and_without_one_the_organisers_address_counts(
+async def test_a_new_picture_has_a_new_address_and_without_one_the_organisers_address_is_used(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     event_id = await admin.create_event(posterUrl="https://cdn.example/p.jpg")
@@ -93,7 +93,7 @@ async def test_another_picture_has_another_address_and_without_one_the_organiser
     ],
     ids=["svg", "gif", "cut off", "damaged", "nothing", "bomb", "other type", "large"],
 )
-async def test_what_is_no_picture_or_too_large_is_refused_with_a_sentence_and_changes_nothing(
+async def test_an_invalid_or_too_large_picture_is_refused_with_a_sentence_and_changes_nothing(
     admin: Admin, body: bytes, media_type: str, status: int, sentence: str
 ) -> None:
     event_id = await admin.create_event()

@@ -30,7 +30,7 @@ ELSEWHERE = [
 ]
 
 
-async def test_a_hundred_who_ask_at_once_cost_one_look_and_the_next_five_seconds_none(
+async def test_a_hundred_simultaneous_requests_cost_one_probe_and_the_next_five_seconds_none(
     gate: Origin, probe: Probe
 ) -> None:
     event = an_event(starts_in_hours=-2, ends_in_hours=-1)
@@ -50,7 +50,7 @@ async def test_a_hundred_who_ask_at_once_cost_one_look_and_the_next_five_seconds
     assert len(gate.asked) == 2
 
 
-async def test_it_asks_with_a_short_token_that_is_no_viewers(gate: Origin, probe: Probe) -> None:
+async def test_it_uses_a_short_lived_reader_token(gate: Origin, probe: Probe) -> None:
     event = an_event()
     event.tokens_not_before = int(NOW.timestamp()) + 1
     await probe.status(event, NOW)
@@ -61,7 +61,7 @@ async def test_it_asks_with_a_short_token_that_is_no_viewers(gate: Origin, probe
     assert headers["accept-encoding"] == "identity"
 
 
-async def test_a_stream_that_moves_is_live_before_its_start_and_after_its_end(gate: Origin, probe: Probe) -> None:
+async def test_an_advancing_stream_is_live_before_its_start_and_after_its_end(gate: Origin, probe: Probe) -> None:
     for event in (an_event(1, 2), an_event(-2, -1)):
         put(gate, event, LIVE)
         await probe.status(event, NOW)
@@ -69,7 +69,7 @@ async def test_a_stream_that_moves_is_live_before_its_start_and_after_its_end(ga
         assert await probe.status(event, NOW + timedelta(seconds=6)) is Status.LIVE
 
 
-async def test_nothing_there_means_not_yet_until_the_end(gate: Origin, probe: Probe) -> None:
+async def test_a_missing_stream_means_not_started_until_the_end(gate: Origin, probe: Probe) -> None:
     assert await probe.status(an_event(), NOW) is Status.NOT_STARTED
     assert await probe.status(an_event(-2, -1), NOW) is Status.ENDED
     assert gate.asked
@@ -84,7 +84,7 @@ async def test_a_gate_that_refuses_or_redirects_leaves_it_to_the_clock(gate: Ori
     assert {asked.target for asked in gate.asked} == {f"/hls{path}"}
 
 
-async def test_a_gate_that_is_away_leaves_it_to_the_clock(gate: Origin, probe: Probe) -> None:
+async def test_an_unreachable_gate_leaves_it_to_the_clock(gate: Origin, probe: Probe) -> None:
     gate.stop()
     assert await probe.status(an_event(), NOW) is Status.LIVE
     assert await probe.status(an_event(1, 2), NOW) is Status.NOT_STARTED
@@ -103,7 +103,7 @@ async def test_a_gate_that_hangs_is_waited_for_half_a_second(gate: Origin) -> No
 
 
 @pytest.mark.parametrize("uri", ELSEWHERE)
-async def test_it_never_asks_outside_of_the_events_own_folder(gate: Origin, probe: Probe, uri: str) -> None:
+async def test_it_never_requests_files_outside_of_the_events_folder(gate: Origin, probe: Probe, uri: str) -> None:
     event = an_event()
     put(gate, event, MASTER.format(uri=uri.replace("{folder}", f"/streams/{event.id}")))
     assert await probe.status(event, NOW) is Status.LIVE
@@ -111,7 +111,7 @@ async def test_it_never_asks_outside_of_the_events_own_folder(gate: Origin, prob
 
 
 @pytest.mark.parametrize("uri", ["0/index.m3u8", "./0/index.m3u8?_HLS_x=1", "{folder}/0/index.m3u8"])
-async def test_it_follows_a_master_to_its_first_variant(gate: Origin, probe: Probe, uri: str) -> None:
+async def test_it_follows_a_master_playlist_to_its_first_variant(gate: Origin, probe: Probe, uri: str) -> None:
     event = an_event(-2, -1)
     put(gate, event, MASTER.format(uri=uri.format(folder=f"/streams/{event.id}")))
     put(gate, event, ENDED, "0/index.m3u8")
@@ -119,7 +119,7 @@ async def test_it_follows_a_master_to_its_first_variant(gate: Origin, probe: Pro
     assert len(gate.asked) == 2
 
 
-async def test_a_master_of_masters_or_of_nothing_is_no_stream(gate: Origin, probe: Probe) -> None:
+async def test_a_nested_or_empty_master_playlist_is_no_stream(gate: Origin, probe: Probe) -> None:
     loop, broken = an_event(), an_event()
     put(gate, loop, MASTER.format(uri="stream.m3u8"))
     put(gate, broken, MASTER.format(uri="0/index.m3u8"))
@@ -135,7 +135,7 @@ async def test_a_playlist_of_more_than_sixteen_megabytes_is_not_read_to_its_end(
     assert "larger than 16 megabytes" in str((await probe.inspect(event, utc_now)).problem)
 
 
-async def test_ten_hours_are_read_as_everything_else_is(gate: Origin, probe: Probe) -> None:
+async def test_a_playlist_of_ten_hours_is_read(gate: Origin, probe: Probe) -> None:
     recording, window = an_event(-2, -1), an_event(-11, 1)
     segments = "".join(f"#EXTINF:2.000000,\nv1/{n:08}.ts?token={'a' * 200}\n" for n in range(18_000))
     heading = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
@@ -151,7 +151,7 @@ async def test_ten_hours_are_read_as_everything_else_is(gate: Origin, probe: Pro
     assert seen.media.segments == 18_000
 
 
-async def test_a_look_that_takes_longer_than_anybody_waits_is_there_for_who_asks_next(
+async def test_the_result_of_a_slow_probe_is_used_by_the_next_request(
     gate: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("control_plane.streams.probe._LONGEST_LOOK_SECONDS", 60)
@@ -166,7 +166,7 @@ async def test_a_look_that_takes_longer_than_anybody_waits_is_there_for_who_asks
 
 
 @pytest.mark.parametrize("offset", [-60, -10, 10, 60])
-async def test_a_clock_that_is_off_hides_nothing_that_moves(gate: Origin, probe: Probe, offset: int) -> None:
+async def test_a_wrong_clock_does_not_hide_an_advancing_stream(gate: Origin, probe: Probe, offset: int) -> None:
     event, seen = an_event(), list[Status]()
     for turn in range(8):
         written = format_datetime(NOW + timedelta(seconds=6 * min(turn, 3) + offset), usegmt=True)
@@ -182,7 +182,7 @@ def numbered(sequence: int) -> str:
     return LIVE.replace("#EXTINF", f"#EXT-X-MEDIA-SEQUENCE:{sequence}\n#EXTINF")
 
 
-async def test_what_cannot_be_read_any_more_is_interrupted_and_comes_back(gate: Origin, probe: Probe) -> None:
+async def test_an_unreadable_stream_is_interrupted_and_can_recover(gate: Origin, probe: Probe) -> None:
     event = an_event()
     path = f"/streams/{event.id}/stream.m3u8"
     for turn in range(2):
@@ -196,13 +196,13 @@ async def test_what_cannot_be_read_any_more_is_interrupted_and_comes_back(gate: 
     assert await probe.status(event, NOW + timedelta(seconds=36)) is Status.LIVE
 
 
-async def test_a_packed_playlist_that_nobody_asked_for_is_not_unpacked(gate: Origin, probe: Probe) -> None:
+async def test_an_unrequested_compressed_playlist_is_not_decompressed(gate: Origin, probe: Probe) -> None:
     event = an_event(-2, -1)
     put(gate, event, ENDED, **{"Content-Encoding": "gzip"})
     assert await probe.status(event, NOW) is Status.ENDED
 
 
-async def test_what_is_remembered_is_told_without_a_look(gate: Origin, probe: Probe) -> None:
+async def test_a_cached_result_needs_no_probe(gate: Origin, probe: Probe) -> None:
     event = an_event(-2, -1)
     put(gate, event, ENDED)
     assert probe.remembered_status(event, NOW) is Status.ENDED
@@ -212,9 +212,7 @@ async def test_what_is_remembered_is_told_without_a_look(gate: Origin, probe: Pr
     assert probe.remembered_status(event, NOW + timedelta(seconds=6)) is Status.ENDED
 
 
-async def test_whoever_is_there_while_nothing_plays_is_waiting_also_when_the_start_is_late(
-    gate: Origin, probe: Probe
-) -> None:
+async def test_viewers_count_as_waiting_while_nothing_plays_even_after_a_late_start(gate: Origin, probe: Probe) -> None:
     """Pages that wait ask every half a minute; who begins to play has just asked."""
     late, on = an_event(), an_event()
     put(gate, on, ENDED)
@@ -243,9 +241,7 @@ async def test_a_stream_that_cannot_be_seen_has_log_lines_of_its_own_that_do_not
     assert told == [("stream_not_seen", broken.id), ("stream_seen_again", broken.id)]
 
 
-async def test_asked_again_at_the_same_time_a_gate_that_answered_late_is_not_asked_twice(
-    gate: Origin, probe: Probe
-) -> None:
+async def test_a_gate_that_answered_late_is_not_probed_twice_at_the_same_time(gate: Origin, probe: Probe) -> None:
     event = an_event(-2, -1)
 
     def slowly(_asked: Asked) -> Reply:

@@ -26,7 +26,7 @@ async def told(plane: ControlPlane, since: str = EVER) -> dict[str, Any]:
     return body
 
 
-async def test_the_shape_is_exactly_the_published_one(plane: ControlPlane, admin: Admin) -> None:
+async def test_the_response_has_exactly_the_published_form(plane: ControlPlane, admin: Admin) -> None:
     event_id = await admin.create_event()
     codes = sorted(ticket["code"] for ticket in await admin.codes(event_id, 3))
     ticket = await admin.ticket()
@@ -43,13 +43,13 @@ async def test_the_shape_is_exactly_the_published_one(plane: ControlPlane, admin
     assert abs(datetime.fromisoformat(body["serverTime"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-async def test_nothing_revoked_is_two_empty_lists(plane: ControlPlane, admin: Admin) -> None:
+async def test_without_revocations_both_lists_are_empty(plane: ControlPlane, admin: Admin) -> None:
     await admin.ticket()
     body = await told(plane)
     assert (body["revocations"], body["eventDeactivations"]) == ([], [])
 
 
-async def test_asking_from_the_last_answer_on_misses_no_revocation_and_on_sqlite_gives_each_once(
+async def test_polling_from_the_last_answer_misses_no_revocation_and_on_sqlite_returns_each_once(
     plane: ControlPlane, admin: Admin
 ) -> None:
     made = await admin.codes(await admin.create_event(), 6)
@@ -65,7 +65,9 @@ async def test_asking_from_the_last_answer_on_misses_no_revocation_and_on_sqlite
         assert (await told(plane, since))["revocations"] == []
 
 
-async def test_none_falls_between_two_questions_while_many_are_being_made(plane: ControlPlane, admin: Admin) -> None:
+async def test_no_revocation_is_missed_between_two_requests_during_many_writes(
+    plane: ControlPlane, admin: Admin
+) -> None:
     made = await admin.codes(await admin.create_event(), 60)
     expected, heard, since = {ticket["code"] for ticket in made}, set[str](), EVER
 
@@ -83,7 +85,7 @@ async def test_none_falls_between_two_questions_while_many_are_being_made(plane:
                 since = body["serverTime"]
 
 
-async def test_what_was_lifted_is_not_told(plane: ControlPlane, admin: Admin) -> None:
+async def test_lifted_revocations_are_not_listed(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket()
     for cut, lift, kind, identifier in (
         ("revoke", "unrevoke", "tokens", ticket["id"]),
@@ -97,7 +99,7 @@ async def test_what_was_lifted_is_not_told(plane: ControlPlane, admin: Admin) ->
         assert (body["revocations"], body["eventDeactivations"]) == ([], [])
 
 
-async def test_a_deactivation_is_told_from_its_own_time_on(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_deactivation_is_listed_from_its_own_time_on(plane: ControlPlane, admin: Admin) -> None:
     event_id = await admin.create_event()
     before = (await told(plane))["serverTime"]
     await admin.patch("events", event_id, "deactivate")
@@ -119,7 +121,7 @@ async def test_a_wrong_key_is_refused_before_anything_else(
 @pytest.mark.parametrize(
     "since", ["", "soon", "1700000000", "2027-01-15", "2027-01-15T20:00:00", "2027-13-01T00:00:00Z", "0001-01-01T00Z"]
 )
-async def test_a_since_that_is_no_time_with_its_zone_is_refused(plane: ControlPlane, since: str) -> None:
+async def test_an_invalid_since_or_one_without_a_zone_is_refused(plane: ControlPlane, since: str) -> None:
     answer = await get(plane, since=since)
     assert (answer.status_code, answer.json()["reason"]) == (400, "malformed")
 
@@ -129,13 +131,13 @@ async def test_a_missing_since_is_refused(plane: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("since", ["2026-01-15T20:00:00%2B02:00", "2026-01-15T20:00:00+02:00", "2026-01-15T20:00Z"])
-async def test_a_zone_is_understood_also_where_nobody_encoded_its_plus(plane: ControlPlane, since: str) -> None:
+async def test_a_zone_with_an_unencoded_plus_is_understood(plane: ControlPlane, since: str) -> None:
     async with plane.browser() as server:
         headers = {"X-Internal-Api-Key": INTERNAL_KEY}
         assert (await server.get(f"/api/revocations?since={since}", headers=headers)).status_code == 200
 
 
-async def test_what_is_deleted_is_told_for_as_long_as_a_token_could_live(
+async def test_deleted_objects_are_listed_as_long_as_their_tokens_could_be_valid(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     ticket, event_id = await admin.ticket(), await admin.create_event(title="Gone")

@@ -31,7 +31,7 @@ async def test_a_session_past_its_ticket_is_ended(plane: ControlPlane, admin: Ad
     assert await end_reason(plane, phone.token) == "expired"
 
 
-async def test_a_session_silent_for_a_day_is_ended_and_its_token_cut(
+async def test_a_session_silent_for_a_day_is_ended_and_its_token_is_refused(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
@@ -43,7 +43,7 @@ async def test_a_session_silent_for_a_day_is_ended_and_its_token_cut(
 
 
 @pytest.mark.parametrize(("hours", "left"), [(23, 1), (25, 0)])
-async def test_a_clock_that_is_hours_ahead_forgets_no_entry_of_the_feed(
+async def test_a_clock_that_is_hours_ahead_drops_no_entry_of_the_feed(
     plane: ControlPlane, admin: Admin, hours: int, left: int
 ) -> None:
     await admin.patch("tokens", (await admin.ticket())["id"], "revoke")
@@ -53,7 +53,7 @@ async def test_a_clock_that_is_hours_ahead_forgets_no_entry_of_the_feed(
     assert len((await plane.feed())["changes"]) == left
 
 
-async def test_a_body_that_no_form_has_is_refused(plane: ControlPlane) -> None:
+async def test_a_body_that_is_not_a_form_is_refused(plane: ControlPlane) -> None:
     async with plane.browser() as browser:
         answer = await browser.post("/api/tokens/validate", content=b"{" + b" " * 70_000 + b"}")
     assert answer.status_code == 413

@@ -39,7 +39,7 @@ async def edges_of(admin: Admin) -> list[dict[str, Any]]:
     return found
 
 
-async def test_what_cuts_or_lifts_names_the_place_whose_receipt_it_waits_for(plane: ControlPlane, admin: Admin) -> None:
+async def test_revocations_and_lifts_return_their_position_in_the_feed(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket()
     named = []
     for kind, identifier, action in (
@@ -54,7 +54,7 @@ async def test_what_cuts_or_lifts_names_the_place_whose_receipt_it_waits_for(pla
     assert len(set(named)) == 4
 
 
-async def test_a_revocation_is_in_force_where_the_next_question_came_from_and_nowhere_else(
+async def test_a_revocation_is_in_force_only_at_the_edge_that_acknowledged_it(
     plane: ControlPlane, admin: Admin
 ) -> None:
     start = (await ask(plane, edge="north", instance="1")).json()["cursor"]
@@ -74,7 +74,7 @@ async def test_a_revocation_is_in_force_where_the_next_question_came_from_and_no
     assert (await receipt(admin, cursor))["inForceEverywhere"] is True
 
 
-async def test_whoever_waits_has_acknowledged_while_he_waits(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_waiting_sidecar_has_already_acknowledged(plane: ControlPlane, admin: Admin) -> None:
     cursor = await revoke(admin)
     with anyio.fail_after(25):
         async with anyio.create_task_group() as tasks:
@@ -85,7 +85,9 @@ async def test_whoever_waits_has_acknowledged_while_he_waits(plane: ControlPlane
     assert (await receipt(admin, cursor))["inForceEverywhere"] is True
 
 
-async def test_an_edge_has_it_in_force_once_its_last_live_sidecar_has(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_revocation_is_in_force_at_an_edge_once_all_its_live_sidecars_have_it(
+    plane: ControlPlane, admin: Admin
+) -> None:
     start = (await plane.feed())["cursor"]
     for instance in ("1", "2"):
         await ask(plane, start, edge="north", instance=instance)
@@ -113,7 +115,7 @@ async def test_the_lag_grows_while_an_edge_does_not_acknowledge_and_is_measured_
     assert lags[0] == lags[1] >= first
 
 
-async def test_a_snapshot_is_acknowledged_by_the_question_after_it_only(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_snapshot_is_acknowledged_only_by_the_request_after_it(plane: ControlPlane, admin: Admin) -> None:
     cursor = await revoke(admin)
     for asked in ("", "other.5", "e.1.snapshot"):
         await ask(plane, asked, edge="north", instance="1")
@@ -124,13 +126,13 @@ async def test_a_snapshot_is_acknowledged_by_the_question_after_it_only(plane: C
 
 @pytest.mark.parametrize("name", ["edge", "instance"])
 @pytest.mark.parametrize("value", ["", "a b", "x" * 65, "ä", "a\n", "../x", "<b>"])
-async def test_a_name_that_is_none_is_refused(plane: ControlPlane, name: str, value: str) -> None:
+async def test_an_invalid_name_is_refused(plane: ControlPlane, name: str, value: str) -> None:
     answer = await ask(plane, **({"edge": "north", "instance": "1"} | {name: value}))
     assert (answer.status_code, answer.json()["reason"]) == (400, "malformed")
     assert plane.services.receipts.states(0) == []
 
 
-async def test_who_does_not_say_his_name_is_told_all_the_same(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_sidecar_without_a_name_also_gets_the_feed(plane: ControlPlane, admin: Admin) -> None:
     cursor = await revoke(admin)
     assert (await ask(plane, cursor)).status_code == (await ask(plane, cursor, instance="1")).status_code == 200
     assert await edges_of(admin) == []
@@ -139,12 +141,12 @@ async def test_who_does_not_say_his_name_is_told_all_the_same(plane: ControlPlan
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "other.1", "1", "x" * 500])
-async def test_a_receipt_for_a_place_that_this_log_does_not_have_is_not_found(admin: Admin, cursor: str) -> None:
+async def test_a_receipt_for_an_unknown_position_is_not_found(admin: Admin, cursor: str) -> None:
     assert (await admin.http.get(f"/api/admin/revocations/{cursor}")).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["revocations/e.1", "edges", "sessions"])
-async def test_only_an_admin_is_told(plane: ControlPlane, path: str) -> None:
+async def test_receipts_require_an_admin(plane: ControlPlane, path: str) -> None:
     async with plane.browser() as http:
         assert (await http.get(f"/api/admin/{path}")).status_code == 401
 
@@ -168,7 +170,7 @@ async def test_names_and_receipts_survive_a_restart(database_url: str) -> None:
         }
 
 
-async def test_an_edge_that_is_silent_for_a_week_is_forgotten(plane: ControlPlane, admin: Admin) -> None:
+async def test_an_edge_that_is_silent_for_a_week_is_removed(plane: ControlPlane, admin: Admin) -> None:
     services, cursor = plane.services, await revoke(admin)
     for name, at in (("old", utc_now() - edges.FORGOTTEN_AFTER * 1.01), ("new", utc_now())):
         place = Cursor.parse(cursor)
@@ -179,7 +181,7 @@ async def test_an_edge_that_is_silent_for_a_week_is_forgotten(plane: ControlPlan
     assert [edge["name"] for edge in await edges_of(admin)] == ["new"]
 
 
-async def test_a_receipt_from_before_a_backup_was_restored_says_nothing(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_receipt_from_before_a_restored_backup_is_ignored(plane: ControlPlane, admin: Admin) -> None:
     services, cursor = plane.services, await revoke(admin)
     await ask(plane, cursor, edge="north", instance="1")
     await edges.write_behind(services.database, services.receipts, utc_now())
@@ -191,7 +193,7 @@ async def test_a_receipt_from_before_a_backup_was_restored_says_nothing(plane: C
     assert [(edge["name"], edge["inForce"]) for edge in told["edges"]] == [("north", False), ("south", False)]
 
 
-async def test_two_control_planes_on_one_database_know_each_others_sidecars(database_url: str) -> None:
+async def test_two_control_planes_on_one_database_share_their_receipts(database_url: str) -> None:
     settings = make_settings(database_url)
     async with running(settings) as one, running(settings) as other, one.browser() as http:
         admin = Admin(http)

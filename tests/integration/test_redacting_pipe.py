@@ -13,7 +13,7 @@ LINES = b'[error] request: "GET /x\xff HTTP/1.1"\n' + f"\xfc {TOKEN} \u65e5\n[er
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
-def test_bytes_that_are_no_text_do_not_end_it(encoding: str) -> None:
+def test_bytes_that_are_not_text_do_not_end_it(encoding: str) -> None:
     told = subprocess.run(
         [sys.executable, "-m", "authz_sidecar.redact"],
         input=LINES,

@@ -28,7 +28,7 @@ async def why_over(plane: ControlPlane, token: str) -> str | None:
         return (await db.get_one(ViewingSession, sid_of(token))).end_reason
 
 
-async def test_tickets_of_several_events_go_on_side_by_side(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_tickets_of_several_events_play_in_parallel(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     tickets = [await admin.ticket() for _ in range(3)]
     tabs = [await watch(phone, ticket) for ticket in tickets]
     for ticket, token in zip(tickets, tabs, strict=True):
@@ -37,7 +37,7 @@ async def test_tickets_of_several_events_go_on_side_by_side(plane: ControlPlane,
         assert await why_over(plane, token) == "replaced"
 
 
-async def test_one_tab_that_is_refused_leaves_the_others_alone(admin: Admin, phone: Viewer) -> None:
+async def test_a_refused_tab_does_not_affect_the_others(admin: Admin, phone: Viewer) -> None:
     good, bad = await admin.ticket(), await admin.ticket()
     stays, goes = await watch(phone, good), await watch(phone, bad)
     await admin.patch("tokens", bad["id"], "revoke")
@@ -45,9 +45,7 @@ async def test_one_tab_that_is_refused_leaves_the_others_alone(admin: Admin, pho
     assert (await phone.resume(sid_of(stays))).status_code == 200
 
 
-async def test_the_name_of_a_session_opens_nothing_in_another_browser(
-    admin: Admin, phone: Viewer, laptop: Viewer
-) -> None:
+async def test_a_session_id_is_useless_in_another_browser(admin: Admin, phone: Viewer, laptop: Viewer) -> None:
     ticket = await admin.ticket()
     token = await watch(phone, ticket)
     await watch(laptop, await admin.ticket())
@@ -58,7 +56,7 @@ async def test_the_name_of_a_session_opens_nothing_in_another_browser(
 
 
 @pytest.mark.parametrize("sid", ["x" * 22, "-", "a" * 64])
-async def test_a_session_that_nobody_knows_is_none(admin: Admin, phone: Viewer, sid: str) -> None:
+async def test_an_unknown_session_is_refused(admin: Admin, phone: Viewer, sid: str) -> None:
     await watch(phone, await admin.ticket())
     assert word(await phone.resume(sid)) == (401, "no-session")
 
@@ -67,12 +65,12 @@ async def test_a_session_that_nobody_knows_is_none(admin: Admin, phone: Viewer, 
     "body",
     ['{"sid": 5}', '{"sid": ""}', '{"sid": "' + "a" * 65 + '"}', "[]", "{", '{"sid":["a"]}', '{"sid":"\\u0000"}'],
 )
-async def test_what_cannot_name_a_session_is_malformed(admin: Admin, phone: Viewer, body: str) -> None:
+async def test_an_invalid_session_id_is_malformed(admin: Admin, phone: Viewer, body: str) -> None:
     await watch(phone, await admin.ticket())
     assert word(await phone.http.post("/api/playback/resume", content=body)) == (400, "malformed")
 
 
-async def test_a_page_without_cookies_goes_on_with_its_token(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_page_without_cookies_resumes_with_its_token(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     """As in another site's iframe."""
     old = await watch(phone, await admin.ticket())
     phone.http.cookies.clear()
@@ -83,13 +81,13 @@ async def test_a_page_without_cookies_goes_on_with_its_token(plane: ControlPlane
     assert (await phone.heartbeat()).status_code == 200
 
 
-async def test_a_page_that_goes_on_with_its_token_can_still_be_reloaded(admin: Admin, phone: Viewer) -> None:
+async def test_a_page_that_resumed_with_its_token_can_still_be_reloaded(admin: Admin, phone: Viewer) -> None:
     await watch(phone, await admin.ticket())
     await phone.resume(token=phone.token)
     assert (await phone.resume(sid_of(phone.token))).status_code == 200
 
 
-async def test_a_page_that_another_tab_replaced_never_takes_the_seat_back_by_itself(
+async def test_a_page_replaced_by_another_tab_never_takes_the_seat_back_automatically(
     admin: Admin, phone: Viewer
 ) -> None:
     ticket = await admin.ticket()
@@ -101,7 +99,7 @@ async def test_a_page_that_another_tab_replaced_never_takes_the_seat_back_by_its
     assert (await phone.heartbeat(second)).status_code == 200
 
 
-async def test_nor_does_a_page_that_gave_its_seat_back(admin: Admin, phone: Viewer) -> None:
+async def test_a_page_that_released_its_seat_never_takes_it_back_automatically(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket()
     first = await watch(phone, ticket)
     await phone.release(first)
@@ -110,7 +108,7 @@ async def test_nor_does_a_page_that_gave_its_seat_back(admin: Admin, phone: View
     assert (await phone.heartbeat(second)).status_code == 200
 
 
-async def test_the_viewer_may_take_it_back_by_a_reload(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_the_viewer_may_take_the_seat_back_by_a_reload(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket()
     first = await watch(phone, ticket)
     second = await watch(phone, ticket)
@@ -118,14 +116,14 @@ async def test_the_viewer_may_take_it_back_by_a_reload(plane: ControlPlane, admi
     assert await why_over(plane, second) == "replaced"
 
 
-async def test_a_token_that_ended_long_ago_says_nothing_of_its_session(admin: Admin, phone: Viewer) -> None:
+async def test_a_token_that_expired_long_ago_reveals_nothing_of_its_session(admin: Admin, phone: Viewer) -> None:
     token = await watch(phone, await admin.ticket())
     assert word(await phone.resume(token=older(token, 3600 + 61))) == (401, "invalid")
     assert (await phone.resume(token=older(token, 3600 + 20))).status_code == 200
 
 
 @pytest.mark.parametrize("taken", ["ticket", "event"])
-async def test_a_deleted_ticket_is_told_as_what_it_is(admin: Admin, phone: Viewer, taken: str) -> None:
+async def test_a_deleted_ticket_is_reported_as_deleted(admin: Admin, phone: Viewer, taken: str) -> None:
     ticket = await admin.ticket()
     token = await watch(phone, ticket)
     path = f"tokens/{ticket['id']}" if taken == "ticket" else f"events/{ticket['eventId']}"

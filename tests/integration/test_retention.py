@@ -76,11 +76,11 @@ async def add_session(database: Database, age: float, *, ended: bool = True, tic
         ("nonsense", ""),
     ],
 )
-def test_an_address_is_cut_to_its_network(address: str, network: str) -> None:
+def test_an_address_is_truncated_to_its_network(address: str, network: str) -> None:
     assert shortened(address) == network
 
 
-async def test_entries_are_kept_for_as_long_as_is_set_and_no_longer(database: Database) -> None:
+async def test_entries_are_kept_exactly_as_long_as_configured(database: Database) -> None:
     await add_entries(database, 1, 179.9, 180.1, 300)
     await apply(database)
     assert await all_of(database, AuditEntry.subject) == {"1 days", "179.9 days"}
@@ -88,7 +88,7 @@ async def test_entries_are_kept_for_as_long_as_is_set_and_no_longer(database: Da
     assert await all_of(database, AuditEntry.subject) == {"1 days"}
 
 
-async def test_addresses_of_entries_are_cut_after_thirty_days(database: Database) -> None:
+async def test_addresses_of_entries_are_truncated_after_thirty_days(database: Database) -> None:
     await add_entries(database, 29.9)
     await add_entries(database, 30.1, address="198.51.100.200")
     await add_entries(database, 31, address="")
@@ -96,7 +96,7 @@ async def test_addresses_of_entries_are_cut_after_thirty_days(database: Database
     assert await all_of(database, AuditEntry.address) == {"192.0.2.77", "198.51.100.0/24", ""}
 
 
-async def test_addresses_of_sessions_and_tickets_are_cut_after_thirty_days(database: Database) -> None:
+async def test_addresses_of_sessions_and_tickets_are_truncated_after_thirty_days(database: Database) -> None:
     await add_session(database, 29.9)
     await add_session(database, 30.1)
     await apply(database)
@@ -104,14 +104,14 @@ async def test_addresses_of_sessions_and_tickets_are_cut_after_thirty_days(datab
     assert await all_of(database, Ticket.redeemed_ip) == {"2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"}
 
 
-async def test_a_shorter_retention_leaves_no_address_behind_either(database: Database) -> None:
+async def test_a_shorter_retention_also_truncates_addresses(database: Database) -> None:
     await add_session(database, 8)
     await apply(database, keep_days=7)
     assert await all_of(database, ViewingSession.sid) == set()
     assert await all_of(database, Ticket.redeemed_ip) == {"2001:db8:1::/48"}
 
 
-async def test_ended_sessions_are_forgotten_unless_their_ticket_is_still_good(database: Database) -> None:
+async def test_ended_sessions_are_deleted_unless_their_ticket_is_still_valid(database: Database) -> None:
     await add_session(database, 179)
     await add_session(database, 181)
     await add_session(database, 182, ended=False)
@@ -120,7 +120,7 @@ async def test_ended_sessions_are_forgotten_unless_their_ticket_is_still_good(da
     assert await all_of(database, ViewingSession.sid) == {"of 179", "of 182", "of 183"}
 
 
-async def test_sessions_of_admins_are_forgotten_when_they_are_over(database: Database) -> None:
+async def test_expired_sessions_of_admins_are_deleted(database: Database) -> None:
     async with database.write() as db:
         user = AdminUser(username="ada", password_hash="", role="admin", created_at=NOW)
         db.add(user)
@@ -131,7 +131,7 @@ async def test_sessions_of_admins_are_forgotten_when_they_are_over(database: Dat
     assert await all_of(database, AdminSession.token_hash) == {"alive"}
 
 
-async def test_many_rows_are_done_in_portions_and_all_of_them(database: Database) -> None:
+async def test_many_rows_are_all_processed_in_batches(database: Database) -> None:
     async with database.write() as db:
         for number in range(1_203):
             age = 200 if number % 2 else 40
@@ -141,7 +141,7 @@ async def test_many_rows_are_done_in_portions_and_all_of_them(database: Database
     assert await all_of(database, AuditEntry.address) == {"192.0.2.0/24"}
 
 
-async def test_it_is_done_once_an_hour_and_goes_on_where_it_was(database: Database) -> None:
+async def test_it_runs_once_an_hour_and_continues_where_it_stopped(database: Database) -> None:
     retention, stop = Retention(timedelta(days=180)), anyio.Event()
     await retention.apply(database, NOW, stop)
     await add_entries(database, 29.98, 200)
@@ -152,7 +152,7 @@ async def test_it_is_done_once_an_hour_and_goes_on_where_it_was(database: Databa
     assert len(await all_of(database, AuditEntry.subject)) == 1
 
 
-async def test_who_is_told_to_stop_stops_between_two_portions(database: Database) -> None:
+async def test_it_stops_between_two_batches(database: Database) -> None:
     await add_entries(database, 200)
     stop = anyio.Event()
     stop.set()

@@ -37,7 +37,7 @@ async def until_somebody_waits(plane: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", INTERNAL_KEY[:-1], INTERNAL_KEY + " x", INTERNAL_KEY.upper(), "é"])
-async def test_only_who_knows_the_key_is_told(plane: ControlPlane, key: str | None) -> None:
+async def test_the_feed_requires_the_internal_key(plane: ControlPlane, key: str | None) -> None:
     headers = [] if key is None else [(b"X-Internal-Api-Key", key.encode("latin-1"))]
     async with plane.browser() as http:
         answer = await http.get("/internal/feed", headers=headers)
@@ -45,7 +45,7 @@ async def test_only_who_knows_the_key_is_told(plane: ControlPlane, key: str | No
     assert "changes" not in answer.json()
 
 
-async def test_the_first_answer_is_a_snapshot_and_the_next_ones_go_on_from_its_cursor(
+async def test_the_first_answer_is_a_snapshot_and_the_next_ones_continue_from_its_cursor(
     plane: ControlPlane, admin: Admin
 ) -> None:
     event_id = await admin.create_event()
@@ -73,7 +73,7 @@ async def test_a_change_has_the_published_form(plane: ControlPlane, admin: Admin
     assert expires_at.tzinfo is not None
 
 
-async def test_of_several_changes_about_one_subject_the_last_is_told(plane: ControlPlane, admin: Admin) -> None:
+async def test_of_several_changes_of_one_subject_the_last_is_returned(plane: ControlPlane, admin: Admin) -> None:
     ticket, other = await admin.codes(await admin.create_event(), 2)
     await admin.patch("tokens", ticket["id"], "revoke")
     await admin.patch("tokens", other["id"], "revoke")
@@ -91,9 +91,7 @@ async def test_the_same_name_as_a_code_and_as_a_session_is_two_subjects(plane: C
 @pytest.mark.parametrize(
     "cursor", ["other.1", "other.99999", "nonsense", "1", ".", "e.-1", "e." + "9" * 30, "e." + "9" * 5000, "'--"]
 )
-async def test_a_cursor_that_this_log_does_not_know_gets_a_snapshot(
-    plane: ControlPlane, admin: Admin, cursor: str
-) -> None:
+async def test_an_unknown_cursor_gets_a_snapshot(plane: ControlPlane, admin: Admin, cursor: str) -> None:
     ticket = await admin.ticket()
     await admin.patch("tokens", ticket["id"], "revoke")
     answer = await plane.feed(cursor, wait=30)
@@ -101,7 +99,7 @@ async def test_a_cursor_that_this_log_does_not_know_gets_a_snapshot(
     assert subjects(answer) == [("code", ticket["code"], True)]
 
 
-async def test_a_snapshot_is_told_in_pages_that_together_are_the_whole(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_snapshot_is_returned_in_pages_that_are_complete_together(plane: ControlPlane, admin: Admin) -> None:
     made = await admin.codes(await admin.create_event(), 5)
     for ticket in made:
         await admin.patch("tokens", ticket["id"], "revoke")
@@ -116,7 +114,7 @@ async def test_a_snapshot_is_told_in_pages_that_together_are_the_whole(plane: Co
     assert (await plane.feed(pages[-1].cursor))["snapshot"] is False
 
 
-async def test_what_travels_is_what_the_contract_writes(plane: ControlPlane) -> None:
+async def test_the_response_is_what_the_contract_serializes(plane: ControlPlane) -> None:
     for number, revoked in enumerate((True, False)):
         not_before = None if revoked else 1_800_000_001
         for kind in Kind:
@@ -131,7 +129,7 @@ async def test_what_travels_is_what_the_contract_writes(plane: ControlPlane) -> 
     )
 
 
-async def test_changes_are_told_in_pages_too(plane: ControlPlane, admin: Admin) -> None:
+async def test_changes_are_also_returned_in_pages(plane: ControlPlane, admin: Admin) -> None:
     start = (await plane.feed())["cursor"]
     made = await admin.codes(await admin.create_event(), 3)
     for ticket in made:
@@ -143,7 +141,7 @@ async def test_changes_are_told_in_pages_too(plane: ControlPlane, admin: Admin) 
     assert [change.id for page in (first, second) for change in page.changes] == [ticket["code"] for ticket in made]
 
 
-async def test_whoever_waits_is_told_as_soon_as_the_revocation_is_committed(plane: ControlPlane, admin: Admin) -> None:
+async def test_waiting_followers_get_a_revocation_as_soon_as_it_is_committed(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket()
     cursor = (await plane.feed())["cursor"]
     answers: list[dict[str, Any]] = []
@@ -161,7 +159,7 @@ async def test_whoever_waits_is_told_as_soon_as_the_revocation_is_committed(plan
     assert [subjects(answer) for answer in answers] == [[("code", ticket["code"], True)]] * 2
 
 
-async def test_a_wait_without_news_ends_with_an_empty_answer_and_the_same_cursor(plane: ControlPlane) -> None:
+async def test_a_wait_without_changes_ends_with_an_empty_answer_and_the_same_cursor(plane: ControlPlane) -> None:
     cursor = (await plane.feed())["cursor"]
     with anyio.fail_after(20):
         answer = await plane.feed(cursor, wait=0.05)
@@ -169,7 +167,7 @@ async def test_a_wait_without_news_ends_with_an_empty_answer_and_the_same_cursor
     assert answer == {"cursor": cursor, "snapshot": False, "more": False, "changes": []}
 
 
-async def test_whoever_waits_is_let_go_when_the_control_plane_stops(plane: ControlPlane) -> None:
+async def test_waiting_followers_are_answered_when_the_control_plane_stops(plane: ControlPlane) -> None:
     cursor = (await plane.feed())["cursor"]
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
@@ -178,7 +176,7 @@ async def test_whoever_waits_is_let_go_when_the_control_plane_stops(plane: Contr
             plane.services.database.announcements.close()
 
 
-async def test_what_was_rolled_back_is_neither_announced_nor_told(
+async def test_a_rolled_back_change_is_neither_announced_nor_returned(
     plane: ControlPlane, admin: Admin, database_url: str
 ) -> None:
     ticket, database = await admin.ticket(), Database(database_url)  # one that nobody else wakes
@@ -201,14 +199,16 @@ async def test_what_was_rolled_back_is_neither_announced_nor_told(
 
 
 @pytest.mark.parametrize("wait", ["nan", "-1", "soon", "-inf"])
-async def test_a_wait_that_is_no_time_is_refused(plane: ControlPlane, wait: str) -> None:
+async def test_an_invalid_wait_is_refused(plane: ControlPlane, wait: str) -> None:
     async with plane.browser() as http:
         headers = {"X-Internal-Api-Key": INTERNAL_KEY}
         answer = await http.get("/internal/feed", params={"wait": wait}, headers=headers)
     assert answer.status_code == 400
 
 
-async def test_closing_an_event_is_one_entry_however_many_watch(plane: ControlPlane, admin: Admin) -> None:
+async def test_closing_an_event_is_one_entry_regardless_of_the_number_of_viewers(
+    plane: ControlPlane, admin: Admin
+) -> None:
     event_id = await admin.create_event()
     tokens = []
     for ticket in await admin.codes(event_id, 20):
@@ -232,7 +232,7 @@ async def test_ending_a_session_is_an_entry_that_lives_as_long_as_its_token(
 
 
 @pytest.mark.parametrize("subject", ["tokens", "events"])
-async def test_what_was_cut_stays_cut_and_what_is_fresh_plays_even_within_one_second(
+async def test_refused_tokens_stay_refused_and_new_ones_play_even_within_one_second(
     plane: ControlPlane, admin: Admin, phone: Viewer, subject: str
 ) -> None:
     ticket = await admin.ticket()
@@ -255,7 +255,7 @@ async def test_what_was_cut_stays_cut_and_what_is_fresh_plays_even_within_one_se
     assert claims_of(phone.token).iat >= datetime.fromisoformat(change["notBefore"]).timestamp()
 
 
-async def test_a_lifted_revocation_is_kept_until_the_last_token_that_it_cut_has_expired(
+async def test_a_lifted_revocation_is_kept_until_the_last_token_that_it_refuses_has_expired(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     ticket = await admin.ticket()
@@ -266,7 +266,7 @@ async def test_a_lifted_revocation_is_kept_until_the_last_token_that_it_cut_has_
         assert change.expires_at >= claims_of(phone.token).exp
 
 
-async def test_entries_that_no_token_can_meet_are_forgotten_and_no_others(
+async def test_only_entries_that_no_token_can_match_are_dropped(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     ticket, idle = await admin.codes(await admin.create_event(), 2)
@@ -280,7 +280,7 @@ async def test_entries_that_no_token_can_meet_are_forgotten_and_no_others(
         assert subjects(await plane.feed()) == left
 
 
-async def test_a_cursor_stays_good_when_entries_were_forgotten(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_cursor_stays_valid_after_entries_were_dropped(plane: ControlPlane, admin: Admin) -> None:
     first, second = await admin.codes(await admin.create_event(), 2)
     await admin.patch("tokens", first["id"], "revoke")
     cursor = (await plane.feed())["cursor"]
@@ -291,7 +291,7 @@ async def test_a_cursor_stays_good_when_entries_were_forgotten(plane: ControlPla
     assert (news["snapshot"], subjects(news)) == (False, [("code", second["code"], True)])
 
 
-async def test_the_control_plane_tells_that_its_database_answers(plane: ControlPlane) -> None:
+async def test_the_health_check_reports_the_database(plane: ControlPlane) -> None:
     async with plane.browser() as http:
         answer = await http.get("/internal/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "unnamedProxies": []})

@@ -43,7 +43,7 @@ async def make_secrets(plane: ControlPlane) -> dict[str, str]:
     return {"totp": totp, "hook": hook}
 
 
-async def test_what_is_stored_is_sealed_and_works_as_before(plane: ControlPlane, database_url: str) -> None:
+async def test_stored_secrets_are_sealed_and_work_as_before(plane: ControlPlane, database_url: str) -> None:
     secrets = await make_secrets(plane)
     found = await stored(database_url)
     assert {name: SEALER.open(value) for name, value in found.items()} == secrets
@@ -53,7 +53,7 @@ async def test_what_is_stored_is_sealed_and_works_as_before(plane: ControlPlane,
         assert (await Admin(http).sign_in(totp=code_now(secrets["totp"], 1))).status_code == 200
 
 
-async def test_a_start_seals_what_an_older_version_left_and_what_another_key_sealed(
+async def test_a_start_seals_unsealed_secrets_and_those_sealed_with_an_older_key(
     plane: ControlPlane, database_url: str
 ) -> None:
     secrets = await make_secrets(plane)
@@ -72,9 +72,7 @@ async def test_a_start_seals_what_an_older_version_left_and_what_another_key_sea
 
 
 @pytest.mark.parametrize("keys", [[], [OTHER_KEY]])
-async def test_a_key_that_is_another_one_changes_nothing(
-    plane: ControlPlane, database_url: str, keys: list[str]
-) -> None:
+async def test_a_wrong_key_changes_nothing(plane: ControlPlane, database_url: str, keys: list[str]) -> None:
     await make_secrets(plane)
     apart(lambda: seal_all(database_url, SEALER))
     before = await stored(database_url)
@@ -83,7 +81,7 @@ async def test_a_key_that_is_another_one_changes_nothing(
     assert await stored(database_url) == before
 
 
-async def test_a_value_that_was_damaged_stops_nobody_else(plane: ControlPlane, database_url: str) -> None:
+async def test_a_damaged_value_does_not_affect_others(plane: ControlPlane, database_url: str) -> None:
     async with plane.browser("192.0.2.77") as http:
         owner = Admin(http)
         await owner.sign_in()
@@ -96,7 +94,7 @@ async def test_a_value_that_was_damaged_stops_nobody_else(plane: ControlPlane, d
         assert (await owner.sign_in(totp=recovery_codes[0])).status_code == 200
 
 
-async def test_without_a_key_no_secret_is_stored_and_it_is_said_why(database_url: str) -> None:
+async def test_without_a_key_no_secret_is_stored_and_the_reason_is_reported(database_url: str) -> None:
     settings = make_settings(database_url, secrets_key=None)
     async with running(settings) as plane, plane.browser() as http:
         owner = Admin(http)
@@ -106,7 +104,7 @@ async def test_without_a_key_no_secret_is_stored_and_it_is_said_why(database_url
         assert (await owner.list("/webhooks"))["data"] == []
 
 
-def test_a_service_with_another_key_does_not_start_and_says_why(tmp_path: Path, database_url: str) -> None:
+def test_a_service_with_another_key_does_not_start_and_reports_why(tmp_path: Path, database_url: str) -> None:
     with ControlPlaneProcess(tmp_path, database_url):
         pass
     another = ControlPlaneProcess(tmp_path, database_url, name="another", SECRETS_KEY=OTHER_KEY)
@@ -123,7 +121,7 @@ def modes_in(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("has_recovery_codes", [True, False])
-async def test_secrets_whose_key_is_lost_are_replaced_and_a_second_factor_stays_one(
+async def test_secrets_with_a_lost_key_are_replaced_and_second_factors_stay_required(
     plane: ControlPlane, database_url: str, *, has_recovery_codes: bool
 ) -> None:
     await make_secrets(plane)
@@ -144,7 +142,7 @@ async def test_secrets_whose_key_is_lost_are_replaced_and_a_second_factor_stays_
         assert (await Admin(http).sign_in()).status_code == (401 if has_recovery_codes else 200)
 
 
-async def test_a_new_database_file_is_its_owners_alone(tmp_path: Path) -> None:
+async def test_a_new_database_file_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "open to all"
     apart(lambda: folder.mkdir(mode=0o755))
     url = f"sqlite+aiosqlite:///{folder}/new.db"

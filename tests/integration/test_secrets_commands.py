@@ -43,7 +43,7 @@ def said_of(streamgate: Streamgate, home: Path, about: str) -> list[tuple[str, s
     return [(finding["level"], finding["what"]) for finding in findings if finding["about"] == about]
 
 
-def test_doctor_tells_of_a_key_that_is_missing_or_another_one(streamgate: Streamgate, home: Path) -> None:
+def test_doctor_reports_a_missing_or_wrong_key(streamgate: Streamgate, home: Path) -> None:
     assert said_of(streamgate, home, SETTING) == [("ok", "It opens the secrets in the database.")]
     for key, said in (("", "The key is missing that"), ("k" * 40, "It is not the key that")):
         add_setting(home, SETTING, key)
@@ -58,14 +58,14 @@ def test_doctor_tells_of_a_key_that_is_missing_or_another_one(streamgate: Stream
     ]
 
 
-def test_doctor_tells_of_a_database_that_others_may_read(streamgate: Streamgate, home: Path) -> None:
+def test_doctor_reports_a_database_that_others_may_read(streamgate: Streamgate, home: Path) -> None:
     file = home / "streamgate.db"
     assert said_of(streamgate, home, str(file)) == [("ok", "Readable by its owner only.")]
     file.chmod(0o644)
     assert said_of(streamgate, home, str(file)) == [("error", "Open to everybody (mode 644), and it holds secrets.")]
 
 
-def test_a_lost_key_is_replaced_after_a_question_and_recorded(
+def test_a_lost_key_is_replaced_after_a_confirmation_and_recorded(
     streamgate: Streamgate, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(home, HOOK, "whsec_that_migrate_seals")

@@ -29,7 +29,7 @@ OURS = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_another_site_changes_nothing(admin: Admin, phone: Viewer, headers: dict[str, str]) -> None:
+async def test_another_site_can_change_nothing(admin: Admin, phone: Viewer, headers: dict[str, str]) -> None:
     ticket = await admin.ticket()
     path = f"/api/admin/tokens/{ticket['id']}/revoke"
     answers = [
@@ -43,13 +43,13 @@ async def test_another_site_changes_nothing(admin: Admin, phone: Viewer, headers
 
 
 @pytest.mark.parametrize("headers", OURS)
-async def test_our_own_pages_and_programs_without_a_browser_do(admin: Admin, headers: dict[str, str]) -> None:
+async def test_our_own_pages_and_programs_can_make_changes(admin: Admin, headers: dict[str, str]) -> None:
     ticket = await admin.ticket()
     path = f"/api/admin/tokens/{ticket['id']}/revoke"
     assert (await admin.http.patch(path, headers=headers)).status_code == 200
 
 
-async def test_behind_another_host_name_the_public_origin_is_ours(database_url: str) -> None:
+async def test_behind_another_host_name_the_public_origin_is_accepted(database_url: str) -> None:
     settings = make_settings(database_url, platform_app_url="https://public.example")
     async with running(settings) as plane, plane.browser() as http:
         own = await http.post("/api/admin/login", json={}, headers={"Origin": "https://public.example"})
@@ -78,7 +78,7 @@ async def test_every_answer_carries_the_security_headers(plane: ControlPlane, pa
         assert_careful((await http.get(path)).headers)
 
 
-async def test_the_answer_to_a_crash_carries_them_too_and_is_kept_by_nobody(plane: ControlPlane) -> None:
+async def test_the_response_to_a_crash_also_has_them_and_is_not_cached(plane: ControlPlane) -> None:
     served = httpx2.ASGITransport(plane.transport.app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=served, base_url="http://tickets.example") as http:
         await Admin(http).sign_in()
@@ -90,13 +90,13 @@ async def test_the_answer_to_a_crash_carries_them_too_and_is_kept_by_nobody(plan
     assert_careful(answer.headers)
 
 
-async def test_refusals_from_another_site_carry_them_too(plane: ControlPlane) -> None:
+async def test_refusals_of_another_site_also_have_them(plane: ControlPlane) -> None:
     async with plane.browser() as http:
         answer = await http.post("/api/admin/logout", headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_answers_with_tokens_and_codes_are_kept_in_no_cache(admin: Admin, phone: Viewer) -> None:
+async def test_responses_with_tokens_and_codes_are_never_cached(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket()
     assert (await phone.validate(ticket["code"])).headers["cache-control"] == "no-store"
     assert (await admin.http.get("/api/admin/tokens")).headers["cache-control"] == "no-store"

@@ -34,7 +34,7 @@ def remove(files: list[Path]) -> None:
         file.unlink(missing_ok=True)
 
 
-async def test_an_events_files_leave_and_all_others_stay(tmp_path: Path) -> None:
+async def test_an_events_files_are_removed_and_all_others_stay(tmp_path: Path) -> None:
     mine, other = str(uuid4()), str(uuid4())
     gone = [keep(tmp_path, mine, f"{number}.ts") for number in range(250)]
     stays = [keep(tmp_path, other, f"{number}.ts") for number in range(250)]
@@ -46,7 +46,7 @@ async def test_an_events_files_leave_and_all_others_stay(tmp_path: Path) -> None
     assert all(file.exists() for file in [*stays, stranger])
 
 
-async def test_purges_at_the_same_time_and_files_that_vanish_do_no_harm(tmp_path: Path) -> None:
+async def test_simultaneous_purges_and_vanishing_files_are_harmless(tmp_path: Path) -> None:
     event_id = str(uuid4())
     files = [keep(tmp_path, event_id, f"{number}.ts") for number in range(500)]
     remover = threading.Thread(target=remove, args=(files[::3],))
@@ -75,14 +75,14 @@ async def test_the_figures_count_events_and_megabytes(tmp_path: Path) -> None:
     assert (figures.events, figures.megabytes) == (2, 6)
 
 
-async def test_the_figures_are_remembered_for_some_seconds(tmp_path: Path) -> None:
+async def test_the_figures_are_cached_for_some_seconds(tmp_path: Path) -> None:
     cache = SegmentCache(tmp_path)
     first = await cache.figures()
     keep(tmp_path, str(uuid4()), "1.ts")
     assert await cache.figures() is first
 
 
-async def test_a_cache_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
+async def test_a_missing_cache_is_empty(tmp_path: Path) -> None:
     cache = SegmentCache(tmp_path / "nowhere")
     await cache.purge(str(uuid4()).encode())
     figures = await cache.figures()

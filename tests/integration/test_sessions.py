@@ -77,7 +77,7 @@ async def test_a_silent_seat_can_be_claimed_once_it_has_been_silent_long_enough(
     assert await house.endings() == ["timeout", None]
 
 
-async def test_each_sign_of_life_begins_the_silence_anew(house: House) -> None:
+async def test_each_heartbeat_restarts_the_silence(house: House) -> None:
     grant = await house.redeem(PHONE, NOON)
     await house.heartbeat(grant, after(50))
     with pytest.raises(TicketInUse):
@@ -95,7 +95,7 @@ async def test_silence_alone_ends_nothing(house: House) -> None:
     assert await house.endings() == [None]
 
 
-async def test_while_the_control_plane_was_away_nobody_was_silent(house: House) -> None:
+async def test_downtime_of_the_control_plane_does_not_count_as_silence(house: House) -> None:
     grant = await house.redeem(PHONE, NOON)
     restarted = SeatRules(3600, timedelta(seconds=60), counting_since=after(1800))
     with pytest.raises(TicketInUse):
@@ -119,7 +119,7 @@ async def test_last_seen_never_goes_back(house: House) -> None:
         await house.redeem(LAPTOP, after(100))
 
 
-async def test_the_device_whose_seat_was_claimed_is_told_so(house: House) -> None:
+async def test_the_device_whose_seat_was_claimed_is_notified(house: House) -> None:
     grant = await house.redeem(PHONE, NOON)
     await house.redeem(LAPTOP, after(61))
     with pytest.raises(SessionOver) as told:
@@ -127,7 +127,7 @@ async def test_the_device_whose_seat_was_claimed_is_told_so(house: House) -> Non
     assert told.value.reason == "timeout"
 
 
-async def test_of_several_seats_the_quietest_is_claimed(database: Database) -> None:
+async def test_of_several_seats_the_longest_silent_is_claimed(database: Database) -> None:
     house = await new_house(database, max_devices=2)
     first, second = await house.redeem(PHONE, NOON), await house.redeem(LAPTOP, after(1))
     await house.heartbeat(first, after(100))
@@ -138,7 +138,7 @@ async def test_of_several_seats_the_quietest_is_claimed(database: Database) -> N
         await house.heartbeat(second, after(102))
 
 
-async def test_taking_over_puts_out_the_quietest_of_several_devices(database: Database) -> None:
+async def test_a_takeover_ends_the_longest_silent_of_several_devices(database: Database) -> None:
     house = await new_house(database, max_devices=2, session_policy="takeover")
     first, second = await house.redeem(PHONE, NOON), await house.redeem(LAPTOP, after(1))
     await house.heartbeat(first, after(10))
@@ -148,14 +148,14 @@ async def test_taking_over_puts_out_the_quietest_of_several_devices(database: Da
     assert second.claims.sid != first.claims.sid
 
 
-async def test_a_free_seat_is_taken_before_anybody_is_put_out(database: Database) -> None:
+async def test_a_free_seat_is_used_before_any_session_is_ended(database: Database) -> None:
     house = await new_house(database, max_devices=2, session_policy="takeover")
     await house.redeem(PHONE, NOON)
     await house.redeem(LAPTOP, after(1000), takeover=True)
     assert await house.endings() == [None, None]
 
 
-async def test_a_ticket_is_good_until_its_last_moment(house: House) -> None:
+async def test_a_ticket_is_valid_until_its_last_moment(house: House) -> None:
     last = house.ticket.expires_at
     assert last == NOON + timedelta(hours=3)
     await house.redeem(PHONE, last - timedelta(microseconds=1))

@@ -62,7 +62,7 @@ def messages(page: str) -> dict[str, str]:
     return dict(found)
 
 
-async def test_the_link_makes_the_first_owner_and_signs_him_in(settings: Settings, file: Path) -> None:
+async def test_the_link_creates_the_first_owner_and_signs_them_in(settings: Settings, file: Path) -> None:
     async with running(settings) as plane, plane.browser() as http:
         assert mode_of(file) == 0o600
         assert (await http.get("/admin/setup")).status_code == 200
@@ -81,7 +81,7 @@ async def test_the_link_makes_the_first_owner_and_signs_him_in(settings: Setting
     assert (entry["actor"], entry["outcome"], entry["detail"]["by"]) == ("anna", "ok", "set-up link")
 
 
-async def test_once_there_is_an_account_the_page_is_gone(settings: Settings, file: Path) -> None:
+async def test_the_page_is_gone_after_the_first_account(settings: Settings, file: Path) -> None:
     async with running(settings) as plane, plane.browser() as http:
         token = token_in(file)
         assert (await set_up(plane, token)).status_code == 303
@@ -92,7 +92,7 @@ async def test_once_there_is_an_account_the_page_is_gone(settings: Settings, fil
         assert "set-cookie" not in again.headers
 
 
-async def test_of_many_at_once_one_becomes_the_owner(settings: Settings, file: Path) -> None:
+async def test_of_many_simultaneous_requests_one_becomes_the_owner(settings: Settings, file: Path) -> None:
     async with running(settings) as plane:
         token = token_in(file)
         tries = [set_up(plane, token, f"192.0.2.{number}", username=f"user{number}") for number in range(8)]
@@ -117,7 +117,7 @@ async def test_of_many_at_once_one_becomes_the_owner(settings: Settings, file: P
         ),
     ],
 )
-async def test_what_is_wrong_is_said_and_nothing_is_made(
+async def test_errors_are_reported_and_nothing_is_created(
     settings: Settings, file: Path, values: dict[str, str], field: str, sentence: str
 ) -> None:
     async with running(settings) as plane:
@@ -131,16 +131,14 @@ async def test_what_is_wrong_is_said_and_nothing_is_made(
             assert not await accounts.has_any(db)
 
 
-async def test_guesses_of_the_token_have_to_wait(settings: Settings) -> None:
+async def test_guesses_of_the_token_are_limited(settings: Settings) -> None:
     async with running(settings) as plane:
         answers = [await set_up(plane, "wrong") for _ in range(11)]
     assert [answer.status_code for answer in answers] == [403] * 10 + [429]
     assert int(answers[-1].headers["retry-after"]) > 0
 
 
-async def test_each_start_offers_a_fresh_link_and_the_day_old_one_is_worth_nothing(
-    settings: Settings, file: Path
-) -> None:
+async def test_each_start_offers_a_new_link_and_a_day_old_one_is_invalid(settings: Settings, file: Path) -> None:
     tokens = []
     for _ in range(2):
         async with running(settings) as plane:
@@ -154,7 +152,7 @@ async def test_each_start_offers_a_fresh_link_and_the_day_old_one_is_worth_nothi
                 await setup_link.check(db, token, now + timedelta(hours=24))
 
 
-async def test_with_an_account_no_link_is_offered_and_an_old_file_goes(
+async def test_with_an_account_no_link_is_offered_and_an_old_file_is_removed(
     database_url: str, settings: Settings, file: Path
 ) -> None:
     async with running(settings):
@@ -164,7 +162,7 @@ async def test_with_an_account_no_link_is_offered_and_an_old_file_goes(
         assert (await set_up(plane, token)).status_code == 409
 
 
-async def test_only_the_files_name_is_logged(
+async def test_only_the_path_of_the_file_is_logged(
     settings: Settings, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with running(settings) as plane:
@@ -177,7 +175,7 @@ async def test_only_the_files_name_is_logged(
     assert PASSWORD not in logged
 
 
-async def test_without_a_file_there_is_no_link_but_a_word_about_it(
+async def test_without_a_file_there_is_no_link_and_a_log_message(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with running(make_settings(database_url, admin_password_hash=None)) as plane:
@@ -185,7 +183,7 @@ async def test_without_a_file_there_is_no_link_but_a_word_about_it(
     assert "no_account" in capsys.readouterr().out
 
 
-async def test_a_file_that_cannot_be_written_stops_nobody(settings: Settings, tmp_path: Path) -> None:
+async def test_an_unwritable_file_does_not_prevent_the_start(settings: Settings, tmp_path: Path) -> None:
     nowhere = settings.model_copy(update={"setup_link_file": tmp_path / "missing" / "setup-link"})
     async with running(nowhere) as plane, plane.browser() as http:
         assert (await http.get("/admin/setup")).status_code == 200
@@ -224,7 +222,7 @@ def test_up_shows_the_link_to_a_terminal_only(tmp_path: Path, *, is_terminal: bo
     assert (str(tmp_path / "setup-link") in hint) is not is_shown
 
 
-async def test_a_link_is_made_for_nobody_who_has_an_account(plane: ControlPlane) -> None:
+async def test_no_link_is_created_if_there_is_an_account(plane: ControlPlane) -> None:
     async with plane.services.database.write() as db:
         with pytest.raises(Conflict):
             await setup_link.make(db, utc_now())

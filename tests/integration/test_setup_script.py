@@ -36,7 +36,7 @@ def setup(log: Path, *packages: str) -> subprocess.Popen[bytes]:
 
 # debconf provides debconf-2.0, so there is nothing to install; for a name that is unknown the lists are updated.
 @pytest.mark.parametrize(("lock", "package"), [(INSTALLING, "debconf-2.0"), (LISTS, "no-package-of-debian")])
-def test_it_waits_while_another_one_is_at_work_and_says_what_is_missing_in_the_end(
+def test_it_waits_for_another_package_manager_and_reports_missing_packages(
     tmp_path: Path, lock: Path, package: str
 ) -> None:
     log = tmp_path / "log"
@@ -48,6 +48,6 @@ def test_it_waits_while_another_one_is_at_work_and_says_what_is_missing_in_the_e
     assert "lock" not in log.read_text()
 
 
-def test_nothing_is_done_for_what_is_there(tmp_path: Path) -> None:
+def test_nothing_is_done_for_installed_packages(tmp_path: Path) -> None:
     with held(INSTALLING), setup(tmp_path / "log", "nginx", "dpkg") as running:
         assert running.wait(60) == 0

@@ -95,7 +95,7 @@ async def new_codes(http: httpx2.AsyncClient, count: int) -> list[str]:
     return [ticket["code"] for ticket in await admin.codes(await admin.create_event(), count)]
 
 
-async def test_two_processes_share_what_they_count_and_live_without_redis(
+async def test_two_processes_share_their_counts_and_work_without_redis(
     redis: RedisServer, planes: list[Callable[[], httpx2.AsyncClient]]
 ) -> None:
     async with planes[0]() as one, planes[1]() as two:
@@ -185,20 +185,24 @@ async def test_every_limit_is_shared(patient_counts: list[RedisCounts]) -> None:
     await close(patient_counts)
 
 
-async def test_of_many_guesses_at_once_at_two_processes_sixty_are_judged(patient_counts: list[RedisCounts]) -> None:
+async def test_of_many_simultaneous_guesses_at_two_processes_sixty_are_checked(
+    patient_counts: list[RedisCounts],
+) -> None:
     one, two = (Limits(600, shared) for shared in patient_counts)
     judged = await asyncio.gather(*(guess_at(limits) for limits in (one, two) * 100))
     assert sum(judged) == 60
     await close(patient_counts)
 
 
-async def test_of_many_good_codes_at_once_at_two_processes_none_is_refused(patient_counts: list[RedisCounts]) -> None:
+async def test_of_many_simultaneous_valid_codes_at_two_processes_none_is_refused(
+    patient_counts: list[RedisCounts],
+) -> None:
     one, two = (Limits(600, shared) for shared in patient_counts)
     await asyncio.gather(*(right(limits) for limits in (one, two) * 100))
     await close(patient_counts)
 
 
-async def test_a_process_that_dies_keeps_nobody_waiting_and_its_guesses_count(
+async def test_a_process_that_dies_blocks_nobody_and_its_guesses_count(
     patient_counts: list[RedisCounts],
 ) -> None:
     """Sixty places that nobody will ever give back: after five seconds they are taken for wrong guesses."""
@@ -211,9 +215,7 @@ async def test_a_process_that_dies_keeps_nobody_waiting_and_its_guesses_count(
     await close(patient_counts)
 
 
-async def test_a_hung_redis_holds_nobody_up_and_is_asked_again_later(
-    redis: RedisServer, counts: list[RedisCounts]
-) -> None:
+async def test_a_hung_redis_blocks_nobody_and_is_retried_later(redis: RedisServer, counts: list[RedisCounts]) -> None:
     limits = Limits(600, counts[0])
     assert await refusals(limits, 3) == 0
     with anyio.fail_after(30):
@@ -233,7 +235,7 @@ async def test_a_hung_redis_holds_nobody_up_and_is_asked_again_later(
     await close(counts)
 
 
-async def test_of_a_hundred_who_meet_a_hung_redis_at_once_nobody_waits_longer(
+async def test_of_a_hundred_simultaneous_requests_at_a_hung_redis_none_waits_longer(
     redis: RedisServer, counts: list[RedisCounts]
 ) -> None:
     limits = Limits(600, counts[0])
@@ -246,7 +248,7 @@ async def test_of_a_hundred_who_meet_a_hung_redis_at_once_nobody_waits_longer(
     await close(counts)
 
 
-async def test_without_a_redis_at_all_each_counts_for_itself(tmp_path: Path) -> None:
+async def test_without_redis_each_process_counts_for_itself(tmp_path: Path) -> None:
     counts = [RedisCounts(f"unix://{tmp_path}/nobody.sock"), RedisCounts("redis://127.0.0.1:9")]
     for shared in counts:
         assert await refusals(Limits(600, shared), 7) == 2

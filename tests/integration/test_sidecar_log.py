@@ -8,7 +8,7 @@ from tests.support.sidecar import ControlPlaneStub, SidecarUnderTest
 from tests.support.waiting import eventually
 
 
-def test_a_question_that_makes_no_sense_is_told_in_json(tmp_path: Path) -> None:
+def test_an_invalid_request_is_logged_as_json(tmp_path: Path) -> None:
     with ControlPlaneStub(tmp_path / "control.sock", lambda _cursor: None) as control_plane:
         with SidecarUnderTest(tmp_path, control_plane.socket) as sidecar:
             with socket.socket(socket.AF_UNIX) as asking:

@@ -61,7 +61,7 @@ def answer_of(stream: BinaryIO) -> tuple[int, str | None]:
     return (status, headers["X-Gate-Reason"]) if status != 100 else answer_of(stream)
 
 
-def test_questions_and_other_requests_take_turns_on_one_connection(sidecar: SidecarUnderTest) -> None:
+def test_authorizations_and_other_requests_alternate_on_one_connection(sidecar: SidecarUnderTest) -> None:
     live = b"GET /live HTTP/1.1\r\nHost: gate\r\n\r\n"
     sent = question(fresh()) + live + question(fresh(sub=REVOKED[0])) + question("nonsense") + live + question(fresh())
     expected = [(204, None), (200, None), (403, "revoked"), (401, "invalid"), (200, None), (204, None)]
@@ -80,17 +80,17 @@ def test_questions_and_other_requests_take_turns_on_one_connection(sidecar: Side
     ],
     ids=["HTTP/1.0", "to be closed", "expecting", "with a body", "an upgrade", "with a query"],
 )
-def test_a_question_in_an_unusual_shape_gets_the_same_answer(sidecar: SidecarUnderTest, sent: bytes) -> None:
+def test_an_unusual_request_for_authorization_gets_the_same_answer(sidecar: SidecarUnderTest, sent: bytes) -> None:
     assert exchange(sidecar, sent, 1) == [(204, None)]
 
 
-def test_a_body_is_not_taken_for_the_next_question(sidecar: SidecarUnderTest) -> None:
+def test_a_body_is_not_taken_for_the_next_request(sidecar: SidecarUnderTest) -> None:
     hidden = question(fresh())
     sent = question("nonsense", f"Content-Length: {len(hidden)}\r\n") + hidden + question(fresh(sub=REVOKED[0]))
     assert exchange(sidecar, sent, 2) == [(401, "invalid"), (403, "revoked")]
 
 
-def test_a_request_cut_in_pieces_is_one_question(sidecar: SidecarUnderTest) -> None:
+def test_a_request_in_several_packets_is_one_request(sidecar: SidecarUnderTest) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(30)
         connection.connect(str(sidecar.socket))
@@ -100,7 +100,7 @@ def test_a_request_cut_in_pieces_is_one_question(sidecar: SidecarUnderTest) -> N
             assert [answer_of(stream) for _ in range(2)] == [(204, None), (401, "invalid")]
 
 
-def test_its_numbers_are_there_for_who_reaches_its_socket(sidecar: SidecarUnderTest) -> None:
+def test_its_metrics_are_available_on_its_socket(sidecar: SidecarUnderTest) -> None:
     before = verdicts(sidecar)
     assert sidecar.ask(fresh()) == (204, None)
     assert verdicts(sidecar) == before + 1
@@ -118,7 +118,7 @@ def first_of(reports: list[dict[str, Any]], sid: str) -> dict[str, Any]:
     return next((report for report in reports if sid in report["sids"]), {})
 
 
-def test_who_watches_is_reported_also_what_happened_while_the_control_plane_refused_reports(
+def test_activity_is_reported_even_from_while_the_control_plane_refused_reports(
     sidecar: SidecarUnderTest, control_plane: ControlPlaneStub
 ) -> None:
     client = {"X-Gate-Client": "192.0.2.7", "X-Gate-User-Agent": "a player"}

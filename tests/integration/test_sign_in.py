@@ -45,7 +45,7 @@ class Watched(PasswordHasher):
             self.busy -= 1
 
 
-async def test_every_kind_of_wrong_is_answered_byte_for_byte_alike(database_url: str) -> None:
+async def test_every_kind_of_failure_gets_byte_for_byte_the_same_answer(database_url: str) -> None:
     hasher = Watched()
     async with running(make_settings(database_url), hasher) as plane, plane.browser("198.51.100.1") as http:
         owner = Admin(http)
@@ -76,7 +76,7 @@ async def test_every_kind_of_wrong_is_answered_byte_for_byte_alike(database_url:
     assert checks == ["m=8,t=1,p=1"] * len(wrong)
 
 
-async def test_an_unknown_user_costs_what_a_known_one_does_from_the_first_on_whatever_hashes_there_are(
+async def test_an_unknown_user_costs_as_much_as_a_known_one_from_the_first_attempt_on(
     database_url: str,
 ) -> None:
     hasher = Watched()
@@ -87,7 +87,7 @@ async def test_an_unknown_user_costs_what_a_known_one_does_from_the_first_on_wha
     assert hasher.costs == ["m=16,t=2,p=1"] * 2
 
 
-async def test_where_hashes_cost_differently_an_unknown_name_always_costs_the_same_as_somebodys(
+async def test_with_hashes_of_different_cost_an_unknown_name_always_costs_the_same_as_an_existing_one(
     database_url: str,
 ) -> None:
     costs: list[list[str]] = []
@@ -114,7 +114,7 @@ async def test_a_code_of_the_app_signs_in_once(plane: ControlPlane, admin: Admin
     assert statuses == [200, 401]
 
 
-async def test_the_code_that_confirmed_the_secret_does_not_sign_in_any_more(plane: ControlPlane, admin: Admin) -> None:
+async def test_the_code_that_confirmed_the_secret_does_not_sign_in_again(plane: ControlPlane, admin: Admin) -> None:
     begun = await admin.http.post("/api/admin/account/totp", json={"password": PASSWORD})
     code = code_now(begun.json()["data"]["secret"])
     assert (await admin.http.post("/api/admin/account/totp/confirm", json={"code": code})).status_code == 200
@@ -145,7 +145,7 @@ async def test_each_recovery_code_signs_in_once_even_when_used_ten_times_at_once
     assert (await admin.list("/account"))["data"]["recoveryCodesLeft"] == 8
 
 
-async def test_who_knows_the_password_cannot_guess_codes_for_long(plane: ControlPlane, admin: Admin) -> None:
+async def test_guesses_of_codes_with_the_right_password_are_limited(plane: ControlPlane, admin: Admin) -> None:
     secret, codes = await use_codes(admin)
     for number in range(10):
         async with plane.browser(f"192.0.2.{number}") as http:
@@ -155,7 +155,7 @@ async def test_who_knows_the_password_cannot_guess_codes_for_long(plane: Control
         assert (await Admin(http).sign_in(totp=codes[0])).status_code == 401
 
 
-async def test_wrong_passwords_of_strangers_keep_nobody_out(plane: ControlPlane, admin: Admin) -> None:
+async def test_wrong_passwords_of_others_do_not_lock_an_account(plane: ControlPlane, admin: Admin) -> None:
     secret, _ = await use_codes(admin)
     for number in range(20):
         async with plane.browser(f"192.0.2.{number}") as http:
@@ -164,12 +164,12 @@ async def test_wrong_passwords_of_strangers_keep_nobody_out(plane: ControlPlane,
         assert (await Admin(http).sign_in(totp=code_now(secret, 1))).status_code == 200
 
 
-async def test_the_user_name_counts_in_small_and_in_big_letters(plane: ControlPlane) -> None:
+async def test_the_user_name_is_case_insensitive(plane: ControlPlane) -> None:
     async with plane.browser() as http:
         assert (await Admin(http).sign_in(username=" Admin ")).status_code == 200
 
 
-async def test_of_a_hundred_sign_ins_at_once_few_are_checked_at_once_and_the_rest_is_sent_away(
+async def test_of_a_hundred_simultaneous_sign_ins_few_are_checked_and_the_rest_is_refused(
     database_url: str,
 ) -> None:
     hasher, retry_after = Watched(), set[str]()
@@ -211,7 +211,7 @@ async def test_a_hash_of_older_parameters_is_renewed_at_sign_in(database_url: st
     assert HASHER.verify(renewed, PASSWORD)
 
 
-async def test_the_audit_log_knows_who_came_in_and_who_did_not_and_why(plane: ControlPlane, admin: Admin) -> None:
+async def test_the_audit_log_records_sign_ins_and_failures_with_their_reason(plane: ControlPlane, admin: Admin) -> None:
     _, codes = await use_codes(admin)
     async with plane.browser("192.0.2.5") as http:
         person = Admin(http)
@@ -237,7 +237,7 @@ async def test_the_audit_log_knows_who_came_in_and_who_did_not_and_why(plane: Co
         assert secret not in everything
 
 
-async def test_sign_ins_that_come_too_often_are_recorded_as_few_entries(plane: ControlPlane, admin: Admin) -> None:
+async def test_too_many_sign_ins_are_recorded_as_few_entries(plane: ControlPlane, admin: Admin) -> None:
     began = time.monotonic()
     async with plane.browser("192.0.2.5") as http:
         answers = [(await Admin(http).sign_in("wrong")).status_code for _ in range(60)]

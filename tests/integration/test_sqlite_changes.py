@@ -17,7 +17,7 @@ async def database(sqlite_url: str) -> Database:
     return Database(sqlite_url)
 
 
-async def test_the_first_look_finds_something_and_the_next_one_nothing(database: Database) -> None:
+async def test_the_first_check_reports_a_change_and_the_next_one_none(database: Database) -> None:
     assert await database.may_have_changed()
     assert not await database.may_have_changed()
     async with database.read() as db:
@@ -26,7 +26,7 @@ async def test_the_first_look_finds_something_and_the_next_one_nothing(database:
     await database.close()
 
 
-async def test_what_this_process_writes_counts(database: Database) -> None:
+async def test_writes_of_this_process_count(database: Database) -> None:
     await database.may_have_changed()
     async with database.write() as db:
         await db.execute(text(WRITE))
@@ -34,7 +34,7 @@ async def test_what_this_process_writes_counts(database: Database) -> None:
     await database.close()
 
 
-async def test_what_another_process_writes_counts(database: Database, sqlite_url: str) -> None:
+async def test_writes_of_another_process_count(database: Database, sqlite_url: str) -> None:
     await database.may_have_changed()
     with closing(sqlite3.connect(sqlite_url.partition("///")[2])) as other, other:
         other.execute(WRITE)
@@ -42,7 +42,7 @@ async def test_what_another_process_writes_counts(database: Database, sqlite_url
     await database.close()
 
 
-async def test_it_holds_none_of_the_connections_that_others_wait_for(database: Database) -> None:
+async def test_it_holds_no_connection_of_the_pool(database: Database) -> None:
     await database.may_have_changed()
     assert database.connections_in_use() == {"read": 0}
     await database.close()

@@ -27,9 +27,7 @@ async def connection(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 
 @pytest.mark.parametrize("most", [1, 255, 256, 257, 319, 320, 321, MANY])
-async def test_all_rows_come_in_their_order_whether_read_together_or_streamed(
-    connection: AsyncConnection, most: int
-) -> None:
+async def test_all_rows_are_returned_in_order_read_at_once_or_streamed(connection: AsyncConnection, most: int) -> None:
     wanted = list(range(1, most + 1))
     assert list(await connection.scalars(NUMBERS, {"most": most})) == wanted
     streamed = await connection.stream_scalars(NUMBERS, {"most": most})
@@ -38,14 +36,14 @@ async def test_all_rows_come_in_their_order_whether_read_together_or_streamed(
     assert [number async for part in parts for number in part] == wanted
 
 
-async def test_no_rows_are_no_rows(connection: AsyncConnection) -> None:
+async def test_an_empty_result_is_empty(connection: AsyncConnection) -> None:
     nothing = text("SELECT 1 WHERE 0")
     assert (await connection.execute(nothing)).all() == []
     assert (await connection.execute(nothing)).keys() == ["1"]
     assert [row async for row in await connection.stream(nothing)] == []
 
 
-async def test_a_stream_that_is_left_early_gives_its_statement_back(connection: AsyncConnection) -> None:
+async def test_a_stream_that_is_closed_early_releases_its_statement(connection: AsyncConnection) -> None:
     await connection.execute(text("CREATE TABLE t (i INTEGER)"))
     streamed = await connection.stream_scalars(NUMBERS, {"most": MANY})
     async for number in streamed:
@@ -56,7 +54,7 @@ async def test_a_stream_that_is_left_early_gives_its_statement_back(connection: 
     await connection.commit()
 
 
-async def test_what_a_statement_changed_is_told(connection: AsyncConnection) -> None:
+async def test_the_number_of_changed_rows_is_returned(connection: AsyncConnection) -> None:
     await connection.execute(text("CREATE TABLE t (i INTEGER PRIMARY KEY, word TEXT)"))
     rows = [{"word": word} for word in "abc"]
     await connection.execute(text("INSERT INTO t (word) VALUES (:word)"), rows)
@@ -67,7 +65,7 @@ async def test_what_a_statement_changed_is_told(connection: AsyncConnection) -> 
     assert sorted(returned.scalars()) == [1, 2, 3, 4]
 
 
-async def test_what_goes_wrong_is_raised_and_the_connection_works_on(connection: AsyncConnection) -> None:
+async def test_errors_are_raised_and_the_connection_stays_usable(connection: AsyncConnection) -> None:
     await connection.execute(text("CREATE TABLE t (i INTEGER PRIMARY KEY)"))
     await connection.execute(text("INSERT INTO t VALUES (1)"))
     with pytest.raises(IntegrityError):

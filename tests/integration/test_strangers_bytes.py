@@ -206,7 +206,7 @@ class Stranger:
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-async def test_no_route_answers_whatever_bytes_with_500(plane: ControlPlane, *, signed_in: bool) -> None:
+async def test_no_route_answers_any_bytes_with_500(plane: ControlPlane, *, signed_in: bool) -> None:
     failed = []
     async with plane.browser("198.51.100.9") as http:
         assert (await Admin(http).sign_in()).status_code == 200

@@ -72,7 +72,7 @@ class Observed:
         asyncio.run(self._supervisor.run())
 
 
-def test_lines_carry_the_name_of_who_printed_them(tmp_path: Path) -> None:
+def test_lines_have_the_name_of_their_process(tmp_path: Path) -> None:
     observed = Observed(stack_of(tmp_path, process("control", f"echo hello; echo oops >&2; {STAY}")))
     asyncio.run(observed.while_running(lambda: len(observed.lines) >= 2))
     assert observed.lines[:2] == ["control   | hello", "control   | oops"]
@@ -86,13 +86,13 @@ def test_no_token_reaches_the_log(tmp_path: Path) -> None:
     assert "eyJ" not in observed.lines[0]
 
 
-def test_a_line_without_end_harms_nobody(tmp_path: Path) -> None:
+def test_a_line_without_end_is_harmless(tmp_path: Path) -> None:
     script = f"head -c 3000000 /dev/zero | tr '\\0' x; echo; echo after; {STAY}"
     observed = Observed(stack_of(tmp_path, process("control", script)))
     asyncio.run(observed.while_running(lambda: any(line.endswith("| after") for line in observed.lines)))
 
 
-def test_a_killed_child_is_back_in_a_moment(tmp_path: Path) -> None:
+def test_a_killed_child_is_restarted_at_once(tmp_path: Path) -> None:
     observed = Observed(stack_of(tmp_path, process("control", STAY)))
     killed: list[int] = []
 
@@ -108,7 +108,7 @@ def test_a_killed_child_is_back_in_a_moment(tmp_path: Path) -> None:
     assert any("control died (SIGKILL)" in line for line in observed.lines)
 
 
-def test_a_child_that_hangs_is_replaced_although_it_is_deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hung_child_that_ignores_signals_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(liveness, "ASK_EVERY_SECONDS", 0.1)
     monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.2)
     port = free_port()
@@ -142,7 +142,7 @@ def test_workers_of_a_killed_child_die_with_it(tmp_path: Path) -> None:
     asyncio.run(observed.while_running(look))
 
 
-def test_a_child_that_keeps_dying_ends_everything_by_name(tmp_path: Path) -> None:
+def test_a_child_that_keeps_dying_stops_everything_and_is_named(tmp_path: Path) -> None:
     observed = Observed(stack_of(tmp_path, process("control", STAY), process("sidecar-1", "exit 3")))
     with pytest.raises(OperatorError, match=r"5 deaths within 30 s \(sidecar-1; .*exit code 3"):
         observed.run()
@@ -156,13 +156,13 @@ def test_a_child_that_cannot_start_is_not_started_again(tmp_path: Path) -> None:
     assert observed.lines == ["control   | PORT is odd."]
 
 
-def test_a_program_that_is_missing_is_said(tmp_path: Path) -> None:
+def test_a_missing_program_is_reported(tmp_path: Path) -> None:
     missing = ProcessSpec("control", ("/nowhere/at/all",), {}, at_once)
     with pytest.raises(OperatorError, match="control cannot be started: /nowhere/at/all"):
         Observed(stack_of(tmp_path, missing)).run()
 
 
-def test_nothing_later_starts_before_the_earlier_is_ready(tmp_path: Path) -> None:
+def test_a_child_starts_only_after_the_previous_one_is_ready(tmp_path: Path) -> None:
     async def is_ready() -> bool:
         return (tmp_path / "made").exists()
 
@@ -173,7 +173,7 @@ def test_nothing_later_starts_before_the_earlier_is_ready(tmp_path: Path) -> Non
     assert observed.lines == [f"sidecar-1 | {tmp_path}/made"]
 
 
-def test_a_child_that_will_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.2)
     observed = Observed(stack_of(tmp_path, process("control", f"trap '' TERM; echo deaf; {STAY}")))
     pids: list[int] = []
@@ -186,7 +186,7 @@ def test_a_child_that_will_not_stop_is_killed(tmp_path: Path, monkeypatch: pytes
     assert not [pid for pid in pids if is_alive(pid)]
 
 
-def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:
     described = stack_of(tmp_path, process("control", f"touch {tmp_path}/started; {STAY}"))
     with socket.create_server(described.listen), pytest.raises(OperatorError, match="address already in use"):
         supervisor.run(described, on_ready=lambda: None)

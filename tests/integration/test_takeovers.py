@@ -27,7 +27,7 @@ async def take_turns(house: House, times: int) -> None:
         await house.redeem(LAPTOP if turn % 2 else PHONE, after(60 * turn - 30), takeover=True)
 
 
-async def test_two_devices_cannot_go_on_taking_a_ticket_from_each_other(database: Database) -> None:
+async def test_two_devices_cannot_take_over_a_ticket_from_each_other_forever(database: Database) -> None:
     house = await new_house(database, session_policy="takeover")
     await take_turns(house, takeovers.MOST)
     with pytest.raises(TakenOverTooOften) as refused:
@@ -48,7 +48,7 @@ async def test_after_a_while_the_ticket_can_be_taken_over_again(database: Databa
     assert await house.seats() == {"laptop": 0}
 
 
-async def test_other_tickets_and_free_seats_are_not_concerned(database: Database) -> None:
+async def test_other_tickets_and_free_seats_are_not_affected(database: Database) -> None:
     house = await new_house(database, session_policy="takeover")
     await take_turns(house, takeovers.MOST)
     await house.redeem(LAPTOP, after(240), ticket=1)

@@ -53,7 +53,7 @@ async def test_an_export_can_be_narrowed_to_one_status(admin: Admin, phone: View
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("https://evil.example")'])
-async def test_no_spreadsheet_takes_a_label_or_title_for_a_formula(admin: Admin, text: str) -> None:
+async def test_no_label_or_title_is_exported_as_a_formula(admin: Admin, text: str) -> None:
     event_id = await admin.create_event(title=f"={text}")
     await admin.codes(event_id, label=text)
     row = (await exported(admin, event_id))[1]
@@ -129,7 +129,7 @@ class Drain:
             await self._pause()
 
 
-async def test_a_hundred_thousand_tickets_are_exported_in_constant_memory_while_others_write(
+async def test_a_hundred_thousand_tickets_are_exported_in_constant_memory_during_writes(
     plane: ControlPlane, admin: Admin
 ) -> None:
     """Kept as the rows that they are read as, nine tenths of them would take more than thirty megabytes."""

@@ -36,7 +36,7 @@ async def test_own_codes_are_imported_with_their_labels_and_can_be_redeemed(admi
     assert [one["id"] for one in (await admin.list("/tokens", search="press"))["data"]] == [made["SUMMER2027"]["id"]]
 
 
-async def test_a_dry_run_says_everything_that_is_wrong_and_changes_nothing(admin: Admin) -> None:
+async def test_a_dry_run_reports_all_errors_and_changes_nothing(admin: Admin) -> None:
     event_id = await admin.create_event()
     assert (await send(admin, event_id, "TAKEN12345\n")).status_code == 201
     answer = await send(admin, event_id, "good123456\nTAKEN12345\nbad\ngood123456\n", dryRun="true")
@@ -53,7 +53,7 @@ async def test_a_dry_run_says_everything_that_is_wrong_and_changes_nothing(admin
     assert await total(admin) == 1
 
 
-async def test_doubtful_lines_are_questions_that_an_answer_imports_or_leaves_out(admin: Admin, phone: Viewer) -> None:
+async def test_doubtful_lines_are_imported_or_skipped_as_answered(admin: Admin, phone: Viewer) -> None:
     event_id = await admin.create_event()
     body = "Eintritt\nk7F2x9M4b1\nPartytime\n"
     for query in ({"dryRun": "true"}, {}):
@@ -75,7 +75,7 @@ async def test_doubtful_lines_are_questions_that_an_answer_imports_or_leaves_out
     assert (await send(admin, event_id, body, doubtful="perhaps")).status_code == 422
 
 
-async def test_an_export_comes_back_in(admin: Admin) -> None:
+async def test_an_export_can_be_imported(admin: Admin) -> None:
     event_id = await admin.create_event(title="=A; B")
     made = await admin.codes(event_id, 50, "=SUM(A1); -2")
     answer = await admin.http.get(f"/api/admin/events/{event_id}/tokens/export")
@@ -86,7 +86,7 @@ async def test_an_export_comes_back_in(admin: Admin) -> None:
     assert {(one["code"], one["label"]) for one in back} == {(one["code"], "=SUM(A1); -2") for one in made}
 
 
-async def test_one_bad_line_keeps_all_others_out(admin: Admin) -> None:
+async def test_one_invalid_line_prevents_the_whole_import(admin: Admin) -> None:
     event_id = await admin.create_event()
     lines = [f"CODE{number * 7919:08d}" for number in range(3000)]
     answer = await send(admin, event_id, "\n".join([*lines, "bad", *lines[:1]]))
@@ -117,7 +117,7 @@ async def test_ten_thousand_codes_are_imported_at_once(admin: Admin) -> None:
         ("A" * (1024 * 1024 + 1), "text/csv", 413),
     ],
 )
-async def test_what_is_no_file_of_codes_is_refused(
+async def test_other_files_than_code_lists_are_refused(
     admin: Admin, body: str | bytes, media_type: str, status: int
 ) -> None:
     event_id = await admin.create_event()
@@ -128,7 +128,7 @@ async def test_what_is_no_file_of_codes_is_refused(
     assert await total(admin) == 0
 
 
-async def test_other_bodies_may_not_be_as_large(admin: Admin) -> None:
+async def test_other_bodies_have_a_smaller_limit(admin: Admin) -> None:
     event_id = await admin.create_event()
     path = f"/api/admin/events/{event_id}/tokens/generate"
     answers = [await admin.http.post(path, content=body) for body in (b"x" * 70_000, in_pieces())]
@@ -144,15 +144,13 @@ async def in_pieces() -> AsyncIterator[bytes]:
         yield b"x" * 1000
 
 
-async def test_nothing_is_imported_to_or_exported_from_an_event_that_does_not_exist(admin: Admin) -> None:
+async def test_imports_and_exports_of_a_missing_event_are_refused(admin: Admin) -> None:
     assert (await send(admin, UNKNOWN_ID, "SUMMER2027")).status_code == 404
     assert (await send(admin, UNKNOWN_ID, "SUMMER2027", dryRun="true")).status_code == 404
     assert (await admin.http.get(f"/api/admin/events/{UNKNOWN_ID}/tokens/export")).status_code == 404
 
 
-async def test_a_code_that_was_deleted_can_come_again_and_plays(
-    plane: ControlPlane, admin: Admin, phone: Viewer
-) -> None:
+async def test_a_deleted_code_can_be_imported_again_and_plays(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
     event_id = await admin.create_event()
     await send(admin, event_id, "SUMMER2027")
     [ticket] = (await admin.list("/tokens"))["data"]

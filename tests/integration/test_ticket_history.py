@@ -35,7 +35,7 @@ def told(found: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-async def test_everything_that_happened_to_a_ticket_is_told_newest_first(
+async def test_everything_that_happened_to_a_ticket_is_listed_newest_first(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     first, other = await admin.codes(await admin.create_event(), 2)
@@ -59,7 +59,7 @@ async def test_everything_that_happened_to_a_ticket_is_told_newest_first(
     assert first["code"] not in str(found["data"]["happenings"])
 
 
-async def test_a_session_is_told_with_its_device_and_how_long_it_lasted(
+async def test_a_session_is_listed_with_its_device_and_duration(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     ticket = await admin.ticket()
@@ -98,7 +98,7 @@ async def test_a_deleted_tickets_history_stays(plane: ControlPlane, admin: Admin
     assert "by admin." in found["data"]["verdict"]["sentence"]
 
 
-async def test_who_revoked_a_ticket_is_said(plane: ControlPlane, admin: Admin) -> None:
+async def test_the_user_who_revoked_a_ticket_is_named(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket()
     assert (await look(plane, admin, ticket["id"]))["data"]["verdict"]["word"] == "ok"
     await admin.patch("tokens", ticket["id"], "revoke")
@@ -107,7 +107,7 @@ async def test_who_revoked_a_ticket_is_said(plane: ControlPlane, admin: Admin) -
     assert found["verdict"]["sentence"].endswith("by admin.")
 
 
-async def test_a_ticket_that_never_was_has_no_history(admin: Admin) -> None:
+async def test_a_ticket_that_never_existed_has_no_history(admin: Admin) -> None:
     assert (await admin.http.get(f"/api/admin/tokens/{UNKNOWN_ID}/history")).status_code == 404
 
 
@@ -123,7 +123,7 @@ async def judge(house: House, now: datetime, rules: SeatRules = RULES) -> Diagno
         return await verdict.judge(db, await history.subject(db, house.tickets[0].id), rules, now)
 
 
-async def test_nothing_is_in_the_way_of_a_good_ticket(database: Database) -> None:
+async def test_a_valid_ticket_has_no_obstacle(database: Database) -> None:
     house = await new_house(database, max_devices=2)
     assert await judge(house, after(1)) == Diagnosis(
         "ok", "Nothing is in the way: the ticket is good until 15:00 on 15 January 2027 UTC and 2 seats are free."
@@ -132,7 +132,7 @@ async def test_nothing_is_in_the_way_of_a_good_ticket(database: Database) -> Non
     assert (await judge(house, after(3))).sentence.endswith("UTC and a seat is free.")
 
 
-async def test_before_the_event_a_good_ticket_has_to_wait(database: Database) -> None:
+async def test_a_valid_ticket_has_to_wait_before_the_event(database: Database) -> None:
     assert await judge(await new_house(database), after(-60)) == Diagnosis(
         "not-started",
         "The event begins at 12:00 on 15 January 2027 UTC; the ticket is good until 15:00 on 15 January 2027 UTC.",
@@ -147,7 +147,7 @@ async def test_another_device_has_the_only_seat(database: Database) -> None:
     )
 
 
-async def test_a_device_that_has_fallen_silent_gives_way(database: Database) -> None:
+async def test_a_silent_device_is_no_obstacle(database: Database) -> None:
     house = await new_house(database)
     await house.redeem(PHONE, NOON)
     assert (await judge(house, after(60))).word == "in-use"
@@ -155,7 +155,7 @@ async def test_a_device_that_has_fallen_silent_gives_way(database: Database) -> 
 
 
 @pytest.mark.parametrize("policy", ["refuse", "takeover"])
-async def test_a_device_that_only_waits_gives_way(database: Database, policy: str) -> None:
+async def test_a_waiting_device_is_no_obstacle(database: Database, policy: str) -> None:
     house = await new_house(database, session_policy=policy)
     await house.redeem(PHONE, NOON)
     rules = replace(RULES, nothing_plays=lambda _event, now: now < after(10))
@@ -181,7 +181,7 @@ async def test_a_seat_can_be_taken_over_unless_that_happens_too_often(database: 
     assert (found.word, "in 10 min" in found.sentence) == ("taken-over-too-often", True)
 
 
-async def test_an_event_that_is_closed_or_over_is_in_the_way(database: Database) -> None:
+async def test_a_closed_or_ended_event_is_an_obstacle(database: Database) -> None:
     house = await new_house(database)
     async with database.write() as db:
         await revocation.deactivate(db, house.event.id, after(1))

@@ -25,7 +25,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def test_any_part_of_a_label_or_code_is_found_whatever_stands_in_it(database: Database) -> None:
+async def test_any_part_of_a_label_or_code_is_found_with_any_characters(database: Database) -> None:
     concert = await add_event(database)
     labels = [
         'Row 7 "A" OR B',
@@ -47,7 +47,7 @@ async def test_any_part_of_a_label_or_code_is_found_whatever_stands_in_it(databa
         assert all(nothing in label for label, one in made.items() if one in found), nothing
 
 
-async def test_capitals_make_no_difference(database: Database) -> None:
+async def test_the_search_is_case_insensitive(database: Database) -> None:
     [ticket_id] = await add(database, await add_event(database), "VIP Balcony")
     async with database.read() as db:
         code = (await tickets.find(db, ticket_id)).code
@@ -55,7 +55,7 @@ async def test_capitals_make_no_difference(database: Database) -> None:
         assert await ids(database, part) == {ticket_id}, part
 
 
-async def test_a_code_is_found_as_people_write_it(database: Database) -> None:
+async def test_a_code_is_found_in_any_spelling(database: Database) -> None:
     concert = await add_event(database)
     [ticket_id] = await add(database, concert, None)
     async with database.write() as db:
@@ -67,7 +67,7 @@ async def test_a_code_is_found_as_people_write_it(database: Database) -> None:
 
 
 @pytest.mark.parametrize("code", ["K7F2X9M4B1C3", "iIlL1oO0", string.ascii_letters + string.digits])
-async def test_the_database_makes_the_same_canonical_codes_as_we_do(database: Database, code: str) -> None:
+async def test_the_database_and_python_compute_the_same_canonical_codes(database: Database, code: str) -> None:
     [ticket_id] = await add(database, await add_event(database), None)
     async with database.write() as db:
         await db.execute(update(Ticket).values(code=code))
@@ -90,7 +90,7 @@ async def test_the_search_keeps_in_step_with_every_change(database: Database) ->
     assert await ids(database, "before") == set()
 
 
-async def test_what_was_rolled_back_is_not_found(database: Database) -> None:
+async def test_rolled_back_tickets_are_not_found(database: Database) -> None:
     concert = await add_event(database)
     async with database.write() as db:
         await tickets.generate(db, concert, 1, "Never")
@@ -123,7 +123,7 @@ async def test_pages_of_a_search_show_every_ticket_once_newest_batch_first(datab
         assert {(page.total, page.is_whole) for page in pages} == {(60, True)}
 
 
-async def test_a_search_that_looks_at_a_part_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_incomplete_search_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticket_search, "MOST", 10)
     concert, small = await add_event(database), await add_event(database)
     await add(database, concert, "Oldest")
@@ -140,7 +140,7 @@ async def test_a_search_that_looks_at_a_part_says_so(database: Database, monkeyp
     assert (short.is_whole, all(ticket.label == "Guest" for ticket in short.tickets)) == (False, True)
 
 
-async def test_what_very_many_old_tickets_have_is_found_though_no_new_one_has_it(
+async def test_a_text_that_only_very_many_old_tickets_have_is_found(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ticket_search, "MOST", 10)
@@ -152,7 +152,7 @@ async def test_what_very_many_old_tickets_have_is_found_though_no_new_one_has_it
     assert {(page.total, page.is_whole) for page in pages} == {(10, False)}
 
 
-async def test_the_api_says_so_too(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_api_also_says_so(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     await admin.codes(await admin.create_event(), 30, label="Guest")
     assert (await admin.list("/tokens", search="guest"))["note"] is None
     monkeypatch.setattr(ticket_search, "MOST", 20)

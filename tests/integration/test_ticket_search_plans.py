@@ -66,7 +66,7 @@ async def plans(database: Database, wanted: TicketFilter) -> str:
         ({"status": "redeemed", "event_id": "e"}, "ix_ticket_redeemed_of_event", "ix_ticket_redeemed_of_event"),
     ],
 )
-async def test_lists_and_searches_go_by_an_index(
+async def test_lists_and_searches_use_an_index(
     database: Database,
     wanted: dict[str, Any],
     sqlite_index: str,
@@ -91,7 +91,7 @@ async def test_lists_and_searches_go_by_an_index(
         ]
 
 
-async def test_after_a_vacuum_the_search_still_finds_what_it_found(sqlite_url: str) -> None:
+async def test_the_search_finds_the_same_after_a_vacuum(sqlite_url: str) -> None:
     """SQLite may number rows anew then, but not those of a table that has an index (its insert.c, xferOptimization)."""
     database = Database(sqlite_url)
     concert = await add_event(database)
@@ -123,7 +123,7 @@ def modest_url(postgres: Postgres) -> Iterator[str]:
     postgres.execute("DROP ROLE {}", "modest")
 
 
-async def test_where_postgresql_refuses_the_extension_searches_work_without_it(modest_url: str) -> None:
+async def test_searches_work_without_the_extension_if_postgresql_refuses_it(modest_url: str) -> None:
     database = Database(modest_url)
     [ticket_id] = await add(database, await add_event(database), "VIP Balcony")
     async with database.read() as db:

@@ -56,7 +56,7 @@ def end_all(url: str) -> None:
         )
 
 
-async def test_rows_are_written_together_or_not_at_all(database: Database) -> None:
+async def test_rows_are_written_all_or_none(database: Database) -> None:
     await write(database, "NEW")
     assert await state(database) == ("NEW", 1)
     with pytest.raises(IntegrityError):
@@ -64,7 +64,7 @@ async def test_rows_are_written_together_or_not_at_all(database: Database) -> No
     assert await state(database) == ("NEW", 1)
 
 
-async def test_rows_that_cannot_be_written_tell_no_value(database: Database) -> None:
+async def test_errors_of_batched_writes_contain_no_values(database: Database) -> None:
     subject = "Rumpelstilzchen".upper()
     await write(database, "NEW", subject)
     with pytest.raises(IntegrityError) as refused:
@@ -72,7 +72,7 @@ async def test_rows_that_cannot_be_written_tell_no_value(database: Database) -> 
     assert subject not in "".join(traceback.format_exception(refused.value))
 
 
-async def test_a_row_that_is_looked_at_directly_is_the_one_that_is_stored(database: Database) -> None:
+async def test_a_row_that_is_read_directly_is_the_stored_one(database: Database) -> None:
     query = select(TvCode, Event).join(Event, Event.id == TvCode.sid).where(TvCode.user_code == bindparam("wanted"))
     event = Event(id="e", title="Ünïcode", description=None, starts_at=NOON, ends_at=NOON + timedelta(hours=1))
     event.created_at = event.updated_at = NOON + timedelta(microseconds=7)
@@ -88,7 +88,7 @@ async def test_a_row_that_is_looked_at_directly_is_the_one_that_is_stored(databa
         assert await DirectLook(query).one(db, {"wanted": "NEW"}) is None
 
 
-async def test_what_is_changed_of_a_row_that_was_looked_at_is_not_written(database: Database) -> None:
+async def test_changes_to_a_row_that_was_read_directly_are_not_written(database: Database) -> None:
     look = DirectLook(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
     async with database.write() as db:
         [found] = await look.one(db, {"wanted": "OLD"}) or []
@@ -96,7 +96,7 @@ async def test_what_is_changed_of_a_row_that_was_looked_at_is_not_written(databa
     assert await state(database) == ("OLD", 0)
 
 
-async def test_each_transaction_has_its_own_line(database: Database) -> None:
+async def test_each_transaction_has_its_own_connection(database: Database) -> None:
     """Also where a session begins a second one: the first line may be somebody else's by now."""
     look = DirectLook(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
     async with database.write() as db:
@@ -118,7 +118,7 @@ async def test_a_connection_that_the_server_has_closed_is_noticed_before_it_is_u
     await database.close()
 
 
-async def test_a_server_that_goes_while_rows_are_written_is_an_outage_like_any_other(postgres_url: str) -> None:
+async def test_losing_the_server_during_a_write_is_an_ordinary_outage(postgres_url: str) -> None:
     database = Database(postgres_url)
 
     async def lose_it() -> None:

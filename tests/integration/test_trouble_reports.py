@@ -34,7 +34,7 @@ async def test_a_report_is_one_line_of_the_log_with_the_file_and_nothing_of_the_
     assert told(logs) == [{"event": "stream_trouble", "log_level": "warning"} | about]
 
 
-async def test_the_seventh_report_of_a_minute_is_answered_and_not_noted(admin: Admin, phone: Viewer) -> None:
+async def test_the_seventh_report_of_a_minute_is_answered_and_ignored(admin: Admin, phone: Viewer) -> None:
     await phone.validate((await admin.ticket())["code"])
     answers = [await report(phone, {"kind": "stalled"}) for _ in range(7)]
     assert [answer.json()["noted"] for answer in answers] == [True] * 6 + [False]
@@ -52,7 +52,7 @@ async def test_the_seventh_report_of_a_minute_is_answered_and_not_noted(admin: A
         [],
     ],
 )
-async def test_what_makes_no_sense_is_refused_and_not_logged(admin: Admin, phone: Viewer, body: Any) -> None:
+async def test_an_invalid_report_is_refused_and_not_logged(admin: Admin, phone: Viewer, body: Any) -> None:
     await phone.validate((await admin.ticket())["code"])
     with capture_logs() as logs:
         answer = await report(phone, body)
@@ -60,7 +60,7 @@ async def test_what_makes_no_sense_is_refused_and_not_logged(admin: Admin, phone
     assert told(logs) == []
 
 
-async def test_without_a_good_token_nothing_is_noted(phone: Viewer) -> None:
+async def test_reports_require_a_valid_token(phone: Viewer) -> None:
     assert (await report(phone, {"kind": "stalled"}, token="no token")).status_code == 401
 
 

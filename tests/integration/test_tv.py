@@ -48,7 +48,7 @@ async def cut_sessions(plane: ControlPlane) -> set[str]:
     return {entry["id"] for entry in (await plane.feed())["changes"] if entry["kind"] == "session"}
 
 
-async def test_the_link_is_whole_lasts_to_the_tickets_end_and_may_not_be_kept(
+async def test_the_link_is_complete_lasts_to_the_tickets_end_and_must_not_be_cached(
     pair: dict[str, str], phone: Viewer
 ) -> None:
     answer = await ask(phone)
@@ -60,7 +60,7 @@ async def test_the_link_is_whole_lasts_to_the_tickets_end_and_may_not_be_kept(
 
 
 @pytest.mark.usefixtures("pair")
-async def test_the_qr_code_is_an_svg_that_names_nothing_outside(phone: Viewer) -> None:
+async def test_the_qr_code_is_an_svg_without_external_references(phone: Viewer) -> None:
     picture = ET.fromstring((await ask(phone)).json()["qr"])  # noqa: S314 - our own answer
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
     assert not {name for node in picture.iter() for name in node.attrib} & {"style", "href", "onload"}
@@ -85,7 +85,7 @@ async def test_the_link_leads_to_the_stream_server_where_that_is_another(databas
         ({"X-Forwarded-Host": "a@b"}, "https://tickets.example.org"),
     ],
 )
-async def test_the_link_follows_the_name_that_the_viewer_uses_and_else_the_settings(
+async def test_the_link_uses_the_viewers_host_name_or_the_settings(
     database_url: str, headers: dict[str, str], origin: str
 ) -> None:
     settings = make_settings(database_url, platform_app_url="https://tickets.example.org")
@@ -99,7 +99,7 @@ async def test_the_link_follows_the_name_that_the_viewer_uses_and_else_the_setti
 
 
 @pytest.mark.parametrize("base", ["https://tickets.example.org", "http://tickets.example", ""])
-async def test_streams_on_the_portals_own_origin_are_named_without_it(database_url: str, base: str) -> None:
+async def test_streams_on_the_portals_own_origin_have_an_empty_base_url(database_url: str, base: str) -> None:
     settings = make_settings(database_url, platform_app_url="https://tickets.example.org", hls_server_base_url=base)
     async with running(settings) as plane, plane.browser("198.51.100.1") as office, plane.browser() as http:
         organiser, viewer = Admin(office), Viewer(http)
@@ -130,7 +130,7 @@ async def test_asking_again_gives_the_same_session_also_after_a_reload(phone: Vi
     assert (await link(phone))[0].sid == first.sid
 
 
-async def test_entering_the_code_again_finds_the_tv_again(pair: dict[str, str], phone: Viewer) -> None:
+async def test_entering_the_code_again_returns_the_same_tv(pair: dict[str, str], phone: Viewer) -> None:
     first, _ = await link(phone)
     await phone.release()
     await phone.validate(pair["code"])
@@ -138,7 +138,7 @@ async def test_entering_the_code_again_finds_the_tv_again(pair: dict[str, str], 
 
 
 @pytest.mark.usefixtures("pair")
-async def test_the_page_refreshes_and_beats_on_and_its_release_leaves_the_tv_alone(
+async def test_the_page_keeps_refreshing_and_beating_and_its_release_does_not_affect_the_tv(
     plane: ControlPlane, phone: Viewer
 ) -> None:
     claims, _ = await link(phone)
@@ -148,7 +148,7 @@ async def test_the_page_refreshes_and_beats_on_and_its_release_leaves_the_tv_alo
     assert claims.sid not in await cut_sessions(plane)
 
 
-async def test_without_a_free_seat_the_pages_own_session_is_lent_and_the_page_goes_on(
+async def test_without_a_free_seat_the_tv_borrows_the_pages_session(
     plane: ControlPlane, single: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     claims, is_own = await link(phone)
@@ -165,13 +165,13 @@ async def test_without_a_free_seat_the_pages_own_session_is_lent_and_the_page_go
 
 
 @pytest.mark.usefixtures("single")
-async def test_watching_here_again_ends_what_a_lent_session_plays(plane: ControlPlane, phone: Viewer) -> None:
+async def test_watching_here_again_ends_playback_of_the_borrowed_session(plane: ControlPlane, phone: Viewer) -> None:
     claims, _ = await link(phone)
     assert (await phone.resume()).status_code == 200
     assert claims.sid in await cut_sessions(plane)
 
 
-async def test_stopping_gives_the_seat_back_and_cuts_the_link(
+async def test_stopping_releases_the_seat_and_refuses_the_link(
     plane: ControlPlane, pair: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     claims, _ = await link(phone)
@@ -183,13 +183,13 @@ async def test_stopping_gives_the_seat_back_and_cuts_the_link(
 
 
 @pytest.mark.usefixtures("single")
-async def test_a_lent_session_is_not_ended_by_stopping(plane: ControlPlane, phone: Viewer) -> None:
+async def test_a_borrowed_session_is_not_ended_by_stopping(plane: ControlPlane, phone: Viewer) -> None:
     claims, _ = await link(phone)
     assert (await ask(phone, method="DELETE")).json() == {"stopped": False}
     assert claims.sid not in await cut_sessions(plane)
 
 
-async def test_revoking_the_ticket_cuts_the_tv_and_the_link_is_refused_from_then_on(
+async def test_revoking_the_ticket_refuses_the_tv_and_its_link(
     admin: Admin, plane: ControlPlane, pair: dict[str, str], phone: Viewer
 ) -> None:
     claims, _ = await link(phone)
@@ -200,7 +200,7 @@ async def test_revoking_the_ticket_cuts_the_tv_and_the_link_is_refused_from_then
 
 
 @pytest.mark.usefixtures("pair")
-async def test_only_the_pages_own_good_token_asks_for_a_tv(phone: Viewer) -> None:
+async def test_only_the_pages_own_valid_token_can_request_a_tv(phone: Viewer) -> None:
     answer = await ask(phone)
     assert (await ask(phone, token_in(answer))).status_code == 401, "a TV's link makes no further links"
     assert (await ask(phone, token_in(answer), "DELETE")).status_code == 401
@@ -210,7 +210,7 @@ async def test_only_the_pages_own_good_token_asks_for_a_tv(phone: Viewer) -> Non
     assert (await ask(phone)).status_code == 404
 
 
-async def test_airplay_is_no_second_device(pair: dict[str, str], phone: Viewer, laptop: Viewer) -> None:
+async def test_airplay_does_not_count_as_a_second_device(pair: dict[str, str], phone: Viewer, laptop: Viewer) -> None:
     headers = {"Authorization": f"Bearer {phone.token}"}
     answer = await phone.http.post("/api/playback/tv", headers=headers, json={"ownSession": True})
     assert claims_of(token_in(answer)).sid == claims_of(phone.token).sid
@@ -220,5 +220,5 @@ async def test_airplay_is_no_second_device(pair: dict[str, str], phone: Viewer, 
 
 
 @pytest.mark.usefixtures("single")
-async def test_links_are_not_given_without_end(phone: Viewer) -> None:
+async def test_the_number_of_links_is_limited(phone: Viewer) -> None:
     assert [(await ask(phone)).status_code for _ in range(13)] == [200] * 12 + [429]

@@ -62,7 +62,7 @@ def word(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("reason", "")
 
 
-async def test_the_code_is_short_without_look_alikes_and_its_qr_leads_to_the_portal(tv: Tv) -> None:
+async def test_the_code_is_short_without_look_alikes_and_its_qr_code_opens_the_portal(tv: Tv) -> None:
     code = await tv.show()
     assert len(code) == 8
     assert not set(code) & set("0O1IlS5Z2B8AEUY") - set("BSZ")
@@ -72,7 +72,7 @@ async def test_the_code_is_short_without_look_alikes_and_its_qr_leads_to_the_por
     assert (await tv.show()) != code
 
 
-async def test_a_page_with_a_second_seat_lets_the_tv_in_and_plays_on(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_a_page_with_a_second_seat_approves_the_tv_and_keeps_playing(admin: Admin, phone: Viewer, tv: Tv) -> None:
     ticket = await admin.ticket(maxDevices=2)
     await phone.validate(ticket["code"])
     code = await tv.show()
@@ -91,7 +91,7 @@ async def test_a_page_with_a_second_seat_lets_the_tv_in_and_plays_on(admin: Admi
     assert word(await tv.viewer.heartbeat()) == (404, "stopped")
 
 
-async def test_without_one_the_page_gives_its_seat_and_can_have_it_back(
+async def test_without_a_second_seat_the_page_gives_its_own_to_the_tv_and_can_take_it_back(
     admin: Admin, phone: Viewer, laptop: Viewer, tv: Tv
 ) -> None:
     ticket = await admin.ticket()
@@ -108,7 +108,7 @@ async def test_without_one_the_page_gives_its_seat_and_can_have_it_back(
     assert word(await tv.viewer.heartbeat()) == (409, "taken-over")
 
 
-async def test_a_phone_that_does_not_watch_lets_the_tv_in_with_a_code(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_a_phone_that_does_not_watch_approves_the_tv_with_a_code(admin: Admin, phone: Viewer, tv: Tv) -> None:
     ticket = await admin.ticket()
     assert word(await approve_with(phone, await tv.show(), "Wrong0Code12")) == (401, "unknown")
     assert (await approve_with(phone, tv.shown["userCode"], ticket["code"])).json()["approved"]
@@ -118,16 +118,14 @@ async def test_a_phone_that_does_not_watch_lets_the_tv_in_with_a_code(admin: Adm
     assert session["sid"] == claims_of(tv.viewer.token).sid
 
 
-async def test_a_phone_that_watches_and_types_its_code_moves_to_the_tv_as_well(
-    admin: Admin, phone: Viewer, tv: Tv
-) -> None:
+async def test_a_watching_phone_that_types_its_code_also_moves_to_the_tv(admin: Admin, phone: Viewer, tv: Tv) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     assert (await approve_with(phone, await tv.show(), ticket["code"])).json() == {"approved": True, "moved": True}
     assert word(await phone.heartbeat()) == (409, "on-tv")
 
 
-async def test_another_device_that_watches_is_not_put_out_without_being_asked(
+async def test_another_watching_device_is_not_replaced_without_confirmation(
     admin: Admin, phone: Viewer, laptop: Viewer, tv: Tv
 ) -> None:
     ticket = await admin.ticket(sessionPolicy="takeover")
@@ -138,7 +136,7 @@ async def test_another_device_that_watches_is_not_put_out_without_being_asked(
     assert word(await laptop.heartbeat()) == (409, "taken-over")
 
 
-async def test_each_code_is_good_once_on_both_sides(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_each_code_can_be_used_once_on_both_sides(admin: Admin, phone: Viewer, tv: Tv) -> None:
     ticket = await admin.ticket(maxDevices=3)
     await phone.validate(ticket["code"])
     code = await tv.show()
@@ -149,7 +147,7 @@ async def test_each_code_is_good_once_on_both_sides(admin: Admin, phone: Viewer,
     assert word(await tv.ask()) == (404, "tv-code")
 
 
-async def test_after_ten_minutes_a_code_is_good_for_nothing_and_is_forgotten(
+async def test_a_code_expires_after_ten_minutes_and_is_deleted(
     plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
@@ -176,7 +174,7 @@ async def test_guessing_codes_of_tvs_is_limited(admin: Admin, phone: Viewer, way
     assert (await phone.heartbeat()).status_code == 200
 
 
-async def test_a_tv_that_asks_too_often_is_told_to_wait(tv: Tv) -> None:
+async def test_a_tv_that_polls_too_often_is_limited(tv: Tv) -> None:
     await tv.show()
     answers = [await tv.ask() for _ in range(31)]
     assert [answer.status_code for answer in answers] == [202] * 30 + [429]
@@ -186,11 +184,11 @@ async def test_a_tv_that_asks_too_often_is_told_to_wait(tv: Tv) -> None:
 @pytest.mark.parametrize(
     "body", ["", "[]", "{}", '{"deviceCode": 5}', '{"deviceCode": "\u0000"}', '{"deviceCode": ""}']
 )
-async def test_what_is_no_question_is_malformed(tv: Tv, body: str) -> None:
+async def test_an_invalid_request_is_malformed(tv: Tv, body: str) -> None:
     assert word(await tv.viewer.http.post("/api/tv/session", content=body)) == (400, "malformed")
 
 
-async def test_a_revoked_ticket_lets_no_tv_in_and_an_approved_one_gets_nothing(
+async def test_a_revoked_ticket_approves_no_tv_and_an_approved_tv_gets_nothing(
     admin: Admin, phone: Viewer, tv: Tv
 ) -> None:
     ticket = await admin.ticket()
@@ -200,7 +198,7 @@ async def test_a_revoked_ticket_lets_no_tv_in_and_an_approved_one_gets_nothing(
     assert word(await approve_with(phone, await tv.show(), ticket["code"])) == (403, "revoked")
 
 
-async def test_what_happens_is_in_the_audit_log_without_a_secret(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_the_actions_are_in_the_audit_log_without_secrets(admin: Admin, phone: Viewer, tv: Tv) -> None:
     ticket = await admin.ticket()
     await approve_with(phone, await tv.show(), ticket["code"])
     await tv.ask()
@@ -210,5 +208,5 @@ async def test_what_happens_is_in_the_audit_log_without_a_secret(admin: Admin, p
     assert not [secret for secret in secrets if secret in str(entries)]
 
 
-def test_a_code_may_be_typed_in_every_way() -> None:
+def test_a_code_may_be_typed_in_any_spelling() -> None:
     assert {tv_codes.parse_user_code(text) for text in ("BCDFGHJK", "bcdf-ghjk", " BCDF GHJK. ")} == {"BCDFGHJK"}

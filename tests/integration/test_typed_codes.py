@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     "form", ["  {}\n", "Code: {}.", "https://tickets.example/#{}", "\u202e{}\u00ad", "<{}>", "\U0001f39f {} \u201d"]
 )
-async def test_a_code_is_taken_as_people_paste_it(admin: Admin, phone: Viewer, form: str) -> None:
+async def test_a_pasted_code_is_accepted(admin: Admin, phone: Viewer, form: str) -> None:
     ticket = await admin.ticket()
     assert (await phone.validate(form.format(ticket["code"]))).status_code == 200
     grouped = "-".join(ticket["code"][start : start + 4] for start in (0, 4, 8))
@@ -25,7 +25,7 @@ async def own_codes(admin: Admin, event_id: str, *codes: str) -> None:
     assert answer.status_code == 201, answer.text
 
 
-async def test_a_code_is_taken_in_any_case_and_with_look_alikes_where_one_ticket_fits(
+async def test_a_code_is_accepted_in_any_case_and_with_look_alikes_if_one_ticket_matches(
     admin: Admin, phone: Viewer
 ) -> None:
     event_id = await admin.create_event()
@@ -39,7 +39,7 @@ async def test_a_code_is_taken_in_any_case_and_with_look_alikes_where_one_ticket
     assert (await phone.validate("twin50a7")).status_code == 401  # as good as both
 
 
-async def test_a_refused_code_is_in_the_history_of_its_ticket_however_it_was_typed(
+async def test_a_refused_code_is_in_the_history_of_its_ticket_in_any_spelling(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     event_id = await admin.create_event()

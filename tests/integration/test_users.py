@@ -39,7 +39,7 @@ async def test_a_new_user_signs_in_with_the_password_that_was_chosen(plane: Cont
     assert [user["username"] for user in (await admin.list("/users"))["data"]] == ["admin", "anna"]
 
 
-async def test_a_password_is_made_up_where_none_is_given_and_shown_once(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_password_is_generated_if_none_is_given_and_shown_once(plane: ControlPlane, admin: Admin) -> None:
     made = (await change(admin, "POST", "", {"username": "bob", "role": "admin"})).json()["data"]
     assert len(made["password"]) >= 20
     async with plane.browser() as http:
@@ -48,7 +48,7 @@ async def test_a_password_is_made_up_where_none_is_given_and_shown_once(plane: C
     assert made["password"] not in (await admin.http.get("/api/admin/audit")).text
 
 
-async def test_a_name_is_nobodys_twice(admin: Admin) -> None:
+async def test_names_are_unique(admin: Admin) -> None:
     await hire(admin, "anna", "operator")
     again = await change(admin, "POST", "", {"username": "ANNA", "role": "admin"})
     assert (again.status_code, again.json()["error"]) == (409, "A user with this name already exists.")
@@ -68,7 +68,7 @@ async def test_a_name_is_nobodys_twice(admin: Admin) -> None:
         ({"isActive": True}, "isActive"),
     ],
 )
-async def test_what_makes_no_sense_is_said_field_by_field(admin: Admin, values: dict[str, Any], field: str) -> None:
+async def test_invalid_input_is_reported_by_field(admin: Admin, values: dict[str, Any], field: str) -> None:
     answer = await change(admin, "POST", "", {"username": "anna", "role": "operator"} | values)
     assert answer.status_code == 422
     assert answer.json()["fields"].keys() == {field}
@@ -94,7 +94,7 @@ async def test_the_shortest_and_the_longest_password_sign_in(plane: ControlPlane
         ("PATCH", "reactivate", None, False),
     ],
 )
-async def test_what_is_taken_from_a_user_ends_his_sessions(
+async def test_changed_access_ends_a_users_sessions(
     plane: ControlPlane, admin: Admin, method: str, path: str, body: Any, *, is_out: bool
 ) -> None:
     anna = await hire(admin, "anna", "operator")
@@ -107,7 +107,7 @@ async def test_what_is_taken_from_a_user_ends_his_sessions(
     assert (await admin.http.get("/api/admin/session")).status_code == 200
 
 
-async def test_a_deactivated_user_stays_out_until_he_is_reactivated(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_deactivated_user_cannot_sign_in_until_reactivated(plane: ControlPlane, admin: Admin) -> None:
     anna = await hire(admin, "anna", "operator")
     async with plane.browser() as http:
         assert (await change(admin, "PATCH", f"/{anna}/deactivate")).json()["data"]["isActive"] is False
@@ -116,7 +116,7 @@ async def test_a_deactivated_user_stays_out_until_he_is_reactivated(plane: Contr
         assert (await Admin(http).sign_in(username="anna")).status_code == 200
 
 
-async def test_a_role_decides_from_the_next_sign_in_on(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_role_applies_from_the_next_sign_in_on(plane: ControlPlane, admin: Admin) -> None:
     anna = await hire(admin, "anna", "operator")
     assert (await change(admin, "PUT", f"/{anna}/role", {"role": "owner"})).json()["data"]["role"] == "owner"
     async with plane.browser() as http:
@@ -132,7 +132,7 @@ async def test_a_reset_password_replaces_the_old_one(plane: ControlPlane, admin:
         assert (await Admin(http).sign_in(made_up, username="anna")).status_code == 200
 
 
-async def test_without_his_phone_a_user_gets_in_after_a_reset(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_user_without_their_phone_can_sign_in_after_a_reset(plane: ControlPlane, admin: Admin) -> None:
     anna = await hire(admin, "anna", "operator")
     async with plane.browser() as http:
         person = Admin(http)
@@ -168,7 +168,7 @@ async def test_the_last_active_owner_stays(
         assert (await Admin(http).sign_in(username="gone")).status_code == 200
 
 
-async def test_of_owners_who_send_each_other_away_at_once_one_remains(plane: ControlPlane, admin: Admin) -> None:
+async def test_of_owners_who_remove_each_other_at_once_one_remains(plane: ControlPlane, admin: Admin) -> None:
     ids = [await own_id(admin)] + [await hire(admin, f"owner{number}", "owner") for number in range(5)]
     people = [admin]
     async with plane.browser() as one, plane.browser() as two, plane.browser() as three:
@@ -183,7 +183,7 @@ async def test_of_owners_who_send_each_other_away_at_once_one_remains(plane: Con
     assert [user.is_active for user in users].count(True) == 1
 
 
-async def test_who_is_sent_away_is_decided_by_one_at_a_time(plane: ControlPlane, admin: Admin) -> None:
+async def test_removals_of_owners_are_serialized(plane: ControlPlane, admin: Admin) -> None:
     one, other = await own_id(admin), await hire(admin, "other", "owner")
     is_over, refused = anyio.Event(), []
 
@@ -204,7 +204,9 @@ async def test_who_is_sent_away_is_decided_by_one_at_a_time(plane: ControlPlane,
 
 
 @pytest.mark.parametrize(("method", "path", "body"), [("POST", "password", {}), ("DELETE", "totp", None)])
-async def test_nobody_goes_around_his_own_password(admin: Admin, method: str, path: str, body: Any) -> None:
+async def test_own_credentials_cannot_be_reset_without_the_password(
+    admin: Admin, method: str, path: str, body: Any
+) -> None:
     refused = await change(admin, method, f"/{await own_id(admin)}/{path}", body)
     assert (refused.status_code, refused.json()["reason"]) == (409, "conflict")
     assert (await admin.http.get("/api/admin/session")).status_code == 200
@@ -221,11 +223,11 @@ async def test_nobody_goes_around_his_own_password(admin: Admin, method: str, pa
         ("DELETE", "/totp", None),
     ],
 )
-async def test_a_user_who_does_not_exist_is_not_found(admin: Admin, method: str, path: str, body: Any) -> None:
+async def test_a_missing_user_is_not_found(admin: Admin, method: str, path: str, body: Any) -> None:
     assert (await change(admin, method, f"/{UNKNOWN_ID}{path}", body)).status_code == 404
 
 
-async def test_only_owners_have_to_do_with_users(plane: ControlPlane, admin: Admin) -> None:
+async def test_only_owners_manage_users(plane: ControlPlane, admin: Admin) -> None:
     key = await new_key(admin, "read", "tickets", "events")
     for role in ("admin", "operator"):
         await hire(admin, f"an-{role}", role)
@@ -243,7 +245,7 @@ async def test_only_owners_have_to_do_with_users(plane: ControlPlane, admin: Adm
     ]
 
 
-async def test_the_audit_log_says_who_changed_whom_and_what_was_refused(admin: Admin) -> None:
+async def test_the_audit_log_names_actor_and_user_and_refusals(admin: Admin) -> None:
     anna = await hire(admin, "anna", "operator")
     await change(admin, "PUT", f"/{anna}/role", {"role": "admin"})
     await change(admin, "POST", f"/{anna}/password", {"password": FRESH})

@@ -12,7 +12,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_building_again_gives_the_committed_files_byte_for_byte(tmp_path: Path) -> None:
+def test_a_rebuild_equals_the_committed_files_byte_for_byte(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("node_modules")
     shutil.copytree(CONTROL_PLANE / "vendoring", tmp_path / "vendoring", ignore=ignored)
     shutil.copytree(CONTROL_PLANE / "static" / "brand", tmp_path / "static" / "brand")

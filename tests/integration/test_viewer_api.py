@@ -10,7 +10,7 @@ from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_good_code_is_answered_with_everything_a_player_needs(admin: Admin, phone: Viewer) -> None:
+async def test_a_valid_code_is_answered_with_everything_a_player_needs(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket(title="Concert", description="Live", posterUrl="https://cdn.example/p.jpg")
     answer = await phone.validate(ticket["code"])
     assert answer.status_code == 200
@@ -37,7 +37,7 @@ async def test_a_good_code_is_answered_with_everything_a_player_needs(admin: Adm
     }
 
 
-async def test_the_first_use_is_remembered_and_later_ones_change_nothing(
+async def test_the_first_use_is_stored_and_later_ones_change_nothing(
     admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     ticket = await admin.ticket(maxDevices=2)
@@ -61,7 +61,7 @@ async def test_the_first_use_is_remembered_and_later_ones_change_nothing(
         '{"code": "\\ud800"}', '{"code": NaN}', "{" * 10_000,
     ],
 )  # fmt: skip
-async def test_what_cannot_be_a_code_is_malformed(phone: Viewer, body: str) -> None:
+async def test_a_text_that_cannot_be_a_code_is_malformed(phone: Viewer, body: str) -> None:
     answer = await phone.http.post("/api/tokens/validate", content=body)
     assert (answer.status_code, answer.json()["reason"]) == (400, "malformed")
     assert answer.json()["error"].endswith(".")
@@ -97,7 +97,7 @@ async def test_a_code_of_a_deactivated_event_is_refused(admin: Admin, phone: Vie
     assert answer.json() == {"error": "This event is no longer available.", "reason": "event"}
 
 
-async def test_an_expired_code_is_refused_with_the_time_until_which_it_was_good(admin: Admin, phone: Viewer) -> None:
+async def test_an_expired_code_is_refused_with_its_end(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket(
         startsAt="2024-05-01T18:00:00Z", endsAt="2024-05-01T20:30:00Z", accessWindowHours=24, title="Past"
     )
@@ -127,7 +127,7 @@ async def test_a_second_device_is_refused_while_the_first_one_watches(
     assert (await phone.heartbeat()).status_code == 200
 
 
-async def test_asking_for_a_takeover_is_in_vain_where_the_event_does_not_allow_it(
+async def test_a_takeover_is_refused_if_the_event_does_not_allow_it(
     admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     ticket = await admin.ticket()
@@ -136,7 +136,7 @@ async def test_asking_for_a_takeover_is_in_vain_where_the_event_does_not_allow_i
     assert (await phone.heartbeat()).status_code == 200
 
 
-async def test_where_the_event_allows_it_another_device_is_asked_first_and_then_takes_over(
+async def test_if_the_event_allows_it_another_device_takes_over_after_a_confirmation(
     admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     ticket = await admin.ticket(sessionPolicy="takeover")
@@ -150,13 +150,13 @@ async def test_where_the_event_allows_it_another_device_is_asked_first_and_then_
     assert (await laptop.heartbeat()).status_code == 200
 
 
-async def test_a_ticket_for_three_devices_lets_three_watch_and_no_fourth(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_ticket_for_three_devices_allows_three_and_no_fourth(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket(maxDevices=3)
     answers = [await Viewer(plane.browser()).validate(ticket["code"]) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 409]
 
 
-async def test_a_browser_that_types_its_own_code_again_replaces_its_session(
+async def test_entering_the_code_again_in_the_same_browser_replaces_its_session(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     ticket = await admin.ticket()
@@ -169,7 +169,7 @@ async def test_a_browser_that_types_its_own_code_again_replaces_its_session(
     assert [entry["id"] for entry in (await plane.feed())["changes"]] == [claims_of(old).sid]
 
 
-async def test_the_resume_cookie_of_one_ticket_is_worth_nothing_for_another(
+async def test_the_resume_cookie_of_one_ticket_is_useless_for_another(
     admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     event_id = await admin.create_event()
@@ -180,7 +180,7 @@ async def test_the_resume_cookie_of_one_ticket_is_worth_nothing_for_another(
     assert (await laptop.heartbeat()).status_code == 200
 
 
-async def test_the_cookies_reach_only_what_they_are_for_and_no_script_reads_them(admin: Admin, phone: Viewer) -> None:
+async def test_the_cookies_have_narrow_paths_and_are_http_only(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket()
     cookies = cookies_of(await phone.validate(ticket["code"]))
     playback, resume = cookies["sg_playback"], cookies["sg_resume"]
@@ -205,7 +205,7 @@ async def test_over_https_the_cookies_are_secure(plane: ControlPlane, admin: Adm
     assert "strict-transport-security" in answer.headers
 
 
-async def test_browsers_are_told_the_configured_stream_server(database_url: str) -> None:
+async def test_the_response_names_the_configured_stream_server(database_url: str) -> None:
     settings = make_settings(
         database_url, hls_server_base_url="https://video.example/", platform_app_url="https://t.example"
     )
@@ -227,7 +227,7 @@ async def test_a_token_lasts_no_longer_than_a_minute_beyond_its_ticket(admin: Ad
 @pytest.mark.parametrize(
     ("starts_in", "ends_in", "status"), [(1, 2, "not-started"), (-1, 1, "live"), (-3, -1, "ended")]
 )
-async def test_the_holder_of_a_code_learns_whether_the_event_has_begun(
+async def test_the_holder_of_a_code_can_read_whether_the_event_has_begun(
     admin: Admin, phone: Viewer, starts_in: float, ends_in: float, status: str
 ) -> None:
     ticket = await admin.ticket(starts_in_hours=starts_in, ends_in_hours=ends_in)
@@ -237,7 +237,7 @@ async def test_the_holder_of_a_code_learns_whether_the_event_has_begun(
     assert datetime.fromisoformat(body["startsAt"]) < datetime.fromisoformat(body["endsAt"])
 
 
-async def test_nobody_else_learns_it(admin: Admin, phone: Viewer) -> None:
+async def test_the_status_requires_a_code(admin: Admin, phone: Viewer) -> None:
     ticket, other = await admin.ticket(), await admin.ticket()
     path = f"/api/events/{ticket['eventId']}/status"
     assert (await phone.http.get(path, params={"code": "K7F2X9M4B1C3"})).status_code == 401

@@ -31,7 +31,7 @@ async def sid_is_cut(plane: ControlPlane, sid: str | None) -> bool:
 # --- resume ---
 
 
-async def test_a_reloaded_page_goes_on_without_the_code(
+async def test_a_reloaded_page_resumes_without_the_code(
     plane: ControlPlane, ticket: dict[str, str], phone: Viewer
 ) -> None:
     old = phone.token
@@ -50,7 +50,7 @@ async def test_a_page_can_be_reloaded_again_and_again(ticket: dict[str, str], ph
 
 
 @pytest.mark.usefixtures("ticket")
-async def test_a_page_whose_release_came_first_goes_on_as_well(phone: Viewer) -> None:
+async def test_a_page_whose_release_arrived_first_also_resumes(phone: Viewer) -> None:
     await phone.release()
     assert (await phone.resume()).status_code == 200
     assert (await phone.resume()).status_code == 200
@@ -74,7 +74,7 @@ def cookies_that_stay(phone: Viewer) -> set[str | None]:
     return {cookie.name for cookie in phone.http.cookies.jar}
 
 
-async def test_resuming_after_a_revocation_is_refused_and_what_it_played_with_is_taken_away(
+async def test_resuming_after_a_revocation_is_refused_and_its_cookies_are_deleted(
     admin: Admin, ticket: dict[str, str], phone: Viewer
 ) -> None:
     await admin.patch("tokens", ticket["id"], "revoke")
@@ -92,7 +92,7 @@ async def test_resuming_after_a_deactivation_is_refused(admin: Admin, ticket: di
     assert cookies_that_stay(phone) == {"sg_resume"}
 
 
-async def test_the_cookies_taken_away_are_those_of_the_event_watched_last(
+async def test_the_deleted_cookies_are_those_of_the_event_watched_last(
     admin: Admin, ticket: dict[str, str], phone: Viewer
 ) -> None:
     last = await admin.ticket()
@@ -102,7 +102,7 @@ async def test_the_cookies_taken_away_are_those_of_the_event_watched_last(
     assert {cookie.path for cookie in phone.http.cookies.jar} == {"/api/", f"/streams/{ticket['eventId']}/"}
 
 
-async def test_resuming_what_another_device_took_over_is_refused_and_does_not_throw_it_out(
+async def test_resuming_after_a_takeover_is_refused_and_does_not_end_the_other_session(
     ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     await laptop.validate(ticket["code"], takeover=True)
@@ -112,7 +112,7 @@ async def test_resuming_what_another_device_took_over_is_refused_and_does_not_th
     assert (await laptop.heartbeat()).status_code == 200
 
 
-async def test_resuming_a_lifted_ticket_needs_no_code_either(
+async def test_resuming_a_restored_ticket_needs_no_code_either(
     admin: Admin, ticket: dict[str, str], phone: Viewer
 ) -> None:
     await admin.patch("tokens", ticket["id"], "revoke")
@@ -120,7 +120,7 @@ async def test_resuming_a_lifted_ticket_needs_no_code_either(
     assert (await phone.resume()).status_code == 200
 
 
-async def test_a_seat_that_somebody_else_took_in_between_is_not_resumed(
+async def test_a_seat_that_was_taken_meanwhile_is_not_resumed(
     ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     await phone.release()
@@ -131,7 +131,7 @@ async def test_a_seat_that_somebody_else_took_in_between_is_not_resumed(
 # --- refresh ---
 
 
-async def test_a_refreshed_token_is_the_same_sessions_and_the_cookie_follows(
+async def test_a_refreshed_token_has_the_same_session_and_the_cookie_is_updated(
     ticket: dict[str, str], phone: Viewer
 ) -> None:
     answer = await phone.refresh(older(phone.token, 3000))
@@ -151,7 +151,7 @@ async def test_a_token_expired_for_less_than_a_minute_is_refreshed_and_an_older_
 
 
 @pytest.mark.usefixtures("ticket")
-async def test_a_token_is_refreshed_twelve_times_in_its_life(plane: ControlPlane, phone: Viewer) -> None:
+async def test_a_token_can_be_refreshed_twelve_times_in_its_lifetime(plane: ControlPlane, phone: Viewer) -> None:
     answers = [await phone.refresh() for _ in range(13)]
     assert [answer.status_code for answer in answers] == [200] * 12 + [429]
     assert 3500 <= int(answers[-1].headers["retry-after"]) <= 3600
@@ -159,14 +159,14 @@ async def test_a_token_is_refreshed_twelve_times_in_its_life(plane: ControlPlane
     assert plane.services.settings.playback_token_seconds == 3600
 
 
-async def test_a_token_that_lasts_as_long_as_its_ticket_is_final(admin: Admin, phone: Viewer) -> None:
+async def test_a_token_that_lasts_as_long_as_its_ticket_is_not_renewed(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket(starts_in_hours=-2, ends_in_hours=-0.75, accessWindowHours=1)
     await phone.validate(ticket["code"])
     assert word(await phone.refresh()) == (403, "final")
     assert (await phone.heartbeat()).status_code == 200
 
 
-async def test_nothing_is_refreshed_for_a_session_that_is_over(
+async def test_an_ended_session_is_not_refreshed(
     admin: Admin, ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     await laptop.validate(ticket["code"], takeover=True)
@@ -184,11 +184,11 @@ async def test_nothing_is_refreshed_for_a_session_that_is_over(
 
 
 @pytest.mark.usefixtures("ticket")
-async def test_a_heartbeat_says_that_all_is_well(phone: Viewer) -> None:
+async def test_a_heartbeat_of_a_live_session_is_accepted(phone: Viewer) -> None:
     assert (await phone.heartbeat()).json()["ok"] is True
 
 
-async def test_a_heartbeat_of_a_session_that_is_over_says_why(
+async def test_a_heartbeat_of_an_ended_session_gets_its_reason(
     admin: Admin, ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     await laptop.validate(ticket["code"], takeover=True)
@@ -197,7 +197,7 @@ async def test_a_heartbeat_of_a_session_that_is_over_says_why(
     assert word(await laptop.heartbeat()) == (404, "revoked")
 
 
-async def test_a_heartbeat_of_a_session_that_nobody_knows_is_over(ticket: dict[str, str], phone: Viewer) -> None:
+async def test_a_heartbeat_of_an_unknown_session_is_not_found(ticket: dict[str, str], phone: Viewer) -> None:
     unknown = mint(replace(claims_of(phone.token), sid="x" * 22, sub=ticket["code"]), RING)
     assert (await phone.heartbeat(unknown)).status_code == 404
 
@@ -205,7 +205,7 @@ async def test_a_heartbeat_of_a_session_that_nobody_knows_is_over(ticket: dict[s
 # --- release ---
 
 
-async def test_a_released_seat_is_free_at_once_and_its_token_is_cut_at_every_edge(
+async def test_a_released_seat_is_free_at_once_and_its_token_is_refused_at_every_edge(
     plane: ControlPlane, ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     assert (await phone.release()).json() == {"released": True}
@@ -215,12 +215,12 @@ async def test_a_released_seat_is_free_at_once_and_its_token_is_cut_at_every_edg
 
 
 @pytest.mark.usefixtures("ticket")
-async def test_releasing_twice_is_as_good_as_once(plane: ControlPlane, phone: Viewer) -> None:
+async def test_releasing_is_idempotent(plane: ControlPlane, phone: Viewer) -> None:
     assert [(await phone.release()).json() for _ in range(3)] == [{"released": True}] * 3
     assert len((await plane.feed())["changes"]) == 1
 
 
-async def test_a_session_that_was_taken_over_cannot_be_released_into_another_ending(
+async def test_releasing_a_session_that_was_taken_over_does_not_change_its_end_reason(
     ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     await laptop.validate(ticket["code"], takeover=True)
@@ -249,7 +249,7 @@ async def test_a_token_that_expired_long_ago_still_releases(
 
 @pytest.mark.parametrize("action", ["refresh", "heartbeat", "release"])
 @pytest.mark.parametrize("wrong", ["", "nonsense", "another secret", "probe"])
-async def test_without_a_token_of_ours_nothing_is_done(
+async def test_without_a_valid_token_nothing_is_done(
     ticket: dict[str, str], phone: Viewer, action: str, wrong: str
 ) -> None:
     claims = claims_of(phone.token)

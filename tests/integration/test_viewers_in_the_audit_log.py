@@ -40,7 +40,7 @@ async def why_ended(plane: ControlPlane) -> list[str | None]:
     return [entry.detail for entry in await entries(plane, AuditEntry.action == "session.end")]
 
 
-async def test_a_redemption_is_one_entry_that_says_who_with_what_and_which_session(
+async def test_a_redemption_is_one_entry_with_ticket_device_and_session(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     ticket = await admin.ticket()
@@ -51,7 +51,7 @@ async def test_a_redemption_is_one_entry_that_says_who_with_what_and_which_sessi
     assert entry.subject == claims_of(phone.token).sid
 
 
-async def test_a_session_can_be_followed_from_its_beginning_to_its_end(
+async def test_the_entries_of_a_session_cover_it_from_beginning_to_end(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
@@ -82,7 +82,7 @@ async def test_a_link_for_the_tv_and_its_end_are_recorded(plane: ControlPlane, a
 
 
 @pytest.mark.parametrize("why", ["revoked", "event"])
-async def test_what_cuts_many_is_one_entry_that_says_how_many(
+async def test_a_bulk_revocation_is_one_entry_with_the_number_of_sessions(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer, why: str
 ) -> None:
     ticket = await admin.ticket(maxDevices=2)
@@ -97,12 +97,12 @@ async def test_what_cuts_many_is_one_entry_that_says_how_many(
     assert (entry.event_id, entry.ticket_id) == (ticket["eventId"], ticket["id"] if why == "revoked" else None)
 
 
-async def test_revoking_a_ticket_on_which_nobody_watches_ends_nothing(plane: ControlPlane, admin: Admin) -> None:
+async def test_revoking_an_unwatched_ticket_ends_no_session(plane: ControlPlane, admin: Admin) -> None:
     await admin.patch("tokens", (await admin.ticket())["id"], "revoke")
     assert await why_ended(plane) == []
 
 
-async def test_a_take_over_says_whose_session_it_ended(
+async def test_a_takeover_names_the_session_it_ended(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     code = (await admin.ticket(sessionPolicy="takeover"))["code"]
@@ -115,7 +115,7 @@ async def test_a_take_over_says_whose_session_it_ended(
     assert (taking.action, taking.detail) == ("ticket.redeem", '{"takeover": true}')
 
 
-async def test_a_kick_and_the_reaper_say_why_too(
+async def test_kicks_and_the_reaper_also_record_their_reason(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
@@ -167,7 +167,7 @@ async def test_a_refusal_of_a_known_code_belongs_to_its_ticket(
     assert (entry.ticket_id, entry.event_id, entry.subject) == (ticket["id"], ticket["eventId"], None)
 
 
-async def test_of_an_unknown_code_only_a_digest_is_kept(plane: ControlPlane, phone: Viewer) -> None:
+async def test_only_a_digest_of_an_unknown_code_is_stored(plane: ControlPlane, phone: Viewer) -> None:
     await phone.validate("Nobodys12345")
     [entry] = await entries(plane)
     assert (entry.outcome, entry.ticket_id) == ("unknown", None)
@@ -176,7 +176,7 @@ async def test_of_an_unknown_code_only_a_digest_is_kept(plane: ControlPlane, pho
     assert len(entry.subject) == 12
 
 
-async def test_what_was_refused_last_is_written_when_the_control_plane_stops(database_url: str) -> None:
+async def test_the_last_refusals_are_written_when_the_control_plane_stops(database_url: str) -> None:
     async with running(make_settings(database_url)) as plane, plane.browser() as http:
         await Viewer(http).validate("Nobodys12345")
     database = Database(database_url)
@@ -187,7 +187,7 @@ async def test_what_was_refused_last_is_written_when_the_control_plane_stops(dat
     await database.close()
 
 
-async def test_guesses_at_the_status_of_an_event_are_recorded_looking_is_not(
+async def test_failed_status_requests_are_recorded_and_successful_ones_are_not(
     plane: ControlPlane, admin: Admin, phone: Viewer
 ) -> None:
     ticket = await admin.ticket()
@@ -197,7 +197,7 @@ async def test_guesses_at_the_status_of_an_event_are_recorded_looking_is_not(
     assert await told(plane) == [("ticket.look-up", "unknown")]
 
 
-async def test_a_first_visit_with_nothing_to_resume_is_no_entry(plane: ControlPlane, phone: Viewer) -> None:
+async def test_a_first_visit_without_a_session_is_not_recorded(plane: ControlPlane, phone: Viewer) -> None:
     assert (await phone.resume()).status_code == 401
     assert await told(plane) == []
 
@@ -217,7 +217,7 @@ async def test_a_refused_resume_and_refresh_belong_to_the_ticket(
     assert refused[0].subject == sid
 
 
-async def test_the_same_refusal_over_and_over_is_one_entry_with_how_often(plane: ControlPlane, phone: Viewer) -> None:
+async def test_repeated_refusals_are_one_entry_with_a_count(plane: ControlPlane, phone: Viewer) -> None:
     began = time.monotonic()
     for number in range(70):
         await phone.validate(f"Guess{number:07}")
@@ -228,7 +228,7 @@ async def test_the_same_refusal_over_and_over_is_one_entry_with_how_often(plane:
     assert len(counted) - len(limited) == 5  # guesses that were looked up and told about
 
 
-async def test_a_transaction_that_is_rolled_back_leaves_no_entry(plane: ControlPlane, admin: Admin) -> None:
+async def test_a_rolled_back_transaction_leaves_no_entry(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket()
 
     async def redeem_and_fail() -> None:
@@ -242,7 +242,7 @@ async def test_a_transaction_that_is_rolled_back_leaves_no_entry(plane: ControlP
     assert await told(plane) == []
 
 
-async def test_no_code_token_cookie_or_password_stands_in_any_entry(
+async def test_no_entry_contains_a_code_token_cookie_or_password(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     ticket = await admin.ticket(sessionPolicy="takeover")

@@ -92,7 +92,7 @@ async def test_messages_arrive_signed_and_in_order(
     assert len(receiver.heard) == 25
 
 
-async def test_what_was_not_taken_is_sent_again_under_the_same_id_with_a_fresh_signature(
+async def test_a_message_that_was_not_accepted_is_sent_again_with_the_same_id_and_a_new_signature(
     database: Database, dispatcher: Dispatcher, receiver: Receiver, clock: Clock
 ) -> None:
     webhook = await add_webhook(database, receiver.url)
@@ -116,7 +116,7 @@ async def test_what_was_not_taken_is_sent_again_under_the_same_id_with_a_fresh_s
         assert (await webhooks.find(db, webhook.id)).failures == 0
 
 
-async def test_a_message_that_is_never_taken_holds_the_others_up_for_moments_only(
+async def test_a_message_that_is_never_accepted_delays_others_only_briefly(
     database: Database, dispatcher: Dispatcher, receiver: Receiver, clock: Clock
 ) -> None:
     await add_webhook(database, receiver.url)
@@ -131,7 +131,7 @@ async def test_a_message_that_is_never_taken_holds_the_others_up_for_moments_onl
     assert numbers(receiver) == [1, 1, 2, 3]
 
 
-async def test_a_receiver_that_is_away_is_asked_for_one_message_at_a_time(
+async def test_an_unreachable_receiver_is_tried_with_one_message_at_a_time(
     database: Database, dispatcher: Dispatcher, receiver: Receiver, clock: Clock
 ) -> None:
     receiver.stop()
@@ -149,7 +149,7 @@ async def test_a_receiver_that_is_away_is_asked_for_one_message_at_a_time(
     assert numbers(receiver) == list(range(10))
 
 
-async def test_one_that_hangs_holds_no_other_up(database: Database, receiver: Receiver, clock: Clock) -> None:
+async def test_a_hung_receiver_does_not_delay_others(database: Database, receiver: Receiver, clock: Clock) -> None:
     hanging = Receiver(answer=lambda _heard: Answer(delay=60))
     hanging.start()
     await add_webhook(database, hanging.url)
@@ -176,7 +176,7 @@ async def test_one_that_hangs_holds_no_other_up(database: Database, receiver: Re
         hanging.stop()
 
 
-async def test_a_dispatcher_that_stopped_in_the_middle_leaves_its_turn_to_the_next(
+async def test_a_dispatcher_that_stopped_midway_leaves_its_lease_to_the_next(
     database: Database, receiver: Receiver, clock: Clock
 ) -> None:
     receiver.answer = lambda heard: Answer(delay=60 if heard.said["data"]["number"] == 2 else 0)
@@ -192,7 +192,7 @@ async def test_a_dispatcher_that_stopped_in_the_middle_leaves_its_turn_to_the_ne
     assert numbers(receiver) == [1, 2, 2, 3]
 
 
-async def test_messages_that_waited_for_a_week_are_not_dropped_in_silence(
+async def test_dropping_messages_that_waited_for_a_week_is_logged(
     database: Database, dispatcher: Dispatcher, receiver: Receiver, clock: Clock
 ) -> None:
     webhook = await add_webhook(database, receiver.url)
@@ -216,7 +216,7 @@ async def is_empty(database: Database) -> bool:
     return await outbox_of(database) == []
 
 
-async def test_no_answer_within_the_time_there_is_counts_as_none(receiver: Receiver) -> None:
+async def test_an_answer_after_the_timeout_counts_as_a_failure(receiver: Receiver) -> None:
     receiver.answer = lambda _heard: Answer(delay=30)
     began = anyio.current_time()
     async with WebhookClients(allow_private=True, timeout=SHORT).open(receiver.url, new_secret()) as line:
@@ -250,12 +250,12 @@ async def test_this_machine_is_refused_by_default_in_every_spelling_at_the_momen
     assert receiver.heard == []
 
 
-async def test_a_clouds_own_address_is_refused_even_where_private_ones_are_not() -> None:
+async def test_a_cloud_metadata_address_is_refused_even_if_private_ones_are_allowed() -> None:
     for url in ("http://169.254.169.254/latest/meta-data", "http://[fe80::1]/", "http://0.0.0.0/"):
         assert "not public" in str((await post(url, allow_private=True)).error)
 
 
-async def test_plain_http_to_a_public_address_is_refused_even_where_private_ones_are_not() -> None:
+async def test_plain_http_to_a_public_address_is_refused_even_if_private_ones_are_allowed() -> None:
     assert "https" in str((await post("http://192.88.98.1/", allow_private=True)).error)
 
 
@@ -271,13 +271,13 @@ async def test_a_certificate_is_checked_by_name_although_the_connection_is_made_
         receiver.stop()
 
 
-async def test_a_port_where_nobody_listens_is_said_to_be_so() -> None:
+async def test_a_closed_port_is_reported_as_such() -> None:
     answer = await post(f"http://127.0.0.1:{free_port()}/", allow_private=True)
     assert answer.status is None
     assert str(answer.error).startswith("No connection")
 
 
-async def test_a_webhook_deleted_in_the_middle_of_its_turn_fails_nobody(
+async def test_a_webhook_deleted_during_its_lease_causes_no_error(
     database: Database, dispatcher: Dispatcher, receiver: Receiver
 ) -> None:
     webhook = await add_webhook(database, receiver.url)

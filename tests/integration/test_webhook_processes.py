@@ -40,7 +40,7 @@ def told(receiver: Receiver) -> list[str]:
     return [heard.said["data"]["ticketId"] for heard in list(receiver.heard)]
 
 
-async def test_what_was_answered_before_a_kill_is_told_after_it(
+async def test_changes_that_were_confirmed_before_a_kill_are_delivered_after_it(
     tmp_path: Path, database_url: str, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _heard: Answer(delay=60)

@@ -1,4 +1,4 @@
-"""`make soak`, or `python -m tests.soak [--seconds 600]`: fails on a wrong verdict, a 5xx, or memory that grows."""
+"""`make soak`, or `python -m tests.soak [--seconds 600]`: fails on a wrong verdict, a 5xx, or growing memory."""
 
 import argparse
 import sys

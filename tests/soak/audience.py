@@ -1,4 +1,4 @@
-"""A thousand virtual viewers: each a task with its own connection and token, asking as a live player does."""
+"""A thousand virtual viewers: each is a task with its own connection and token that behaves like a live player."""
 
 import asyncio
 import random
@@ -16,9 +16,9 @@ PAUSE_SECONDS: Final = 2.5  # a thousand viewers: 400 requests a second
 
 @dataclass
 class Spectator:
-    """A ticket holder at one stream. `credential` is what is shown now; `number` also chooses the carrier.
+    """A ticket holder of one stream. `credential` is the current token; `number` also selects the carrier.
 
-    `reopened` counts the connections that nginx had closed without a word, as it does when it reloads.
+    `reopened` counts connections that nginx closed unannounced, as it does when it reloads.
     """
 
     number: int
@@ -29,7 +29,7 @@ class Spectator:
     reopened: int = 0
 
     def question(self, name: str) -> tuple[str, tuple[str, ...]]:
-        """Give target and header lines: header, cookie, path and query carriers in turn."""
+        """Return target and header lines, with the header, cookie, path or query carrier."""
         path, token = f"{self.stream.folder.url}/{name}", self.credential.token
         if not token:
             return path, ()
@@ -42,14 +42,14 @@ class Spectator:
         return carriers[self.number % len(carriers)]
 
     async def watch(self, url: str, judge: Judge) -> None:
-        """Ask for the playlist and for a segment in turn, for ever."""
-        await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311 - no secret
+        """Request the playlist and a segment in turn, until cancelled."""
+        await asyncio.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311 - not secret
         async with KeepAlive(url) as connection:
             while True:
                 for name in ("stream.m3u8", f"{self.stream.newest}.ts"):
                     await self._ask(connection, name, judge)
                     self.reopened = connection.reopened
-                    await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+                    await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - not secret
 
     async def _ask(self, connection: KeepAlive, name: str, judge: Judge) -> None:
         credential = self.credential
@@ -67,8 +67,8 @@ class Spectator:
             judge.complain(trouble)
 
     async def redeem(self, portal: Viewer) -> None:
-        """Get the credential of a fresh session."""
-        portal.http.cookies.clear()  # one client plays all devices; none of them has been here before
+        """Redeem the ticket, and use the new session's token."""
+        portal.http.cookies.clear()  # one client acts as all devices, each without cookies
         answer = await portal.validate(self.code)
         assert answer.status_code == ALLOWED, f"a fresh redemption was answered {answer.status_code}: {answer.text}"
         self.credential = Credential(portal.token)

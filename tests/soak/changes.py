@@ -1,6 +1,6 @@
-"""What people do throughout: tickets revoked and given back, sessions released, an event closed and opened again.
+"""Changes during the soak: revoke and restore tickets, release sessions, close and open an event.
 
-Each change notes when it was asked for and answered; from a second after the answer on, the gate must know.
+Each change records the times of its request and response; the gate must know it one second after the response.
 """
 
 import asyncio
@@ -16,51 +16,51 @@ from tests.support.api import Admin, Viewer
 
 _PAUSE_SECONDS = 0.2
 _OPEN_SECONDS = 8.0
-_AWAY_SECONDS = 6.0  # how long somebody stays cut before they are let in again: the cut must be seen
+_REVOKED_SECONDS = 6.0  # time between a revocation and the next redemption, so that the refusal is seen
 
 
 @dataclass
 class Changes:
-    """`quiet` is held by whoever needs the control plane to himself."""
+    """`quiet` is held while exclusive access to the control plane is needed."""
 
     admin: Admin
     portal: Viewer
     spectators: list[Spectator]
-    guests: list[Spectator]  # of the event that is closed and opened; nothing else happens to them
+    guests: list[Spectator]  # viewers of the event that is closed and opened; no other changes affect them
     closing_event: str
     made: Counter[str] = field(default_factory=Counter)
     quiet: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def go_on_for_ever(self) -> None:
+    async def run_forever(self) -> None:
         free = list(self.spectators)
         random.shuffle(free)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._close_and_open_for_ever())
+            tasks.create_task(self._close_and_open_forever())
             for turn in range(1_000_000):
-                kind = self._revoke_and_give_back if turn % 2 else self._release_and_return
+                kind = self._revoke_and_restore if turn % 2 else self._release_and_return
                 tasks.create_task(kind(free[turn % len(free)]))
                 await asyncio.sleep(_PAUSE_SECONDS)
-                async with self.quiet:  # those before may take their time: none queues up behind others
+                async with self.quiet:  # wait for earlier changes, so that none queue up
                     pass
 
-    async def _revoke_and_give_back(self, who: Spectator) -> None:
+    async def _revoke_and_restore(self, who: Spectator) -> None:
         await self._cut([who], "revoked", lambda: self.admin.patch("tokens", who.ticket_id, "revoke"))
-        await asyncio.sleep(_AWAY_SECONDS)
+        await asyncio.sleep(_REVOKED_SECONDS)
         lifted = await self._lift("given back", lambda: self.admin.patch("tokens", who.ticket_id, "unrevoke"))
         await self._return(who, lifted)
 
     async def _release_and_return(self, who: Spectator) -> None:
         token = who.credential.token
         await self._cut([who], "released", lambda: self.portal.release(token))
-        await asyncio.sleep(_AWAY_SECONDS)
+        await asyncio.sleep(_REVOKED_SECONDS)
         await self._return(who, 0)
 
-    async def _close_and_open_for_ever(self) -> None:
-        """Close one event to all its viewers, now and then; they come back with fresh sessions."""
+    async def _close_and_open_forever(self) -> None:
+        """Close one event for all its viewers from time to time; they return with new sessions."""
         while True:
             await asyncio.sleep(_OPEN_SECONDS)
             await self._cut(self.guests, "closed", lambda: self.admin.patch("events", self.closing_event, "deactivate"))
-            await asyncio.sleep(_AWAY_SECONDS)
+            await asyncio.sleep(_REVOKED_SECONDS)
             lifted = await self._lift("opened", lambda: self.admin.patch("events", self.closing_event, "reactivate"))
             for guest in self.guests:
                 await self._return(guest, lifted)
@@ -75,7 +75,7 @@ class Changes:
             self.made[what] += 1
 
     async def _lift(self, what: str, ask: Callable[[], Awaitable[object]]) -> float:
-        """Return from when on a fresh token must be let in."""
+        """Return the time from which a new token must be allowed."""
         async with self.quiet:
             await ask()
             self.made[what] += 1

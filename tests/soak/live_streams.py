@@ -1,4 +1,4 @@
-"""Live streams as an encoder writes them: a segment a second, the playlist replaced by rename, old files removed."""
+"""Live streams as an encoder writes them: one segment per second, the playlist replaced by rename, old files removed."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from typing import Final
 from tests.support.streams import Folder, put
 
 _LISTED: Final = 5
-_KEPT: Final = 15  # a viewer may still ask for what an older playlist named
+_KEPT: Final = 15  # viewers may still request segments of an older playlist
 _SEGMENT_BYTES: Final = 16_384
 
 
@@ -28,7 +28,7 @@ class LiveStream:
         (self.folder.path / f"{self.newest - _KEPT}.ts").unlink(missing_ok=True)
 
     def trouble_with(self, name: str, body: bytes) -> str | None:
-        """Say what is wrong with a file that was served; a torn playlist lacks its first or its last line."""
+        """Return what is wrong with a served file, or None; a torn playlist lacks its first or its last line."""
         mark = self.folder.mark.encode()
         if name.endswith(".ts"):
             return None if body.startswith(mark) and len(body) == len(mark) + _SEGMENT_BYTES else "a damaged segment"
@@ -36,7 +36,7 @@ class LiveStream:
         return None if whole else "a torn playlist"
 
 
-async def write_for_ever(streams: list[LiveStream]) -> None:
+async def write_forever(streams: list[LiveStream]) -> None:
     while True:
         for stream in streams:
             stream.advance()

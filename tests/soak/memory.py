@@ -1,4 +1,4 @@
-"""Resident memory of every process of a stack, from /proc; nginx's workers are named by their turn."""
+"""Resident memory of every process of a stack, from /proc; nginx's workers are numbered."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,5 +30,5 @@ def table(before: Mapping[str, float], after: Mapping[str, float], since: float)
 
 
 def growth(before: Mapping[str, float], after: Mapping[str, float]) -> float:
-    """Return the largest ratio of end to beginning. Raise KeyError when a process was not there in the beginning."""
+    """Return the largest ratio of end to beginning. Raise KeyError if a process did not exist at the beginning."""
     return max(end / before[name] for name, end in after.items())

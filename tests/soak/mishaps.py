@@ -1,4 +1,4 @@
-"""What befalls the stack once each: nginx reloads, a sidecar is killed and comes back, the control plane restarts."""
+"""Disruptions of the stack: nginx reloads, a sidecar is killed and restarted, the control plane restarts."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ async def return_sidecar(gate: StackUnderTest) -> None:
 
 
 async def restart_control_plane(gate: StackUnderTest, changes: Changes) -> None:
-    """Nobody can change anything meanwhile; what was changed just before must have arrived, what comes after must."""
+    """Restart it while no changes are made. Changes before and after it must still reach the gate."""
     async with changes.quiet:
         await asyncio.sleep(truth.TOLERANCE_SECONDS)
         await asyncio.to_thread(gate.control_plane.stop)
@@ -44,7 +44,7 @@ async def restart_control_plane(gate: StackUnderTest, changes: Changes) -> None:
 
 
 def _follows(sidecar: Service) -> bool:
-    """Ask the sidecar whether it has found the control plane again."""
+    """Return whether the sidecar reports the control plane as reachable."""
     socket = sidecar.spec.argv[-1]
     with httpx2.Client(transport=httpx2.HTTPTransport(uds=socket)) as client:
         answer = client.get("http://sidecar/health")

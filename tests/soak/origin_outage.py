@@ -1,6 +1,6 @@
-"""`python -m tests.soak.origin_outage [--seconds 60] [--own]`: an origin is down in mid-stream; what viewers see.
+"""`python -m tests.soak.origin_outage [--seconds 60] [--own]`: an outage of an origin in mid-stream, as viewers see it.
 
-What is kept must play on, also through a restart of nginx; what is not is 502, never late; all is well on its return.
+Cached files must keep playing, even through a restart of nginx; others are 502 without delay; all recovers afterwards.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from tests.support.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 _VIEWERS = 20
-_LONGEST_ANSWER_SECONDS = 6.0  # two tries to connect of 2 s each, and a busy machine
+_LONGEST_ANSWER_SECONDS = 6.0  # two connection attempts of 2 s each, and a busy machine
 _BACK_WITHIN_SECONDS = 20.0
 _KEPT, _NOT_KEPT = ("stream.m3u8", "1.ts", "low/1.ts", "init.mp4"), ("2.ts", "enc.key", "other.m3u8")
 
 
 @dataclass
 class Seen:
-    """Answers during the outage, and what was wrong with them."""
+    """Responses during the outage, and what was wrong with them."""
 
     kept: Counter[int] = field(default_factory=Counter)
     not_kept: Counter[int] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ class Seen:
 
 @dataclass
 class Outage:
-    """One stream of one origin, watched through its outage. `say` is told what happens."""
+    """One stream of one origin, watched during an outage. `say` gets progress messages."""
 
     edge: Edge
     event: str
@@ -98,7 +98,7 @@ class Outage:
 
 
 def run(home: Path, seconds: float, say: Callable[[str], None], *, own: bool = False) -> Seen:
-    """Let the origin of all events be down, or the one that the event names as its `own`."""
+    """Run an outage of the common origin, or of the event's `own` one."""
     origin = Origin()
     host = {"UPSTREAM_ALLOWED_HOSTS": f"127.0.0.1:{origin.port}"}
     gate = StackUnderTest(home, settings=host if own else {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url})

@@ -1,4 +1,4 @@
-"""One soak: mixed load and everything that may befall a stack, every answer judged, memory watched."""
+"""One soak: mixed load and disruptions, with every response checked and memory measured."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ _REDEEMING_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, how many, and from when on memory is compared (after all mishaps, so each process with itself)."""
+    """Duration, number of viewers, and when memory is first measured (after all disruptions, since they replace processes)."""
 
     seconds: float
     viewers: int = 1000
@@ -78,7 +78,7 @@ async def soak(gate: StackUnderTest, plan: Plan) -> Outcome:
 
 
 async def _during(background: "asyncio.Future[list[None]]", course: "asyncio.Task[None]") -> None:
-    """Follow the timetable; a background task that ends early has failed."""
+    """Run the timetable; a background task that ends early has failed."""
     await asyncio.wait((background, course), return_when=asyncio.FIRST_COMPLETED)
     for task in (background, course):
         if not task.done():
@@ -126,7 +126,7 @@ def _visitor(gate: StackUnderTest) -> httpx2.AsyncClient:
 
 
 async def _ticket_holders(gate: StackUnderTest, admin: Admin, streams: list[LiveStream], count: int) -> list[Spectator]:
-    """Make tickets for all streams, the last (which will be closed) a small one, and redeem them all."""
+    """Create and redeem tickets for all streams; the last one, which will be closed, gets few."""
     closing = count // 50
     sizes = [count - closing - (count - closing) // 2, (count - closing) // 2, closing]
     holders: list[Spectator] = []
@@ -145,7 +145,7 @@ async def _ticket_holders(gate: StackUnderTest, admin: Admin, streams: list[Live
 
 
 def _strangers(gate: StackUnderTest, streams: list[LiveStream]) -> list[Spectator]:
-    """Give those who must never be let in: without a token, with a forged, an expired or another event's one."""
+    """Return spectators who must never be allowed: without a token, or with a forged, expired or another event's token."""
     minter, here, there = Minter(gate.home), streams[0], streams[1].folder.event_id
     good = minter.token(here.folder.event_id)
     wrong = [("", 401), (good[:-4] + "AAAA", 401), (minter.token(here.folder.event_id, iat=0, exp=60), 410)]

@@ -1,7 +1,7 @@
-"""What the gate must answer, and the judgement of what it did answer. It knows no HTTP: times and verdicts only.
+"""The expected verdicts of the gate, and a check of its actual ones. It knows no HTTP, only times and verdicts.
 
-A verdict is wrong when it contradicts the truth at every moment between question and answer, a second around each
-change left aside: by then every edge must know. Times are those of one monotonic clock.
+A verdict is wrong if it contradicts the truth at every moment between request and response, except for one second around
+each change: after that every edge must know it. Times are those of one monotonic clock.
 """
 
 import math
@@ -9,14 +9,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-TOLERANCE_SECONDS = 1.0  # what the product promises; the suite, on a machine that does other things, gives it more
+TOLERANCE_SECONDS = 1.0  # what the product promises; the test suite allows more on a busy machine
 _SHOWN: Final = 20
 ALLOWED: Final = 200
 
 
 @dataclass(slots=True)
 class Credential:
-    """What one viewer shows: good from the answer that gave it (or a lift's second after), then cut once, for ever."""
+    """A viewer's token: valid from the response that issued it (or a second after a lift) until it is revoked for good."""
 
     token: str
     sure_from: float = 0.0
@@ -25,12 +25,12 @@ class Credential:
     refusal: int = 403
 
     def cut(self, began: float, answered: float) -> None:
-        """Note the change that cut it; a later one changes nothing."""
+        """Record the change that revoked it; later ones are ignored."""
         self.cut_begins = min(self.cut_begins, began)
         self.cut_sure = min(self.cut_sure, answered + TOLERANCE_SECONDS)
 
     def never(self, refusal: int) -> "Credential":
-        """Give one that must be refused, always, with this status."""
+        """Return a credential that must always be refused with this status."""
         return Credential(self.token, math.inf, -math.inf, -math.inf, refusal)
 
     def permits(self, status: int, asked: float, answered: float) -> bool:
@@ -41,7 +41,7 @@ class Credential:
 
 @dataclass
 class Judge:
-    """Counts every answer and keeps the first wrong ones in words."""
+    """Count every response, and keep descriptions of the first wrong ones."""
 
     answers: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)

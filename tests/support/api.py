@@ -1,4 +1,4 @@
-"""The control plane in this process, on a real SQLite file, with the people who use its API."""
+"""The control plane in this process, on a real SQLite file, with clients of its API."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ SECRETS_KEY: Final = "a key of tests for secrets that is long enough"
 SEALER: Final = Sealer([SECRETS_KEY])
 INTERNAL_KEY: Final = "an internal key of tests, long enough"
 PASSWORD: Final = "correct horse battery staple"
-HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # as good as none: tests hash a lot
+HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # deliberately weak: tests hash often
 PASSWORD_HASH: Final = HASHER.hash(PASSWORD)
 UNKNOWN_ID: Final = "00000000-0000-4000-8000-000000000000"
 
@@ -35,7 +35,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "internal_api_key": INTERNAL_KEY,
         "admin_password_hash": PASSWORD_HASH,
         "database_url": database_url,
-        "hls_server_internal_url": "",  # no gate stands beside it
+        "hls_server_internal_url": "",  # there is no gate
     }
     return Settings(**(values | changes))
 
@@ -46,7 +46,7 @@ class ControlPlane:
     transport: httpx2.ASGITransport
 
     def browser(self, address: str = "192.0.2.10", **headers: str) -> httpx2.AsyncClient:
-        """Give a browser with its own cookies at an address, as nginx hands it on."""
+        """Return a browser with its own cookies, at an address that is passed on as nginx does."""
         return httpx2.AsyncClient(
             transport=self.transport,
             base_url="http://tickets.example",
@@ -65,7 +65,7 @@ class ControlPlane:
 
 @asynccontextmanager
 async def running(settings: Settings, hasher: PasswordHasher = HASHER) -> AsyncIterator[ControlPlane]:
-    """Run the application's lifespan; what a server would do with its state is done here."""
+    """Run the application's lifespan, and pass its state to requests as a server does."""
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
@@ -78,7 +78,7 @@ async def running(settings: Settings, hasher: PasswordHasher = HASHER) -> AsyncI
 
 
 class Admin:
-    """An organiser at the JSON API."""
+    """An organiser who uses the JSON API."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self.http = http
@@ -97,7 +97,7 @@ class Admin:
         return made
 
     async def ticket(self, **event: Any) -> dict[str, Any]:
-        """Make an event and give its only ticket."""
+        """Create an event and return its only ticket."""
         return (await self.codes(await self.create_event(**event)))[0]
 
     async def patch(self, kind: str, identifier: str, action: str) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Viewer:
         return self._keep(await self.http.post("/api/tokens/validate", json={"code": code} | more))
 
     async def resume(self, sid: str | None = None, token: str | None = None) -> httpx2.Response:
-        """Go on as an older page does, as a tab that knows its `sid`, or as the page that has its `token`."""
+        """Resume as an older page does, as a tab that knows its `sid`, or as a page that has its `token`."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         body = {"sid": sid} if sid else None
         return self._keep(await self.http.post("/api/playback/resume", json=body, headers=headers))
@@ -162,13 +162,13 @@ def claims_of(token: str) -> Claims:
 
 
 def older(token: str, seconds: int) -> str:
-    """Make the token that the same session would show, had it been issued so much earlier."""
+    """Return the same session's token as if it had been issued this much earlier."""
     claims = claims_of(token)
     return mint(replace(claims, iat=claims.iat - seconds, exp=claims.exp - seconds), RING)
 
 
 def cookies_of(answer: httpx2.Response) -> dict[str, Morsel[str]]:
-    """Read the cookies that an answer sets, with their attributes."""
+    """Return the cookies that a response sets, with their attributes."""
     jar = SimpleCookie()
     for line in answer.headers.get_list("set-cookie"):
         jar.load(line)

@@ -1,7 +1,8 @@
-"""What `st` loads (SCHEMATHESIS_HOOKS): all that a document cannot say, and without which nearly all is refused.
+"""Hooks that `st` loads (SCHEMATHESIS_HOOKS), for rules that the document cannot express.
 
-Each security scheme gets a credential that works, each request an address of its own, most of them ids of things that
-are there. What schemathesis has made wrong on purpose stays wrong. What was answered is noted for the test.
+Without them nearly every request would be refused. Each security scheme gets a valid credential, each request its own
+address, and most requests ids that exist. Values that schemathesis made invalid on purpose stay invalid. Answers are
+recorded for the test.
 """
 
 import atexit
@@ -23,10 +24,10 @@ from tests.support.pictures import picture
 _STOCK: Final = Stock(os.environ["STREAMGATE_URL"], Path(os.environ["STREAMGATE_HOME"]))
 _ANSWERS: Final = Path(os.environ["STREAMGATE_ANSWERS"])
 _KEY: Final = _STOCK.api_key("read", "tickets", "events")["key"]
-_AS_PROGRAM: Final = os.environ["STREAMGATE_SCHEME"] == "apiKey"
-_EVERY_NTH_AS_IT_IS: Final = 4
-# What ends the session that it is asked with, or changes what its person signs in with.
-_ENDING: Final = (
+_WITH_API_KEY: Final = os.environ["STREAMGATE_SCHEME"] == "apiKey"
+_UNCHANGED_EVERY: Final = 4
+# Operations that end their own session or change the credentials of their user.
+_ENDS_SESSION: Final = (
     "/api/admin/logout",
     "/api/admin/account",
     "DELETE /api/admin/session",
@@ -39,11 +40,11 @@ _turns: Counter[str] = Counter()
 
 @schemathesis.auth(refresh_interval=None)
 class Credentials:
-    """As the operation's security scheme wants it; what is used up by being shown is fresh each time."""
+    """Credentials for the operation's security scheme; those that can be used only once are new each time."""
 
     def get(self, case: Any, _context: Any) -> dict[str, dict[str, str]] | None:
         schemes = [name for one in case.operation.definition.raw["security"] for name in one]
-        if any(part in case.operation.label for part in _ENDING):
+        if any(part in case.operation.label for part in _ENDS_SESSION):
             return {"cookies": {"sg_admin": _fresh_person()}}
         return _OF_SCHEME[schemes[0]]() if schemes else None
 
@@ -58,13 +59,13 @@ def _fresh_person() -> str:
     return person.secret
 
 
-def _asker(case: Any) -> Person:
-    """Whoever asks about their own account; anybody, where schemathesis has made the cookie up."""
+def _current_person(case: Any) -> Person:
+    """Return the person who uses their own account; the guest, if schemathesis invented the cookie."""
     return _people.get(str(case.cookies.get("sg_admin")), _STOCK.guest)
 
 
 def _admin() -> dict[str, dict[str, str]]:
-    return _bearer(_KEY) if _AS_PROGRAM else {"cookies": {"sg_admin": _STOCK.owner.secret}}
+    return _bearer(_KEY) if _WITH_API_KEY else {"cookies": {"sg_admin": _STOCK.owner.secret}}
 
 
 def _bearer(token: str) -> dict[str, dict[str, str]]:
@@ -78,26 +79,26 @@ _OF_SCHEME: Final[dict[str, Callable[[], dict[str, dict[str, str]]]]] = {
     "internalKey": lambda: {"headers": {"X-Internal-Api-Key": _STOCK.internal_key}},
 }
 
-# By the name in the path: something that may be changed, and something that is only looked at.
-_THERE: Final[dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]]] = {
+# By path parameter: a factory for an object that may be changed, and an object that is only read.
+_EXISTING: Final[dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]]] = {
     "event_id": (lambda _: _STOCK.event(), lambda: _STOCK.event_id),
     "ticket_id": (lambda _: _STOCK.ticket()["id"], lambda: _STOCK.standing_ticket["id"]),
     "webhook_id": (lambda _: _STOCK.webhook(), lambda: _STOCK.standing_webhook),
     "n": (lambda case: _STOCK.delivery(case.path_parameters["webhook_id"]), lambda: 1),
     "user_id": (lambda _: _STOCK.person().id, lambda: _STOCK.guest.id),
     "key_id": (lambda _: _STOCK.api_key()["id"], lambda: ""),
-    "session_id": (lambda case: _asker(case).other_session, lambda: ""),
+    "session_id": (lambda case: _current_person(case).other_session, lambda: ""),
     "sid": (lambda _: _STOCK.watcher().sid, lambda: ""),
     "cursor": (lambda _: "", _STOCK.cursor),
 }
 
-# What of a body that schemathesis has made well must be true, beside being well made.
-_TRUE: Final[dict[str, Callable[[Any], Mapping[str, Any] | str]]] = {
+# Members of a well-formed body that must also be meaningful.
+_MEANINGFUL: Final[dict[str, Callable[[Any], Mapping[str, Any] | str]]] = {
     "POST /api/admin/login": lambda _: {"username": _STOCK.guest.username} | proof(),
     "POST /api/admin/account/password": lambda _: {"currentPassword": PASSWORD},
     "POST /api/admin/account/totp": lambda _: proof(),
     "POST /api/admin/account/totp/disable": lambda _: proof(),
-    "POST /api/admin/account/totp/confirm": lambda case: {"code": _asker(case).code},
+    "POST /api/admin/account/totp/confirm": lambda case: {"code": _current_person(case).code},
     "POST /api/admin/events": lambda _: {"streamUrl": None, "id": None} | window(),
     "PUT /api/admin/events/{event_id}/origin-credentials": lambda _: {
         "header": None,
@@ -109,7 +110,10 @@ _TRUE: Final[dict[str, Callable[[Any], Mapping[str, Any] | str]]] = {
     "POST /api/admin/tokens/bulk-revoke": lambda _: {"tokenIds": [_STOCK.ticket()["id"], _STOCK.ticket()["id"]]},
     "POST /api/admin/users": lambda _: {"username": f"user-{_STOCK.number()}"},
     "POST /api/admin/api-keys": lambda _: {"name": f"key {_STOCK.number()}"},
-    "POST /api/admin/webhooks": lambda _: {"url": HOOK_URL, "isActive": False},  # or each redemption tells all of them
+    "POST /api/admin/webhooks": lambda _: {
+        "url": HOOK_URL,
+        "isActive": False,
+    },  # or all are notified
     "PUT /api/admin/webhooks/{webhook_id}": lambda _: {"url": HOOK_URL, "isActive": False},
     "POST /api/tokens/validate": lambda _: {"code": _STOCK.ticket()["code"]},
     "POST /api/playback/resume": lambda _: {"sid": None},
@@ -117,7 +121,7 @@ _TRUE: Final[dict[str, Callable[[Any], Mapping[str, Any] | str]]] = {
     "POST /api/tv/approve": lambda _: {"userCode": _STOCK.tv()["userCode"], "code": _STOCK.ticket()["code"]},
     "POST /api/playback/tv/approve": lambda _: {"userCode": _STOCK.tv()["userCode"]},
 }
-_TRUE_QUERY: Final[dict[str, Callable[[], Mapping[str, str]]]] = {
+_MEANINGFUL_QUERY: Final[dict[str, Callable[[], Mapping[str, str]]]] = {
     "GET /api/events/{event_id}/status": lambda: {"code": _STOCK.standing_ticket["code"]},
     "GET /api/revocations": lambda: {"since": "2027-01-15T20:00:00+02:00"},
     "POST /api/admin/events/{event_id}/tokens/import": lambda: {"dryRun": next(_DRY)},
@@ -136,37 +140,37 @@ def as_picture(_context: Any, value: Any) -> bytes:
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
-    """Give it an address, and most of them what is there. What others need is nobody's to change."""
+    """Set an address and, for most requests, existing ids. Objects that other requests need are never changed."""
     case.headers["X-Forwarded-For"] = _STOCK.address()
     label = case.operation.label
     _turns[label] += 1
-    is_left_alone = _turns[label] % _EVERY_NTH_AS_IT_IS == 0
+    is_left_alone = _turns[label] % _UNCHANGED_EVERY == 0
     if not is_left_alone:
-        _say_the_truth(case, label)
-    _lead_to_what_is_there(case, to_all=not is_left_alone)
+        _make_meaningful(case, label)
+    _use_existing_ids(case, to_all=not is_left_alone)
 
 
-def _lead_to_what_is_there(case: Any, *, to_all: bool) -> None:
-    if not _is_well_made(case, ParameterLocation.PATH):
+def _use_existing_ids(case: Any, *, to_all: bool) -> None:
+    if not _is_well_formed(case, ParameterLocation.PATH):
         return
-    for name in sorted(case.path_parameters, reverse=True):  # a webhook before a delivery of it
-        fresh, standing = _THERE[name]
+    for name in sorted(case.path_parameters, reverse=True):  # a webhook before its delivery
+        fresh, standing = _EXISTING[name]
         is_looking = case.method == "GET"
         if to_all or (case.path_parameters[name] in _STOCK.standing and not is_looking):
             case.path_parameters[name] = standing() if is_looking else fresh(case)
 
 
-def _say_the_truth(case: Any, label: str) -> None:
-    if label in _TRUE and _is_well_made(case, ParameterLocation.BODY):
-        true = _TRUE[label](case)
+def _make_meaningful(case: Any, label: str) -> None:
+    if label in _MEANINGFUL and _is_well_formed(case, ParameterLocation.BODY):
+        true = _MEANINGFUL[label](case)
         case.body = case.body | true if isinstance(case.body, dict) and isinstance(true, dict) else true
-    if label in _TRUE_QUERY and _is_well_made(case, ParameterLocation.QUERY):
-        case.query.update(_TRUE_QUERY[label]())
-    if label == "DELETE /api/admin/events/{event_id}" and _is_well_made(case, ParameterLocation.HEADER):
+    if label in _MEANINGFUL_QUERY and _is_well_formed(case, ParameterLocation.QUERY):
+        case.query.update(_MEANINGFUL_QUERY[label]())
+    if label == "DELETE /api/admin/events/{event_id}" and _is_well_formed(case, ParameterLocation.HEADER):
         case.headers["X-Confirm-Delete"] = confirmation()
 
 
-def _is_well_made(case: Any, place: ParameterLocation) -> bool:
+def _is_well_formed(case: Any, place: ParameterLocation) -> bool:
     return case.meta is not None and not case.meta.is_negative_at(place)
 
 

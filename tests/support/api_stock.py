@@ -1,7 +1,7 @@
-"""What the requests of a run want: people who are signed in, viewers who watch, things that may be changed.
+"""Objects for the requests of a run: signed-in users, watching viewers, and objects that may be changed.
 
-What a request uses up it gets fresh, so no request spoils another's. People are written into the database (their
-passwords would be hashed a hundred times over); everything else is made as an organiser and viewers make it.
+A request gets a new object if it uses it up, so that requests do not affect each other. Users are written into the
+database (hashing their passwords a hundred times would be slow); everything else is created through the API.
 """
 
 import secrets
@@ -27,14 +27,14 @@ from control_plane.models_admin import AdminSession, AdminUser
 from tests.support.api import PASSWORD, PASSWORD_HASH
 
 TITLE: Final = "Zoë's concert"
-HOOK_URL: Final = "http://127.0.0.1:9/hook"  # nobody listens on the discard port
+HOOK_URL: Final = "http://127.0.0.1:9/hook"  # nothing listens on the discard port
 STILL_SIGNED_IN: Final = "in the end"  # among the labels of operations
 _BATCH: Final = 500
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account: `secret` is the cookie of one of their sessions, `other_session` the id of another."""
+    """A user: `secret` is the cookie of one of their sessions, `other_session` the id of another."""
 
     id: str
     username: str
@@ -60,7 +60,7 @@ class Watcher:
 
 
 class Stock:
-    """Of one StreamGate under test."""
+    """The objects of one StreamGate under test."""
 
     def __init__(self, url: str, home: Path) -> None:
         settings = dotenv_values(home / ".env", interpolate=False)
@@ -84,23 +84,23 @@ class Stock:
 
     @property
     def standing(self) -> set[str]:
-        """Give the ids of what others still need."""
+        """The ids of objects that other requests still need."""
         return {self.owner.id, self.guest.id, self.event_id, self.standing_ticket["id"], self.standing_webhook}
 
     def who_am_i(self) -> int:
-        """Ask whether the owner is signed in; give the status."""
+        """Return the status of a request for the owner's session."""
         return self._organiser.get("/session").status_code
 
     def number(self) -> int:
         return next(self._numbers)
 
     def address(self) -> str:
-        """Give an address that nobody has asked from: limits count by address."""
+        """Return an unused address: limits count by address."""
         number = self.number()
         return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
     def person(self, role: Role = Role.OPERATOR) -> Person:
-        """Sign somebody new in, twice. An authenticator app has its secret, which no code has confirmed yet."""
+        """Create a user with two sessions, and with an authenticator secret that no code has confirmed yet."""
         now, secret, totp_secret = utc_now(), secrets.token_urlsafe(32), totp.new_secret()
         values = {"password_hash": PASSWORD_HASH, "totp_secret": totp_secret, "created_at": now}
         user = AdminUser(username=f"person-{secrets.token_hex(6)}", role=role.value, **values)
@@ -114,31 +114,31 @@ class Stock:
 
     def api_key(self, *scopes: str) -> dict[str, str]:
         draft = {"name": f"key {secrets.token_hex(6)}", "scopes": scopes or ["read"]}
-        return dict(self._made("/api-keys", draft))
+        return dict(self._create("/api-keys", draft))
 
     def event(self) -> str:
-        return str(self._made("/events", {"title": TITLE, "maxDevices": 10} | window())["id"])
+        return str(self._create("/events", {"title": TITLE, "maxDevices": 10} | window())["id"])
 
     def ticket(self) -> dict[str, str]:
-        """Give a ticket that nobody has used, of the event that stays."""
+        """Return an unused ticket of the event that is never deleted."""
         if not self._tickets:
-            self._tickets = list(self._made(f"/events/{self.event_id}/tokens/generate", {"count": _BATCH}))
+            self._tickets = list(self._create(f"/events/{self.event_id}/tokens/generate", {"count": _BATCH}))
         return self._tickets.pop()
 
     def watcher(self) -> Watcher:
-        """Redeem a ticket; the next one where a request that follows links has deleted it."""
+        """Redeem a ticket, or the next one if a request that follows links has deleted it."""
         while (answer := self._redeem(self.ticket()["code"])).status_code in {401, 403}:
             pass
         self._viewers.cookies.clear()
         return Watcher(answer.raise_for_status().json()["playbackToken"], answer.cookies["sg_resume"])
 
     def tv(self) -> dict[str, Any]:
-        """Give what a TV is given that shows a code."""
+        """Return the codes that a TV gets."""
         headers = {"X-Forwarded-For": self.address()}
         return dict(self._viewers.post("/api/tv/codes", headers=headers).raise_for_status().json())
 
     def webhook(self) -> str:
-        """Add a webhook. There may be fifty: where requests have made as many, they go."""
+        """Add a webhook. At most fifty are allowed, so the others are deleted when the limit is reached."""
         draft = {"url": HOOK_URL, "topics": ["event.ended"]}
         answer = self._organiser.post("/webhooks", json=draft)
         if answer.status_code == httpx2.codes.CONFLICT:
@@ -149,10 +149,10 @@ class Stock:
         return str(answer.raise_for_status().json()["data"]["id"])
 
     def delivery(self, webhook_id: str) -> int:
-        return int(self._made(f"/webhooks/{webhook_id}/test")["id"])
+        return int(self._create(f"/webhooks/{webhook_id}/test")["id"])
 
     def cursor(self) -> str:
-        """Revoke a ticket and give the place in the feed that this has."""
+        """Revoke a ticket and return the position of this change in the feed."""
         answer = self._organiser.patch(f"/tokens/{self.ticket()['id']}/revoke").raise_for_status()
         return str(answer.json()["revocation"])
 
@@ -163,12 +163,12 @@ class Stock:
         headers = {"X-Forwarded-For": self.address()}
         return self._viewers.post("/api/tokens/validate", json={"code": code}, headers=headers)
 
-    def _made(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def _create(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self._organiser.post(path, json=body).raise_for_status().json()["data"]
 
 
 def window() -> dict[str, str]:
-    """Give the times of an event that is on."""
+    """Return the times of a running event."""
     now = utc_now()
     return {"startsAt": (now - timedelta(hours=1)).isoformat(), "endsAt": (now + timedelta(hours=5)).isoformat()}
 

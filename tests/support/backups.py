@@ -1,4 +1,4 @@
-"""Looking into backup files, and changing what is in them."""
+"""Read and edit backup files."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ def write_lines(file: Path, lines: Lines) -> None:
 
 
 async def append_change(url: str, subject: str) -> int:
-    """Revoke somebody; give the change's number."""
+    """Append a revocation; return the change's number."""
     database = Database(url)
     async with database.write() as db:
         now = datetime.now(UTC).timestamp()

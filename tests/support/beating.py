@@ -1,4 +1,4 @@
-"""A heartbeat by itself: answered and written, without an application around it."""
+"""One heartbeat, answered and written without an application."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from control_plane.sessions.heartbeats import Heartbeats
 
 
 async def beat(database: Database, claims: Claims, now: datetime) -> None:
-    """Raise what the heartbeat was refused for."""
+    """Send a heartbeat. Raise the reason if it is refused."""
     heartbeats, stop, refusal = Heartbeats(database), anyio.Event(), None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(heartbeats.run, stop)

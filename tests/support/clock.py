@@ -1,4 +1,4 @@
-"""A clock for what takes its time from one that it is given."""
+"""A clock to inject into code under test."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ from control_plane.clock import utc_now
 
 
 class Clock:
-    """Goes on by itself until it is stopped, and is set forward where something is to be waited for."""
+    """Run like the real clock until it is stopped; it can be moved forward instead of waiting."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()

@@ -1,4 +1,4 @@
-"""`streamgate` as a shell runs it, in this process: so that a test of a command takes no second to start."""
+"""Run `streamgate` commands in this process, so that tests do not wait a second for each start."""
 
 import sys
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from control_plane.cli import main
 
 
 class Said(NamedTuple):
-    """What a command printed, and its exit code."""
+    """A command's output and exit code."""
 
     code: int
     out: str

@@ -43,14 +43,14 @@ def ticket_rows(page: str) -> list[tuple[str, str]]:
 
 
 def question(page: str, word: str) -> str:
-    """Return the address of the first link that asks for a ticket to be revoked or un-revoked."""
+    """Return the URL of the first link to revoke or restore a ticket."""
     found = re.search(rf'href="(/admin/tickets/[0-9a-f-]+/{word}\?back=[^"]*)"', page)
     assert found, page
     return found[1]
 
 
 def answer_yes(admin: TestClient, address: str) -> Response:
-    """Submit the form that the confirming page shows."""
+    """Submit the form of the confirmation page."""
     page = admin.get(address)
     assert page.status_code == 200
     back = re.search(r'name="back" value="([^"]*)"', page.text)

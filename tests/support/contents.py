@@ -1,4 +1,4 @@
-"""One small stream of each kind that a gate meets, made by ffmpeg: what the matrix of players is played."""
+"""One small stream of each kind, made by ffmpeg, for the matrix of players."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _WORDS: Final = "WEBVTT\n\n00:00.000 --> 00:12.000\nEvery word of it\n"
 
 @dataclass(frozen=True)
 class Content:
-    """`asks_for`: a file that a player must ask for to show all of it, beside playlists."""
+    """One kind of stream. `asks_for` is a file, besides playlists, that a player must request to show all of it."""
 
     make: Callable[[Path], None]
     asks_for: str
@@ -41,7 +41,7 @@ def _fmp4(folder: Path) -> None:
 
 
 def _ranges(folder: Path) -> None:
-    """Write all segments into one file, which the playlist cuts into byte ranges (RFC 8216 section 4.3.2.2)."""
+    """Write all segments into one file; the playlist lists byte ranges of it (RFC 8216 section 4.3.2.2)."""
     _encode(folder, *_FMP4, "-hls_flags", "single_file", "-hls_segment_filename", "whole.mp4")
 
 
@@ -69,7 +69,7 @@ def _subtitles(folder: Path) -> None:
 
 
 def _rooted(folder: Path) -> None:
-    """Name segments from the root of the server, which takes them out of a path token's reach."""
+    """Name segments by absolute paths, which a path token does not cover."""
     _encode(folder, "-hls_segment_filename", "%d.ts", "-hls_base_url", f"/streams/{folder.name}/")
 
 
@@ -90,7 +90,7 @@ def asked_for(content: str) -> str:
 
 @contextmanager
 def contents(folder_of: Callable[[str], Path]) -> Iterator[None]:
-    """Make all of them; the live one goes on until the block ends."""
+    """Create all of them; the live stream continues until the block ends."""
     for name, content in RECORDED.items():
         content.make(folder_of(name))
     with live(folder_of("live")):

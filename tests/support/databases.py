@@ -1,4 +1,4 @@
-"""A whole StreamGate on either database. Modules of e2e tests run on both with `pytestmark = ON_BOTH_DATABASES`."""
+"""A whole StreamGate on either database. E2e modules run on both with `pytestmark = ON_BOTH_DATABASES`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ ON_BOTH_DATABASES = pytest.mark.parametrize("gate", ["sqlite", "postgresql"], in
 
 @contextmanager
 def running_stack(request: pytest.FixtureRequest, home: Path) -> Iterator[StackUnderTest]:
-    """Run one on the database that the fixture's parameter names; on SQLite when it has none."""
+    """Run one on the database that the fixture's parameter names; on SQLite without a parameter."""
     with _settings(request) as settings:
         running = StackUnderTest(home, settings=settings)
         try:

@@ -1,4 +1,4 @@
-"""What `streamgate doctor` says of a home, and what tests do to that home before."""
+"""Helpers for tests of `streamgate doctor`: change a home, and read the findings."""
 
 import sqlite3
 import threading
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tests.support.command import Streamgate
 
 EVENT_ID = "3f2b8c1e-5d4a-4b6f-9e7d-0a1b2c3d4e5f"
-EMPTY_PACKET = b"\x47\x1f\xff\x10".ljust(188, b"\xff")  # of a transport stream
+EMPTY_PACKET = b"\x47\x1f\xff\x10".ljust(188, b"\xff")  # of an MPEG transport stream
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}.ts\n"
 
 
@@ -38,7 +38,7 @@ def add_settings(home: Path, **settings: str) -> None:
 
 
 def wrong(findings: list[Told], about: str) -> Told:
-    """Give the finding about a thing, of which there must be one that is not well."""
+    """Return the only finding about a subject that is not ok."""
     found = [finding for finding in findings if finding.about == about and finding.level != "ok"]
     assert len(found) == 1, findings
     return found[0]
@@ -52,14 +52,14 @@ def change(home: Path, statement: str) -> None:
 
 @contextmanager
 def answering(clock: datetime | None = None) -> Iterator[int]:
-    """Be some web server; give its port."""
+    """Run a web server; yield its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
 
-        do_HEAD = do_GET  # noqa: N815 - http.server's name
+        do_HEAD = do_GET  # noqa: N815 - named by http.server
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return super().date_time_string(clock.timestamp() if clock else timestamp)

@@ -1,4 +1,4 @@
-"""A gate that fetches its streams from an origin, and a viewer of it."""
+"""A gate that fetches its streams from an origin, and its viewers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,13 +31,13 @@ class Edge:
         return fetch_together(f"{self.gate.url}/streams/{event_id}/{name}", self.token(event_id), viewers)
 
     def on_and_on(self, event_id: str, name: str, viewers: int, seconds: float) -> list[tuple[float, httpx2.Response]]:
-        """Give each answer with the time at which it was asked for."""
+        """Return each answer with the time of its request."""
         return fetch_on_and_on(f"{self.gate.url}/streams/{event_id}/{name}", self.token(event_id), viewers, seconds)
 
 
 @contextmanager
 def edge_of_an_origin(home: Path, **settings: str) -> Iterator[Edge]:
-    """Run an origin and, in `home`, a gate that fetches from it what it does not have itself."""
+    """Run an origin and, in `home`, a gate that fetches missing files from it."""
     origin = Origin()
     gate = StackUnderTest(home, settings={"UPSTREAM_ORIGIN": f"{origin.url}/"} | settings)
     try:

@@ -1,4 +1,4 @@
-"""A portal with streams on another origin: it is at 127.0.0.1, they are at localhost, for browsers another site."""
+"""A portal at 127.0.0.1 with streams at localhost, which is another site for browsers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ def streams_origin(gate: StackUnderTest) -> str:
 
 
 def media_of(device: Device) -> list[Request]:
-    """Note from now on what the player asks for; the page's own questions are HEAD."""
+    """Record the player's media requests from now on; the page's own requests are HEAD."""
     asked: list[Request] = []
 
     def note(request: Request) -> None:
@@ -40,7 +40,7 @@ def media_of(device: Device) -> list[Request]:
 
 
 def native_url(device: Device) -> str:
-    """Give what the browser's own player was given to play."""
+    """Return the URL that the browser's native player plays."""
     return str(device.page.evaluate("() => document.querySelector('hls-video').nativeEl.src"))
 
 

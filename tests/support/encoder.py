@@ -1,4 +1,4 @@
-"""An encoder that is killed and started again, as it happens: real ffmpeg, each way of naming what it writes."""
+"""A real ffmpeg encoder that can be killed and restarted, with each way of naming its files."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from typing import Final
 from control_plane.ops.binaries import find_ffmpeg
 from tests.support.waiting import eventually
 
-_FRAMES_PER_SECOND: Final = 10  # several pages at once show what as many of these draw
+_FRAMES_PER_SECOND: Final = 10  # low, since several encoders and pages run at once
 _RECIPE: Final = Path(__file__).parents[2] / "streams/README.md"
 _HLS: Final = (
     "-c:v libx264 -preset ultrafast -g 50 -c:a aac -f hls -hls_time 2 -hls_list_size 10 "
@@ -18,7 +18,7 @@ _HLS: Final = (
 
 
 def _recipe() -> str:
-    """Read what streams/README.md tells people to run."""
+    """Return the ffmpeg options that streams/README.md recommends."""
     found = re.search(r"^ffmpeg -i INPUT (.+?) stream\.m3u8$", _RECIPE.read_text(), re.MULTILINE | re.DOTALL)
     assert found, "the recipe is not there any more"
     return found[1]
@@ -52,13 +52,13 @@ class Encoder:
         self._process = subprocess.Popen(["bash", "-c", command], cwd=self.folder, stdin=subprocess.DEVNULL)
 
     def stop(self) -> None:
-        """Let it end its stream with EXT-X-ENDLIST."""
+        """Let it finish its stream with EXT-X-ENDLIST."""
         if self._process:
             self._process.terminate()
             self._process.wait(20)
 
     def kill(self) -> None:
-        """End it in the middle of a segment, as a crash does."""
+        """Kill it in the middle of a segment, like a crash."""
         if self._process:
             self._process.kill()
             self._process.wait(10)

@@ -1,6 +1,6 @@
 """Another process that writes to the feed: `python -m tests.support.feed_writer DATABASE_URL PREFIX COUNT`.
 
-It says when it is ready, and appends COUNT changes for each line of input, so that several can do so together.
+It prints when it is ready, and appends COUNT changes for each line of input, so that several can write at once.
 """
 
 import sys
@@ -20,7 +20,7 @@ def say(word: str) -> None:
 
 
 async def write(url: str, prefix: str, each_time: int) -> None:
-    """Append `each_time` changes a line, each in a transaction of its own."""
+    """Append `each_time` changes per line, each in its own transaction."""
     database, numbers = Database(url), count()
     say("ready")
     while await anyio.to_thread.run_sync(sys.stdin.readline):

@@ -1,4 +1,4 @@
-"""A control plane made of given answers, for the tests of who follows its feed and reports to it."""
+"""A control plane with prepared answers, for tests of feed followers and activity reporters."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def snapshot(cursor: str, *codes: str, more: bool = False) -> Page:
 
 @dataclass(frozen=True)
 class Question:
-    """One question, when it was asked, and how many revocations were in force at that moment."""
+    """One request, its time, and how many revocations were in force at that moment."""
 
     cursor: str
     wait: bool
@@ -42,7 +42,7 @@ class Question:
 
 @dataclass
 class GivenFeed:
-    """Gives its answers one after another; then it holds the question back for ever, as a feed without news does."""
+    """Return the prepared answers in turn; after that wait forever, like a feed without changes."""
 
     answers: list[Answer]
     look: Callable[[], object] = lambda: None
@@ -60,7 +60,7 @@ class GivenFeed:
 
 @dataclass
 class GivenReports:
-    """Takes reports of who is watching, or fails as it is told."""
+    """Accept activity reports, or fail with the given exceptions."""
 
     failures: list[Exception] = field(default_factory=list)
     taken: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Many viewers at once: the same file asked for by all of them, at the same moment or again and again."""
+"""Many viewers who request the same file, at the same moment or repeatedly."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from tests.support.stack import apart
 
 
 def fetch_together(url: str, token: str, viewers: int, timeout: float = 60) -> list[httpx2.Response]:
-    """Ask for `url` by that many viewers at once, each on a connection of its own."""
+    """Request `url` for that many viewers at once, each on its own connection."""
 
     async def fetch() -> list[httpx2.Response]:
         limits = httpx2.Limits(max_connections=viewers)
@@ -21,7 +21,7 @@ def fetch_together(url: str, token: str, viewers: int, timeout: float = 60) -> l
 
 
 def fetch_on_and_on(url: str, token: str, viewers: int, seconds: float) -> list[tuple[float, httpx2.Response]]:
-    """Let that many viewers ask for `url` again and again; give each answer with the time of its question."""
+    """Let that many viewers request `url` repeatedly; return each answer with the time of its request."""
     answers: list[tuple[float, httpx2.Response]] = []
 
     async def watch(client: httpx2.AsyncClient, end: float) -> None:

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 _ANSWERS_WITHIN: Final = 60.0
 _LARGEST_MESSAGE: Final = 16 * 1024 * 1024
-# Nothing is looked up or fetched from anywhere but the page's own server.
+# Firefox must not contact any server but the page's own.
 _QUIET: Final = {
     "app.normandy.enabled": False,
     "app.update.disabledForTesting": True,
@@ -33,7 +33,7 @@ _QUIET: Final = {
 
 
 class Firefox:
-    """A browser with an empty profile and one tab, from `with` to its end."""
+    """A browser with an empty profile and one tab, as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -62,7 +62,7 @@ class Firefox:
         self._tab = self._ask("browsingContext.getTree")["contexts"][0]["context"]
 
     def _start(self) -> str:
-        """Start the program; return the address that it says it listens at."""
+        """Start the program; return the address on which it listens."""
         profile, log = self._folder / "profile", self._folder / "firefox.log"
         profile.mkdir()
         lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in _QUIET.items())
@@ -105,14 +105,14 @@ class Firefox:
         self._ask("browsingContext.navigate", context=self._tab, url=url, wait="complete")
 
     def run(self, expression: str) -> Any:
-        """Evaluate JavaScript, which may give a promise, and return what JSON can say of its value."""
+        """Evaluate JavaScript, await the result if it is a promise, and return its value as JSON."""
         script = f"Promise.resolve({expression}).then(value => JSON.stringify(value ?? null))"
         answer = self._ask("script.evaluate", expression=script, target={"context": self._tab}, awaitPromise=True)
         assert answer["type"] == "success", answer
         return json.loads(answer["result"]["value"])
 
     def click(self, selector: str) -> None:
-        """Press the left button in the middle of an element, as a hand does: only that allows sound."""
+        """Click in the middle of an element as a user does: only that allows sound."""
         script = f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({_box(selector)})"
         x, y = map(int, self.run(script))
         moves = [

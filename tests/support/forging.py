@@ -1,4 +1,4 @@
-"""Tokens written by hand, byte by byte, so that each can be wrong in one way only."""
+"""Tokens built by hand, byte by byte, so that each is wrong in only one way."""
 
 import hashlib
 import hmac
@@ -63,13 +63,13 @@ def with_claims(**claims: Any) -> str:
 
 
 def fresh(**claims: Any) -> str:
-    """Make a token that lasts from the collection of the tests to their end."""
+    """Return a token that is valid from the collection of the tests to their end."""
     now = int(time.time())
     return with_claims(**{"iat": now, "exp": now + 86_400} | claims)
 
 
 def with_claim_text(name: str, text: str) -> str:
-    """Put a JSON text that Python would not write, such as NaN or 1e308, in the place of a claim."""
+    """Replace a claim by JSON text that Python would not write, such as NaN or 1e308."""
     return forge(HEADER, json.dumps(CLAIMS | {name: "PLACE"}).replace('"PLACE"', text))
 
 

@@ -1,7 +1,7 @@
-"""Python processes without the seconds of imports: each is forked from one that has read our modules before.
+"""Python processes without seconds of imports: each is forked from a server process that has imported our modules.
 
-What runs is what `python -m MODULE` runs, in a process of its own with its own environment. Tests of `up` start it as
-people do. A benchmark never forks, so that its processes own all of their memory.
+It runs what `python -m MODULE` runs, in a separate process with its own environment. Tests of `up` start it as users
+do. Benchmarks never fork, so that their processes share no memory.
 """
 
 import multiprocessing
@@ -27,7 +27,7 @@ _MODULES += ["authz_sidecar.serving", "authz_sidecar.origin_fetcher.app", "tests
 
 @dataclass(frozen=True)
 class Fork:
-    """As much of `subprocess.Popen` as a Service needs."""
+    """The part of `subprocess.Popen` that a Service needs."""
 
     argv: Sequence[str]
     process: ForkServerProcess
@@ -41,7 +41,7 @@ class Fork:
         return self.process.exitcode
 
     def wait(self, timeout: float) -> int:
-        """Give its exit code, negative for a signal. Raise TimeoutExpired."""
+        """Return the exit code, negative for a signal. Raise TimeoutExpired."""
         self.process.join(timeout)
         if self.process.exitcode is None:
             raise TimeoutExpired(self.argv, timeout)
@@ -49,7 +49,7 @@ class Fork:
 
 
 def fork(argv: Sequence[str], env: Mapping[str, str], output: Path, errors: Path | None = None) -> Fork:
-    """Run `python -m MODULE WORDS` in a session of its own; what it prints is added to a file, or to two."""
+    """Run `python -m MODULE WORDS` in its own session; append its output to one file, or to two."""
     assert argv[:2] == PYTHON, argv
     process = _server().Process(target=_run, args=(argv[2:], dict(env), (output, errors or output)), daemon=True)
     process.start()
@@ -59,7 +59,7 @@ def fork(argv: Sequence[str], env: Mapping[str, str], output: Path, errors: Path
 
 
 def run(*argv: object, env: Mapping[str, str] = os.environ, within: float = 60) -> CompletedProcess[str]:
-    """Do what `subprocess.run` does with `python -m MODULE WORDS`; give what it printed."""
+    """Run `python -m MODULE WORDS` like `subprocess.run`; return its output."""
     words = (*PYTHON, *map(str, argv))
     with TemporaryDirectory() as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
@@ -68,7 +68,7 @@ def run(*argv: object, env: Mapping[str, str] = os.environ, within: float = 60) 
 
 
 def streamgate(*words: object, within: float = 60) -> CompletedProcess[str]:
-    """Run a command as a shell does, in a process of its own."""
+    """Run a command in a separate process, as a shell does."""
     return run("control_plane.cli", *words, within=within)
 
 

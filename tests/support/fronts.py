@@ -1,6 +1,6 @@
-"""Proxies in front of a stack, as operators put them there: haproxy, Caddy and nginx, with TLS.
+"""Reverse proxies in front of a stack, as operators run them: haproxy, Caddy and nginx, with TLS.
 
-Each hands on the Host that browsers use at one door and its own name for the stack at another.
+Each passes the browser's Host on at one port and sends its own name for the stack at another.
 """
 
 import socket
@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 NAME: Final = "tickets.example"
-FORGOTTEN: Final = "127.0.0.3"  # the address that a proxy which nobody named comes from
+FORGOTTEN: Final = "127.0.0.3"  # the source address of a proxy that is not trusted
 
 _HAPROXY: Final = """\
 defaults
@@ -115,7 +115,7 @@ class Front:
 
 @contextmanager
 def fronts(folder: Path, port: int) -> Iterator[dict[str, Front]]:
-    """Run all three before the stack at a port."""
+    """Run all three in front of the stack at a port."""
     starters: dict[str, tuple[str, str, Callable[[str], list[str]]]] = {
         "haproxy": (_HAPROXY, "haproxy.cfg", lambda file: [_found("haproxy"), "-db", "-f", file]),
         "caddy": (

@@ -1,4 +1,4 @@
-"""A home as `streamgate init` makes it, around a database that was migrated once for all tests."""
+"""A home as `streamgate init` creates it, with a database that was migrated once for all tests."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tests.support.sqlite_file import new_database
 
 
 def new_home(folder: Path, password: str = "secret", port: int = 9000) -> Path:
-    """Make it and give its folder."""
+    """Create a home and return its folder."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     new_database(folder)
     create_home(folder, password, port)

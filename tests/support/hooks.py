@@ -1,4 +1,4 @@
-"""Webhooks and their messages, written into a database without anybody's API."""
+"""Webhooks and their messages, written directly into a database."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
@@ -53,13 +53,13 @@ async def add_ticket(database: Database, event: Event, code: str = "K7F2X9M4B1C3
 
 
 async def outbox_of(database: Database) -> list[WebhookDelivery]:
-    """Give everything that lies in the outbox, in its order."""
+    """Return all messages in the outbox, in order."""
     async with database.read() as db:
         return list(await db.scalars(select(WebhookDelivery).order_by(WebhookDelivery.id)))
 
 
 async def until(look: Callable[[], Awaitable[bool]], within: float = 15.0) -> None:
-    """Wait for something to become true in the tests' own event loop, where the services run, too."""
+    """Wait until `look` is true, in the tests' event loop, where the services also run."""
     with anyio.fail_after(within):
         while not await look():  # noqa: ASYNC110 - it becomes true elsewhere: in a database, at a receiver
             await anyio.sleep(0.05)

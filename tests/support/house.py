@@ -1,4 +1,4 @@
-"""A house of one event with its tickets: rules by themselves, each told what time it is, and what a gate says then."""
+"""One event with its tickets: the rules with an explicit time, and what a gate would decide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def after(seconds: float) -> datetime:
 
 @dataclass
 class House:
-    """An event from noon to two, with an hour of access after it, and its tickets."""
+    """An event from noon to two, with access for one more hour, and its tickets."""
 
     database: Database
     event: Event
@@ -61,7 +61,7 @@ class House:
             return (await revocation_feed.read_page(db, "")).changes
 
     async def plays(self, claims: Claims, now: datetime) -> bool:
-        """Tell what a gate that follows the feed says."""
+        """Return whether a gate that follows the feed allows this token."""
         known = Revocations(await self.feed())
         refused = (
             known.events.refuses(claims.eid, claims.iat),
@@ -72,7 +72,7 @@ class House:
         return not claims.is_expired(now.timestamp()) and not any(refused)
 
     async def beat_all(self, now: datetime) -> None:
-        """Note a sign of life of every session that is on."""
+        """Record a heartbeat of every live session."""
         async with self.database.write() as db:
             await db.execute(update(LastSeen).values(at=now))
 
@@ -82,7 +82,7 @@ class House:
                 await sessions.end(db, session, EndReason.RELEASED, now)
 
     async def seats(self) -> dict[str, int]:
-        """Give the seat of each device that is on."""
+        """Return the seat of each device with a live session."""
         async with self.database.read() as db:
             live = await db.scalars(select(ViewingSession).where(ViewingSession.ended_at.is_(None)))
             return {session.user_agent: session.seat for session in live}

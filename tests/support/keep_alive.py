@@ -1,6 +1,6 @@
 """A player's connection: HTTP/1.1 with keep-alive on asyncio, light enough for a thousand of them in one process.
 
-Like a browser it asks once more on a fresh connection when a reused one was closed before the first byte came.
+Like a browser it retries once on a new connection if a reused one was closed before the first byte of the response.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ class Answer:
 
 
 class ClosedEarly(Exception):
-    """The connection ended before the first byte of an answer."""
+    """The connection ended before the first byte of a response."""
 
 
 class KeepAlive:
-    """One connection, opened when it is needed. `reopened` counts how often a reused one turned out to be closed.
+    """One connection, opened when needed. `reopened` counts how often a reused one turned out to be closed.
 
-    A server that says `Connection: close`, as nginx does after its `keepalive_requests`, is not counted: it said so.
+    Announced closes (`Connection: close`, as nginx sends after `keepalive_requests`) are not counted.
     """
 
     def __init__(self, url: str) -> None:
@@ -43,7 +43,7 @@ class KeepAlive:
         self.close()
 
     async def get(self, target: str, *headers: str) -> Answer:
-        """Ask for `target`; header lines are given whole. Raise OSError or ClosedEarly, once tried afresh."""
+        """Request `target`; `headers` are complete header lines. Raise OSError or ClosedEarly after one retry."""
         lines = [f"GET {target} HTTP/1.1", f"Host: {self._host}:{self._port}", *headers, "", ""]
         request = "\r\n".join(lines).encode("latin-1")
         async with asyncio.timeout(_SECONDS):

@@ -1,4 +1,4 @@
-"""JWK sets for tests, and the tokens that their keys sign."""
+"""JWK sets for tests, and tokens signed with their keys."""
 
 import json
 import time
@@ -39,7 +39,7 @@ def key_set(*keys: Jwk) -> bytes:
 
 
 def write_keys(file: Path, *keys: Jwk) -> None:
-    """Replace the file as `streamgate key rotate` does: by a rename over it."""
+    """Replace the file by a rename, as `streamgate key rotate` does."""
     write_text(file, key_set(*keys))
 
 
@@ -51,7 +51,7 @@ def write_text(file: Path, text: bytes) -> None:
 
 
 def token_of(*keys: Jwk) -> str:
-    """Mint a token of this moment with the first key."""
+    """Mint a token issued now with the first key."""
     now = int(time.time())
     claims = Claims(eid=EVENT_ID, iat=now, exp=now + 3600, sub="K7F2X9M4B1C3", sid=SID)
     return mint(claims, parse_key_set(key_set(*keys)))

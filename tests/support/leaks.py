@@ -1,4 +1,4 @@
-"""No log holds a secret: what tests mint, receive or generate is remembered here, and sought where a process stops."""
+"""Search logs for secrets: secrets of tests are recorded here, and a process's log is searched when it stops."""
 
 import re
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from dotenv import dotenv_values
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-_SHORTEST: Final = 8  # of a code
+_SHORTEST: Final = 8  # characters of the shortest code
 _WORDS: Final = re.compile(rf"[0-9A-Za-z_-]{{{_SHORTEST},}}")
 _SECRET_SETTINGS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "SECRETS_KEY")
-# What was made where nobody could remember it: a token, a cookie, an authorization or an API key by its looks.
+# Patterns for secrets that were not recorded: tokens, cookies, Authorization headers and API keys.
 _LOOKS: Final = re.compile(
     r"eyJ[\w-]+\.eyJ|\bsg_[a-z]+=(?!\[redacted\])[^;\s\",]|\bbearer (?!\[token\])[^\s\",]|\bsgk_\w", re.IGNORECASE
 )
@@ -22,7 +22,7 @@ _known: set[str] = set()
 
 
 def remember(*secrets: str) -> None:
-    """From now on no log may hold any of these, nor one part of a token."""
+    """Record secrets that no log may contain from now on, nor any part of a token."""
     _known.update(part for secret in secrets for part in secret.split(".") if len(part) >= _SHORTEST)
 
 
@@ -31,14 +31,14 @@ def forget() -> None:
 
 
 def remember_codes(database_url: str) -> None:
-    """Remember the tickets that the console, commands or imports have made; none if the database is away or empty."""
+    """Record the codes of all tickets in the database; none if it is unreachable or empty."""
     engine = create_engine(database_url.replace("+aiosqlite", ""), poolclass=NullPool)
     with suppress(SQLAlchemyError), engine.connect() as connection:
         remember(*connection.scalars(text("SELECT code FROM ticket")))
 
 
 def check(logs: Iterable[Path]) -> None:
-    """Fail with the first line that holds a secret."""
+    """Fail with the first line that contains a secret."""
     for log in logs:
         with log.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -46,7 +46,7 @@ def check(logs: Iterable[Path]) -> None:
 
 
 def check_home(home: Path, *more: Path) -> None:
-    """Look through all logs of a home whose processes have stopped."""
+    """Check all logs of a home whose processes have stopped."""
     settings = dotenv_values(home / ".env", interpolate=False)
     remember(*(settings[name] or "" for name in _SECRET_SETTINGS if name in settings))
     remember_codes(settings["DATABASE_URL"] or "")
@@ -59,6 +59,6 @@ def _found(line: str) -> set[str]:
 
 
 def _words(line: str) -> set[str]:
-    """Give the words with their dashes, and the parts between them."""
+    """Return all words including their dashes, and the parts between the dashes."""
     words = set(_WORDS.findall(line))
     return words | {part for word in words for part in re.split("[_-]", word)}

@@ -1,4 +1,4 @@
-"""A real control plane that has revoked very many codes, each with a lifetime of its own within a day."""
+"""A real control plane with very many revoked codes, whose expiry times are spread over a day."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from pathlib import Path
 
 from tests.support.stack import StackUnderTest
 
-_TIME = "%Y-%m-%d %H:%M:%S.%f"  # SQLite's texts, in UTC
+_TIME = "%Y-%m-%d %H:%M:%S.%f"  # SQLite's text format, in UTC
 
 
 @dataclass(frozen=True)
 class ManyRevoked:
-    """Its socket, and the key that it wants to be shown."""
+    """The control plane's socket, its internal key and its database."""
 
     socket: Path
     internal_key: str
     database: Path
 
     def revoke(self, count: int) -> None:
-        """Write straight into the feed: through the API it would take an hour."""
+        """Write directly into the feed: through the API it would take an hour."""
         now = datetime.now(UTC)
         at, ends = now.strftime(_TIME), [now + timedelta(hours=1, seconds=second) for second in range(86_400)]
         texts = [end.strftime(_TIME) for end in ends]
@@ -31,7 +31,7 @@ class ManyRevoked:
             connection.executemany(insert, rows)
 
     def begin_again_without(self, subject: str) -> None:
-        """Let the log be another one, as after a restored backup: everybody takes a snapshot."""
+        """Change the feed's epoch, as a restored backup does: every follower takes a snapshot."""
         with closing(sqlite3.connect(self.database)) as connection, connection:
             connection.execute("DELETE FROM revocation_change WHERE subject = ?", (subject,))
             connection.execute("UPDATE feed_epoch SET epoch = 'another'")

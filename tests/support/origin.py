@@ -1,4 +1,4 @@
-"""An origin of streams that remembers everything it was asked, and that can fail in every way an origin fails."""
+"""An origin of streams that records all requests and can fail in every way."""
 
 import re
 import ssl
@@ -17,7 +17,7 @@ from tests.support.streams import PLAYLIST
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it arrived."""
+    """One request as received."""
 
     method: str
     target: str
@@ -40,7 +40,7 @@ Answerer = Callable[[Asked], Reply]
 
 @dataclass
 class Origin:
-    """`replies` by path below /hls, without query; a function there is asked for its reply each time."""
+    """`replies` by path below /hls, without query; a function there is called for each request."""
 
     port: int = field(default_factory=free_port)
     replies: dict[str, Reply | Answerer] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Origin:
         return f"https://localhost:{self.port}/hls" if self.certificate else f"http://127.0.0.1:{self.port}/hls"
 
     def add_event(self) -> str:
-        """Put a small stream there and give its event's id."""
+        """Add a small stream and return its event id."""
         event_id = str(uuid4())
         mark = f"mark-of-{event_id}"
         for name in ("1.ts", "2.ts", "low/1.ts", "init.mp4", "enc.key", "en.vtt"):
@@ -73,7 +73,7 @@ class Origin:
         return [asked for asked in list(self.asked) if asked.target.split("?")[0] == f"/hls{path}"]
 
     def start(self) -> None:
-        """Begin to answer, unless it does already."""
+        """Start the server unless it is running."""
         if self._server:
             return
         self._server = _Server(("127.0.0.1", self.port), _handler(self))
@@ -84,7 +84,7 @@ class Origin:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:
-        """Leave the port; who asks now is refused at once."""
+        """Close the port; connections are refused from now on."""
         if self._server:
             self._server.shutdown()
             self._server.server_close()
@@ -148,13 +148,13 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
         do_HEAD = do_POST = do_OPTIONS = do_GET  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
 
 def growing_playlist() -> Answerer:
-    """Answer as a live encoder does: every millisecond another playlist under the same name, numbered by the time."""
+    """Answer like a very fast live encoder: a new playlist every millisecond, with the time as its sequence number."""
 
     def reply(_asked: Asked) -> Reply:
         return Reply(200, f"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:{time.time_ns() // 1_000_000}\n".encode())

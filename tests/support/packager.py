@@ -1,4 +1,4 @@
-"""A packager that goes wrong: real segments in a live playlist, written every two seconds, faulty after a while."""
+"""A faulty packager: it writes a live playlist of real segments every two seconds, with errors after a while."""
 
 import shutil
 import threading
@@ -16,7 +16,7 @@ BREAK = "#EXT-X-DISCONTINUITY\n"
 
 @dataclass(frozen=True)
 class Listing:
-    """One state of the playlist: its media sequence number and its entries, names of segments or tags before them."""
+    """One state of the playlist: its media sequence number and its entries, which are segment names or tags."""
 
     number: int
     entries: Sequence[str]
@@ -33,12 +33,12 @@ def _window(newest: int, film: str = "one") -> list[str]:
 
 
 def numbers_again_from_0(newest: int, since: int) -> Listing:
-    """List the same film under numbers that begin again."""
+    """List the same film with sequence numbers that restart."""
     return Listing(since, _window(newest))
 
 
 def numbers_go_back_for_a_while(newest: int, since: int) -> Listing:
-    """Show an older and shorter list three times, as a mirror does that is behind."""
+    """Serve an older and shorter list three times, like a mirror that is behind."""
     if since < 3:
         return Listing(newest - 9, _window(newest - 5)[:3])
     return Listing(newest - _WINDOW + 1, _window(newest))
@@ -53,7 +53,7 @@ def order_is_mixed_for_a_while(newest: int, since: int) -> Listing:
 
 
 def another_film_after_a_break(newest: int, since: int) -> Listing:
-    """Go on with another size and with times from 0, as a second encoder does that takes over."""
+    """Continue with another picture size and timestamps from 0, like a second encoder that takes over."""
     begun = newest - since
     names = [f"one{place}.ts" if place < begun else f"two{place - begun}.ts" for place in range(newest - 4, newest + 1)]
     if "two0.ts" in names:
@@ -71,7 +71,7 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def make_films(folder: Path) -> None:
-    """Put two films of four minutes there, of different sizes."""
+    """Add two films of four minutes, with different picture sizes."""
     made = folder / "made"
     make_recording(made, seconds=240)
     for film, rendition in (("one", "1"), ("two", "0")):

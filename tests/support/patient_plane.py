@@ -1,4 +1,4 @@
-"""A control plane that waits for Redis however busy this machine is: `python -m tests.support.patient_plane`."""
+"""A control plane with a long timeout for Redis, for busy machines: `python -m tests.support.patient_plane`."""
 
 from unittest.mock import patch
 

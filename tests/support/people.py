@@ -1,4 +1,4 @@
-"""The people of the tests: an organiser at the admin API and viewers at the portal's API, over real HTTP."""
+"""Test users over real HTTP: an organiser at the admin API and viewers at the portal's API."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ class Organiser:
         return made
 
     def end_earlier(self, event_id: str, hours: int) -> None:
-        """Let the event, and its tickets with it, end so many hours from now."""
+        """Move the end of the event and of its tickets to so many hours from now."""
         self.change(event_id, endsAt=(datetime.now(UTC) + timedelta(hours=hours)).isoformat())
 
     def change(self, event_id: str, **values: Any) -> None:
@@ -52,19 +52,19 @@ class Organiser:
         self._http.delete(f"/tokens/{ticket.id}").raise_for_status()
 
     def kick_all(self, event_id: str) -> None:
-        """Send away whoever watches an event."""
+        """Kick all viewers of an event."""
         for session in self._data(self._http.get("/sessions", params={"eventId": event_id})):
             self._http.delete(f"/sessions/{session['sid']}").raise_for_status()
 
     def show_origin(self, event_id: str, header: str | None = None, query: str | None = None) -> dict[str, Any]:
-        """Say what the event's own origin is shown."""
+        """Set the credentials for the event's own origin."""
         remember(*filter(None, (header, query)))
         answer = self._http.put(f"/events/{event_id}/origin-credentials", json={"header": header, "query": query})
         found: dict[str, Any] = self._data(answer)
         return found
 
     def test_stream(self, event_id: str) -> str:
-        """Give what is found out about the event's stream, as JSON."""
+        """Return the result of a stream test, as JSON."""
         return self._http.post(f"/events/{event_id}/test-stream").raise_for_status().text
 
     def revoke(self, ticket: Ticket) -> None:
@@ -110,7 +110,7 @@ class Viewer:
         return answer
 
     def watch(self, name: str = "stream.m3u8", token: str | None = None) -> httpx2.Response:
-        """Ask for a file of the stream with the token in the header."""
+        """Request a file of the stream with the token in the header."""
         path = self.stream.removesuffix("stream.m3u8") + name
         return self.http.get(path, headers={"Authorization": f"Bearer {token or self.token}"})
 

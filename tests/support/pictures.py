@@ -1,4 +1,4 @@
-"""Pictures as organisers upload them."""
+"""Images as organisers upload them."""
 
 from io import BytesIO
 from typing import Any

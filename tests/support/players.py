@@ -1,6 +1,6 @@
-"""Real players at the gate, several streams at once each: hls.js, Chromium, WebKitGTK, VLC, ffmpeg.
+"""Real players, each with several streams at once: hls.js, Chromium, WebKitGTK, VLC, ffmpeg.
 
-What a player can send decides which carriers it is tried with. None of them is told how to work around a refusal.
+Each player is tested with the carriers that it can send. None of them gets help to work around a refusal.
 """
 
 import os
@@ -23,7 +23,7 @@ ENOUGH_FRAMES: Final = 25
 PATIENCE: Final = 40.0
 PATIENCE_WITH_THE_LOST: Final = 15.0
 
-_FRAMES: Final = ("-map", "0:v:0", "-f", "framecrc", "-")  # one line a decoded frame
+_FRAMES: Final = ("-map", "0:v:0", "-f", "framecrc", "-")  # one line per decoded frame
 _PUT_ON: Final = """async (sources) => {
     document.body.replaceChildren();
     const lib = sources.some(source => source.hls) && await import("/static/vendor/player.js");
@@ -48,7 +48,7 @@ _PUT_ON: Final = """async (sources) => {
         video.play().catch(() => {});
     }
 }"""
-# Among many at once, WebKitGTK's pipeline sometimes does not start though it has its segments; loaded again it does.
+# With many videos at once, WebKitGTK's pipeline sometimes does not start although it has segments; loading again helps.
 _AGAIN: Final = """names => names.map(name => document.getElementById(name)).filter(video => video.src && !video.error)
     .forEach(video => { video.load(); video.play().catch(() => {}); })"""
 _LOOK: Final = """() => Object.fromEntries([...document.querySelectorAll("video")].map(video => [video.id,
@@ -58,7 +58,7 @@ _LOOK: Final = """() => Object.fromEntries([...document.querySelectorAll("video"
 
 @dataclass(frozen=True)
 class Source:
-    """A stream as a player is given it. The URL holds the token where the carrier is path or query."""
+    """A stream as given to a player. The URL contains the token if the carrier is path or query."""
 
     url: str
     carrier: str
@@ -74,7 +74,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Seen:
-    """How far a player came."""
+    """How far a player got."""
 
     seconds: float
     frames: int
@@ -87,14 +87,14 @@ class Seen:
 
 class Player(Protocol):
     def play(self, sources: Mapping[str, Source], lost: frozenset[str]) -> dict[str, Seen]:
-        """Play all of them at the same time until they play or have failed.
+        """Start all of them at the same time, and wait until they play or have failed.
 
-        Those in `lost` are not expected to play: nobody waits for them once the others do.
+        Those in `lost` are not expected to play: the test does not wait for them once the others play.
         """
 
 
 class Page:
-    """Videos on the portal's own page, under its content security policy."""
+    """Videos on a page of the portal, under its content security policy."""
 
     def __init__(self, run: Callable[[str, list[Any]], Any], *, with_hls_js: bool = False) -> None:
         self._run = run
@@ -130,7 +130,7 @@ class Page:
 
 
 class Chromium:
-    """A fresh Chromium at the portal; with hls.js, or left to its own HLS."""
+    """A new Chromium context at the portal, with hls.js or with native HLS."""
 
     def __init__(self, browser: Browser, portal: str, *, with_hls_js: bool) -> None:
         self._browser, self._portal, self._with_hls_js = browser, portal, with_hls_js
@@ -147,7 +147,7 @@ class Chromium:
 
 
 class WebKitGtk:
-    """MiniBrowser at the portal, with WebKitGTK's own HLS."""
+    """MiniBrowser at the portal, with WebKitGTK's native HLS."""
 
     def __init__(self, portal: str, folder: Path) -> None:
         self._portal, self._folder = portal, folder
@@ -159,7 +159,7 @@ class WebKitGtk:
 
 
 class Ffmpeg:
-    """Decodes a while and counts frames."""
+    """Decode for a while and count frames."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -180,7 +180,7 @@ class Ffmpeg:
 
 
 class Vlc:
-    """Plays a while in real time and hands on what it received, which ffmpeg then counts. Refuses to run as root."""
+    """Play for a while in real time and save the stream, whose frames ffmpeg counts. VLC refuses to run as root."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -195,7 +195,7 @@ class Vlc:
         return _start((*_as_nobody(), *command), self._folder / name, HOME="/nonexistent")
 
     def _seen(self, name: str, process: subprocess.Popen[bytes], is_lost: bool) -> Seen:  # noqa: FBT001
-        """Real time is long on a busy machine: it may play until it was enough."""
+        """Let it play until it has received enough: a busy machine may need longer than real time."""
         patience = PATIENCE_WITH_THE_LOST if is_lost else PATIENCE
         with suppress(AssertionError):
             eventually(lambda: process.poll() is not None or self._received(name).is_playing, patience, every=1.0)

@@ -1,4 +1,4 @@
-"""Origins that want to be asked politely, as real ones do: MediaMTX, and one that wants a signed query."""
+"""Origins that require credentials, like real ones: MediaMTX, and one that requires a signed query."""
 
 from http import HTTPStatus
 
@@ -6,16 +6,16 @@ from tests.support.origin import Answerer, Asked, Origin, Reply
 
 
 def like_mediamtx(origin: Origin, secret: str) -> None:
-    """Let all that is there answer as MediaMTX 1.18 does (internal/servers/hls/http_server.go), with an hlsCDNSecret.
+    """Let all existing replies behave like MediaMTX 1.18 (internal/servers/hls/http_server.go) with an hlsCDNSecret.
 
-    Who does not show it is sent from a playlist to `?cookieCheck=1`, and gets nothing else without a session.
+    Without the secret a playlist redirects to `?cookieCheck=1`, and nothing else is served without a session.
     """
     for path, reply in list(origin.replies.items()):
         origin.replies[path] = _guarded(reply, secret)
 
 
 def wants_query(origin: Origin, query: str) -> None:
-    """Let all that is there answer 403 unless its address is signed."""
+    """Let all existing replies be 403 unless the URL is signed."""
     for path, reply in list(origin.replies.items()):
         origin.replies[path] = _signed(reply, query)
 

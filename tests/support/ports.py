@@ -1,18 +1,18 @@
-"""Ports for servers of tests."""
+"""Free ports for test servers."""
 
 import os
 import socket
 from collections.abc import Iterator
 from typing import Final
 
-# Below those that the kernel lends to whoever connects somewhere (32768 and up), above those that browsers refuse.
+# Below the kernel's ephemeral ports (32768 and up), above the ports that browsers refuse.
 _FIRST: Final = 12_000
 _EACH: Final = 4_000
 _WORKERS: Final = 5
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on, and that no other test, in whichever worker of pytest, is given."""
+    """Return a port that is not in use and that no other test gets, in any of pytest's workers."""
     return next(port for port in _ports if _is_free(port))
 
 
@@ -26,7 +26,7 @@ def _is_free(port: int) -> bool:
 
 
 def _own_ports() -> Iterator[int]:
-    """Walk this worker's range, round and round, from a place of its own: another suite may run on this machine."""
+    """Cycle through this worker's range from a random start: another suite may run on this machine."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
     place = os.getpid() % _EACH
     while True:

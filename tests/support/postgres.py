@@ -1,6 +1,6 @@
-"""A real PostgreSQL of the tests' own: Debian's programs on a private folder, reached by a unix socket only.
+"""A real PostgreSQL for the tests: Debian's programs with a private data folder, on a unix socket only.
 
-`initdb` refuses root, so root runs it as the package's user `postgres`. It ends with the tests, also with those that
+`initdb` refuses root, so root runs it as the package's user `postgres`. The server ends with the tests, also if they
 are killed.
 """
 
@@ -27,12 +27,12 @@ from tests.support.waiting import eventually
 _ACCOUNT: Final = "postgres"
 _TEMPLATE: Final = "migrated"
 _PREFIX: Final = "streamgate-pg-"
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where there is one: a new database is 300 small files
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - used if it exists: a new database is 300 small files
 _FIRST_WITH_STRATEGY: Final = 15
 _SETTINGS: Final = {
     "listen_addresses": "",
     "max_connections": "200",
-    # What a test writes need not survive a power cut.
+    # Test data need not survive a power failure.
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -40,13 +40,13 @@ _SETTINGS: Final = {
     "max_wal_senders": "0",
     "autovacuum": "off",
     "jit": "off",
-    # Neither UTC nor anywhere near it: a time that lost its zone on its way is hours off.
+    # Far from UTC, so that a time that loses its zone is wrong by hours.
     "timezone": "Asia/Kolkata",
 }
 
 
 class Postgres:
-    """A server on a folder of its own. `stop` it and `start` it again as you like."""
+    """A server with its own data folder, which can be stopped and started again."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] = _SETTINGS) -> None:
         self._folder = folder
@@ -76,11 +76,11 @@ class Postgres:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
         eventually(self._answers, within=30, what="PostgreSQL answers")
-        # The way that older servers know no other than is the faster one here: files are small and in memory.
+        # The only strategy of older servers is the faster one here: files are small and in memory.
         self._copying = "STRATEGY file_copy" if self._version >= _FIRST_WITH_STRATEGY else ""
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop it: SIGINT drops everybody who is connected, SIGQUIT is a crash."""
+        """Stop it: SIGINT closes all connections, SIGQUIT is a crash."""
         if self._process:
             self._process.send_signal(how)
             self._process.wait(timeout=30)
@@ -90,14 +90,14 @@ class Postgres:
         return f"postgresql+psycopg://streamgate@/{database}?host={self._folder}"
 
     def prepare(self) -> None:
-        """Make the migrated database of which the tests' are copies."""
+        """Create the migrated template database that tests copy."""
         self.execute("CREATE DATABASE {}", _TEMPLATE)
-        with ThreadPoolExecutor(1) as thread:  # migrations run an event loop, and there may be one here
+        with ThreadPoolExecutor(1) as thread:  # migrations start an event loop, and this thread may have one
             thread.submit(upgrade_schema, self.url(_TEMPLATE)).result()
 
     @contextmanager
     def new_database(self, template: str = _TEMPLATE) -> Iterator[str]:
-        """Give the URL of a fresh database, a copy of the template, and drop it afterwards, whoever is connected."""
+        """Yield the URL of a new copy of the template database; drop it afterwards, closing open connections."""
         name = next(self._names)
         self.execute(f"CREATE DATABASE {{}} TEMPLATE {{}} {self._copying}", name, template)
         try:
@@ -106,7 +106,7 @@ class Postgres:
             self.execute("DROP DATABASE {} WITH (FORCE)", name)
 
     def execute(self, statement: str, *names: str) -> None:
-        """Do something to databases as a whole, from outside of them."""
+        """Execute a statement that concerns whole databases."""
         with psycopg.connect(host=str(self._folder), user="streamgate", dbname="postgres", autocommit=True) as line:
             line.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
@@ -120,7 +120,7 @@ class Postgres:
         return True
 
     def _argv(self, program: str, *arguments: str) -> list[str]:
-        """Run by an ordinary user, and not longer than we."""
+        """Return the command line to run a program as an ordinary user; it ends with this process."""
         become = ["setpriv", "--pdeathsig=INT"]
         if os.geteuid() == 0:
             user = pwd.getpwnam(_ACCOUNT)
@@ -130,11 +130,11 @@ class Postgres:
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """Run a server. Its folder is short, as sockets need it, and within reach of the server's user."""
+    """Run a server. Its folder has a short path, as sockets need, and is accessible to the server's user."""
     parent = _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
     server = None
     with ExitStack() as held:
-        with (parent / f"{_PREFIX}lock").open("w") as turn:  # nobody clears up between a folder and its being in use
+        with (parent / f"{_PREFIX}lock").open("w") as turn:  # nobody may clean up a folder before it is in use
             fcntl.flock(turn, fcntl.LOCK_EX)
             _clear_up(parent)
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
@@ -150,7 +150,7 @@ def running_postgres() -> Iterator[Postgres]:
 
 
 def _clear_up(parent: Path) -> None:
-    """Remove what tests that were killed have left behind: it would lie in memory until the machine is restarted."""
+    """Remove leftovers of killed tests, which would occupy memory until the machine is restarted."""
     for left in parent.glob(f"{_PREFIX}*/in-use"):
         with suppress(OSError), left.open("w") as in_use:
             fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -158,7 +158,7 @@ def _clear_up(parent: Path) -> None:
 
 
 def _programs() -> Path:
-    """Find Debian's newest server, whose programs are not on the PATH, or one that is."""
+    """Return the folder of Debian's newest server, which is not on the PATH, or of one that is."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = versions[-1] if versions else shutil.which("initdb")
     assert found, "PostgreSQL is missing; Debian's package is `postgresql`."

@@ -1,4 +1,4 @@
-"""A look at a stream through a gate that answers in every way, on a real socket."""
+"""Helpers to probe a stream through a fake gate on a real socket."""
 
 from datetime import timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""Many at once against real control planes, and somebody who follows the feed of each all the time."""
+"""Many clients at once against real control planes, while followers read the feed of each."""
 
 import json
 from collections import Counter
@@ -21,12 +21,12 @@ from tests.support.server import ControlPlaneProcess
 
 T = TypeVar("T")
 _PATIENCE_SECONDS = 300
-_ADDRESSES = IPv4Network("10.0.0.0/8").hosts()  # a fresh one each: what others guessed wrong is not counted against it
+_ADDRESSES = IPv4Network("10.0.0.0/8").hosts()  # a new one for each device, so that they share no guess limits
 
 
 @asynccontextmanager
 async def crowd(planes: Sequence[ControlPlaneProcess], size: int) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    """Give devices that nobody has seen yet, dealt out to the control planes as a load balancer does."""
+    """Yield new devices, distributed over the control planes as by a load balancer."""
     devices = [plane.browser(str(next(_ADDRESSES))) for plane in islice(cycle(planes), size)]
     yield devices
     for device in devices:
@@ -35,7 +35,7 @@ async def crowd(planes: Sequence[ControlPlaneProcess], size: int) -> AsyncIterat
 
 @asynccontextmanager
 async def organisers(planes: Sequence[ControlPlaneProcess]) -> AsyncIterator[list[Admin]]:
-    """Give one who is signed in, at each control plane: what one has signed in to, the others know."""
+    """Yield a signed-in organiser at each control plane; they share one session."""
     everywhere = [plane.browser("198.51.100.1") for plane in planes]
     assert (await Admin(everywhere[0]).sign_in()).status_code == 200
     for http in everywhere[1:]:
@@ -64,22 +64,22 @@ async def statuses(work: Callable[[T], Awaitable[httpx2.Response]], people: Iter
 
 @dataclass
 class Follower:
-    """Follows a control plane's feed as a sidecar does. `known` is what it would have in force."""
+    """Follow a control plane's feed as a sidecar does. `known` is what it would have in force."""
 
     plane: ControlPlaneProcess
     known: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     cursor: str = ""
 
     async def follow(self, is_over: anyio.Event) -> None:
-        """Go on until there is no more to hear after it is over."""
+        """Follow until `is_over` is set and no more changes arrive."""
         async with self.plane.browser() as http:
             while True:
                 was_over = is_over.is_set()
-                changes = await self._hear(http, wait=0 if was_over else 1)
+                changes = await self._read_page(http, wait=0 if was_over else 1)
                 if was_over and not changes:
                     return
 
-    async def _hear(self, http: httpx2.AsyncClient, wait: int) -> list[dict[str, Any]]:
+    async def _read_page(self, http: httpx2.AsyncClient, wait: int) -> list[dict[str, Any]]:
         asked: dict[str, str | int] = {"cursor": self.cursor, "wait": wait}
         answer = await http.get("/internal/feed", params=asked, headers={"X-Internal-Api-Key": INTERNAL_KEY})
         assert answer.status_code == 200, answer.text
@@ -98,7 +98,7 @@ def place(cursor: str) -> int:
 
 @asynccontextmanager
 async def followed(planes: Sequence[ControlPlaneProcess], database: Database) -> AsyncIterator[None]:
-    """Follow the feed of each control plane; in the end each follower knows exactly what the table says."""
+    """Follow the feed of each control plane, and check that each follower ends up with exactly the table's state."""
     followers, is_over = [Follower(plane) for plane in planes for _ in range(2)], anyio.Event()
     async with anyio.create_task_group() as tasks:
         for follower in followers:
@@ -114,7 +114,7 @@ async def followed(planes: Sequence[ControlPlaneProcess], database: Database) ->
 
 
 async def live(database: Database, tickets: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """Count the live sessions of those tickets that have any."""
+    """Return the number of live sessions of each ticket that has any."""
     session = ViewingSession
     is_meant = session.ended_at.is_(None), session.ticket_id.in_([ticket["id"] for ticket in tickets])
     async with database.read() as db:

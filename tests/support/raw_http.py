@@ -1,4 +1,4 @@
-"""HTTP as a hostile client writes it: the request line goes out byte for byte, nothing is normalised."""
+"""HTTP as a hostile client sends it: the request line is sent byte for byte, without normalization."""
 
 import socket
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ def raw_request(
     host: str | None = "",
     source: str = "",
 ) -> RawAnswer:
-    """Send `target` as it is; header lines are given whole. A connection that is cut off has status 0.
+    """Send `target` unchanged; `headers` are complete header lines. The status is 0 if the connection is cut off.
 
-    `host` is sent instead of the URL's own; None speaks HTTP/1.0, which needs none. `source` is where to come from.
+    `host` replaces the URL's host; None means HTTP/1.0, which needs none. `source` is the source address.
     """
     parts = urlsplit(url)
     raw_target = target if isinstance(target, bytes) else target.encode("latin-1")

@@ -1,4 +1,4 @@
-"""A Redis of a test's own, on a unix socket, that can be killed, frozen and started again."""
+"""A Redis server for one test, on a unix socket, that can be killed, frozen and restarted."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The table of tokens that must be refused. Each differs from a good one in what its name says, and in nothing else.
+"""The table of tokens that must be refused. Each differs from a valid one only in what its name says.
 
 The idea is Wycheproof's (https://github.com/C2SP/wycheproof): attacks as data. PyJWT alone accepts many of these.
 """
@@ -35,7 +35,7 @@ def _unsigned(header: dict[str, Any]) -> str:
 
 
 def _second_spelling(part: str) -> str:
-    """Set an unused bit of the last character: the bytes stay the same, the text does not."""
+    """Set an unused bit of the last character: the text changes, the decoded bytes do not."""
     return part[:-1] + _ALPHABET[_ALPHABET.index(part[-1]) + 1]
 
 

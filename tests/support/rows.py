@@ -1,4 +1,4 @@
-"""Rows for every table there is, made from the models: a table that is new is never forgotten."""
+"""Rows for every table, generated from the models, so that new tables are always covered."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_plane import models_admin  # noqa: F401 - its tables belong to the metadata
+from control_plane import models_admin  # noqa: F401 - registers its tables in the metadata
 from control_plane.db.database import UtcDateTime
 from control_plane.db.engines import make_engine
 from control_plane.models import Base, FeedEpoch, FeedMark, SealCheck
@@ -16,7 +16,7 @@ from control_plane.sealed_columns import SEALED
 ROWS: Final = 3
 NOON: Final = datetime(2027, 1, 15, 12, tzinfo=UTC)
 METADATA: Final[MetaData] = Base.metadata
-# What no generator can know: values that the database's checks allow.
+# Values that satisfy the database's checks and cannot be generated.
 _CHOSEN: Final[dict[str, Any]] = {
     "event.session_policy": "takeover",
     "event.doors": "closed",
@@ -24,16 +24,16 @@ _CHOSEN: Final[dict[str, Any]] = {
     "event.ends_at": NOON + timedelta(hours=3),
     "admin_user.role": "owner",
 }
-WRITTEN_BY_ITSELF: Final = {one.__tablename__ for one in (FeedEpoch, FeedMark, SealCheck)}  # by the services
+WRITTEN_BY_ITSELF: Final = {one.__tablename__ for one in (FeedEpoch, FeedMark, SealCheck)}  # filled by the services
 _SEALED: Final = {f"{column.class_.__tablename__}.{column.key}" for column in SEALED}
-_FAR: Final = 1001  # a number that the database's own counter does not reach in a test
+_FAR: Final = 1001  # a number that the database's sequence does not reach in a test
 _WORDS: Final = "Übung 'quoted' \"too\" \\n 日本"
 
 Contents = dict[str, list[tuple[Any, ...]]]
 
 
 async def fill(url: str, rows: int = ROWS) -> None:
-    """Write rows into every table but those that have their one."""
+    """Write rows into every table, except those that always have exactly one."""
     engine = make_engine(url)
     async with engine.begin() as connection:
         for table in METADATA.sorted_tables:
@@ -43,7 +43,7 @@ async def fill(url: str, rows: int = ROWS) -> None:
 
 
 async def contents(url: str) -> Contents:
-    """Give all rows of all tables in their own order. No two seals of a secret are alike: they are left out."""
+    """Return all rows of all tables, ordered. Sealed values are left out: each sealing is different."""
     engine = make_engine(url)
     async with engine.connect() as connection:
         found = {table.name: await _rows(connection, table) for table in METADATA.sorted_tables}
@@ -52,7 +52,7 @@ async def contents(url: str) -> Contents:
 
 
 def but_for_the_restore(found: Contents) -> Contents:
-    """Leave out what a restore itself writes: a new name of the history, a seal, and its entry in the audit log."""
+    """Leave out what a restore itself writes: a new epoch, a seal, and its audit entry."""
     others = {name: rows for name, rows in found.items() if name not in WRITTEN_BY_ITSELF}
     return {name: [row for row in rows if "backup.restore" not in row] for name, rows in others.items()}
 

@@ -1,4 +1,4 @@
-"""An origin that does what no origin should: endless bodies, bytes that trickle, heads without an end. Raw sockets."""
+"""A misbehaving origin on raw sockets: endless bodies, trickled bytes, endless headers."""
 
 import socket
 import threading
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from typing import Self
 
 Send = Callable[[bytes], None]
-Deed = Callable[[Send], None]
+Behaviour = Callable[[Send], None]
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 
 
 @dataclass
 class RunawayOrigin:
-    """`deeds` by the last part of the path. `pause` is what a trickle waits for; it ends when the origin is stopped."""
+    """`behaviours` by the last part of the path. A trickle ends when the origin is stopped."""
 
-    deeds: dict[str, Deed] = field(default_factory=dict)
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
     stopped: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
     sent: int = 0
-    given_up: threading.Event = field(default_factory=threading.Event)  # somebody has closed on us in mid-sentence
+    given_up: threading.Event = field(default_factory=threading.Event)  # a client has closed the connection midway
 
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -46,9 +46,9 @@ class RunawayOrigin:
         with connection, suppress(OSError):
             target = connection.makefile("rb").readline().decode().split()[1]
             self.asked.append(target)
-            deed = self.deeds.get(target.partition("?")[0].rpartition("/")[2], not_there)
+            behaviour = self.behaviours.get(target.partition("?")[0].rpartition("/")[2], not_there)
             try:
-                deed(lambda data: self._send(connection, data))
+                behaviour(lambda data: self._send(connection, data))
             except OSError:
                 self.given_up.set()
 
@@ -56,31 +56,31 @@ class RunawayOrigin:
         connection.sendall(data)
         self.sent += len(data)
 
-    def endless(self, head: bytes = HEAD, part: bytes = b"#EXTINF:2,\nx.ts\n" * 4096) -> Deed:
-        """Send the head and then parts for ever, as fast as they are taken."""
+    def endless(self, head: bytes = HEAD, part: bytes = b"#EXTINF:2,\nx.ts\n" * 4096) -> Behaviour:
+        """Send the head and then parts forever, as fast as they are read."""
 
-        def deed(send: Send) -> None:
+        def behaviour(send: Send) -> None:
             send(head + b"Connection: close\r\n\r\n")
             while not self.stopped.is_set():
                 send(part)
 
-        return deed
+        return behaviour
 
-    def trickle(self, head: bytes, seconds: float = 0.5) -> Deed:
-        """Send the head and then a byte now and then, for ever."""
+    def trickle(self, head: bytes, seconds: float = 0.5) -> Behaviour:
+        """Send the head and then one byte at a time, forever."""
 
-        def deed(send: Send) -> None:
+        def behaviour(send: Send) -> None:
             send(head)
             while not self.stopped.wait(seconds):
                 send(b"x")
 
-        return deed
+        return behaviour
 
 
 def not_there(send: Send) -> None:
     send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
-def says(answer: bytes) -> Deed:
-    """Send exactly this and close."""
+def says(answer: bytes) -> Behaviour:
+    """Send exactly these bytes and close."""
     return lambda send: send(answer)

@@ -1,4 +1,4 @@
-"""Looks at a database's schema and fills its tables as they are, whatever the migration they are of."""
+"""Inspect a database's schema and fill its tables, at any migration."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 
 NOON: Final = datetime(2027, 1, 15, 12, tzinfo=UTC)
-# Not filled or counted: Alembic's and SQLite's own, and what is made of the tickets, an index and their number.
+# Not filled or counted: tables of Alembic and SQLite, and those derived from the tickets (an index and their number).
 _NOT_OURS: Final = ("alembic_version", "sqlite_", "ticket_search", "ticket_tally")
-# Where not just any value will do.
+# Columns that do not accept any value.
 _VALUES: Final[dict[str, Any]] = {
     "event.ends_at": NOON.replace(hour=14),
     "event.access_window_hours": 48,
@@ -42,7 +42,7 @@ _VALUES: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Place:
-    """One database, reached synchronously and without the application's engine."""
+    """One database, accessed synchronously and without the application's engine."""
 
     url: str
 
@@ -64,7 +64,7 @@ class Place:
             return {name for name in inspect(engine).get_table_names() if not name.startswith(_NOT_OURS)}
 
     def shape(self) -> dict[str, Any]:
-        """Describe everything that migrations make: columns, keys, indexes, checks."""
+        """Describe everything that migrations create: columns, keys, indexes, checks."""
         with self.engine() as engine:
             look = inspect(engine)
             kinds: tuple[Any, ...] = (
@@ -83,7 +83,7 @@ class Place:
         }
 
     def fill(self) -> None:
-        """Write one row into each table that is empty, those first from which others hang."""
+        """Write one row into each empty table, parent tables first."""
         with self.engine() as engine, engine.begin() as connection:
             for table in _reflected(engine):
                 if not connection.scalar(select(func.count()).select_from(table)):
@@ -104,7 +104,7 @@ def _reflected(engine: Engine) -> list[Table]:
 
 
 def _row(table: Table) -> dict[str, Any]:
-    """Give a value to every column; what the database counts by itself it may count."""
+    """Return a value for every column, except those that the database numbers itself."""
     return {column.name: _value(column) for column in table.columns if not _is_counted(column)}
 
 
@@ -131,12 +131,12 @@ def _value(column: Column[Any]) -> Any:
 
 
 def _in_order(what: Any) -> list[str]:
-    """Write each part in one way: SQLite does not keep the order of a table's constraints."""
+    """Sort each part: SQLite does not keep the order of a table's constraints."""
     return sorted(str(_plain(part)) for part in (what if isinstance(what, list) else [what]))
 
 
 def _plain(value: Any) -> Any:
-    """Write expressions out, of which `repr` tells no more than where they lie."""
+    """Render SQL expressions as text, since their `repr` is only an address."""
     if isinstance(value, dict):
         return sorted((name, _plain(part)) for name, part in value.items())
     return str(value)

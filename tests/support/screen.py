@@ -1,4 +1,4 @@
-"""A viewer's browser: one device is one context of a real Chromium. It remembers every complaint of the page."""
+"""A viewer's browser: each device is a context of a real Chromium. It records every complaint of the page."""
 
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Frame, Page, Request, R
 from tests.support.leaks import remember
 from tests.support.waiting import eventually
 
-# Chromium's own lines: for every refused request, and for a page that a busy machine draws seconds after it was loaded.
+# Chromium's own messages: for each refused request, and for a page that a busy machine renders seconds after loading.
 _NO_COMPLAINTS = "Failed to load resource", "was preloaded using link preload but not used within a few seconds"
 _AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 _STILL = """() => Promise.allSettled(document.getAnimations()
@@ -20,7 +20,7 @@ _VIDEO = "document.querySelector('hls-video')"
 
 @dataclass
 class Picture:
-    """What a player shows, at one moment."""
+    """The state of a player at one moment."""
 
     time: float
     frames: int
@@ -30,7 +30,7 @@ class Picture:
 
 @dataclass
 class Device:
-    """A browser of its own cookies and storage; `complaints` must stay empty."""
+    """A browser with its own cookies and storage; `complaints` must stay empty."""
 
     context: BrowserContext
     url: str
@@ -51,7 +51,7 @@ class Device:
         self.page.on("requestfailed", self._note_failure)
 
     def lose_media_source(self) -> None:
-        """Be a browser in which hls.js cannot work from the next page on, so that it plays HLS by itself."""
+        """Make hls.js unusable from the next page on, so that the browser plays HLS natively."""
         self.context.add_init_script("delete window.MediaSource; delete window.ManagedMediaSource;")
 
     def _note(self, kind: str, text: str) -> None:
@@ -83,15 +83,15 @@ class Device:
         return picture_in(self.page)
 
     def plays(self, within: float = 20) -> None:
-        """Wait until time advances and frames are decoded; a stream that is loaded anew begins again."""
+        """Wait until time advances and frames are decoded; the count restarts if the stream is loaded again."""
         plays_in(self.page, within, what=f"complaints: {self.complaints + self.failed_media}")
 
     def message(self) -> str:
-        """Wait for the sentence under the code field."""
+        """Wait for the message under the code field, and return it."""
         return eventually(lambda: self.page.inner_text("#code-message").strip(), what="a message")
 
     def ended(self, within: float = 20) -> tuple[str, str]:
-        """Wait for the overlay; return its reason and its words."""
+        """Wait for the overlay; return its reason and its text."""
         overlay = self.page.wait_for_selector("#ended", state="visible", timeout=within * 1000)
         assert overlay
         return overlay.get_attribute("data-reason") or "", overlay.inner_text()
@@ -109,7 +109,7 @@ def new_device(browser: Browser, url: str, width: int = 1440, height: int = 900,
 
 
 def accessibility_faults_in(frame: Page | Frame) -> list[str]:
-    """Ask axe-core. It is put in through the DevTools protocol, so the page's own CSP stays in force."""
+    """Run axe-core, injected through the DevTools protocol, so that the page's CSP stays in force."""
     frame.evaluate(_AXE)
     frame.evaluate(_STILL)
     found: dict[str, Any] = frame.evaluate("() => axe.run()")
@@ -117,7 +117,7 @@ def accessibility_faults_in(frame: Page | Frame) -> list[str]:
 
 
 def picture_in(frame: Page | Frame) -> Picture | None:
-    """Return what the player in a page, or in a frame on it, shows."""
+    """Return the state of the player in a page, or in a frame of it."""
     script = f"""() => {{
         const video = {_VIDEO};
         return video && video.getVideoPlaybackQuality && [video.currentTime,
@@ -128,7 +128,7 @@ def picture_in(frame: Page | Frame) -> Picture | None:
 
 
 def plays_in(frame: Page | Frame, within: float = 20, what: str = "") -> None:
-    """Wait until time advances and frames are decoded; a stream that is loaded anew begins again."""
+    """Wait until time advances and frames are decoded; the count restarts if the stream is loaded again."""
     start: list[Picture] = []
 
     def moves() -> bool:

@@ -1,4 +1,4 @@
-"""Tickets to be searched for, and searches as the rules make them."""
+"""Tickets to search for, and searches by the rules of the application."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""`python -m control_plane` as a process of its own on a unix socket, for tests that need several, or hurt one."""
+"""`python -m control_plane` as a separate process on a unix socket, for tests that need several or kill one."""
 
 import os
 import re
@@ -48,7 +48,7 @@ class ControlPlaneProcess:
         self.service.start()
 
     def browser(self, address: str = "192.0.2.10") -> httpx2.AsyncClient:
-        """Give a browser with its own cookies at an address, as nginx hands it on."""
+        """Return a browser with its own cookies, at an address that is passed on as nginx does."""
         return httpx2.AsyncClient(
             transport=httpx2.AsyncHTTPTransport(uds=str(self.socket), verify=False),
             base_url="http://tickets.example",
@@ -57,13 +57,13 @@ class ControlPlaneProcess:
         )
 
     def complaints(self) -> list[str]:
-        """Give what it printed of things that should not happen."""
+        """Return the printed lines that should not occur."""
         return re.findall(r".*(?:locked|deadlock|Traceback|unhandled|not_).*", self.service.printed())
 
 
 @contextmanager
 def control_planes(folder: Path, database_url: str) -> Iterator[list[ControlPlaneProcess]]:
-    """Run as many as a database is for: one on SQLite, two on PostgreSQL. They start at the same moment."""
+    """Run one on SQLite or two on PostgreSQL, started at the same moment."""
     names = ["control"] if database_url.startswith("sqlite") else ["control-1", "control-2"]
     processes = [ControlPlaneProcess(folder, database_url, name) for name in names]
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""A control plane in this process that listens on a real socket, for those who speak HTTP to it."""
+"""A control plane in this process that listens on a real socket, for real HTTP clients."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from tests.support.forging import SECRET
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """A server that signals when it listens."""
 
     task_status: TaskStatus[None]
 
@@ -46,7 +46,7 @@ async def serving(settings: Settings, socket: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def feed_of(socket: Path, edge: str = "north") -> AsyncIterator[ReadAhead]:
-    """Follow the control plane behind a socket as a sidecar does."""
+    """Return a client that follows the control plane behind a socket as a sidecar does."""
     values: dict[str, Any] = {"playback_signing_secret": SECRET, "internal_api_key": INTERNAL_KEY}
     link = ControlPlaneLink(SidecarSettings(**values, control_plane_url=f"unix:{socket}", edge_name=edge))
     feed = ReadAhead(link)

@@ -1,4 +1,4 @@
-"""One real sidecar process, and the control plane's half of its line as a small server on a unix socket."""
+"""One real sidecar process, and a stub of the control plane on a unix socket."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PATH = f"/streams/{EVENT_ID}/stream.m3u8"
 
 @dataclass
 class ControlPlaneStub:
-    """Answers the feed with `answer(cursor)`; None holds the question for a moment and says that there is no news."""
+    """Answer feed requests with `answer(cursor)`; None waits for a moment and answers without changes."""
 
     socket: Path
     answer: Callable[[str], bytes | None]
@@ -62,7 +62,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing of a sidecar that went away in the middle of an answer."""
+        """Ignore a sidecar that disconnects in the middle of a response."""
 
 
 def _handler(stub: ControlPlaneStub) -> type[BaseHTTPRequestHandler]:
@@ -71,16 +71,16 @@ def _handler(stub: ControlPlaneStub) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             if self.path == "/internal/origins":
-                self._say(200, json.dumps({"origins": stub.origins}).encode())
+                self._respond(200, json.dumps({"origins": stub.origins}).encode())
                 return
-            self._say(200, stub.feed(parse_qs(urlsplit(self.path).query).get("cursor", [""])[0]))
+            self._respond(200, stub.feed(parse_qs(urlsplit(self.path).query).get("cursor", [""])[0]))
 
         def do_POST(self) -> None:
             assert self.path == "/internal/activity"
             assert self.headers["X-Internal-Api-Key"] == INTERNAL_KEY
-            self._say(stub.take_report(self.rfile.read(int(self.headers["Content-Length"]))))
+            self._respond(stub.take_report(self.rfile.read(int(self.headers["Content-Length"]))))
 
-        def _say(self, status: int, body: bytes = b"") -> None:
+        def _respond(self, status: int, body: bytes = b"") -> None:
             self.send_response(status)
             if status != 204:
                 self.send_header("Content-Length", str(len(body)))
@@ -94,7 +94,7 @@ def _handler(stub: ControlPlaneStub) -> type[BaseHTTPRequestHandler]:
 
 
 class SidecarUnderTest:
-    """A sidecar that follows the control plane at `control_plane`, and what nginx would ask it."""
+    """A sidecar that follows the control plane at `control_plane`, and nginx's requests to it."""
 
     def __init__(self, folder: Path, control_plane: Path, settings: Mapping[str, str] | None = None) -> None:
         self.socket, self.state_file = folder / "sidecar.sock", folder / "state.json"
@@ -138,11 +138,11 @@ class SidecarUnderTest:
         return body
 
     def megabytes(self, line: str) -> float:
-        """Read a line of /proc/<pid>/status: VmRSS is the memory now, VmHWM the most there ever was."""
+        """Return a line of /proc/<pid>/status in MiB: VmRSS is the current memory, VmHWM the peak."""
         status = Path(f"/proc/{self.service.pid}/status").read_text()
         return next(int(row.split()[1]) / 1024 for row in status.splitlines() if row.startswith(f"{line}:"))
 
     def processor_seconds(self) -> float:
-        """Tell what it has used so far, of all its threads (proc_pid_stat(5): utime and stime)."""
+        """Return the processor time used so far by all its threads (proc_pid_stat(5): utime and stime)."""
         fields = Path(f"/proc/{self.service.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""A fresh SQLite database for each test: a copy of one that was migrated once."""
+"""A new SQLite database for each test: a copy of one that was migrated once."""
 
 import tempfile
 from functools import cache
@@ -8,7 +8,7 @@ from control_plane.db.database import upgrade_schema
 
 
 def new_database(folder: Path) -> str:
-    """Make a migrated database and return its URL."""
+    """Create a migrated database and return its URL."""
     path = folder / "streamgate.db"
     path.write_bytes(_empty())
     path.chmod(0o600)

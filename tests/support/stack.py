@@ -1,4 +1,4 @@
-"""A whole StreamGate under test: the processes that `up` runs, each of which a test can kill and start again."""
+"""A whole StreamGate under test: the processes that `up` runs; tests can kill and restart each of them."""
 
 import asyncio
 import os
@@ -22,24 +22,24 @@ from tests.support.waiting import eventually
 
 T = TypeVar("T")
 ADMIN_PASSWORD = "correct horse battery staple"
-# As good as none: every organiser of every test signs in, and a good one takes a tenth of a second each time.
+# Deliberately weak: every test's organiser signs in, and a strong hash takes a tenth of a second each time.
 _WEAK_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(ADMIN_PASSWORD)
 _REDACT: Final = (sys.executable, "-m", "authz_sidecar.redact")
 
 
 def apart(work: Callable[[], T]) -> T:
-    """Run in a thread of its own: Playwright keeps an event loop in the tests' thread, and asyncio wants none there."""
+    """Run in a separate thread: Playwright keeps an event loop running in the tests' thread, which asyncio refuses."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(work).result()
 
 
 class Service:
-    """One process. What it prints goes to a file, shown when it does not start and looked through when it stops.
+    """One process. Its output goes to a file, which is shown if it does not start and searched when it stops.
 
-    nginx is `redacted`: as an operator starts it, through the pipe without which its error log holds secrets.
+    nginx is `redacted`: its output is piped through the redaction filter, as operators do, since it contains secrets.
     """
 
-    forks: ClassVar[bool] = False  # on in tests: processes of Python then start without reading their modules
+    forks: ClassVar[bool] = False  # set in tests: Python processes then start without importing modules
 
     def __init__(self, spec: ProcessSpec, log: Path, *, redacted: bool = False) -> None:
         self.spec = spec
@@ -75,14 +75,14 @@ class Service:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def kill(self) -> None:
-        """End it as a power cut would, its workers too."""
+        """Kill it and its workers, like a power failure."""
         self._signal_group(signal.SIGKILL)
 
     def end(self) -> None:
         self._signal_group(signal.SIGTERM)
 
     def stop(self) -> None:
-        """End it; fail if its log holds a secret."""
+        """End it; fail if its log contains a secret."""
         self.end()
         leaks.check([self.log] if self.log.exists() else [])
 
@@ -99,7 +99,7 @@ class Service:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Name the process, and the pipe that its output goes through."""
+        """The process ids of the process and of its output filter, by name."""
         return {self.spec.name: self.pid} | ({f"{self.spec.name}'s pipe": self._pipe.pid} if self._pipe else {})
 
     def _send(self, number: signal.Signals) -> None:
@@ -109,7 +109,7 @@ class Service:
         if self._process is None:
             return
         if self._process.poll() is None:
-            with suppress(ProcessLookupError):  # it may end by itself in this very moment
+            with suppress(ProcessLookupError):  # it may end at this very moment
                 os.killpg(self._process.pid, number)
         self._process.wait(timeout=20)
         if self._pipe:
@@ -124,7 +124,7 @@ def _started(
 
 
 class StackUnderTest:
-    """Control plane, sidecars and nginx of one home, on a free port unless one is named."""
+    """Control plane, sidecars and nginx of one home, on a free port unless one is given."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class StackUnderTest:
             service.wait_ready()
 
     def stop(self) -> None:
-        """End all of it; fail if any log holds a secret."""
+        """End all processes; fail if any log contains a secret."""
         for service in reversed(self.services):
             service.end()
         leaks.check_home(self.home)

@@ -1,4 +1,4 @@
-"""Admins with roles, their second factors, and programs with API keys, at the JSON API."""
+"""Users with roles and second factors, and programs with API keys, at the JSON API."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from tests.support.api import PASSWORD, Admin, ControlPlane
 
 
 async def hire(owner: Admin, username: str, role: str, password: str = PASSWORD) -> str:
-    """Make a user and return their id."""
+    """Create a user and return their id."""
     draft = {"username": username, "role": role, "password": password}
     answer = await owner.http.post("/api/admin/users", json=draft)
     assert answer.status_code == 201, answer.text

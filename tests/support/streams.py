@@ -1,4 +1,4 @@
-"""Stream folders whose every byte says which event it belongs to."""
+"""Stream folders whose files all name the event that they belong to."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n#EXT-X-ENDLIST\n
 
 @dataclass(frozen=True)
 class Folder:
-    """A stream folder on disk; `mark` stands in all of its files."""
+    """A stream folder on disk; all its files contain `mark`."""
 
     event_id: str
     path: Path
@@ -43,9 +43,9 @@ def make_folder(stream_root: Path, event_id: str | None = None) -> Folder:
 
 
 def put(folder: Folder, name: str, text: str) -> None:
-    """Write by rename, as a good encoder does."""
+    """Write by rename, as a correct encoder does."""
     target = folder.path / name
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.tmp")
     temporary.write_text(text)
-    os.replace(temporary, target)  # noqa: PTH105 - pathlib says it the other way round
+    os.replace(temporary, target)  # noqa: PTH105 - clearer than pathlib's order of arguments

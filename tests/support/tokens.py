@@ -1,4 +1,4 @@
-"""Playback tokens made by hand, with the secret of the home under test."""
+"""Playback tokens made with the secret of the home under test."""
 
 import time
 from dataclasses import replace
@@ -19,7 +19,7 @@ class Minter:
         )
 
     def token(self, event_id: str, **values: Any) -> str:
-        """Make a token that is good for an hour, but for the claims given."""
+        """Return a token that is valid for an hour, with the given claims replaced."""
         now = int(time.time())
         claims = Claims(eid=event_id, iat=now, exp=now + 3600, sub="K7F2X9M4B1C3", sid="a" * 22)
         wanted = replace(claims, **values)

@@ -1,4 +1,4 @@
-"""Real streams made by ffmpeg: a recording in two renditions, and a live stream that goes on until it is stopped."""
+"""Real streams made by ffmpeg: a recording in two renditions, and a live stream that runs until it is stopped."""
 
 import subprocess
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def make_recording(folder: Path, seconds: int = 60) -> None:
 
 
 def make_two_languages(folder: Path, seconds: int = 30) -> None:
-    """Write a recording with two audio renditions beside its picture."""
+    """Write a recording with one video and two audio renditions."""
     folder.mkdir(parents=True, exist_ok=True)
     maps = ("-map", "0:v", "-map", "1:a", "-map", "1:a", "-s", "320x180")
     streams = "a:0,agroup:a,language:en,default:yes a:1,agroup:a,language:de v:0,agroup:a"
@@ -42,7 +42,7 @@ def make_two_languages(folder: Path, seconds: int = 30) -> None:
 
 @contextmanager
 def live(folder: Path) -> Iterator[None]:
-    """Write a live stream in real time, playlist replaced by rename, until the block ends."""
+    """Write a live stream in real time until the block ends; the playlist is replaced by rename."""
     folder.mkdir(parents=True, exist_ok=True)
     real_time = ("-re", *_SMALL, "-re", *_SOUND)
     flags = ("temp_file+delete_segments", "-hls_list_size", "10", "-hls_segment_filename", "%d.ts", "stream.m3u8")

@@ -1,4 +1,4 @@
-"""Waiting for something to become true: polling with a deadline, never a bare sleep."""
+"""Wait for conditions by polling with a deadline, never with a bare sleep."""
 
 import threading
 import time
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-# For what is pushed: polling alone would take up to 30 s. How fast it really is, `make bench` measures.
+# For pushed changes: polling alone would take up to 30 s. `make bench` measures the real delay.
 PUSHED_WITHIN = 10.0
-_MOST_BETWEEN = 0.25  # seconds; many tests wait at the same time, and looking costs as much as what is waited for
+_MOST_BETWEEN = 0.25  # seconds; many tests wait at the same time, and polling competes with the code they wait for
 _SLOWER = 1.2
 _never = threading.Event()
 
@@ -16,10 +16,10 @@ _never = threading.Event()
 def eventually(
     look: Callable[[], T], within: float = 20.0, every: float = 0.02, what: str | Callable[[], str] = ""
 ) -> T:
-    """Return the first truthy result of `look`; fail with what was seen last after `within` seconds.
+    """Return the first truthy result of `look`; fail with its last result after `within` seconds.
 
-    It looks after `every` seconds, then less and less often. `what` is asked when it failed, if it is a function: to
-    show what a process printed until then.
+    The first interval is `every` seconds, and it grows. If `what` is a function, it is called only on failure, to show
+    what a process has printed until then.
     """
     deadline = time.monotonic() + within
     while True:

@@ -1,6 +1,6 @@
-"""Somebody's server that hears of what happens: it verifies what it gets as Standard Webhooks has it, and remembers.
+"""A webhook receiver: it records messages and verifies their signatures as Standard Webhooks specifies.
 
-Verification is written anew here: a mistake in our own signing must not hide in itself.
+Verification is implemented independently here, so that it detects mistakes in our own signing.
 """
 
 import base64
@@ -21,7 +21,7 @@ from tests.support.ports import free_port
 
 @dataclass(frozen=True)
 class Heard:
-    """One message as it arrived."""
+    """One message as received."""
 
     path: str
     headers: dict[str, str]
@@ -57,7 +57,7 @@ class Answer:
 
 @dataclass
 class Receiver:
-    """Answers with what `answer` says of the message; by default it takes everything."""
+    """A server that answers each message as `answer` decides; by default it accepts everything."""
 
     port: int = field(default_factory=free_port)
     heard: list[Heard] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Receiver:
         return [heard.topic for heard in list(self.heard)]
 
     def answers(self, *statuses: int) -> None:
-        """Answer with one status after the other, then take everything."""
+        """Answer with these statuses in turn, then accept everything."""
         left = list(statuses)
         self.answer = lambda _heard: Answer(left.pop(0) if left else 204)
 
@@ -89,7 +89,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:
-        """Leave the port; who posts now is refused at once."""
+        """Close the port; connections are refused from now on."""
         self._stopped.set()
         if self._server:
             self._server.shutdown()
@@ -107,7 +107,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
-        """Pass over those who hung up: that is what the tests are about."""
+        """Ignore disconnected clients: the tests cause them on purpose."""
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
@@ -129,6 +129,6 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(answer.body)
 
         def log_message(self, *_arguments: object) -> None:
-            """Print nothing."""
+            """Log nothing."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""WebKitGTK's MiniBrowser, driven over W3C WebDriver (https://www.w3.org/TR/webdriver2/) on a display of its own."""
+"""WebKitGTK's MiniBrowser, driven over W3C WebDriver (https://www.w3.org/TR/webdriver2/) on a virtual display."""
 
 import os
 import signal
@@ -17,18 +17,18 @@ _MINI_BROWSER: Final = next(iter(sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/
 _HANGS_AFTER: Final = 30.0
 _ENV: Final = {
     "WEBKIT_GST_ENABLE_HLS_SUPPORT": "1",
-    "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",  # root has no sandbox, and there is no other page here
+    "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",  # root has no sandbox, and only our own page is loaded
     "GST_REGISTRY_FORK": "no",
     "LIBGL_ALWAYS_SOFTWARE": "1",
 }
 
 
 class PlayerHangs(Exception):
-    """The page answers no more: GStreamer sometimes waits for itself while it gives up several refused streams."""
+    """The page no longer responds: GStreamer sometimes deadlocks when it gives up several refused streams."""
 
 
 class WebKit:
-    """A browser with empty storage, from `with` to its end."""
+    """A browser with empty storage, as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -61,7 +61,7 @@ class WebKit:
         self._ask(f"{self._session}/timeouts", {"script": 30_000})
 
     def _display(self) -> str:
-        """Start an X server; it chooses its number and says so."""
+        """Start an X server, which chooses its display number; return it."""
         reading, writing = os.pipe()
         command = ("Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp")
         self._start(command, {**os.environ}, pass_fds=(writing,))
@@ -97,7 +97,7 @@ class WebKit:
         self._ask(f"{self._session}/url", {"url": url})
 
     def run(self, function: str, given: list[Any]) -> Any:
-        """Call the JavaScript function, which may be asynchronous, and return what it returns; raise PlayerHangs."""
+        """Call a JavaScript function, which may be async, and return its result. Raise PlayerHangs."""
         call = f"({function})(...[...arguments].slice(0, -1))"
         script = (
             f"const done = arguments[arguments.length - 1]; Promise.resolve({call}).then(done, e => done(`${{e}}`));"
@@ -109,7 +109,7 @@ class WebKit:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the program, and what a hanging one leaves behind of its own group."""
+    """End the program and the rest of its process group."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(10)

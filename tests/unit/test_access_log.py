@@ -19,7 +19,7 @@ def names(log: AccessLog) -> list[str]:
     return sorted(file.name for file in log.file.parent.iterdir())
 
 
-def test_a_file_below_its_share_stays_where_it_is(log: AccessLog) -> None:
+def test_a_file_below_its_share_is_not_rotated(log: AccessLog) -> None:
     assert not log.rotate()
     log.file.write_bytes(b"x" * (MEGABYTE - 1))
     assert not log.rotate()
@@ -37,7 +37,7 @@ def test_all_files_together_stay_below_the_bound(log: AccessLog) -> None:
     assert (newest.read_bytes()[:1], oldest.read_bytes()[:1]) == (b"9", b"7")
 
 
-def test_a_gap_between_old_files_harms_nobody(log: AccessLog) -> None:
+def test_a_gap_between_old_files_is_harmless(log: AccessLog) -> None:
     log.file.write_bytes(b"x" * MEGABYTE)
     log.file.with_name("access.jsonl.3").write_text("old")
     assert log.rotate()
@@ -61,7 +61,7 @@ def test_what_is_not_a_file_is_never_renamed(tmp_path: Path, destination: str) -
         ({"ACCESS_LOG": "off"}, "access_log off;"),
     ],
 )
-def test_nginx_is_told_where_it_goes(tmp_path: Path, given: dict[str, str], directive: str) -> None:
+def test_the_nginx_directive_names_the_destination(tmp_path: Path, given: dict[str, str], directive: str) -> None:
     told = AccessLog.read(given, tmp_path).directive
     assert told.startswith(directive)
     assert (str(tmp_path / "access.jsonl") in told) is (given.get("ACCESS_LOG", "") in {"", LogDestination.FILE})
@@ -75,6 +75,6 @@ def test_nginx_is_told_where_it_goes(tmp_path: Path, given: dict[str, str], dire
         *[("ACCESS_LOG_MAX_SIZE_MB", value) for value in ("0", "3", "-1", "1e3", "1.5", "99999999", "٤", "lots")],
     ],
 )
-def test_nonsense_is_refused_by_the_settings_name(tmp_path: Path, setting: str, value: str) -> None:
+def test_an_invalid_value_is_refused_with_the_name_of_the_setting(tmp_path: Path, setting: str, value: str) -> None:
     with pytest.raises(OperatorError, match=setting):
         AccessLog.read({setting: value}, tmp_path)

@@ -23,7 +23,7 @@ def test_clients_of_a_session_are_counted_over_all_reports_and_each_once() -> No
     assert clients.of(["s1", "s2", "s3", "s4"], AT) == {"s1": 2, "s2": 1, "s3": 0, "s4": 0}
 
 
-def test_a_client_that_was_not_seen_for_minutes_does_not_count() -> None:
+def test_a_client_that_was_not_seen_for_minutes_is_not_counted() -> None:
     clients, later = Clients(), AT + timedelta(seconds=CLIENTS_REMEMBERED_SECONDS + 1)
     clients.note(seen(("s1", "a", "b")), AT)
     clients.note(seen(("s1", "b"), at=later), later)
@@ -36,7 +36,7 @@ def test_a_clock_that_runs_ahead_does_not_make_a_client_last_longer() -> None:
     assert clients.of(["s1"], AT + timedelta(seconds=CLIENTS_REMEMBERED_SECONDS + 1)) == {"s1": 0}
 
 
-def test_what_is_forgotten_takes_no_room() -> None:
+def test_forgotten_clients_take_no_memory() -> None:
     clients, later = Clients(), AT + timedelta(seconds=2 * CLIENTS_REMEMBERED_SECONDS)
     clients.note(seen(*((f"s{number}", "a") for number in range(100))), AT)
     clients.note(seen(("s1", *(f"c{number}" for number in range(1_000))), at=later), later)

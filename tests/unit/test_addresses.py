@@ -44,14 +44,14 @@ def test_an_address_is_resolved_as_players_do(uri: str, name: str, target: str) 
         ("/live/1.ts", FaultReason.OUTSIDE, "outside"),
     ],
 )
-def test_what_is_not_served_has_its_reason(uri: str, reason: FaultReason, words: str) -> None:
+def test_an_address_that_is_not_served_has_a_reason(uri: str, reason: FaultReason, words: str) -> None:
     with pytest.raises(Failed, match=re.escape(words)) as refused:
         resolve(EVENT_ID, "low/index.m3u8", uri)
     assert refused.value.reason is reason
 
 
 @given(st.text(st.sampled_from("ab./:#?%& \\[]@\u200bé"), max_size=20))
-def test_whatever_is_written_is_a_name_that_the_gate_admits_or_refused(uri: str) -> None:
+def test_any_text_is_a_name_that_the_gate_admits_or_is_refused(uri: str) -> None:
     try:
         found = resolve(EVENT_ID, "stream.m3u8", uri)
     except Failed:
@@ -59,6 +59,6 @@ def test_whatever_is_written_is_a_name_that_the_gate_admits_or_refused(uri: str)
     assert names.fault(found.name) is None
 
 
-def test_what_is_shown_has_no_query_no_user_and_no_odd_characters() -> None:
+def test_a_shown_address_has_no_query_no_user_and_no_odd_characters() -> None:
     assert shown("https://user:secret@cdn.example/1.ts?token=secret") == "https://cdn.example/1.ts"
     assert shown("a\u200bb\n" + "x" * 500) == ("a\ufffdb\ufffd" + "x" * 500)[:120]

@@ -55,7 +55,7 @@ def cut(kind: Kind, subject: str) -> Revocations:
     return Revocations([Change(kind, subject, True, None, 0, 2**40)])
 
 
-async def test_an_allowed_request_is_answered_204_with_the_tickets_fingerprint_for_the_log() -> None:
+async def test_an_allowed_request_is_204_with_the_tickets_fingerprint_for_the_log() -> None:
     status, headers = await ask(question(fresh()))
     assert status == 204
     assert headers == {b"x-gate-ticket": ticket_fingerprint(CODE).encode()}
@@ -83,12 +83,12 @@ async def test_a_refusal_has_a_status_that_nginx_understands_and_its_reason(
     ("kind", "subject", "reason"),
     [(Kind.EVENT, EVENT_ID, b"event"), (Kind.CODE, CODE, b"revoked"), (Kind.SESSION, SID, b"session")],
 )
-async def test_what_is_revoked_is_answered_403(kind: Kind, subject: str, reason: bytes) -> None:
+async def test_a_revoked_subject_is_answered_403(kind: Kind, subject: str, reason: bytes) -> None:
     status, headers = await ask(question(fresh()), cut(kind, subject))
     assert (status, headers[b"x-gate-reason"]) == (403, reason)
 
 
-async def test_before_the_revocations_are_known_the_gate_is_closed() -> None:
+async def test_every_request_is_refused_until_the_revocations_are_known() -> None:
     status, headers = await ask(question(fresh()), ready=False)
     assert (status, headers[b"x-gate-reason"]) == (503, b"not-ready")
 
@@ -99,7 +99,7 @@ async def test_a_refusal_names_neither_code_nor_event_nor_session() -> None:
     assert not [secret for secret in (CODE, EVENT_ID, SID) if secret in shown]
 
 
-async def test_who_is_allowed_is_noted_as_watching_and_who_is_refused_is_not() -> None:
+async def test_allowed_sessions_are_noted_as_watching_and_refused_ones_are_not() -> None:
     authorize = Authorize(Verifier(KeySource(RING)).verify, lambda _now: Revocations())
     client = {"X-Gate-Client": "192.0.2.1", "X-Gate-User-Agent": "a player"}
     for headers in (question(fresh()), question(fresh(sid="r" * 22), path="/elsewhere"), question("nonsense")):
@@ -113,7 +113,7 @@ async def test_who_is_allowed_is_noted_as_watching_and_who_is_refused_is_not() -
     ("name", "origin"),
     [("stream.m3u8", b"https://a.example/x/index.m3u8"), ("720p/17.ts", b"https://a.example/x/720p/17.ts")],
 )
-async def test_for_an_event_with_its_own_origin_the_files_address_comes_along(name: str, origin: bytes) -> None:
+async def test_an_answer_for_an_event_with_its_own_origin_names_the_files_address(name: str, origin: bytes) -> None:
     headers = raw(question(fresh(), path=f"/streams/{EVENT_ID}/{name}"))
     start, response = authorizing(SOURCES).answer(headers)
     assert dict(start["headers"])[b"x-gate-origin"] == origin
@@ -122,11 +122,11 @@ async def test_for_an_event_with_its_own_origin_the_files_address_comes_along(na
 
 
 @pytest.mark.parametrize("asked", [question("nonsense"), question(), question(fresh(), path="/streams/elsewhere/1.ts")])
-async def test_who_is_refused_does_not_learn_of_an_origin(asked: dict[str, str]) -> None:
+async def test_a_refusal_does_not_name_the_origin(asked: dict[str, str]) -> None:
     assert b"origin" not in authorizing(SOURCES).answer(raw(asked)).response
 
 
-async def test_the_whole_response_says_what_asgi_says() -> None:
+async def test_the_raw_response_equals_the_asgi_response() -> None:
     for token, sources in ((fresh(), {}), (fresh(), SOURCES), ("nonsense", {}), (fresh(iat=1, exp=2), SOURCES)):
         start, response = authorizing(sources).answer(raw(question(token)))
         first, *lines = response.removesuffix(b"\r\n\r\n").split(b"\r\n")

@@ -40,12 +40,12 @@ def test_the_first_carrier_in_the_order_of_preference_decides(headers: dict[byte
         ({b"cookie": b"sg_playback="}, ""),
     ],
 )
-def test_a_bad_first_carrier_is_not_rescued_by_a_good_one_after_it(bad: dict[bytes, bytes], token: str) -> None:
+def test_an_invalid_first_carrier_is_refused_despite_a_valid_second_one(bad: dict[bytes, bytes], token: str) -> None:
     assert token_of(PATH | bad) == token
 
 
 @pytest.mark.parametrize("scheme", [b"Basic", b"Token", b"Bearerx", b"", b"Digest"])
-def test_another_scheme_is_no_carrier(scheme: bytes) -> None:
+def test_another_scheme_is_not_a_carrier(scheme: bytes) -> None:
     assert token_of({b"authorization": scheme + b" dXNlcjpwYXNz"}) is None
     assert token_of({b"authorization": scheme + b" dXNlcjpwYXNz"} | COOKIE) == "from-cookie"
 
@@ -58,9 +58,9 @@ def test_the_scheme_is_read_in_any_case_and_with_any_number_of_spaces(value: byt
 @pytest.mark.parametrize(
     "cookie", [b"sg_resume=x", b"sg_admin=x", b"xsg_playback=x", b"sg_playback", b"SG_PLAYBACK=x", b""]
 )
-def test_other_cookies_are_no_carrier(cookie: bytes) -> None:
+def test_other_cookies_are_not_carriers(cookie: bytes) -> None:
     assert token_of({b"cookie": cookie}) is None
 
 
-def test_bytes_that_are_no_text_are_handed_on_to_be_refused() -> None:
+def test_bytes_that_are_not_text_are_passed_on_and_refused() -> None:
     assert token_of({b"authorization": b"Bearer \xff\xfe"}) == "\xff\xfe"

@@ -17,14 +17,14 @@ def seen(seconds: float) -> str:
 
 
 @pytest.mark.parametrize(("ahead", "is_off"), [(0, False), (4, False), (30, True), (-30, True), (7200, True)])
-def test_it_tells_by_how_much_and_whether_that_matters(ahead: float, *, is_off: bool) -> None:
+def test_it_reports_the_difference_and_whether_it_exceeds_the_tolerance(ahead: float, *, is_off: bool) -> None:
     check = ClockCheck(NOON.timestamp)
     check.note(seen(ahead))
     assert check.seconds == pytest.approx(ahead, abs=0.6)
     assert check.is_off is is_off
 
 
-def test_it_says_so_once_and_again_when_the_clocks_agree() -> None:
+def test_a_difference_and_its_end_are_logged_once() -> None:
     check = ClockCheck(NOON.timestamp)
     with capture_logs() as logs:
         for ahead in (0, -20, -20, -21, 0, 0):
@@ -36,14 +36,14 @@ def test_it_says_so_once_and_again_when_the_clocks_agree() -> None:
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 99 Jan 2027 12:00:00 GMT", "9" * 5000, "\ud800"])
-def test_a_date_that_makes_no_sense_tells_nothing(date: str | None) -> None:
+def test_an_invalid_date_is_ignored(date: str | None) -> None:
     check = ClockCheck(NOON.timestamp)
     check.note(date)
     assert check.seconds is None
 
 
 @pytest.mark.parametrize("ahead", [0, 30, 7200])
-def test_an_answer_that_was_held_back_tells_nothing(ahead: int) -> None:
+def test_a_delayed_answer_is_ignored(ahead: int) -> None:
     check = ClockCheck(NOON.timestamp)
     check.note(seen(ahead), NOON.timestamp() - 30)
     assert check.seconds is None

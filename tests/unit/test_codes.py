@@ -18,7 +18,7 @@ BASE62 = string.ascii_letters + string.digits
 TYPED = json.loads((Path(__file__).parents[1] / "support" / "typed_codes.json").read_text(encoding="utf-8"))
 
 
-def test_a_new_code_has_twelve_characters_that_nobody_mistakes_and_fits_a_playback_token() -> None:
+def test_a_new_code_has_twelve_unambiguous_characters_and_fits_a_playback_token() -> None:
     for _ in range(300):
         code = new_code()
         assert len(code) == 12
@@ -26,7 +26,7 @@ def test_a_new_code_has_twelve_characters_that_nobody_mistakes_and_fits_a_playba
         assert CODE.fullmatch(code)
 
 
-def test_a_new_code_has_sixty_bits_also_where_case_and_look_alikes_make_no_difference() -> None:
+def test_a_new_code_has_sixty_bits_even_without_case_and_look_alikes() -> None:
     assert len(set(canonical(ALPHABET))) ** 12 >= 2**60
 
 
@@ -42,27 +42,27 @@ def test_every_character_is_drawn_equally_often() -> None:
 
 
 @given(st.text(alphabet=BASE62, min_size=1, max_size=64), st.text(alphabet=" \t\n\u00a0"))
-def test_what_stands_around_a_code_is_taken_away(code: str, space: str) -> None:
+def test_text_around_a_code_is_removed(code: str, space: str) -> None:
     assert parse_code(f"{space}{code}{space}") == code
 
 
 @pytest.mark.parametrize(("typed", "code"), TYPED)
-def test_the_code_is_found_in_what_people_type_and_paste(typed: str, code: str) -> None:
+def test_the_code_is_found_in_typed_and_pasted_text(typed: str, code: str) -> None:
     assert bare(typed) == code
 
 
 @given(st.text(alphabet=BASE62, min_size=8, max_size=64), st.text(alphabet="-_.,;!?()[]<>\"'\u200b\u200d\u00ad\u202e "))
-def test_whatever_is_no_letter_and_no_digit_makes_no_difference(code: str, other: str) -> None:
+def test_characters_other_than_letters_and_digits_are_ignored(code: str, other: str) -> None:
     assert bare(other.join(["", code[:3], code[3:], ""])) == code
 
 
 @given(st.text())
-def test_a_code_is_a_code_also_when_it_is_read_again(typed: str) -> None:
+def test_reading_a_code_again_does_not_change_it(typed: str) -> None:
     assert bare(bare(typed)) == bare(typed)
 
 
 @pytest.mark.parametrize("filling", ["e\u0301\u0327", ":", "/#", "%C3", "\u200b", "\ufdfa", "#"])
-def test_a_text_of_64_kilobytes_is_no_code_and_takes_no_time(filling: str) -> None:
+def test_a_text_of_64_kilobytes_is_refused_quickly(filling: str) -> None:
     began = time.process_time()
     with pytest.raises(MalformedRequest):
         parse_code(filling * (64 * 1024 // len(filling.encode())))
@@ -83,12 +83,12 @@ def test_a_text_of_64_kilobytes_is_no_code_and_takes_no_time(filling: str) -> No
         ("K7F2X9M4\u0663\u06f9", "K7F2X9M439"),
     ],
 )
-def test_what_is_easily_mistaken_is_the_same(typed: str, ticket: str) -> None:
+def test_look_alikes_are_equal(typed: str, ticket: str) -> None:
     assert canonical(typed) == canonical(ticket)
 
 
 @given(st.text(alphabet=BASE62))
-def test_letters_that_nobody_mistakes_stay_different(code: str) -> None:
+def test_unambiguous_letters_stay_different(code: str) -> None:
     assert canonical(code) == code.upper().translate(str.maketrans("OIL", "011"))
 
 
@@ -104,7 +104,7 @@ def test_a_code_too_short_for_any_ticket_is_a_wrong_code_and_not_a_malformed_one
         "K7F2X9M4Λ", "チケット", "\ud800", "%", "_", " --", "K" * 1001, "K7F2X9M4B1C3" + " " * 1000,
     ],
 )  # fmt: skip
-def test_what_no_code_can_be_is_malformed(text: object) -> None:
+def test_texts_that_cannot_be_codes_are_malformed(text: object) -> None:
     with pytest.raises(MalformedRequest) as caught:
         parse_code(text)
     assert str(caught.value)

@@ -72,7 +72,7 @@ def transport_stream(*streams: tuple[int, int, bytes], lost: int = 0) -> bytes:
         (b"", Container.UNKNOWN, [], False),
     ],
 )
-def test_a_file_says_by_its_beginning_what_it_is(
+def test_the_container_is_detected_from_the_beginning_of_a_file(
     data: bytes, container: Container, names: list[str], *, is_encrypted: bool
 ) -> None:
     found = contents_of(data)
@@ -88,12 +88,12 @@ GOOD = [
 
 
 @given(st.sampled_from(GOOD), st.integers(0, 400), st.binary(max_size=12), st.integers(0, 1500))
-def test_no_damage_makes_the_reader_stumble(data: bytes, at: int, damage: bytes, length: int) -> None:
+def test_damaged_files_never_crash_the_reader(data: bytes, at: int, damage: bytes, length: int) -> None:
     contents_of((data[:at] + damage + data[at + len(damage) :])[:length])
 
 
 @given(st.binary(max_size=600))
-def test_no_bytes_make_the_reader_stumble(data: bytes) -> None:
+def test_random_bytes_never_crash_the_reader(data: bytes) -> None:
     contents_of(data)
     contents_of(b"\x00\x00\x00\x08moov" + data)
     contents_of(b"\x47" + data.ljust(187)[:187] + b"\x47" + data)
@@ -123,5 +123,5 @@ def test_codecs_are_read_from_the_master_playlist(attribute: str, told: dict[str
 
 
 @given(st.text(max_size=50))
-def test_no_attribute_makes_the_reader_stumble(text: str) -> None:
+def test_random_attributes_never_crash_the_reader(text: str) -> None:
     codecs.of_attribute(text)

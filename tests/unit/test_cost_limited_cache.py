@@ -26,19 +26,19 @@ class Counting:
         return self.times
 
 
-async def test_what_is_quick_is_counted_each_time() -> None:
+async def test_a_cheap_figure_is_computed_each_time() -> None:
     cheap = Counting(0.01)
     assert [await cheap.ask() for _ in range(3)] == [1, 2, 3]
 
 
-async def test_what_is_dear_is_counted_again_when_twenty_times_its_cost_is_over() -> None:
+async def test_an_expensive_figure_is_computed_again_after_twenty_times_its_cost() -> None:
     expensive = Counting(0.5)
     assert await expensive.ask() == 1
     assert await expensive.ask(after=0.5 * TIMES_ITS_COST - 0.01) == 1
     assert await expensive.ask(after=0.02) == 2
 
 
-async def test_those_who_ask_at_once_are_answered_by_one_count() -> None:
+async def test_simultaneous_requests_share_one_computation() -> None:
     expensive = Counting(0.5)
     answers: list[int] = []
 
@@ -51,7 +51,7 @@ async def test_those_who_ask_at_once_are_answered_by_one_count() -> None:
     assert answers == [1] * 5
 
 
-async def test_a_count_that_failed_is_not_remembered() -> None:
+async def test_a_failed_computation_is_not_cached() -> None:
     remembered: CostLimitedCache[int] = CostLimitedCache()
 
     async def fail() -> int:

@@ -46,7 +46,7 @@ NEITHER = [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_what_leads_into_the_internet_is_public(address: str) -> None:
+def test_internet_addresses_are_public(address: str) -> None:
     assert is_public(ip_address(address))
     assert not is_private(ip_address(address))
 
@@ -58,12 +58,12 @@ def test_this_machine_and_its_networks_are_private_in_every_spelling(address: st
 
 
 @pytest.mark.parametrize("address", NEITHER)
-def test_what_is_link_local_shared_reserved_or_for_many_is_neither(address: str) -> None:
+def test_link_local_shared_reserved_and_multicast_addresses_are_neither(address: str) -> None:
     assert not is_public(ip_address(address))
     assert not is_private(ip_address(address))
 
 
-def test_a_url_is_read_in_its_parts() -> None:
+def test_a_url_is_split_into_its_parts() -> None:
     assert parse("https://Hooks.Example.org/a/b?c=d") == Destination("https", "hooks.example.org", 443, "/a/b?c=d")
     assert parse("http://[::1]:8080") == Destination("http", "::1", 8080, "/")
     assert parse("http://[::1]:8080").authority == "[::1]:8080"
@@ -93,6 +93,6 @@ def test_a_url_is_read_in_its_parts() -> None:
         "https://-a/",
     ],
 )
-def test_what_is_no_plain_address_is_refused(url: str) -> None:
+def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(DestinationRefused):
         parse(url)

@@ -17,7 +17,7 @@ def acknowledged(receipts: Receipts, now: float = NOW) -> dict[str, int]:
     return {state.name: state.cursor.n for state in receipts.states(now)}
 
 
-def test_an_edge_has_what_the_last_of_its_live_sidecars_has() -> None:
+def test_an_edge_has_what_the_slowest_of_its_live_sidecars_has() -> None:
     receipts = Receipts()
     receipts.note_question(NORTH_1, at(7), NOW)
     receipts.note_question(NORTH_2, at(5), NOW)
@@ -26,7 +26,7 @@ def test_an_edge_has_what_the_last_of_its_live_sidecars_has() -> None:
     assert [state.live_instances for state in receipts.states(NOW)] == [2, 1]
 
 
-def test_a_sidecar_that_is_silent_for_ninety_seconds_holds_its_edge_back_no_longer() -> None:
+def test_a_sidecar_that_is_silent_for_ninety_seconds_no_longer_counts() -> None:
     receipts = Receipts()
     receipts.note_question(NORTH_1, at(5), NOW)
     receipts.note_question(NORTH_2, at(7), NOW + LIVE_SECONDS)
@@ -37,7 +37,7 @@ def test_a_sidecar_that_is_silent_for_ninety_seconds_holds_its_edge_back_no_long
     assert list(receipts._edges["north"]) == ["2"]
 
 
-def test_an_edge_that_nobody_hears_of_keeps_its_last_receipt_and_has_no_live_sidecar() -> None:
+def test_a_silent_edge_keeps_its_last_receipt_and_has_no_live_sidecar() -> None:
     receipts = Receipts()
     receipts.note_question(NORTH_1, at(5), NOW)
     receipts.note_question(NORTH_2, at(7), NOW)
@@ -53,7 +53,7 @@ def test_a_sidecar_in_the_middle_of_a_snapshot_has_acknowledged_nothing() -> Non
     assert acknowledged(receipts) == {"north": 0}
 
 
-def test_receipts_of_another_epoch_are_worth_nothing() -> None:
+def test_receipts_of_another_epoch_are_ignored() -> None:
     receipts = Receipts()
     receipts.note_question(NORTH_1, at(7), NOW)
     receipts.note_question(SOUTH, Cursor("e2", 1), NOW)
@@ -70,7 +70,7 @@ def test_the_lag_is_the_time_from_a_pushed_change_to_its_receipt_on_the_slowest_
     assert [state.lag for state in receipts.states(NOW)] == [0.5]
 
 
-def test_no_lag_is_told_before_anything_was_pushed() -> None:
+def test_the_lag_is_unknown_before_anything_was_pushed() -> None:
     receipts = Receipts()
     receipts.note_question(NORTH_1, at(4), NOW)
     assert [state.lag for state in receipts.states(NOW)] == [None]
@@ -85,13 +85,13 @@ def test_a_place_is_in_force_since_the_first_receipt_that_covers_it_on_the_last_
 
 
 @pytest.mark.parametrize(("edge", "n"), [("north", 3), ("north", 4), ("north", 5), ("unheard", 1)])
-def test_since_when_is_not_told_where_nobody_watched_it_happen(edge: str, n: int) -> None:
+def test_the_time_in_force_is_unknown_if_it_was_not_observed(edge: str, n: int) -> None:
     receipts = Receipts()
     receipts.note_question(NORTH_1, at(4), NOW)
     assert receipts.in_force_since(edge, n) is None
 
 
-def test_what_is_taken_to_be_written_is_taken_once_unless_it_is_put_back() -> None:
+def test_receipts_to_write_are_taken_once_unless_they_are_put_back() -> None:
     receipts = Receipts()
     receipts.note_question(NORTH_1, at(4), NOW)
     taken = receipts.take_unwritten()

@@ -9,7 +9,7 @@ from control_plane.end_reasons import MEANT, MOVED, SENTENCES, EndReason
 from control_plane.errors import SessionOver
 from control_plane.portal import locales
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+REFERENCE = (Path(__file__).parents[2] / "docs/reference/session-endings.md").read_text(encoding="utf-8")
 COLUMN = 16  # characters that the database keeps
 
 
@@ -30,12 +30,11 @@ def test_each_reason_has_a_sentence_of_its_own() -> None:
     assert len(set(own)) == len(own)
 
 
-def test_the_readme_lists_each_of_them() -> None:
-    section = README.split("### How a session ends")[1].split("###")[0]
-    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == [ending.value for ending in EndReason]
+def test_the_reference_lists_each_of_them() -> None:
+    assert re.findall(r"^\| `([a-z-]+)` \|", REFERENCE, re.MULTILINE) == [ending.value for ending in EndReason]
 
 
-def test_each_word_fits_the_database_and_stays() -> None:
+def test_each_word_fits_the_database_and_never_changes() -> None:
     """Rows, pages and receivers of webhooks of before know these."""
     assert max(len(ending) for ending in EndReason) <= COLUMN
     published = "released replaced timeout taken-over kicked devices expired revoked event deleted session"
@@ -43,5 +42,5 @@ def test_each_word_fits_the_database_and_stays() -> None:
     assert MOVED < MEANT
 
 
-def test_a_word_of_a_newer_version_gets_a_sentence_that_is_true_of_all() -> None:
+def test_a_word_of_a_newer_version_gets_a_generic_sentence() -> None:
     assert str(SessionOver("abducted")) == SENTENCES[EndReason.UNKNOWN]

@@ -41,13 +41,13 @@ MEDIA = media_at(0)
 
 
 @pytest.mark.parametrize("stream", Stream)
-def test_the_playlist_decides_where_it_says_something_and_the_clock_where_not(stream: Stream) -> None:
+def test_the_playlist_decides_if_it_can_and_the_clock_otherwise(stream: Stream) -> None:
     told = tuple(decide(EVENT, stream, None, now) for now in (BEFORE, DURING, AFTER))
     assert told == tuple(map(Status, TABLE[stream]))
 
 
 @pytest.mark.parametrize("stream", Stream)
-def test_behind_closed_doors_nothing_is_on_and_opened_ones_make_it_the_hour(stream: Stream) -> None:
+def test_closed_doors_hold_the_event_and_opened_doors_start_it(stream: Stream) -> None:
     def told(**values: object) -> tuple[Status, ...]:
         event = Event(starts_at=START, ends_at=END, **values)
         return tuple(decide(event, stream, None, now) for now in (BEFORE, DURING, AFTER))
@@ -64,18 +64,18 @@ def moved_at(moment: datetime) -> Movement:
 
 
 @pytest.mark.parametrize("stream", Stream)
-def test_what_was_on_within_the_window_and_is_no_more_without_an_end_is_interrupted(stream: Stream) -> None:
+def test_a_stream_that_stops_within_the_window_without_an_end_is_interrupted(stream: Stream) -> None:
     told = tuple(decide(EVENT, stream, moved_at(START + MINUTE), now) for now in (START + 2 * MINUTE, AFTER))
     assert told == tuple(map(Status, HAS_STOPPED[stream]))
 
 
 @pytest.mark.parametrize("stream", [Stream.STOPPED, Stream.PAUSED, Stream.ABSENT])
-def test_a_sound_check_that_is_over_interrupts_nothing(stream: Stream) -> None:
+def test_a_sound_check_that_ended_is_not_an_interruption(stream: Stream) -> None:
     assert decide(EVENT, stream, moved_at(START - MINUTE), START + MINUTE) is Status.NOT_STARTED
 
 
 @pytest.mark.parametrize("stream", [Stream.ABSENT, Stream.UNKNOWN])
-def test_a_look_that_fails_does_not_stop_what_has_just_moved(stream: Stream) -> None:
+def test_a_failed_probe_does_not_stop_a_stream_that_has_just_moved(stream: Stream) -> None:
     moving = moved_at(START + MINUTE)
     assert decide(EVENT, stream, moving, START + MINUTE + timedelta(seconds=7)) is Status.LIVE
     assert decide(EVENT, stream, moving, START + MINUTE + timedelta(seconds=8)) is Status.INTERRUPTED
@@ -87,7 +87,7 @@ def look(before: Movement | None, sequence: int, now: float, modified_at: float 
 
 @pytest.mark.parametrize("offset", [-60, -10, 0, 10, 60])
 @pytest.mark.parametrize("pause", [2, 5, 30])
-def test_a_playlist_that_advances_between_two_looks_is_live_whatever_any_clock_says(offset: int, pause: int) -> None:
+def test_a_playlist_that_advances_between_two_probes_is_live_regardless_of_clocks(offset: int, pause: int) -> None:
     movement: Movement | None = None
     for turn in range(4):
         now = 1000.0 + turn * pause
@@ -97,14 +97,14 @@ def test_a_playlist_that_advances_between_two_looks_is_live_whatever_any_clock_s
 
 
 @pytest.mark.parametrize("offset", [-60, -10, 0, 10, 60])
-def test_a_playlist_that_stands_still_has_stopped_whatever_any_clock_says(offset: int) -> None:
+def test_a_playlist_that_does_not_change_has_stopped_regardless_of_clocks(offset: int) -> None:
     movement = look(look(None, 1, 1000, 1000 + offset), 2, 1005, 1005 + offset)
     assert stream_of(MEDIA, look(movement, 2, 1010, 1005 + offset)) is Stream.MOVING
     assert stream_of(MEDIA, look(movement, 2, 1013, 1005 + offset)) is Stream.STOPPED
 
 
 @pytest.mark.parametrize("offset", [-60, -10, 0, 10, 60])
-def test_what_stood_still_all_the_time_has_stopped_after_three_target_durations(
+def test_a_playlist_that_never_changed_has_stopped_after_three_target_durations(
     offset: int,
 ) -> None:
     first = look(None, 0, 1000, 1000 + offset)
@@ -112,25 +112,25 @@ def test_what_stood_still_all_the_time_has_stopped_after_three_target_durations(
     assert first.moved_at is None
 
 
-def test_the_first_look_believes_a_time_of_just_now_and_one_long_ago() -> None:
+def test_the_first_probe_trusts_a_recent_time_and_one_long_ago() -> None:
     assert stream_of(MEDIA, look(None, 0, 1000, modified_at=999)) is Stream.MOVING
     assert stream_of(MEDIA, look(None, 0, 1000, modified_at=902)) is Stream.STOPPED
     assert stream_of(MEDIA, look(None, 0, 1000, modified_at=940)) is Stream.UNKNOWN
 
 
-def test_without_a_word_from_the_server_the_encoders_clock_counts() -> None:
+def test_without_a_time_from_the_server_the_encoders_clock_counts() -> None:
     timed = media_at(0, written_at=998.0)
     assert stream_of(timed, follow(None, timed, None, 1000)) is Stream.MOVING
     assert stream_of(timed, follow(None, timed, 900.0, 1000)) is Stream.STOPPED
 
 
-def test_a_window_that_has_slid_was_on_before_anybody_looked() -> None:
+def test_a_window_that_has_moved_on_was_live_before_the_first_probe() -> None:
     at = START.timestamp() + 60
     assert look(None, 3, at + 300, modified_at=at).moved_at == at
     assert look(None, 0, at + 300, modified_at=at).moved_at is None
 
 
-def test_a_playlist_that_keeps_everything_and_has_grown_was_on_before_anybody_looked() -> None:
+def test_a_growing_complete_playlist_was_live_before_the_first_probe() -> None:
     """As after a restart of the control plane, when the encoder had died before."""
     at = START.timestamp() + 60
     grown = media_at(0, keeps_everything=True)
@@ -140,7 +140,7 @@ def test_a_playlist_that_keeps_everything_and_has_grown_was_on_before_anybody_lo
         assert follow(None, never, at, at + 300).moved_at is None
 
 
-def test_a_playlist_that_nobody_dates_is_unknown_until_it_moves_or_stands_for_three_target_durations() -> None:
+def test_an_undated_playlist_is_unknown_until_it_moves_or_stands_for_three_target_durations() -> None:
     first = look(None, 0, 1000)
     assert stream_of(MEDIA, first) is Stream.UNKNOWN
     assert stream_of(MEDIA, look(first, 1, 1005)) is Stream.MOVING
@@ -149,11 +149,11 @@ def test_a_playlist_that_nobody_dates_is_unknown_until_it_moves_or_stands_for_th
     assert stream_of(MEDIA, look(still, 0, 1010)) is Stream.STOPPED
 
 
-def test_a_change_since_a_look_long_ago_does_not_say_when_it_was() -> None:
+def test_the_time_of_a_change_since_a_probe_long_ago_is_unknown() -> None:
     assert stream_of(MEDIA, look(look(None, 0, 1000), 1, 2000)) is Stream.UNKNOWN
 
 
-def test_names_that_begin_again_and_new_parts_are_movement() -> None:
+def test_restarting_names_and_new_parts_count_as_movement() -> None:
     again = look(look(None, 100, 1000), 0, 1005)
     assert again.moved_at == 1005
     part = media_at(0)
@@ -161,12 +161,12 @@ def test_names_that_begin_again_and_new_parts_are_movement() -> None:
     assert follow(follow(None, part, None, 1000), longer, None, 1005).moved_at == 1005
 
 
-def test_what_keeps_everything_is_a_recording_once_it_stands_and_the_event_is_over() -> None:
+def test_a_complete_playlist_is_a_recording_once_it_stops_and_the_event_is_over() -> None:
     kept = media_at(0, keeps_everything=True)
     assert stream_of(kept, follow(None, kept, 900.0, 1000)) is Stream.PAUSED
 
 
-def test_an_end_is_an_end_however_fresh_and_an_empty_playlist_is_none() -> None:
+def test_an_ended_playlist_is_over_however_recent_and_an_empty_one_is_no_stream() -> None:
     over = Media(2.0, 5, "5.ts", True, False, None)
     assert stream_of(over, follow(None, over, 1000.0, 1000)) is Stream.COMPLETE
     empty = Media(2.0, 0, None, False, False, None)

@@ -43,7 +43,7 @@ def connect(authorize: Authorize) -> tuple[FastLane, Wire]:
     return connection, wire
 
 
-async def test_a_question_is_answered_before_anything_else_runs() -> None:
+async def test_an_authorization_is_answered_before_anything_else_runs() -> None:
     connection, wire = connect(Authorize(broken, lambda _now: None))
     connection.data_received(QUESTION * 2)
     assert wire.written.count(b"HTTP/1.1 503 Service Unavailable\r\nx-gate-reason: not-ready\r\n") == 2
@@ -58,7 +58,7 @@ async def test_a_bug_is_answered_500_and_logged(caplog: pytest.LogCaptureFixture
     assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
-async def test_while_the_peer_does_not_read_no_answers_are_piled_up() -> None:
+async def test_no_answers_accumulate_while_the_peer_does_not_read() -> None:
     connection, wire = connect(Authorize(broken, lambda _now: None))
     connection.pause_writing()
     connection.data_received(QUESTION)

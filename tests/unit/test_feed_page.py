@@ -55,22 +55,22 @@ def without(body: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key != name}
 
 
-def test_a_page_as_published_is_read() -> None:
+def test_a_page_in_the_published_form_is_parsed() -> None:
     assert parse_page(page()) == Page("k3f9.184", (Change(Kind.CODE, "K7F2X9M4B1C3", True, None, AT, AT + 3600),))
 
 
-def test_a_mark_goes_along_with_the_cursor_and_a_page_without_one_is_read_as_ever() -> None:
+def test_a_mark_is_kept_with_the_cursor_and_is_optional() -> None:
     assert parse_page(page(mark="0123abcd")).place == "k3f9.184.0123abcd"
     assert parse_page(page()).place == "k3f9.184"
 
 
 @pytest.mark.parametrize("mark", ["", "snapshot", "0123abc", "0123ABCD", "0123abcd.1", 7, ["0123abcd"]])
-def test_a_page_whose_mark_makes_no_sense_is_refused(mark: object) -> None:
+def test_a_page_with_an_invalid_mark_is_refused(mark: object) -> None:
     with pytest.raises(FeedPageRefused):
         parse_page(page(mark=mark))
 
 
-def test_an_empty_page_is_an_answer() -> None:
+def test_an_empty_page_is_valid() -> None:
     assert parse_page(page(changes=[])) == Page("k3f9.184", ())
 
 
@@ -98,19 +98,19 @@ def test_entries_of_kinds_that_a_newer_control_plane_adds_are_skipped_and_named(
     assert (read.cursor, read.changes, read.skipped) == ("k3f9.184", known, (stranger["kind"],) * 2)
 
 
-def test_an_event_that_is_held_says_until_when() -> None:
+def test_a_held_event_has_an_end_of_the_hold() -> None:
     held = parse_page(page_of(kind="event", until="2027-01-15T20:00:00+00:00")).changes[0]
     assert held.until == AT + 12 * 3600
     assert held.to_json()["until"] == "2027-01-15T20:00:00+00:00"
     assert "until" not in parse_page(page()).changes[0].to_json()
 
 
-def test_a_page_of_nothing_but_unknown_kinds_is_an_answer() -> None:
+def test_a_page_of_unknown_kinds_only_is_valid() -> None:
     assert parse_page(page(changes=[{"kind": "origin"}])) == Page("k3f9.184", (), skipped=("origin",))
 
 
 @given(st.integers(0, len(page()) - 1))
-def test_a_page_cut_off_anywhere_is_refused(length: int) -> None:
+def test_a_page_truncated_anywhere_is_refused(length: int) -> None:
     refused(page()[:length])
 
 
@@ -162,28 +162,28 @@ BAD_PAGES = {
 
 
 @pytest.mark.parametrize("data", BAD_PAGES.values(), ids=BAD_PAGES.keys())
-def test_a_page_that_makes_no_sense_is_refused_whole(data: bytes) -> None:
+def test_an_invalid_page_is_refused_as_a_whole(data: bytes) -> None:
     refused(data)
 
 
 @given(cursors, st.lists(changes, max_size=5), st.booleans(), st.booleans())
-def test_what_is_written_is_what_is_read(cursor: Cursor, listed: list[Change], snapshot: bool, more: bool) -> None:  # noqa: FBT001
+def test_a_written_page_is_parsed_unchanged(cursor: Cursor, listed: list[Change], snapshot: bool, more: bool) -> None:  # noqa: FBT001
     written = Page(str(cursor), tuple(listed), snapshot, more, str(cursor) if more else None)
     assert parse_page(json.dumps(written.to_json()).encode()) == written
 
 
 @given(st.binary())
-def test_any_bytes_are_refused_and_nothing_else_happens(data: bytes) -> None:
+def test_random_bytes_are_refused_without_any_other_error(data: bytes) -> None:
     refused(data)
 
 
 @given(cursors)
-def test_a_cursor_survives_its_journey(cursor: Cursor) -> None:
+def test_a_cursor_is_parsed_unchanged(cursor: Cursor) -> None:
     assert Cursor.parse(str(cursor)) == cursor
 
 
 @given(st.text())
-def test_a_text_is_a_cursor_that_can_be_written_again_or_none(text: str) -> None:
+def test_a_text_is_a_cursor_with_the_same_text_or_none(text: str) -> None:
     cursor = Cursor.parse(text)
     assert cursor is None or Cursor.parse(str(cursor)) == cursor
 

@@ -67,20 +67,20 @@ async def test_changes_join_the_snapshot_and_each_cursor_acknowledges_the_answer
     assert [question.cursor for question in feed.questions] == ["", "e.2", "e.3", "e.3", "e.4"]
 
 
-async def test_only_the_first_question_after_a_silence_is_answered_at_once() -> None:
+async def test_only_the_first_request_after_an_outage_does_not_wait() -> None:
     follower, feed = make(snapshot("e.0"), changes("e.1", "a"), OSError("gone"), changes("e.1"), changes("e.1"))
     await follow(follower, 5)
     assert [question.wait for question in feed.questions] == [False, True, True, False, True, True]
 
 
-async def test_a_snapshot_in_pages_is_put_in_force_in_whole() -> None:
+async def test_a_snapshot_in_pages_is_put_in_force_as_a_whole() -> None:
     follower, feed = make(snapshot("e.1", "a", more=True), snapshot("e.2", "b", more=True), snapshot("e.3", "c"))
     await follow(follower, 1)
     assert [question.cursor for question in feed.questions] == ["", "e.1.snapshot", "e.2.snapshot", "e.3"]
     assert [question.in_force for question in feed.questions] == [None, None, None, {"a", "b", "c"}]
 
 
-async def test_a_new_snapshot_replaces_the_old_set_and_does_so_with_its_last_page_only() -> None:
+async def test_a_new_snapshot_replaces_the_old_set_only_with_its_last_page() -> None:
     old, first, last = snapshot("e.9", "old"), snapshot("f.1", "a", more=True), snapshot("f.2", "b")
     follower, feed = make(old, first, last)
     await follow(follower, 1)
@@ -99,7 +99,7 @@ async def test_a_new_snapshot_replaces_the_old_set_and_does_so_with_its_last_pag
         changes("e.10", "x"),
     ],
 )
-async def test_a_broken_page_in_the_middle_keeps_the_old_set_and_the_snapshot_begins_anew(broken: Answer) -> None:
+async def test_an_invalid_page_in_the_middle_keeps_the_old_set_and_restarts_the_snapshot(broken: Answer) -> None:
     again = snapshot("f.1", "a", more=True), snapshot("f.2", "b")
     follower, feed = make(snapshot("e.9", "old"), snapshot("f.1", "half", more=True), broken, *again)
     await follow(follower, 5)
@@ -114,14 +114,14 @@ async def test_a_log_that_changes_its_epoch_within_a_snapshot_is_not_mixed_with_
 
 
 @pytest.mark.parametrize("wrong", [changes("f.10", "x"), b"{}", b"null"])
-async def test_an_answer_that_does_not_go_on_from_here_is_refused_whole(wrong: Answer) -> None:
+async def test_an_answer_that_does_not_continue_from_the_cursor_is_refused(wrong: Answer) -> None:
     follower, feed = make(snapshot("e.9", "a"), wrong)
     await follow(follower, 3)
     assert refused_by(follower) == {"a"}
     assert feed.questions[-1].cursor == "e.9"
 
 
-async def test_changes_without_a_snapshot_to_begin_with_are_refused() -> None:
+async def test_changes_before_the_first_snapshot_are_refused() -> None:
     follower, _ = make(changes("e.9", "a"))
     with pytest.raises(FeedPageRefused):
         await follower.sync_once()
@@ -138,20 +138,20 @@ async def test_failures_are_followed_by_growing_pauses_with_jitter_up_to_ten_sec
     assert follower.control_plane_reachable
 
 
-async def test_after_a_success_the_pauses_begin_small_again() -> None:
+async def test_after_a_success_the_pauses_start_small_again() -> None:
     failures = [httpx2.ConnectError("away")] * 4
     follower, feed = make(*failures, snapshot("e.0"), OSError("away"), changes("e.0"))
     await follow(follower, 100)
     assert feed.questions[6].at - feed.questions[5].at <= 0.5
 
 
-async def test_empty_answers_that_do_not_wait_are_not_asked_for_in_a_rush() -> None:
+async def test_immediate_empty_answers_do_not_cause_a_busy_loop() -> None:
     follower, feed = make(snapshot("e.0"), *[changes("e.0")] * 10_000)
     await follow(follower, 10)
     assert len(feed.questions) <= 10 / 0.05 + 2
 
 
-async def test_while_the_control_plane_is_away_what_is_known_stays_in_force() -> None:
+async def test_known_revocations_stay_in_force_while_the_control_plane_is_unreachable() -> None:
     follower, _ = make(snapshot("e.1", "a"), *[OSError("away")] * 10_000)
     await follow(follower, 1800)
     assert refused_by(follower) == {"a"}
@@ -167,7 +167,7 @@ async def test_it_is_degraded_after_five_minutes_without_an_answer() -> None:
     assert follower.is_degraded
 
 
-async def test_what_is_staler_than_allowed_is_no_longer_known() -> None:
+async def test_revocations_that_are_staler_than_allowed_are_not_used() -> None:
     follower, _ = make(snapshot("e.1", "a"), *[OSError("away")] * 10_000, max_stale_seconds=60)
     await follow(follower, 59)
     assert refused_by(follower) == {"a"}
@@ -175,14 +175,14 @@ async def test_what_is_staler_than_allowed_is_no_longer_known() -> None:
     assert refused_by(follower) is None
 
 
-async def test_an_answer_without_news_is_a_sync_too() -> None:
+async def test_an_answer_without_changes_is_also_a_sync() -> None:
     quiet = [changes("e.1")] * 10_000
     follower, _ = make(snapshot("e.1", "a"), *quiet, max_stale_seconds=60)
     await follow(follower, 120)
     assert refused_by(follower) == {"a"}
 
 
-async def test_entries_that_no_living_token_can_meet_are_forgotten() -> None:
+async def test_entries_that_no_live_token_can_match_are_dropped() -> None:
     follower, _ = make(snapshot("e.1", "a"), *[OSError("away")] * 2000, changes("e.1"))
     await follow(follower, 20_000)
     assert refused_by(follower) == set()
@@ -194,7 +194,7 @@ def newer(cursor: str, *kinds: str, snapshot: bool = False) -> bytes:
     return json.dumps(Page(cursor, (), snapshot).to_json() | {"changes": [*entries, cut("a").to_json()]}).encode()
 
 
-async def test_unknown_kinds_are_skipped_and_counted_and_the_cursor_goes_on() -> None:
+async def test_unknown_kinds_are_skipped_and_counted_and_the_cursor_advances() -> None:
     follower, feed = make(newer("e.5", "origin", snapshot=True), newer("e.9", "origin", "user"), changes("e.10", "b"))
     with capture_logs() as logs:
         await follow(follower, 1)
@@ -204,7 +204,7 @@ async def test_unknown_kinds_are_skipped_and_counted_and_the_cursor_goes_on() ->
     assert [log["kinds"] for log in logs if log["event"] == "feed_kinds_unknown"] == [["origin"], ["user"]]
 
 
-async def test_losing_the_control_plane_is_said_once_and_its_return_too() -> None:
+async def test_an_outage_of_the_control_plane_and_its_end_are_logged_once() -> None:
     follower, _ = make(snapshot("e.1"), *[OSError("away")] * 5, changes("e.1"))
     with capture_logs() as logs:
         await follow(follower, 100)

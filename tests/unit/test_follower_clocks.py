@@ -61,7 +61,7 @@ class Machine:
         return None if found is None else set(found.codes)
 
 
-async def test_hours_ahead_for_seventy_seconds_forget_nothing_and_a_new_snapshot_is_taken() -> None:
+async def test_a_clock_hours_ahead_for_seventy_seconds_drops_nothing_and_causes_a_new_snapshot() -> None:
     machine, seen = Machine(), []
     with capture_logs() as logs:
         async with anyio.create_task_group() as tasks:
@@ -79,7 +79,7 @@ async def test_hours_ahead_for_seventy_seconds_forget_nothing_and_a_new_snapshot
     assert [entry["seconds"] for entry in logs if entry["event"] == "clock_set"] == [AHEAD, -AHEAD]
 
 
-async def test_what_a_clock_wrong_from_the_start_has_forgotten_is_missed_at_once_and_fetched_again() -> None:
+async def test_entries_dropped_by_a_wrong_clock_are_fetched_again_once_it_is_corrected() -> None:
     machine = Machine(ahead=AHEAD)
     async with anyio.create_task_group() as tasks:
         await tasks.start(machine.follower.run)
@@ -92,7 +92,7 @@ async def test_what_a_clock_wrong_from_the_start_has_forgotten_is_missed_at_once
         tasks.cancel_scope.cancel()
 
 
-async def test_while_the_control_plane_is_away_such_a_gate_stays_closed() -> None:
+async def test_without_the_control_plane_a_gate_with_dropped_entries_stays_closed() -> None:
     machine = Machine(ahead=AHEAD)
     async with anyio.create_task_group() as tasks:
         await tasks.start(machine.follower.run)
@@ -107,7 +107,7 @@ async def test_while_the_control_plane_is_away_such_a_gate_stays_closed() -> Non
 
 
 @pytest.mark.parametrize("leap", [AHEAD, -AHEAD])
-async def test_staleness_goes_by_time_that_has_passed_not_by_the_clock(leap: float) -> None:
+async def test_staleness_is_measured_by_elapsed_time_not_by_the_clock(leap: float) -> None:
     machine = Machine(max_stale_seconds=100)
     async with anyio.create_task_group() as tasks:
         await tasks.start(machine.follower.run)

@@ -54,7 +54,7 @@ def saved_cursor(path: Path) -> str | None:
     return loaded[0] if loaded else None
 
 
-async def test_a_restarted_sidecar_serves_at_once_on_what_it_knew_and_asks_from_there(tmp_path: Path) -> None:
+async def test_a_restarted_sidecar_serves_at_once_from_its_saved_state_and_continues_there(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     feed = GivenFeed([snapshot("e.1", "a"), changes("e.2", "b")])
     await run_until(Follower(feed, StateFile(path), clock=lambda: NOW), lambda: saved_cursor(path) == "e.2")
@@ -64,7 +64,7 @@ async def test_a_restarted_sidecar_serves_at_once_on_what_it_knew_and_asks_from_
     assert feed.questions[0].cursor == "e.2"
 
 
-async def test_what_was_revoked_while_it_was_away_is_in_force_before_it_lets_anybody_in(tmp_path: Path) -> None:
+async def test_revocations_during_its_downtime_are_in_force_before_it_allows_anyone(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     await run_until(Follower(GivenFeed([snapshot("e.1", "a")]), StateFile(path)), lambda: saved_cursor(path) == "e.1")
     follower = Follower(GivenFeed([changes("e.2", "b")]), StateFile(path))
@@ -75,7 +75,7 @@ async def test_what_was_revoked_while_it_was_away_is_in_force_before_it_lets_any
 
 
 @pytest.mark.parametrize("anyio_backend", [("trio", {"clock": MockClock(autojump_threshold=0)})], ids=["trio"])
-async def test_a_control_plane_that_does_not_answer_delays_the_start_by_a_second_at_most(tmp_path: Path) -> None:
+async def test_an_unresponsive_control_plane_delays_the_start_by_at_most_a_second(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     StateFile(path).save("e.1", revoked("a"))
     follower, _ = restarted(path)
@@ -93,7 +93,7 @@ async def test_without_a_file_it_starts_knowing_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b'{"cursor": "e.1", "ent', b"\xff", b"[]", b'{"cursor":"e.1"}\n{"end":1}\n'])
-async def test_a_damaged_file_is_reported_and_not_believed(tmp_path: Path, content: bytes) -> None:
+async def test_a_damaged_file_is_logged_and_not_used(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(content)
     follower, _ = restarted(path)
@@ -103,14 +103,14 @@ async def test_a_damaged_file_is_reported_and_not_believed(tmp_path: Path, conte
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("state_file_unusable", "error")]
 
 
-async def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+async def test_an_unreadable_file_is_logged(tmp_path: Path) -> None:
     follower, _ = restarted(tmp_path)
     with capture_logs() as logs:
         follower.load_state()
     assert [entry["event"] for entry in logs] == ["state_file_unusable"]
 
 
-async def test_how_stale_the_saved_state_is_counts_from_the_last_sync_not_from_the_start(tmp_path: Path) -> None:
+async def test_the_age_of_the_saved_state_counts_from_the_last_sync_not_from_the_start(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     StateFile(path).save("e.1", revoked("a"))
     age(path, NOW - 61)
@@ -123,7 +123,7 @@ async def test_how_stale_the_saved_state_is_counts_from_the_last_sync_not_from_t
     assert not follower.control_plane_reachable
 
 
-async def test_an_answer_without_news_makes_the_saved_state_young_again(tmp_path: Path) -> None:
+async def test_an_answer_without_changes_refreshes_the_saved_state(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     StateFile(path).save("e.1", revoked("a"))
     age(path, NOW - 1000)
@@ -142,7 +142,7 @@ async def test_a_state_that_could_not_be_written_is_written_with_the_next_answer
     assert "state_file_not_written" in [entry["event"] for entry in logs]
 
 
-async def test_a_file_that_was_taken_away_is_written_again_and_never_left_empty(tmp_path: Path) -> None:
+async def test_a_deleted_file_is_written_again_and_never_left_empty(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     StateFile(path).save("e.1", revoked("a"))
     follower, feed = restarted(path)

@@ -48,12 +48,12 @@ def judge(
     return decide(MediaRequest(token, path, method), verify, Revocations(changes), now).refusal
 
 
-def test_a_viewer_with_a_good_token_is_let_in() -> None:
+def test_a_viewer_with_a_valid_token_is_allowed() -> None:
     assert judge() is None
     assert judge(method="HEAD") is None
 
 
-def test_nobody_is_let_in_before_the_revocations_are_known() -> None:
+def test_nobody_is_allowed_before_the_revocations_are_known() -> None:
     request = MediaRequest("a token", PATH, "GET")
     assert decide(request, lambda _token: VIEWER, None, NOW).refusal is Reason.NOT_READY
 
@@ -62,7 +62,7 @@ def test_a_request_without_a_token_is_missing_one() -> None:
     assert judge(token=None) is Reason.MISSING
 
 
-def test_a_token_of_the_future_is_no_fault_of_the_viewers_but_of_a_clock() -> None:
+def test_a_token_from_the_future_is_refused_as_a_clock_problem() -> None:
     token = mint(replace(VIEWER, iat=NOW + 90), RING)
 
     def judged(now: float) -> Reason | None:
@@ -79,7 +79,7 @@ def test_a_token_that_cannot_be_verified_is_invalid(token: str) -> None:
     assert judge(None, token=token) is Reason.INVALID
 
 
-def test_a_token_is_good_until_five_seconds_after_its_end() -> None:
+def test_a_token_is_valid_until_five_seconds_after_its_end() -> None:
     assert judge(now=VIEWER.exp + 4.999) is None
     assert judge(now=VIEWER.exp + 5) is Reason.EXPIRED
 
@@ -107,30 +107,30 @@ def test_a_token_opens_everything_below_its_event(name: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "head", ""])
-def test_a_probe_token_is_good_for_head_only(method: str) -> None:
+def test_a_probe_token_is_valid_for_head_only(method: str) -> None:
     assert judge(PROBE, method="HEAD") is None
     assert judge(PROBE, method=method) is Reason.PROBE
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_whoever_is_revoked_is_refused_for_that_reason(kind: Kind) -> None:
+def test_a_revoked_subject_is_refused_for_that_reason(kind: Kind) -> None:
     assert judge(VIEWER, change(kind)) is REASONS[kind]
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_a_revocation_cuts_tokens_issued_after_it_too(kind: Kind) -> None:
+def test_a_revocation_also_refuses_tokens_issued_after_it(kind: Kind) -> None:
     assert judge(replace(VIEWER, iat=NOW + 4), change(kind)) is REASONS[kind]
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_once_lifted_only_tokens_from_before_stay_refused(kind: Kind) -> None:
+def test_after_a_lift_only_tokens_issued_before_stay_refused(kind: Kind) -> None:
     lifted = change(kind, revoked=False, not_before=NOW)
     assert judge(replace(VIEWER, iat=NOW - 1), lifted) is REASONS[kind]
     assert judge(replace(VIEWER, iat=NOW), lifted) is None
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_a_revocation_of_somebody_else_refuses_nobody_here(kind: Kind) -> None:
+def test_a_revocation_of_another_subject_refuses_nothing(kind: Kind) -> None:
     assert judge(VIEWER, change(kind)._replace(id="somebody-else")) is None
 
 
@@ -148,17 +148,17 @@ READER = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 10, sub=READER_SUB, sid=READER_
 
 
 @pytest.mark.parametrize("claims", [VIEWER, replace(VIEWER, iat=NOW + 4)])
-def test_an_event_that_is_held_opens_by_itself_to_those_who_wait(claims: Claims) -> None:
+def test_a_held_event_opens_automatically_for_waiting_viewers(claims: Claims) -> None:
     assert judge(claims, HELD, now=NOW + 59.9) is Reason.HELD
     assert judge(claims, HELD, now=NOW + 60) is None
 
 
-def test_an_event_that_is_held_shows_nobody_a_byte() -> None:
+def test_a_held_event_refuses_every_viewer() -> None:
     assert judge(VIEWER, HELD, path=f"/streams/{EVENT_ID}/init.mp4") is Reason.HELD
     assert judge(PROBE, HELD, method="HEAD") is Reason.HELD
 
 
-def test_what_was_cut_before_an_event_was_held_stays_cut_when_it_opens() -> None:
+def test_tokens_refused_before_the_hold_stay_refused_when_the_event_opens() -> None:
     held = HELD._replace(not_before=NOW - 5)
     assert judge(VIEWER, held) is Reason.EVENT
     assert judge(VIEWER, held, now=NOW + 61) is Reason.EVENT
@@ -173,11 +173,11 @@ def test_organisers_and_the_control_plane_pass_closed_doors_and_no_deactivation(
 
 
 @pytest.mark.parametrize("kind", [Kind.CODE, Kind.SESSION])
-def test_nothing_but_an_event_is_ever_held(kind: Kind) -> None:
+def test_only_events_are_held(kind: Kind) -> None:
     assert judge(VIEWER, change(kind)._replace(until=NOW - 60)) is REASONS[kind]
 
 
-def test_opening_the_doors_lets_everybody_in_who_was_not_cut_before() -> None:
+def test_opening_the_doors_allows_every_token_that_was_not_refused_before() -> None:
     assert judge(VIEWER, HELD, change(Kind.EVENT, revoked=False)) is None
 
 
@@ -200,7 +200,7 @@ def test_the_first_failure_wins_all_the_way_down_the_ladder() -> None:
     assert [verdict for _, verdict in ladder] == [expected for expected, _ in ladder]
 
 
-def test_the_log_learns_whose_token_it_was_only_when_its_signature_is_good() -> None:
+def test_the_log_names_the_ticket_only_if_the_signature_is_valid() -> None:
     def refuse(_token: str) -> Claims:
         raise TokenRefused("no token of ours")
 

@@ -51,7 +51,7 @@ def test_only_the_owner_reads_the_settings(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
 
 
-def test_nothing_but_settings_database_and_streams_is_left_behind(tmp_path: Path) -> None:
+def test_a_new_home_contains_only_settings_database_and_streams(tmp_path: Path) -> None:
     create_home(tmp_path / "home", "secret")
     assert sorted(entry.name for entry in (tmp_path / "home").iterdir()) == [".env", "streamgate.db", "streams"]
 
@@ -64,7 +64,7 @@ def test_a_home_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_text() == "PORT=1234\n"
 
 
-def test_of_two_that_make_the_same_home_at_once_the_later_one_gives_way(
+def test_of_two_simultaneous_inits_of_a_home_the_later_one_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(_url: str) -> None:
@@ -78,14 +78,14 @@ def test_of_two_that_make_the_same_home_at_once_the_later_one_gives_way(
 
 
 @pytest.mark.parametrize("port", [0, -1, 65_536])
-def test_an_impossible_port_is_refused_and_nothing_is_made(tmp_path: Path, port: int) -> None:
+def test_an_invalid_port_is_refused_and_nothing_is_created(tmp_path: Path, port: int) -> None:
     with pytest.raises(UsageError, match="between 1 and 65535"):
         create_home(tmp_path / "home", "secret", port)
     assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.parametrize("password", ["", "  "])
-def test_an_empty_password_is_refused_and_nothing_is_made(tmp_path: Path, password: str) -> None:
+def test_an_empty_password_is_refused_and_nothing_is_created(tmp_path: Path, password: str) -> None:
     with pytest.raises(UsageError, match="must not be empty"):
         create_home(tmp_path / "home", password)
     assert not (tmp_path / "home").exists()
@@ -97,7 +97,7 @@ def test_a_home_inside_a_file_is_refused(tmp_path: Path) -> None:
         create_home(tmp_path / "file" / "home", "secret")
 
 
-def test_the_real_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_takes_precedence_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create_home(tmp_path, "secret", 9000)
     monkeypatch.setenv("PORT", "9001")
     assert public_port(read_environment(tmp_path)) == 9001
@@ -115,7 +115,7 @@ def test_streams_lie_in_the_home_unless_the_environment_names_another_folder(
         assert expected.is_dir()
 
 
-def test_a_folder_without_settings_is_no_home(tmp_path: Path) -> None:
+def test_a_folder_without_settings_is_not_a_home(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="streamgate init"):
         read_environment(tmp_path)
 
@@ -128,7 +128,7 @@ def test_the_environment_alone_can_hold_the_settings(
     assert read_environment(tmp_path / "nothing-here")[name] == "from-outside"
 
 
-def test_an_empty_value_in_the_environment_is_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_value_in_the_environment_counts_as_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
     with pytest.raises(OperatorError, match="streamgate init"):
         read_environment(tmp_path)

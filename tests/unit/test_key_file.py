@@ -46,7 +46,7 @@ def test_the_first_rotation_keeps_the_plain_secret_behind_the_fresh_key(home: Pa
     assert (done.kept, done.dropped) == ([None], [])
 
 
-def test_the_settings_learn_of_the_file_once_and_no_other_line_changes(home: Path, file: Path) -> None:
+def test_the_file_is_added_to_the_settings_once_and_no_other_line_changes(home: Path, file: Path) -> None:
     rotate(home)
     after = settings_file(home).read_text()
     assert after == f"{SETTINGS}\nPLAYBACK_KEYS_FILE='{file}'\n"
@@ -55,7 +55,7 @@ def test_the_settings_learn_of_the_file_once_and_no_other_line_changes(home: Pat
     assert read_environment(home)["PLAYBACK_KEYS_FILE"] == str(file)
 
 
-def test_files_are_the_owners_alone_and_nothing_is_left_beside_them(home: Path, file: Path) -> None:
+def test_only_the_owner_can_read_the_files_and_no_temporary_file_is_left(home: Path, file: Path) -> None:
     rotate(home)
     rotate(home)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -68,7 +68,7 @@ def test_files_are_the_owners_alone_and_nothing_is_left_beside_them(home: Path, 
     ]
 
 
-def test_every_rotation_puts_another_key_in_front_and_keeps_the_others_as_they_are(home: Path, file: Path) -> None:
+def test_every_rotation_puts_a_new_key_first_and_keeps_the_others_unchanged(home: Path, file: Path) -> None:
     rotate(home)
     before = json.loads(file.read_text())["keys"]
     done = rotate(home)
@@ -134,7 +134,7 @@ def test_a_file_named_elsewhere_is_the_one_that_is_rotated(home: Path, monkeypat
     assert settings_file(home).read_text() == SETTINGS
 
 
-def test_a_linked_file_is_replaced_where_it_lies(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_symlinked_file_is_replaced_at_its_target(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target, link = home / "real" / "ring.json", home / "ring.json"
     write_keys(target, oct_key("mine"))
     link.symlink_to(target)
@@ -144,7 +144,7 @@ def test_a_linked_file_is_replaced_where_it_lies(home: Path, monkeypatch: pytest
     assert len(ring(target).kids) == 2
 
 
-def test_a_file_that_makes_no_sense_is_left_alone(home: Path, file: Path) -> None:
+def test_an_invalid_file_is_left_alone(home: Path, file: Path) -> None:
     write_text(file, b'{"keys":[{"kty":"oct","kid":"a","k":"c2hvcnQ"}]}')
     before = file.read_bytes()
     with pytest.raises(OperatorError, match="left alone: key 1 is shorter than 32 bytes") as refused:
@@ -162,7 +162,7 @@ def test_a_negative_number_of_keys_and_a_relative_file_are_refused(home: Path, m
         rotate(home)
 
 
-def test_no_home_no_rotation(tmp_path: Path) -> None:
+def test_without_a_home_there_is_no_rotation(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="streamgate init"):
         rotate(tmp_path / "nowhere")
 
@@ -176,7 +176,7 @@ def test_simultaneous_rotations_lose_no_key(home: Path, file: Path) -> None:
     assert settings_file(home).read_text().count("PLAYBACK_KEYS_FILE") == 1
 
 
-def test_an_edge_gets_the_public_halves_and_nothing_else(home: Path, file: Path) -> None:
+def test_an_edge_gets_only_the_public_keys(home: Path, file: Path) -> None:
     rotate(home, Algorithm.EdDSA, keep=0)
     rotate(home)
     exported = public_keys(home)
@@ -202,7 +202,7 @@ def test_secrets_are_not_exported(home: Path, file: Path) -> None:
         (["--promote", "--standby"], "--promote makes no key: it goes with neither --standby nor --algorithm."),
     ],
 )
-def test_what_cannot_be_is_said_in_one_sentence(home: Path, options: list[str], sentence: str) -> None:
+def test_impossible_options_are_refused_in_one_sentence(home: Path, options: list[str], sentence: str) -> None:
     command = [sys.executable, "-c", "from control_plane.cli import main; main()", "key", "rotate", "--home", str(home)]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr.strip()) == (2, f"streamgate: {sentence}")

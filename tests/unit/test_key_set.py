@@ -70,7 +70,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_file_that_makes_no_sense_is_refused_in_a_sentence_without_key_material(case: str) -> None:
+def test_an_invalid_file_is_refused_in_a_sentence_without_key_material(case: str) -> None:
     text, expected = REFUSED[case]
     with pytest.raises(KeysRefused) as refused:
         parse_key_set(text)
@@ -81,7 +81,7 @@ def test_a_file_that_makes_no_sense_is_refused_in_a_sentence_without_key_materia
     assert refused.value.__cause__ is None
 
 
-def test_keys_stand_in_the_ring_in_the_order_of_the_file() -> None:
+def test_the_ring_keeps_the_order_of_the_file() -> None:
     ring = parse_key_set(
         key_set(oct_key("new", alg="HS256", use="sig"), ed25519_key("old", alg="EdDSA"), oct_key(None))
     )
@@ -90,7 +90,7 @@ def test_keys_stand_in_the_ring_in_the_order_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("key", [oct_key("secret"), ED], ids=["HS256", "EdDSA"])
-def test_a_token_says_which_key_signed_it(key: Jwk) -> None:
+def test_a_token_names_the_key_that_signed_it(key: Jwk) -> None:
     token, ring = token_of(key), parse_key_set(key_set(key))
     header = jwt.get_unverified_header(token)
     assert header == {"alg": ring.signing_key.algorithm, "typ": "JWT", "kid": key["kid"]}
@@ -106,7 +106,7 @@ def test_a_public_key_verifies_and_cannot_sign() -> None:
         edge.for_signing()
 
 
-def test_what_only_verifies_holds_nothing_to_sign_with() -> None:
+def test_a_ring_for_verifying_holds_no_signing_keys() -> None:
     ring = parse_key_set(key_set(ED, oct_key("a"))).for_verifying()
     assert [ring.find(kid).signing for kid in ring.kids] == [None, None]  # type: ignore[union-attr]
     assert not hasattr(ring.signing_key.verifying, "sign")
@@ -120,7 +120,7 @@ def test_a_key_does_not_print_its_material() -> None:
 
 @pytest.mark.parametrize("kid", ["ed", "secret"])
 @pytest.mark.parametrize("algorithm", ["HS256", "EdDSA", "none", "HS512"])
-def test_no_header_makes_a_public_key_a_secret_or_the_other_way_round(kid: str, algorithm: str) -> None:
+def test_no_header_turns_a_public_key_into_a_secret_or_vice_versa(kid: str, algorithm: str) -> None:
     """A ring of both kinds: what an attacker knows is the public key, in whatever form."""
     ring = parse_key_set(key_set(public(ED), oct_key("secret")))
     raw = public(ED)["x"]
@@ -133,7 +133,7 @@ def test_no_header_makes_a_public_key_a_secret_or_the_other_way_round(kid: str, 
         verify(".".join([named_otherwise, *body[1:]]), ring, time.time())
 
 
-def test_a_token_of_the_plain_secret_is_good_as_long_as_the_secret_stands_in_the_file() -> None:
+def test_a_token_of_the_plain_secret_is_valid_while_the_file_contains_the_secret() -> None:
     token, now = token_of(oct_key(None)), time.time()
     assert "kid" not in jwt.get_unverified_header(token)
     verify(token, parse_key_set(key_set(oct_key("new", b"n" * 32), oct_key(None))), now)
@@ -141,7 +141,7 @@ def test_a_token_of_the_plain_secret_is_good_as_long_as_the_secret_stands_in_the
         verify(token, parse_key_set(key_set(oct_key("new", b"n" * 32))), now)
 
 
-def test_a_kid_never_leads_to_the_key_without_one() -> None:
+def test_a_kid_never_selects_the_key_without_one() -> None:
     ring = parse_key_set(key_set(oct_key(None, b"a signing secret of tests, long enough")))
     verify(good_token(), ring, NOW)
     for kid in ("", "None", "null"):
@@ -168,7 +168,7 @@ JSON = st.recursive(
 
 
 @given(keys=JSON | st.lists(JSON))
-def test_whatever_stands_in_the_file_it_is_a_ring_or_refused(keys: object) -> None:
+def test_any_json_is_a_ring_or_refused(keys: object) -> None:
     try:
         ring = parse_key_set(json.dumps({"keys": keys}).encode())
     except KeysRefused:
@@ -177,6 +177,6 @@ def test_whatever_stands_in_the_file_it_is_a_ring_or_refused(keys: object) -> No
 
 
 @given(text=st.binary())
-def test_whatever_bytes_the_file_holds_no_other_error_comes_of_them(text: bytes) -> None:
+def test_random_bytes_cause_no_other_error(text: bytes) -> None:
     with pytest.raises(KeysRefused):
         parse_key_set(text)

@@ -41,7 +41,7 @@ def test_the_file_replaces_the_secret(file: Path) -> None:
     assert not is_good(keys, token_of(PLAIN))
 
 
-def test_until_there_is_a_file_the_secret_is_the_key_and_then_no_longer(file: Path) -> None:
+def test_the_secret_is_the_key_until_there_is_a_file(file: Path) -> None:
     keys = KeySource.open(file, SECRET, KeyRing.for_signing)
     keys.look()
     assert keys.ring.kids == [None]
@@ -51,12 +51,12 @@ def test_until_there_is_a_file_the_secret_is_the_key_and_then_no_longer(file: Pa
 
 
 @pytest.mark.parametrize("has_file", [True, False])
-def test_without_file_and_secret_there_is_no_start(file: Path, has_file: bool) -> None:  # noqa: FBT001
+def test_without_file_and_secret_the_start_fails(file: Path, has_file: bool) -> None:  # noqa: FBT001
     with pytest.raises(KeysRefused, match="PLAYBACK_SIGNING_SECRET is not set"):
         KeySource.open(file if has_file else None, None, KeyRing.for_verifying)
 
 
-def test_a_file_that_makes_no_sense_is_no_reason_to_fall_back_on_the_secret(file: Path) -> None:
+def test_an_invalid_file_does_not_fall_back_to_the_secret(file: Path) -> None:
     write_text(file, b"{}")
     with pytest.raises(KeysRefused, match=r"^PLAYBACK_KEYS_FILE: "):
         KeySource.open(file, SECRET, KeyRing.for_verifying)
@@ -64,7 +64,7 @@ def test_a_file_that_makes_no_sense_is_no_reason_to_fall_back_on_the_secret(file
         KeySource.open(file.parent, SECRET, KeyRing.for_verifying)
 
 
-def test_a_key_verifies_from_the_moment_it_stands_in_the_file_without_anybody_having_looked(file: Path) -> None:
+def test_a_key_verifies_as_soon_as_it_is_in_the_file(file: Path) -> None:
     """Whoever signs has read the file before, so no token can ever come too early for a sidecar on the same host."""
     for newest in (oct_key(f"k{number}", bytes([number]) * 32) for number in range(50)):
         keys = opened(file, OLD)
@@ -73,7 +73,7 @@ def test_a_key_verifies_from_the_moment_it_stands_in_the_file_without_anybody_ha
         assert is_good(keys, token_of(OLD))
 
 
-def test_a_flood_of_unknown_kids_does_not_keep_a_new_key_out(file: Path) -> None:
+def test_a_flood_of_unknown_kids_does_not_block_a_new_key(file: Path) -> None:
     keys, stranger = opened(file, OLD), token_of(oct_key("stranger"))
     assert not any(is_good(keys, stranger) for _ in range(100))
     write_keys(file, NEW, OLD)
@@ -89,7 +89,7 @@ def test_an_unchanged_file_is_not_read_again(file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"keys":[]}', b'{"keys":[{"kty":"oct","kid":"a","k":"c2hvcnQ"}]}'])
-def test_a_broken_new_file_leaves_the_old_ring_in_force_and_is_told(file: Path, text: bytes) -> None:
+def test_an_invalid_new_file_leaves_the_old_ring_in_force_and_is_reported(file: Path, text: bytes) -> None:
     keys = opened(file, OLD)
     write_text(file, text)
     keys.look()
@@ -102,7 +102,7 @@ def test_a_broken_new_file_leaves_the_old_ring_in_force_and_is_told(file: Path, 
     assert not keys.problem
 
 
-def test_a_file_that_disappears_leaves_its_ring_in_force(file: Path) -> None:
+def test_a_deleted_file_leaves_its_ring_in_force(file: Path) -> None:
     write_keys(file, OLD)
     keys = KeySource.open(file, SECRET, KeyRing.for_verifying)
     file.unlink()
@@ -131,7 +131,7 @@ def test_a_sidecar_keeps_no_private_key(file: Path) -> None:
     assert keys.ring.signing_key.signing is None
 
 
-def test_a_remembered_token_is_refused_once_its_key_is_gone(file: Path) -> None:
+def test_a_cached_token_is_refused_after_its_key_is_removed(file: Path) -> None:
     keys = opened(file, NEW, OLD)
     verifier, token = Verifier(keys), token_of(OLD)
     assert is_good(verifier, token)
@@ -141,7 +141,7 @@ def test_a_remembered_token_is_refused_once_its_key_is_gone(file: Path) -> None:
     assert is_good(verifier, token_of(NEW))
 
 
-def test_a_remembered_token_is_refused_when_another_tokens_unknown_kid_brought_the_new_file(file: Path) -> None:
+def test_a_cached_token_is_refused_after_another_tokens_unknown_kid_loaded_the_new_file(file: Path) -> None:
     verifier, token = Verifier(opened(file, OLD)), token_of(OLD)
     assert is_good(verifier, token)
     write_keys(file, NEW)

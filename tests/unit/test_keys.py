@@ -21,7 +21,7 @@ def verify_only(key: Key) -> Key:
     return Key(key.kid, key.algorithm, key.verifying, None)
 
 
-def test_a_secret_under_32_characters_makes_no_ring() -> None:
+def test_a_secret_under_32_characters_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 32 characters"):
         KeyRing.from_secret("x" * 31)
     assert KeyRing.from_secret("x" * 32)
@@ -32,7 +32,7 @@ def test_an_empty_ring_is_refused() -> None:
         KeyRing([])
 
 
-def test_a_rotated_secret_cuts_nobody_off_until_the_old_key_is_taken_away() -> None:
+def test_tokens_of_a_rotated_secret_are_valid_until_the_old_key_is_removed() -> None:
     token = mint(VIEWER, KeyRing([OLD]))
     assert verify(token, KeyRing([NEW, OLD]), NOW) == VIEWER
     with pytest.raises(TokenRefused, match="unknown key"):
@@ -62,7 +62,7 @@ def test_an_edge_with_public_keys_verifies_and_cannot_mint() -> None:
         mint(VIEWER, edge)
 
 
-def test_a_public_key_is_no_secret_to_sign_with() -> None:
+def test_a_public_key_is_not_accepted_as_a_secret() -> None:
     public = ed25519().verifying
     for encoding, form in ((Encoding.Raw, PublicFormat.Raw), (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)):
         token = forge(HEADER | {"kid": "ed"}, CLAIMS, secret=public.public_bytes(encoding, form))

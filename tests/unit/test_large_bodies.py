@@ -59,7 +59,7 @@ async def test_a_body_of_thousands_of_fields_is_refused_in_one_sentence() -> Non
 
 
 @pytest.mark.parametrize("body", [b"[" * 60_000, b'{"text":"\\ud800"' + b" " * 20_000 + b"}", b"\xff" * 60_000])
-async def test_a_large_body_that_makes_no_sense_is_refused_like_a_small_one(body: bytes) -> None:
+async def test_an_invalid_large_body_is_refused_like_a_small_one(body: bytes) -> None:
     with pytest.raises(MalformedRequest, match="not a JSON object"):
         await parse(request(body), Letter)
 
@@ -76,7 +76,7 @@ class ReadIn(list[tuple[int, str, bool]]):
         return super().__iter__()
 
 
-async def test_the_lines_of_a_refused_import_are_put_into_words_in_another_thread() -> None:
+async def test_the_errors_of_a_refused_import_are_formatted_in_another_thread() -> None:
     lines = ReadIn((2, "Too short.", False))
     refusal = ImportRefused(lines)
     lines.threads.clear()

@@ -44,7 +44,7 @@ async def test_five_guesses_a_minute_are_answered_and_the_sixth_is_refused() -> 
     assert await guesses(Limits(3600), 6) == {"_Wrong": 5, "refused": 1}
 
 
-async def test_good_codes_still_pass_after_the_fifth_guess_and_none_after_the_sixtieth() -> None:
+async def test_valid_codes_still_pass_after_the_fifth_guess_and_none_after_the_sixtieth() -> None:
     limits = Limits(3600)
     await guesses(limits, 59)
     assert await guess(limits, outcome=None) == "good"
@@ -52,7 +52,7 @@ async def test_good_codes_still_pass_after_the_fifth_guess_and_none_after_the_si
     assert await guess(limits, outcome=None) == "refused"
 
 
-async def test_a_neighbour_is_not_refused_for_it() -> None:
+async def test_a_neighbouring_address_is_not_refused() -> None:
     limits = Limits(3600)
     await guesses(limits, 60)
     assert await guess(limits, NEIGHBOUR, None) == "good"
@@ -60,7 +60,7 @@ async def test_a_neighbour_is_not_refused_for_it() -> None:
 
 
 @pytest.mark.parametrize("outcome", [None, Conflict, SQLAlchemyError])
-async def test_what_was_no_wrong_code_is_not_counted(outcome: type[Exception] | None) -> None:
+async def test_other_outcomes_than_a_wrong_code_are_not_counted(outcome: type[Exception] | None) -> None:
     limits = Limits(3600)
 
     async def ask() -> None:
@@ -74,14 +74,14 @@ async def test_what_was_no_wrong_code_is_not_counted(outcome: type[Exception] | 
 
 
 @pytest.mark.parametrize("outcome", [ValueError, asyncio.CancelledError])
-async def test_a_request_that_crashes_or_is_cancelled_is_no_free_guess(outcome: type[BaseException]) -> None:
+async def test_a_request_that_crashes_or_is_cancelled_counts_as_a_guess(outcome: type[BaseException]) -> None:
     limits = Limits(3600)
     for _ in range(60):
         assert await guess(limits, outcome=outcome) == outcome.__name__
     assert await guess(limits, outcome=None) == "refused"
 
 
-async def test_who_is_refused_learns_when_to_try_again() -> None:
+async def test_a_refusal_says_when_to_try_again() -> None:
     limits = Limits(3600)
     await guesses(limits, 60)
     with pytest.raises(TooManyAttempts) as caught:
@@ -108,23 +108,23 @@ async def at_once(limits: Limits, outcomes: Iterable[type[Refusal] | None]) -> t
     return Counter(await asyncio.gather(*map(one, outcomes))), judged
 
 
-async def test_of_a_thousand_guesses_at_once_sixty_are_judged() -> None:
+async def test_of_a_thousand_simultaneous_guesses_sixty_are_checked() -> None:
     told, judged = await at_once(Limits(3600), [_Wrong] * 1000)
     assert judged == 60
     assert told == {"_Wrong": 5, "TooManyAttempts": 995}
 
 
-async def test_of_a_thousand_good_codes_at_once_none_is_refused() -> None:
+async def test_of_a_thousand_simultaneous_valid_codes_none_is_refused() -> None:
     told, judged = await at_once(Limits(3600), [None] * 1000)
     assert (told, judged) == ({"good": 1000}, 1000)
 
 
-async def test_some_wrong_codes_among_a_thousand_good_ones_at_once_keep_none_of_those_out() -> None:
+async def test_a_few_wrong_codes_among_a_thousand_valid_ones_block_none_of_those() -> None:
     told, _ = await at_once(Limits(3600), [_Wrong if number % 20 == 0 else None for number in range(1000)])
     assert told == {"good": 950, "_Wrong": 5, "TooManyAttempts": 45}
 
 
-async def test_who_waits_for_others_goes_on_when_one_of_them_is_cancelled() -> None:
+async def test_a_waiting_request_continues_when_one_before_it_is_cancelled() -> None:
     """Of sixty that are being judged one is cancelled: its place stays taken. One is found good: there is room."""
     limits = Limits(3600)
     ends = [asyncio.Event() for _ in range(60)]
@@ -148,7 +148,7 @@ async def test_who_waits_for_others_goes_on_when_one_of_them_is_cancelled() -> N
     await asyncio.gather(*judged, return_exceptions=True)
 
 
-async def test_ten_sign_ins_a_minute_are_let_through() -> None:
+async def test_ten_sign_ins_a_minute_are_allowed() -> None:
     limits = Limits(3600)
     for _ in range(10):
         await limits.count_sign_in(HOME)
@@ -157,7 +157,7 @@ async def test_ten_sign_ins_a_minute_are_let_through() -> None:
     await limits.count_sign_in(NEIGHBOUR)
 
 
-async def test_twelve_refreshes_are_allowed_in_the_life_of_a_token_and_each_session_has_its_own() -> None:
+async def test_twelve_refreshes_are_allowed_per_token_lifetime_and_session() -> None:
     limits = Limits(600)
     for _ in range(12):
         await limits.count_refresh("one")

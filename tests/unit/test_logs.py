@@ -38,14 +38,14 @@ def fail(password: str) -> None:
         raise RuntimeError(f"no {password}") from error
 
 
-def test_an_event_of_ours_is_one_line(log: io.StringIO) -> None:
+def test_our_own_log_event_is_one_line(log: io.StringIO) -> None:
     structlog.get_logger().warning("feed_lost", error="OSError")
     [line] = lines(log)
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "feed_lost", "level": "warning", "error": "OSError"}
 
 
-def test_an_exception_is_told_without_its_text_and_without_values(log: io.StringIO) -> None:
+def test_an_exception_is_logged_without_its_text_and_without_values(log: io.StringIO) -> None:
     try:
         fail("hunter2-secret")
     except RuntimeError as error:
@@ -57,7 +57,7 @@ def test_an_exception_is_told_without_its_text_and_without_values(log: io.String
     assert "hunter2-secret" not in log.getvalue()
 
 
-def test_what_a_library_says_is_one_line_too(log: io.StringIO) -> None:
+def test_a_librarys_message_is_also_one_line(log: io.StringIO) -> None:
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: <Task exception=E('hunter2')>")
     try:
@@ -71,7 +71,7 @@ def test_what_a_library_says_is_one_line_too(log: io.StringIO) -> None:
     assert "hunter2" not in log.getvalue()
 
 
-def test_a_traceback_in_a_message_is_told_by_its_type(log: io.StringIO) -> None:
+def test_a_traceback_in_a_message_is_logged_as_its_type(log: io.StringIO) -> None:
     text = 'Traceback (most recent call last):\n  File "x.py", line 1\nsqlalchemy.exc.OperationalError: hunter2'
     logging.getLogger("uvicorn.error").error(text)
     [line] = lines(log)
@@ -79,7 +79,7 @@ def test_a_traceback_in_a_message_is_told_by_its_type(log: io.StringIO) -> None:
     assert "hunter2" not in log.getvalue()
 
 
-def test_what_we_told_of_already_is_not_told_again(log: io.StringIO) -> None:
+def test_messages_that_we_log_ourselves_are_not_logged_again(log: io.StringIO) -> None:
     try:
         fail("hunter2-secret")
     except RuntimeError:

@@ -77,7 +77,7 @@ async def test_every_reason_has_its_counter_from_the_start() -> None:
     assert labels == {"allowed", *Reason}
 
 
-async def test_tokens_that_were_known_are_told_from_those_that_were_checked() -> None:
+async def test_cached_tokens_and_verified_ones_are_counted_separately() -> None:
     parts = Parts(snapshot("e.1"))
     await parts.follow()
     for token in (living(), living(), living(), living(sid="b" * 22), "nonsense"):
@@ -87,14 +87,14 @@ async def test_tokens_that_were_known_are_told_from_those_that_were_checked() ->
     assert samples["streamgate_token_cache_misses_total", ""] == 3
 
 
-async def test_before_the_first_answer_nothing_is_claimed_of_the_feed() -> None:
+async def test_before_the_first_answer_the_feeds_state_is_unknown() -> None:
     samples = Parts().samples()
     assert samples["streamgate_ready", ""] == samples["streamgate_control_plane_reachable", ""] == 0
     unknown = {"streamgate_seconds_since_last_sync", "streamgate_feed_lag_seconds", "streamgate_revoked_entries"}
     assert not unknown & {name for name, _ in samples}
 
 
-async def test_the_feeds_state_is_told() -> None:
+async def test_the_feeds_state_is_exported() -> None:
     parts = Parts(snapshot("e.1", "a", "b"), changes("e.2", "c"))
     parts.now = NOW + 2.5  # the changes happened at NOW
     await parts.follow()
@@ -107,14 +107,14 @@ async def test_the_feeds_state_is_told() -> None:
     assert samples["streamgate_seconds_since_last_sync", ""] == 30
 
 
-async def test_an_empty_set_is_told_as_such() -> None:
+async def test_an_empty_set_is_exported_as_zero() -> None:
     parts = Parts(snapshot("e.1"))
     await parts.follow()
     samples = parts.samples()
     assert [samples["streamgate_revoked_entries", kind] for kind in ("code", "event", "session")] == [0, 0, 0]
 
 
-async def test_a_snapshot_is_no_lag() -> None:
+async def test_a_snapshot_does_not_count_as_lag() -> None:
     parts = Parts(snapshot("e.1", "a"))
     parts.now += 1_000_000
     await parts.follow()
@@ -130,7 +130,7 @@ async def test_sessions_that_wait_for_the_control_plane_are_counted() -> None:
     assert parts.samples()["streamgate_activity_unreported_sessions", ""] == 1
 
 
-async def test_numbers_name_nobody() -> None:
+async def test_metrics_contain_no_identifiers() -> None:
     parts = Parts(snapshot("e.1", CODE))
     await parts.follow()
     parts.ask(living())

@@ -5,7 +5,7 @@ from control_plane.limits.moving_windows import Limit, MovingWindow
 THREE_IN_TEN_SECONDS = Limit("tries", 3, 10)
 
 
-def test_each_hit_leaves_the_window_by_itself() -> None:
+def test_each_hit_expires_separately() -> None:
     window = MovingWindow(THREE_IN_TEN_SECONDS)
     assert [window.hit("a", now) for now in (0, 4, 8)] == [0, 0, 0]
     assert window.hit("a", 9) == 1
@@ -13,14 +13,14 @@ def test_each_hit_leaves_the_window_by_itself() -> None:
     assert window.hit("a", 10) == 4
 
 
-def test_what_was_refused_is_not_counted() -> None:
+def test_refused_hits_are_not_counted() -> None:
     window = MovingWindow(THREE_IN_TEN_SECONDS)
     for now in (0, 0, 0, 9, 9, 9):
         window.hit("a", now)
     assert [window.hit("a", 10) for _ in range(4)] == [0, 0, 0, 10]
 
 
-def test_asking_counts_nothing() -> None:
+def test_reading_counts_nothing() -> None:
     window = MovingWindow(THREE_IN_TEN_SECONDS)
     assert {window.wait("a", 0) for _ in range(100)} == {0}
     assert len(window) == 0
@@ -42,7 +42,7 @@ def test_a_key_is_forgotten_with_its_last_hit() -> None:
     assert len(window) == 500
 
 
-def test_a_flood_of_keys_takes_a_bounded_place_and_pushes_out_those_that_were_quiet_longest() -> None:
+def test_many_keys_take_bounded_memory_and_evict_the_longest_idle() -> None:
     window = MovingWindow(THREE_IN_TEN_SECONDS, most_keys=100)
     for _ in range(3):
         window.hit("early", 0)

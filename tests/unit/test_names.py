@@ -25,12 +25,12 @@ def admitted(name: str, query: str = "") -> bool:
 @given(st.lists(PARTS, max_size=8).map("".join))
 @example("720p/17.TS")
 @example("a.ts\n")
-def test_a_name_has_no_fault_exactly_when_nginx_admits_it(name: str) -> None:
+def test_a_name_is_valid_exactly_if_nginx_admits_it(name: str) -> None:
     assert (fault(name) is None) is admitted(name)
 
 
 @given(st.text(st.characters(max_codepoint=0x180), max_size=6))
-def test_a_query_has_no_fault_exactly_when_nginx_admits_it(query: str) -> None:
+def test_a_query_is_valid_exactly_if_nginx_admits_it(query: str) -> None:
     assert (query_fault(query) is None) is admitted("1.ts", query)
 
 
@@ -53,7 +53,7 @@ def test_the_fault_is_named(name: str, words: str) -> None:
     assert words in str(fault(name))
 
 
-def test_every_admitted_extension_is_served_has_a_type_and_stands_in_the_documentation() -> None:
+def test_every_admitted_extension_is_served_has_a_media_type_and_is_documented() -> None:
     locations = (NGINX / "locations/streams.conf").read_text()
     served = {
         name for group in re.findall(r"location ~\* \\\.(\S+)\$ {", locations) for name in re.findall(r"\w+", group)
@@ -64,7 +64,7 @@ def test_every_admitted_extension_is_served_has_a_type_and_stands_in_the_documen
     assert served == typed == documented == EXTENSIONS
 
 
-def test_a_playlist_is_one_whatever_the_case_of_its_extension() -> None:
+def test_a_playlist_is_recognized_in_any_case_of_its_extension() -> None:
     assert is_playlist("low/INDEX.M3U8")
     assert not is_playlist("m3u8")
 

@@ -36,7 +36,7 @@ def test_an_origin_is_a_host_a_port_and_a_path(url: str, place: str, path: str) 
     assert (str(common[0]), common[1]) == (place, path)
 
 
-def test_nginx_hears_neither_of_hosts_nor_of_what_they_are_shown() -> None:
+def test_nginx_gets_neither_hosts_nor_credentials() -> None:
     text = origin_conf(
         read(
             UPSTREAM_ORIGIN="https://media.example/hls",
@@ -48,11 +48,11 @@ def test_nginx_hears_neither_of_hosts_nor_of_what_they_are_shown() -> None:
     assert not any(word in text for word in ("example", "secret", "Authorization"))
 
 
-def test_without_any_list_no_event_may_name_an_origin_of_its_own() -> None:
+def test_without_a_list_no_event_may_name_its_own_origin() -> None:
     assert read(UPSTREAM_ORIGIN="https://a.example").settings.allowed == frozenset()
 
 
-def test_each_allowed_host_is_meant_for_each_scheme() -> None:
+def test_each_allowed_host_applies_to_each_scheme() -> None:
     allowed = read(UPSTREAM_ALLOWED_HOSTS="Media.example, 10.0.0.5:8888,[2001:db8::1]").settings.allowed
     hosts = ("media.example", "10.0.0.5:8888", "[2001:db8::1]")
     assert {str(place) for place in allowed} == {f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")}
@@ -76,7 +76,7 @@ def test_each_allowed_host_is_meant_for_each_scheme() -> None:
         ({"UPSTREAM_ORIGIN": "", "UPSTREAM_ORIGIN_QUERY": "key=hunter2"}, "need an UPSTREAM_ORIGIN"),
     ],
 )
-def test_a_secret_that_makes_no_sense_is_refused_and_not_repeated(settings: dict[str, str], says: str) -> None:
+def test_an_invalid_secret_is_refused_and_not_repeated(settings: dict[str, str], says: str) -> None:
     with pytest.raises(OperatorError, match=says) as refusal:
         read(**{"UPSTREAM_ORIGIN": "https://a.example"} | settings)
     assert "hunter2" not in str(refusal.value)
@@ -90,7 +90,7 @@ def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
     assert "abc" not in repr(settings)
 
 
-def test_a_list_of_hosts_that_makes_no_sense_is_refused() -> None:
+def test_an_invalid_list_of_hosts_is_refused() -> None:
     with pytest.raises(OperatorError, match="UPSTREAM_ALLOWED_HOSTS must list hosts"):
         read(UPSTREAM_ALLOWED_HOSTS='a.example"; include /etc/passwd; "')
 
@@ -119,7 +119,7 @@ def test_a_list_of_hosts_that_makes_no_sense_is_refused() -> None:
         "unix:/run/origin.sock",
     ],
 )
-def test_what_is_no_origin_is_refused_and_not_repeated(url: str) -> None:
+def test_an_invalid_origin_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(OperatorError, match="UPSTREAM_ORIGIN") as refusal:
         read(UPSTREAM_ORIGIN=url)
     assert "password" not in str(refusal.value)
@@ -143,7 +143,7 @@ def test_the_caches_place_size_and_age_are_settings() -> None:
 
 @pytest.mark.parametrize("name", ["SEGMENT_CACHE_MAX_SIZE_GB", "SEGMENT_CACHE_MAX_AGE_HOURS"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "ten", "50g", "9999999", "1;", "\u0661"])
-def test_nonsense_about_the_cache_is_refused(name: str, value: str) -> None:
+def test_invalid_cache_settings_are_refused(name: str, value: str) -> None:
     with pytest.raises(OperatorError, match=name):
         read(UPSTREAM_ORIGIN="http://a.example", **{name: value})
 

@@ -51,17 +51,17 @@ def test_a_stream_root_may_hold_spaces(site: Site) -> None:
     assert f'root "{site.stream_root}";' in written(site, "stream_root.conf")
 
 
-def test_every_sidecar_is_asked_and_none_is_ever_counted_out(site: Site) -> None:
+def test_every_sidecar_is_an_upstream_without_a_failure_limit(site: Site) -> None:
     text = written(site, "http.conf")
     for socket in site.sidecars:
         assert f'server "unix:{socket}" max_fails=0;' in text
 
 
-def test_nobody_is_believed_about_addresses_unless_named(site: Site) -> None:
+def test_only_named_proxies_are_trusted_about_addresses(site: Site) -> None:
     assert "real_ip" not in written(site, "http.conf")
 
 
-def test_named_proxies_are_believed(site: Site) -> None:
+def test_named_proxies_are_trusted(site: Site) -> None:
     text = written(replace(site, trusted_proxies="10.0.0.0/8, 2001:db8::1"), "http.conf")
     assert "set_real_ip_from 10.0.0.0/8;" in text
     assert "set_real_ip_from 2001:db8::1/128;" in text
@@ -69,12 +69,12 @@ def test_named_proxies_are_believed(site: Site) -> None:
 
 
 @pytest.mark.parametrize("proxies", ["everybody", "10.0.0.0/99", "10.0.0.1; include /etc/passwd"])
-def test_a_proxy_that_is_no_address_is_refused(site: Site, proxies: str) -> None:
+def test_a_proxy_that_is_not_an_address_is_refused(site: Site, proxies: str) -> None:
     with pytest.raises(OperatorError, match="TRUSTED_PROXIES"):
         write_site(replace(site, trusted_proxies=proxies))
 
 
-def test_a_portal_elsewhere_is_named_exactly(site: Site) -> None:
+def test_a_portal_on_another_origin_is_named_exactly(site: Site) -> None:
     text = written(replace(site, allowed_origins="https://a.example, http://b.example:8000"), "cors_origins.conf")
     assert '"https://a.example" "https://a.example";' in text
     assert '"http://b.example:8000" "http://b.example:8000";' in text

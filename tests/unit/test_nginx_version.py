@@ -54,14 +54,12 @@ def test_the_floor_depends_on_the_branch_and_on_debians_revision(
         ("", None),
     ],
 )
-def test_the_version_is_what_nginx_says(told: str, version: Version | None) -> None:
+def test_the_version_is_read_from_nginx(told: str, version: Version | None) -> None:
     assert version_in(told) == version
 
 
 @pytest.mark.parametrize(("version", "is_fine"), [("1.31.3", True), ("1.31.2", False), ("none", False)])
-def test_an_old_nginx_is_named_with_what_mends_it_in_one_sentence(
-    tmp_path: Path, version: str, *, is_fine: bool
-) -> None:
+def test_an_old_nginx_is_reported_with_its_fix_in_one_sentence(tmp_path: Path, version: str, *, is_fine: bool) -> None:
     nginx = tmp_path / "nginx"
     nginx.write_text(f"#!{sys.executable}\nimport sys\nsys.stderr.write('nginx version: nginx/{version}')\n")
     nginx.chmod(0o755)
@@ -75,11 +73,11 @@ def test_an_old_nginx_is_named_with_what_mends_it_in_one_sentence(
         assert "\n" not in found
 
 
-def test_an_nginx_that_is_not_there_is_not_called_mended() -> None:
+def test_a_missing_nginx_is_not_reported_as_patched() -> None:
     assert finding("/nowhere/nginx")
 
 
-def test_the_floors_that_are_said_are_those_that_are_asked() -> None:
+def test_the_reported_minimum_versions_are_those_that_are_checked() -> None:
     for floor in (nginx_version.STABLE, nginx_version.MAINLINE):
         assert ".".join(map(str, floor)) in (finding("/nowhere/nginx") or "")
         assert is_fixed(floor)

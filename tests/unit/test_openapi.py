@@ -14,7 +14,7 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_every_operation_tells_of_a_database_that_is_away_and_of_a_body_that_is_too_large(
+def test_every_operation_documents_an_unreachable_database_and_a_too_large_body(
     operation: dict[str, Any],
 ) -> None:
     away = operation["responses"]["503"]

@@ -23,7 +23,7 @@ ALLOWED = read_allowed("media.example, 10.0.0.5:8888, [2001:DB8::1]")
         ("https://media.example/LIVE/A.M3U8", "https://media.example/LIVE/A.M3U8"),
     ],
 )
-def test_an_address_on_an_allowed_host_is_kept_in_one_spelling(typed: str, stored: str) -> None:
+def test_an_address_on_an_allowed_host_is_normalized(typed: str, stored: str) -> None:
     assert checked(typed, ALLOWED) == stored
 
 
@@ -45,7 +45,7 @@ def test_an_event_need_not_have_an_origin_of_its_own() -> None:
         "http://169.254.169.254/latest/meta-data/",
     ],
 )
-def test_a_host_that_is_not_listed_is_refused_by_its_name(url: str) -> None:
+def test_a_host_that_is_not_listed_is_refused_with_its_name(url: str) -> None:
     with pytest.raises(FieldRefused, match="UPSTREAM_ALLOWED_HOSTS") as refusal:
         checked(url, ALLOWED)
     assert refusal.value.field == "streamUrl"
@@ -87,14 +87,14 @@ def test_a_host_that_is_not_listed_is_refused_by_its_name(url: str) -> None:
         "https://[::1/a",
     ],
 )
-def test_what_is_no_plain_address_is_refused_and_not_repeated(url: str) -> None:
+def test_an_invalid_address_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(FieldRefused, match="Please enter an address") as refusal:
         checked(url, ALLOWED)
     assert "secret" not in str(refusal.value)
     assert "password" not in str(refusal.value)
 
 
-def test_a_host_without_a_port_stands_for_each_schemes_own() -> None:
+def test_a_host_without_a_port_means_each_schemes_default() -> None:
     assert [str(place) for place in read_allowed(" Media.example ,, ")] == [
         "http://media.example",
         "https://media.example",
@@ -107,7 +107,7 @@ def test_a_host_without_a_port_stands_for_each_schemes_own() -> None:
 @pytest.mark.parametrize(
     "hosts", ["https://a.example", "a.example/live", "*", "*.example", "a b", "a.example:0", "a:99999", "a:", "user@a"]
 )
-def test_a_list_that_names_anything_but_hosts_is_refused(hosts: str) -> None:
+def test_a_list_with_anything_but_hosts_is_refused(hosts: str) -> None:
     with pytest.raises(ValueError, match="must list hosts"):
         read_allowed(hosts)
 

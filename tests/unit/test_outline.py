@@ -46,7 +46,7 @@ all.mp4
 """
 
 
-def test_a_master_playlist_names_each_rendition_once_with_what_it_says_of_it() -> None:
+def test_a_master_playlist_lists_each_rendition_once_with_its_attributes() -> None:
     assert entries_of(MASTER) == (
         RenditionEntry("en.m3u8", RenditionKind.AUDIO, name="English"),
         RenditionEntry("de.m3u8", RenditionKind.SUBTITLES, name="Deutsch"),
@@ -66,19 +66,19 @@ def test_a_media_playlist_names_its_init_segments_keys_and_first_and_newest_piec
     assert found.longest == found.first
 
 
-def test_a_range_without_its_beginning_follows_the_one_before_and_is_encrypted_where_a_key_is_in_force() -> None:
+def test_a_range_without_an_offset_follows_the_previous_one_and_is_encrypted_if_a_key_applies() -> None:
     found = outline_of(MEDIA.partition("#EXT-X-KEY:METHOD=NONE")[0])
     assert found.newest == MediaResource("all.mp4", 1700, 2000, 3.5, is_encrypted=True)
 
 
 @given(st.lists(st.sampled_from([*MASTER.splitlines(), *MEDIA.splitlines()]), max_size=40), st.text(max_size=9))
-def test_no_order_of_lines_and_no_damage_makes_the_reader_stumble(lines: list[str], damage: str) -> None:
+def test_no_order_of_lines_and_no_damage_crashes_the_reader(lines: list[str], damage: str) -> None:
     for text in ("\n".join(lines), damage.join(lines), damage.join("\n".join(lines).split(","))):
         entries_of(text)
         outline_of(text)
 
 
-def test_what_is_named_is_bounded() -> None:
+def test_the_number_of_listed_files_is_bounded() -> None:
     many = "".join(f'#EXT-X-MAP:URI="{n}.mp4"\n#EXT-X-KEY:METHOD=AES-128,URI="{n}.key"\n' for n in range(1000))
     found = outline_of(many)
     assert (len(found.maps), len(found.keys)) == (20, 20)

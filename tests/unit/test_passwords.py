@@ -21,21 +21,21 @@ def test_a_password_is_kept_as_argon2id_and_never_twice_the_same() -> None:
     assert "correct" not in HASH
 
 
-async def test_the_right_password_is_right() -> None:
+async def test_the_right_password_is_accepted() -> None:
     assert await PasswordChecker().matches("correct horse", HASH)
 
 
 @pytest.mark.parametrize("password", ["wrong horse", "Correct horse", "correct horse ", "", "x" * 1000, "\0", "é"])
-async def test_another_is_wrong(password: str) -> None:
+async def test_another_password_is_refused(password: str) -> None:
     assert not await PasswordChecker().matches(password, HASH)
 
 
-async def test_nobody_has_a_password_not_even_the_one_that_nobody_has() -> None:
+async def test_an_account_without_a_password_accepts_no_password() -> None:
     assert not await PasswordChecker().matches("a password that nobody has", None)
 
 
 @pytest.mark.parametrize("damaged", ["$argon2id$", "nonsense", "", "$2b$12$abcdefghijklmnopqrstuv"])
-async def test_a_damaged_hash_lets_nobody_in(damaged: str) -> None:
+async def test_a_damaged_hash_accepts_no_password(damaged: str) -> None:
     assert not await PasswordChecker().matches("correct horse", damaged)
 
 
@@ -63,7 +63,7 @@ class Counting(PasswordHasher):
                 self.verified += 1
 
 
-async def test_of_a_hundred_checks_at_once_two_are_at_work_and_few_wait() -> None:
+async def test_of_a_hundred_simultaneous_checks_two_run_and_few_wait() -> None:
     hasher = Counting()
     checker, answers = PasswordChecker(hasher), Counter[str]()
     known = hasher.hash("correct horse")
@@ -85,7 +85,7 @@ async def test_of_a_hundred_checks_at_once_two_are_at_work_and_few_wait() -> Non
     assert await checker.matches("correct horse", known)  # and afterwards there is room again
 
 
-async def test_a_hash_of_other_parameters_is_made_anew_and_one_of_ours_is_not() -> None:
+async def test_a_hash_with_other_parameters_is_renewed_and_a_current_one_is_not() -> None:
     checker = PasswordChecker()
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("correct horse")
     renewed = await checker.renewed("correct horse", weak)

@@ -33,7 +33,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("claims", [VIEWER, PROBE], ids=["viewer", "probe"])
-def test_what_was_minted_is_what_is_verified(claims: Claims) -> None:
+def test_a_minted_token_is_verified_with_the_same_claims(claims: Claims) -> None:
     assert verify(mint(claims, RING), RING, NOW) == claims
 
 
@@ -49,12 +49,12 @@ def test_a_token_wrong_in_one_way_is_refused(token: str) -> None:
         verify(token, RING, NOW)
 
 
-def test_no_two_rows_of_the_table_are_the_same_token_and_none_is_the_good_one() -> None:
+def test_all_rows_of_the_table_are_different_tokens_and_none_is_the_valid_one() -> None:
     assert len({*REFUSED.values(), good_token()}) == len(REFUSED) + 1
 
 
 @pytest.mark.parametrize("code", ["K" * 8, "K" * 64])
-def test_codes_of_the_shortest_and_longest_kind_are_accepted(code: str) -> None:
+def test_codes_of_minimum_and_maximum_length_are_accepted(code: str) -> None:
     assert verify(with_claims(sub=code), RING, NOW).sub == code
 
 
@@ -63,7 +63,7 @@ def test_session_ids_of_every_allowed_kind_are_accepted(sid: str) -> None:
     assert verify(with_claims(sid=sid), RING, NOW).sid == sid
 
 
-def test_an_expired_token_is_still_verified_because_expiry_is_the_next_question() -> None:
+def test_an_expired_token_is_still_verified_since_expiry_is_checked_later() -> None:
     claims = verify(good_token(), RING, NOW + 10**6)
     assert claims.is_expired(NOW + 10**6)
 
@@ -73,7 +73,7 @@ def test_a_token_expires_when_its_leeway_is_over() -> None:
     assert VIEWER.is_expired(VIEWER.exp + LEEWAY_SECONDS)
 
 
-def test_an_issuer_one_minute_ahead_is_tolerated_and_further_ahead_is_told_apart() -> None:
+def test_an_issuer_one_minute_ahead_is_tolerated_and_one_further_ahead_is_not() -> None:
     assert verify(with_claims(iat=NOW + CLOCK_SKEW_SECONDS), RING, NOW)
     with pytest.raises(TokenFromTheFuture):
         verify(with_claims(iat=NOW + CLOCK_SKEW_SECONDS + 1), RING, NOW)
@@ -94,11 +94,11 @@ def test_a_token_of_exactly_the_longest_length_is_read_and_one_character_more_is
         verify(padded(MAX_TOKEN_LENGTH + 1), RING, NOW)
 
 
-def test_the_only_prefix_a_token_is_good_for_ends_in_a_slash() -> None:
+def test_the_only_prefix_a_token_is_valid_for_ends_in_a_slash() -> None:
     assert VIEWER.sp == stream_prefix(EVENT_ID) == f"/streams/{EVENT_ID}/"
 
 
-def test_what_is_minted_has_the_published_names_only() -> None:
+def test_a_minted_token_has_only_the_published_claims() -> None:
     token = mint(VIEWER, RING)
     assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", token, re.ASCII)
     assert token == forge(
@@ -109,7 +109,7 @@ def test_what_is_minted_has_the_published_names_only() -> None:
 
 
 @given(st.data())
-def test_a_good_token_with_any_one_character_changed_is_refused(data: st.DataObject) -> None:
+def test_a_valid_token_with_any_one_character_changed_is_refused(data: st.DataObject) -> None:
     token = good_token()
     place = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters().filter(lambda character: character != token[place]))
@@ -117,18 +117,18 @@ def test_a_good_token_with_any_one_character_changed_is_refused(data: st.DataObj
 
 
 @given(st.integers(0, len(good_token()) - 1))
-def test_a_good_token_with_any_one_character_missing_is_refused(place: int) -> None:
+def test_a_valid_token_with_any_one_character_missing_is_refused(place: int) -> None:
     token = good_token()
     _refused(token[:place] + token[place + 1 :])
 
 
 @given(st.text() | st.from_regex(r"\A[\w-]{1,60}\.[\w-]{1,60}\.[\w-]{1,60}\Z"))
-def test_any_text_is_refused_and_nothing_else_happens(text: str) -> None:
+def test_random_text_is_refused_without_any_other_error(text: str) -> None:
     _refused(text)
 
 
 @given(st.binary())
-def test_any_bytes_under_a_good_signature_are_refused_as_header_and_as_payload(data: bytes) -> None:
+def test_random_bytes_with_a_valid_signature_are_refused_as_header_and_as_payload(data: bytes) -> None:
     _refused(forge(HEADER, data))
     _refused(forge(data, CLAIMS))
 

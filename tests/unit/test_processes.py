@@ -19,11 +19,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def test_every_setting_of_the_sidecar_reaches_it() -> None:
+def test_every_setting_of_the_sidecar_is_passed_to_it() -> None:
     assert {name.upper() for name in SidecarSettings.model_fields} <= {*SIDECAR_SETTINGS, *SET_FOR_EACH_SIDECAR}
 
 
-def test_no_process_learns_what_is_not_its_business(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_process_gets_settings_that_it_does_not_need(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:secret@host")
     described = stack(home, sidecars=2)
     for sidecar in described.sidecars:
@@ -50,7 +50,7 @@ def test_nginx_is_the_last_to_start(home: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["x" * 120, "with space", "with;semicolon"])
-def test_sockets_of_a_long_or_odd_home_lie_in_a_private_folder(
+def test_sockets_of_a_home_with_a_long_or_odd_path_are_in_a_private_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -63,19 +63,19 @@ def test_sockets_of_a_long_or_odd_home_lie_in_a_private_folder(
         stack(tmp_path / folder)
 
 
-def test_a_stream_root_that_is_missing_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_stream_root_is_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_ROOT", str(home / "nowhere"))
     with pytest.raises(OperatorError, match="STREAM_ROOT is not a folder"):
         stack(home)
 
 
-def test_no_source_of_streams_at_all_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_source_of_streams_is_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_ROOT", "")
     with pytest.raises(OperatorError, match="Neither STREAM_ROOT nor UPSTREAM_ORIGIN is set"):
         stack(home)
 
 
-def test_sidecars_learn_of_a_cache_only_where_there_is_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sidecars_get_a_cache_folder_only_if_there_is_a_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMENT_CACHE_ROOT", str(home / "segments"))
     assert stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == ""
     monkeypatch.setenv("UPSTREAM_ORIGIN", "http://127.0.0.1:9")
@@ -83,13 +83,13 @@ def test_sidecars_learn_of_a_cache_only_where_there_is_one(home: Path, monkeypat
 
 
 @pytest.mark.parametrize("host", ["", "everywhere", "127.0.0.1; include x", "1.2.3"])
-def test_an_address_to_listen_on_must_be_one(home: Path, host: str) -> None:
+def test_an_invalid_listen_address_is_refused(home: Path, host: str) -> None:
     with pytest.raises(UsageError, match="not an address"):
         stack(home, host=host)
 
 
 @pytest.mark.parametrize("sidecars", [0, -1, 65])
-def test_there_are_some_sidecars_but_not_too_many(home: Path, sidecars: int) -> None:
+def test_the_number_of_sidecars_is_bounded(home: Path, sidecars: int) -> None:
     with pytest.raises(UsageError, match="number of sidecars"):
         stack(home, sidecars)
 
@@ -98,5 +98,5 @@ def test_there_are_some_sidecars_but_not_too_many(home: Path, sidecars: int) -> 
     ("host", "url"),
     [("0.0.0.0", "http://127.0.0.1:80"), ("::", "http://[::1]:80"), ("127.0.0.2", "http://127.0.0.2:80")],  # noqa: S104
 )
-def test_what_listens_everywhere_is_reached_at_loopback(host: str, url: str) -> None:
+def test_a_wildcard_address_is_reached_at_loopback(host: str, url: str) -> None:
     assert local_url(host, 80) == url

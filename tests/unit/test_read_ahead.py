@@ -47,7 +47,7 @@ async def reading(link: Pages) -> AsyncIterator[ReadAhead]:
         tasks.cancel_scope.cancel()
 
 
-async def test_each_page_is_fetched_once_and_before_it_is_asked_for() -> None:
+async def test_each_page_is_fetched_once_and_before_it_is_requested() -> None:
     link = Pages()
     async with reading(link) as feed:
         assert await feed.ask("", wait=True) == b"page after "
@@ -59,7 +59,7 @@ async def test_each_page_is_fetched_once_and_before_it_is_asked_for() -> None:
     assert link.cursors() == ["", "1", "2", "2"]
 
 
-async def test_a_page_that_could_not_be_read_ahead_is_asked_for_again() -> None:
+async def test_a_page_whose_prefetch_failed_is_requested_again() -> None:
     link = Pages(fails="1")
     async with reading(link) as feed:
         await feed.ask("", wait=True)
@@ -67,7 +67,7 @@ async def test_a_page_that_could_not_be_read_ahead_is_asked_for_again() -> None:
     assert link.asked[:3] == [("", True), ("1", False), ("1", True)]
 
 
-async def test_who_begins_again_gets_the_beginning_and_no_page_of_before() -> None:
+async def test_a_restarted_snapshot_gets_no_page_of_the_previous_one() -> None:
     link = Pages(held=anyio.Event())
     async with reading(link) as feed:
         await feed.ask("", wait=True)
@@ -78,7 +78,7 @@ async def test_who_begins_again_gets_the_beginning_and_no_page_of_before() -> No
         assert await feed.ask("1", wait=True) == b"page after 1"
 
 
-async def test_what_the_question_itself_fails_with_is_raised() -> None:
+async def test_an_error_of_the_request_itself_is_raised() -> None:
     async with reading(Pages(fails="")) as feed:
         with pytest.raises(httpx2.ConnectError):
             await feed.ask("", wait=True)

@@ -37,13 +37,13 @@ def seen_after(sub: str, sid: str, *, preview: bool = False) -> tuple[bytes, set
     return gate.answer(question).response.split(b"\r\n")[0], set(gate.activity.take())
 
 
-def test_the_gate_lets_them_in_and_does_not_count_them_as_watching() -> None:
+def test_the_gate_allows_them_and_does_not_count_them_as_watching() -> None:
     assert seen_after(READER_SUB, READER_SID) == (b"HTTP/1.1 204 No Content", set())
     assert seen_after(PREVIEW_SUB, PREVIEW_SID, preview=True) == (b"HTTP/1.1 204 No Content", set())
     assert seen_after("K7F2X9M4B1C3", SID) == (b"HTTP/1.1 204 No Content", {SID})
 
 
-def test_no_code_and_no_session_of_ours_is_ever_called_like_them() -> None:
+def test_no_code_and_no_session_can_have_their_names() -> None:
     assert codes.LENGTH not in {len(READER_SUB), len(PREVIEW_SUB)}
     assert len(SID) not in {len(READER_SID), len(PREVIEW_SID)}
 
@@ -63,7 +63,7 @@ def test_no_code_and_no_session_of_ours_is_ever_called_like_them() -> None:
     ],
     ids=repr,
 )
-def test_a_preview_token_that_says_anything_else_is_none(claims: dict[str, object]) -> None:
+def test_a_preview_token_with_other_claims_is_refused(claims: dict[str, object]) -> None:
     now = int(time.time())
     body = {"eid": EVENT_ID, "sp": f"/streams/{EVENT_ID}/", "iat": now, "exp": now + 10} | claims
     with pytest.raises(TokenRefused):

@@ -42,11 +42,11 @@ LINES = {
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
-def test_no_token_code_or_cookie_is_left_in_a_line(line: str) -> None:
+def test_tokens_codes_and_cookies_are_removed_from_a_line(line: str) -> None:
     assert not [secret for secret in SECRETS if secret in redact(line)]
 
 
-def test_what_an_operator_needs_stays() -> None:
+def test_information_that_operators_need_is_kept() -> None:
     line = f'2027/01/15 08:00:00 [error] 7#7: *1 open() "/srv{STREAM}" failed (2: No such file), client: 192.0.2.1'
     assert redact(line) == line
     assert STREAM in redact(LINES["path carrier"])
@@ -61,10 +61,10 @@ def test_what_an_operator_needs_stays() -> None:
 
 
 @given(st.text() | st.from_regex(r'request: "GET [/?&#A-z0-9=% "]*", upstream: "http://[/?#&=A-z_%]*"'))
-def test_redacting_twice_changes_nothing_more(line: str) -> None:
+def test_redaction_is_idempotent(line: str) -> None:
     assert redact(redact(line)) == redact(line)
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")), st.text(alphabet=st.characters(codec="utf-8")))
-def test_a_token_is_found_wherever_it_stands(before: str, after: str) -> None:
+def test_a_token_is_found_at_any_position(before: str, after: str) -> None:
     assert TOKEN not in redact(f"{before} {TOKEN} {after}")

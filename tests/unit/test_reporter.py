@@ -24,7 +24,7 @@ def make(*failures: Exception) -> tuple[Activity, Reporter, GivenReports]:
     return activity, Reporter(activity, given, b"a key"), given
 
 
-async def test_a_session_is_reported_once_with_when_it_was_seen_last_and_its_clients() -> None:
+async def test_a_session_is_reported_once_with_its_last_time_and_clients() -> None:
     activity, reporter, given = make()
     for client, seen in ((PHONE, NOW), (LAPTOP, NOW + 5), (PHONE, NOW + 3)):
         activity.note(SID, *client, seen)
@@ -37,7 +37,7 @@ async def test_a_session_is_reported_once_with_when_it_was_seen_last_and_its_cli
     assert given.posts == 1
 
 
-async def test_clients_are_sixteen_hex_digits_that_say_nothing_without_the_key() -> None:
+async def test_clients_are_sixteen_hex_digits_that_depend_on_the_key() -> None:
     clients = []
     for key in (b"a key", b"a key", b"another key"):
         activity, given = Activity(), GivenReports()
@@ -48,7 +48,7 @@ async def test_clients_are_sixteen_hex_digits_that_say_nothing_without_the_key()
     assert all(len(bytes.fromhex(client)) == 8 for client in clients)
 
 
-async def test_nothing_is_lost_while_the_control_plane_is_away() -> None:
+async def test_nothing_is_lost_while_the_control_plane_is_unreachable() -> None:
     activity, reporter, given = make(OSError("away"), OSError("away"))
     for number, sid in enumerate(["first" * 4, "second" * 4, "first" * 4]):
         activity.note(sid, b"192.0.2.1", b"agent %d" % number, NOW + number)
@@ -62,7 +62,7 @@ async def test_nothing_is_lost_while_the_control_plane_is_away() -> None:
     assert len(reporter) == 0
 
 
-async def test_a_report_that_makes_no_sense_over_there_is_not_sent_for_ever() -> None:
+async def test_a_report_that_the_control_plane_rejects_is_not_sent_again() -> None:
     activity, reporter, given = make(ReportRefused("answered 422"))
     activity.note(SID, *PHONE, NOW)
     with capture_logs() as logs:
@@ -80,7 +80,7 @@ async def test_many_sessions_go_in_several_reports_and_those_that_arrived_are_no
     assert len({session["sids"] for session in given.taken}) == len(given.taken) == 2500
 
 
-async def test_what_is_kept_is_bounded_and_the_sessions_seen_last_are_kept() -> None:
+async def test_pending_sessions_are_bounded_and_the_most_recent_are_kept() -> None:
     activity, reporter, given = make(*[OSError("away")] * 2)
     for start in (0, MAX_SESSIONS):
         for number in range(start, start + MAX_SESSIONS + 100):
@@ -92,7 +92,7 @@ async def test_what_is_kept_is_bounded_and_the_sessions_seen_last_are_kept() -> 
     assert min(session["sids"] for session in given.taken) == f"session-{MAX_SESSIONS:014d}"
 
 
-async def test_one_session_with_ever_new_clients_takes_no_room_from_others() -> None:
+async def test_one_session_with_many_clients_takes_no_memory_from_others() -> None:
     activity, reporter, given = make()
     for number in range(1000):
         activity.note(SID, b"192.0.2.1", b"%d" % number + b"x" * 8000, NOW)
@@ -104,7 +104,7 @@ async def test_one_session_with_ever_new_clients_takes_no_room_from_others() -> 
     assert [len(session["clients"]) for session in given.taken] == [MAX_CLIENTS, 1]
 
 
-async def test_it_reports_every_ten_seconds_whatever_happened_and_says_so_once() -> None:
+async def test_it_reports_every_ten_seconds_despite_failures_and_logs_them_once() -> None:
     activity, reporter, given = make(OSError("away"), ZeroDivisionError("a bug"))
     activity.note(SID, *PHONE, NOW)
     with capture_logs() as logs, anyio.move_on_after(REPORT_EVERY_SECONDS * 3 + 1):

@@ -22,16 +22,16 @@ def older(*rows: Any, **changes: Any) -> bytes:
     return json.dumps(WHO | {"sessions": list(rows)} | changes).encode()
 
 
-def test_a_report_is_read() -> None:
+def test_a_report_is_parsed() -> None:
     assert parse_report(encoded()) == ActivityReport([SID, "s2"], [NOW, NOW + 0.25], [["c1", "c2"], []])
     assert parse_report(encoded(sids=[], lastSeen=[], clients=[])) == ActivityReport([], [], [])
 
 
-def test_an_older_sidecars_report_is_read_too() -> None:
+def test_an_older_sidecars_report_is_also_parsed() -> None:
     assert parse_report(older(ROW)) == ActivityReport([SID], [NOW], [["c1", "c2"]])
 
 
-def test_members_that_are_not_known_are_passed_over_and_an_older_sidecars_clients_may_be_missing() -> None:
+def test_unknown_members_are_ignored_and_clients_may_be_missing() -> None:
     assert parse_report(encoded(also=1)).sids == [SID, "s2"]
     row = {"sid": SID, "lastSeen": "2027-01-15T09:00:00+01:00", "new": {}}
     assert parse_report(older(row, also=1)) == ActivityReport([SID], [NOW], [[]])
@@ -94,7 +94,7 @@ def test_members_that_are_not_known_are_passed_over_and_an_older_sidecars_client
         (older(ROW | {"clients": [1]}), "sessions[0].clients"),
     ],
 )
-def test_a_report_that_makes_no_sense_is_refused_by_naming_the_place(body: bytes, named: str) -> None:
+def test_an_invalid_report_is_refused_with_the_path_of_the_error(body: bytes, named: str) -> None:
     with pytest.raises(MalformedRequest) as refusal:
         parse_report(body)
     assert named in str(refusal.value)

@@ -13,7 +13,7 @@ def lifted(subject: str = "a", not_before: int | None = NOW) -> Change:
     return Change(Kind.CODE, subject, False, not_before, NOW, NOW + 3600)
 
 
-def test_an_empty_set_refuses_nobody() -> None:
+def test_an_empty_set_refuses_nothing() -> None:
     assert not any(refuses(Revocations(), kind, "a", 0) for kind in Kind)
     assert len(Revocations()) == 0
 
@@ -43,7 +43,7 @@ def test_kinds_are_kept_apart() -> None:
     assert not refuses(revocations, Kind.EVENT, "a", NOW)
 
 
-def test_an_entry_is_forgotten_a_minute_after_the_last_token_it_concerns() -> None:
+def test_an_entry_is_dropped_a_minute_after_the_last_token_it_concerns() -> None:
     revocations = Revocations([cut("a", expires_at=NOW), cut("b", expires_at=NOW + 100)])
     forget(revocations, NOW + 60)
     assert refuses(revocations, Kind.CODE, "a", NOW)
@@ -53,19 +53,19 @@ def test_an_entry_is_forgotten_a_minute_after_the_last_token_it_concerns() -> No
     assert len(revocations) == 1
 
 
-def test_what_expired_and_was_then_renewed_is_not_forgotten() -> None:
+def test_an_expired_entry_that_was_renewed_is_not_dropped() -> None:
     revocations = Revocations([cut("a", expires_at=NOW), cut("a", expires_at=NOW + 1000)])
     forget(revocations, NOW + 500)
     assert refuses(revocations, Kind.CODE, "a", NOW)
 
 
-def test_many_are_forgotten_a_slice_at_a_time() -> None:
+def test_many_entries_are_dropped_in_slices() -> None:
     revocations = Revocations(cut(f"code{i}", expires_at=NOW) for i in range(2500))
     steps = revocations.forget_expired(NOW + 100)
     assert [(next(steps), len(revocations)) for _ in range(3)] == [(1000, 1500), (1000, 500), (500, 0)]
 
 
-def test_its_entries_make_the_same_set_again() -> None:
+def test_its_entries_restore_the_same_set() -> None:
     revocations = Revocations([cut("a"), cut("b", Kind.EVENT), lifted("c"), cut("d", Kind.SESSION)])
     again = Revocations()
     for kind, entries in revocations.slices(size=1):
@@ -74,7 +74,7 @@ def test_its_entries_make_the_same_set_again() -> None:
     assert list(again.slices()) == list(revocations.slices())
 
 
-def test_entries_may_come_and_go_while_all_are_gone_through() -> None:
+def test_entries_may_be_added_and_removed_during_iteration() -> None:
     revocations = Revocations([cut("a"), cut("b"), cut("c", expires_at=NOW)])
     seen = []
     for _, entries in revocations.slices(size=1):
@@ -84,7 +84,7 @@ def test_entries_may_come_and_go_while_all_are_gone_through() -> None:
     assert seen == ["a", "b"]
 
 
-def test_entries_of_one_lifetime_cost_nothing_but_their_place() -> None:
+def test_entries_with_equal_lifetime_share_their_refusal() -> None:
     revocations = Revocations(cut(f"code{i}", expires_at=NOW + i % 60) for i in range(1, 5000))
     assert len({id(revocations.codes.get(code)) for code in revocations.codes}) <= 2
 

@@ -25,7 +25,7 @@ def test_an_event_needs_a_title_and_two_times() -> None:
     assert wrong_fields(EventDraft, {}) == ["title", "startsAt", "endsAt"]
 
 
-def test_an_event_has_what_the_readme_promises_when_nothing_else_is_said() -> None:
+def test_an_event_has_the_defaults_of_the_readme() -> None:
     draft = EventDraft.model_validate(EVENT)
     assert (draft.access_window_hours, draft.session_policy, draft.max_devices) == (48, "refuse", 1)
     assert draft.starts_at.isoformat() == "2027-01-15T20:00:00+01:00"
@@ -63,7 +63,7 @@ def test_an_event_has_what_the_readme_promises_when_nothing_else_is_said() -> No
         ("version", 7),
     ],
 )
-def test_a_wrong_value_is_refused_and_its_field_named(name: str, value: object) -> None:
+def test_a_wrong_value_is_refused_and_its_field_is_named(name: str, value: object) -> None:
     assert wrong_fields(EventDraft, EVENT | {name: value}) == [name]
 
 
@@ -74,11 +74,11 @@ def test_an_event_ends_after_it_starts(ends_at: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("accessWindowHours", 1), ("accessWindowHours", 168), ("maxDevices", 10)])
-def test_values_at_the_edge_are_taken(name: str, value: int) -> None:
+def test_boundary_values_are_accepted(name: str, value: int) -> None:
     assert EventDraft.model_validate(EVENT | {name: value}).model_dump(by_alias=True)[name] == value
 
 
-def test_a_title_loses_the_space_around_it() -> None:
+def test_a_title_is_stripped() -> None:
     assert EventDraft.model_validate(EVENT | {"title": "  Concert \n"}).title == "Concert"
 
 
@@ -101,7 +101,7 @@ def test_pages_have_a_number_and_a_size(values: dict[str, Any], wrong: str) -> N
     assert wrong_fields(Paging, values) == [wrong]
 
 
-def test_who_signs_in_without_a_name_is_the_admin() -> None:
+def test_a_sign_in_without_a_name_is_the_admins() -> None:
     assert Credentials(password="x").username == "admin"
     assert wrong_fields(Credentials, {"username": "admin"}) == ["password"]
 

@@ -104,7 +104,7 @@ def complaints(service: type[BaseSettings]) -> list[str]:
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("service", SERVICES)
-def test_two_secrets_are_all_that_must_be_set(service: type[BaseSettings]) -> None:
+def test_only_two_secrets_are_required(service: type[BaseSettings]) -> None:
     service()
 
 
@@ -127,7 +127,7 @@ def test_without_secret_and_key_file_both_are_named(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_key_file_stands_in_for_the_secret(
+def test_a_key_file_replaces_the_secret(
     environment: pytest.MonkeyPatch, service: type[Settings] | type[SidecarSettings], tmp_path: Path
 ) -> None:
     write_keys(tmp_path / "keys.json", oct_key("mine"))
@@ -148,7 +148,7 @@ def test_public_keys_are_enough_for_a_sidecar_and_not_for_a_control_plane(
 
 
 @pytest.mark.parametrize(("service", "name", "value"), NONSENSE)
-def test_nonsense_stops_the_start_with_one_sentence_that_names_the_variable_and_not_its_value(
+def test_an_invalid_value_prevents_the_start_with_one_sentence_that_names_the_variable_and_not_the_value(
     environment: pytest.MonkeyPatch, service: type[BaseSettings], name: str, value: str
 ) -> None:
     environment.setenv(name, value)
@@ -160,7 +160,7 @@ def test_nonsense_stops_the_start_with_one_sentence_that_names_the_variable_and_
     assert "hunter2" not in sentence
 
 
-def test_everything_wrong_is_said_at_once(environment: pytest.MonkeyPatch) -> None:
+def test_all_errors_are_reported_at_once(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PLAYBACK_TOKEN_SECONDS", "0")
     environment.delenv("INTERNAL_API_KEY")
     assert len(complaints(Settings)) == 2
@@ -192,7 +192,7 @@ def test_settings_are_frozen(service: type[BaseSettings]) -> None:
         ("HLS_SERVER_BASE_URL", ""),
     ],
 )
-def test_what_is_at_the_edge_of_sense_starts(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_boundary_values_start(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     environment.setenv(name, value)
     assert str(getattr(Settings(), name.lower())) == value
 
@@ -207,21 +207,21 @@ def test_what_is_at_the_edge_of_sense_starts(environment: pytest.MonkeyPatch, na
         hashed(passes=16),
     ],
 )
-def test_a_whole_hash_of_what_parameters_ever_is_taken(environment: pytest.MonkeyPatch, password_hash: str) -> None:
+def test_a_complete_hash_of_any_parameters_is_accepted(environment: pytest.MonkeyPatch, password_hash: str) -> None:
     environment.setenv("ADMIN_PASSWORD_HASH", password_hash)
     taken = Settings().admin_password_hash
     assert taken
     assert taken.get_secret_value() == password_hash
 
 
-def test_a_logo_that_exists_is_taken(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_logo_that_exists_is_accepted(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     logo = tmp_path / "logo.svg"
     logo.touch()
     environment.setenv("APP_LOGO_FILE", str(logo))
     assert Settings().app_logo_file == logo
 
 
-def test_origins_are_read_without_their_final_slash(environment: pytest.MonkeyPatch) -> None:
+def test_origins_lose_their_trailing_slash(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PLATFORM_APP_URL", "https://tickets.example.org/")
     environment.setenv("CONTROL_PLANE_URL", "http://127.0.0.1:8081/")
     assert Settings().platform_app_url == "https://tickets.example.org"

@@ -58,7 +58,7 @@ async def follow(given: Given, seconds: float) -> Origins:
     return origins
 
 
-async def test_it_knows_what_it_was_told_before_it_is_started() -> None:
+async def test_the_first_list_is_known_before_it_is_started() -> None:
     origins = Origins(Given({ONE: "https://a.example/x/"}))
     async with anyio.create_task_group() as tasks:
         await tasks.start(origins.run)
@@ -67,7 +67,7 @@ async def test_it_knows_what_it_was_told_before_it_is_started() -> None:
 
 
 @pytest.mark.parametrize("answer", [AWAY, None, b"nonsense"])
-async def test_a_control_plane_that_is_away_or_hangs_holds_up_no_start(answer: Exception | bytes | None) -> None:
+async def test_an_unreachable_or_hung_control_plane_does_not_block_the_start(answer: Exception | bytes | None) -> None:
     origins = Origins(Given(answer))
     async with anyio.create_task_group() as tasks:
         with anyio.fail_after(1.5):
@@ -87,14 +87,14 @@ async def test_a_change_is_known_within_seconds_in_the_same_dictionary() -> None
 
 
 @pytest.mark.parametrize("trouble", [AWAY, OSError("no socket"), b"nonsense", listed({"x": "https://a.example/"})])
-async def test_what_is_known_stays_while_nothing_sensible_is_heard(trouble: Exception | bytes) -> None:
+async def test_the_known_list_stays_in_force_during_failures(trouble: Exception | bytes) -> None:
     with capture_logs() as logs:
         origins = await follow(Given({ONE: "https://a.example/x/"}, trouble), 600)
     assert origins.by_event == {ONE: Source.at("https://a.example/x/")}
     assert [entry["event"] for entry in logs] == ["origins_changed", "origins_not_heard"]
 
 
-async def test_who_is_away_is_asked_less_and_less_often_and_never_less_than_each_ten_seconds() -> None:
+async def test_an_unreachable_control_plane_is_polled_with_growing_pauses_up_to_ten_seconds() -> None:
     given = Given({ONE: "https://a.example/x/"}, AWAY)
     await follow(given, 600)
     pauses = [later - earlier for earlier, later in zip(given.asked_at[1:], given.asked_at[2:], strict=False)]
@@ -103,7 +103,7 @@ async def test_who_is_away_is_asked_less_and_less_often_and_never_less_than_each
     assert 600 / 10 <= len(pauses) <= 600 / 5 + 10
 
 
-async def test_as_long_as_nothing_is_known_it_asks_each_second() -> None:
+async def test_while_nothing_is_known_it_polls_every_second() -> None:
     given = Given(AWAY)
     await follow(given, 60)
     assert len(given.asked_at) >= 60
@@ -130,7 +130,7 @@ async def test_as_long_as_nothing_is_known_it_asks_each_second() -> None:
         b'{"origins": {}, "credentials": []}',
     ],
 )
-def test_a_list_that_makes_no_sense_is_refused_whole(body: bytes) -> None:
+def test_an_invalid_list_is_refused_as_a_whole(body: bytes) -> None:
     with pytest.raises(OriginsRefused):
         parse(body)
 
@@ -145,7 +145,7 @@ def test_a_list_that_makes_no_sense_is_refused_whole(body: bytes) -> None:
         ("http://a.example/X/I.M3U8", "http://a.example/X/I.M3U8", "http://a.example/X/720p/1.ts"),
     ],
 )
-def test_the_streams_playlist_is_the_sources_and_all_else_lies_beside_it(
+def test_the_playlist_is_the_sources_and_all_other_files_are_next_to_it(
     source: str, playlist: str, segment: str
 ) -> None:
     assert Source.at(source).url_of("stream.m3u8") == playlist
@@ -153,7 +153,7 @@ def test_the_streams_playlist_is_the_sources_and_all_else_lies_beside_it(
     assert Source.at(source).url_of("720p/stream.m3u8").endswith("/720p/stream.m3u8")
 
 
-def test_what_an_origin_is_shown_comes_with_each_of_its_files_and_stands_in_no_message() -> None:
+def test_an_origins_credentials_are_added_to_each_file_and_never_appear_in_messages() -> None:
     shown = {"header": "Authorization: Bearer hunter2", "query": "a=hunter2"}
     source = parse(json.dumps({"origins": {ONE: "https://a.example/x/"}, "credentials": {ONE: shown}}).encode())[ONE]
     assert dict(source.headers_of("720p/1.ts")) == {

@@ -35,7 +35,7 @@ def stranger() -> Credential:
         (stranger(), (410, 5.0, 5.1)),
     ],
 )
-def test_what_agrees_with_the_truth_is_right(credential: Credential, verdict: Verdict) -> None:
+def test_an_answer_that_agrees_with_the_truth_is_right(credential: Credential, verdict: Verdict) -> None:
     judge = Judge()
     judge.hear(credential, *verdict)
     assert judge.wrong == []
@@ -55,13 +55,13 @@ def test_what_agrees_with_the_truth_is_right(credential: Credential, verdict: Ve
         (stranger(), (403, 5.0, 5.1)),
     ],
 )
-def test_what_contradicts_the_truth_is_wrong(credential: Credential, verdict: Verdict) -> None:
+def test_an_answer_that_contradicts_the_truth_is_wrong(credential: Credential, verdict: Verdict) -> None:
     judge = Judge()
     judge.hear(credential, *verdict)
     assert judge.wrongs == len(judge.wrong) == 1
 
 
-def test_only_the_first_change_cuts() -> None:
+def test_only_the_first_revocation_counts() -> None:
     credential = cut_at_100()
     credential.cut(300.0, 300.1)
     assert not credential.permits(200, 250.0, 250.1)

@@ -18,7 +18,7 @@ def saved(path: Path) -> tuple[str, list[object], float] | None:
     return (loaded[0], list(loaded[1].slices()), loaded[2]) if loaded else None
 
 
-def test_what_was_saved_is_loaded_with_the_time_of_its_last_sync(tmp_path: Path) -> None:
+def test_a_saved_state_is_loaded_with_the_time_of_its_last_sync(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     revocations = revoked(*(f"code{i}" for i in range(2500)))
     lifted = [Change(kind, "b", False, NOW - 5, NOW, NOW + 3600.5) for kind in Kind]
@@ -28,24 +28,24 @@ def test_what_was_saved_is_loaded_with_the_time_of_its_last_sync(tmp_path: Path)
     assert saved(path) == ("e.7", list(revocations.slices()), 2000)
 
 
-def test_no_file_is_no_state(tmp_path: Path) -> None:
+def test_without_a_file_there_is_no_state(tmp_path: Path) -> None:
     assert StateFile(tmp_path / "state.json").load() is None
 
 
-def test_its_folder_is_made(tmp_path: Path) -> None:
+def test_its_folder_is_created(tmp_path: Path) -> None:
     path = tmp_path / "var" / "lib" / "state.json"
     StateFile(path).save("e.7", Revocations())
     assert path.is_file()
 
 
-def test_it_names_codes_so_only_its_owner_may_read_it(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_it_since_it_contains_codes(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.touch(mode=0o644)
     StateFile(path).save("e.7", Revocations())
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+def test_a_file_truncated_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     StateFile(path).save("e.7", revoked("a", "b"))
     whole = path.read_bytes()
@@ -77,14 +77,14 @@ CURSOR, END = b'{"cursor":"e.7"}\n', b'{"end":1}\n'
         CURSOR + END,
     ],
 )
-def test_a_damaged_file_is_refused_whole(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_refused_as_a_whole(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(content)
     with pytest.raises(StateFileUnusable):
         StateFile(path).load()
 
 
-def test_a_file_from_before_says_nothing_of_kinds_and_a_snapshot_is_asked_for(tmp_path: Path) -> None:
+def test_an_old_file_without_kinds_causes_a_snapshot_request(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(CURSOR + b'{"kind":"code","entries":{"a":[1,2]}}\n' + END)
     loaded = StateFile(path).load()
@@ -93,7 +93,7 @@ def test_a_file_from_before_says_nothing_of_kinds_and_a_snapshot_is_asked_for(tm
     assert set(loaded[1].codes) == {"a"}
 
 
-def test_an_event_that_is_held_is_so_after_a_restart_and_opens_by_itself(tmp_path: Path) -> None:
+def test_a_held_event_stays_held_after_a_restart_and_opens_automatically(tmp_path: Path) -> None:
     path, revocations = tmp_path / "state.json", Revocations()
     revocations.apply([Change(Kind.EVENT, "e", True, NOW - 5, NOW, NOW + 3600, NOW + 60)])
     StateFile(path).save("e.7", revocations)
@@ -104,7 +104,7 @@ def test_an_event_that_is_held_is_so_after_a_restart_and_opens_by_itself(tmp_pat
     assert (events.refuses("e", NOW - 6), events.refuses("e", NOW)) == (True, False)
 
 
-def test_a_reader_that_knows_nothing_of_doors_refuses_everybody_at_a_held_event(tmp_path: Path) -> None:
+def test_a_reader_that_does_not_know_doors_refuses_everyone_at_a_held_event(tmp_path: Path) -> None:
     path, revocations = tmp_path / "state.json", Revocations()
     revocations.apply([Change(Kind.EVENT, "e", True, None, NOW, NOW + 3600, NOW + 60)])
     StateFile(path).save("e.7", revocations)
@@ -122,7 +122,7 @@ def test_kinds_that_a_newer_sidecar_has_written_are_skipped(tmp_path: Path) -> N
     assert (loaded[0], len(loaded[1])) == ("e.7", 1)
 
 
-def test_the_cursor_of_a_writer_that_understood_less_is_not_gone_on_from(tmp_path: Path) -> None:
+def test_the_cursor_of_a_writer_that_understood_less_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     heading = b'{"cursor":"e.7","reads":["code","session"]}\n'
     path.write_bytes(heading + b'{"kind":"code","entries":{"a":[1,2]}}\n' + END)
@@ -132,7 +132,7 @@ def test_the_cursor_of_a_writer_that_understood_less_is_not_gone_on_from(tmp_pat
     assert set(loaded[1].codes) == {"a"}
 
 
-def test_a_writing_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     StateFile(path).save("e.7", Revocations())
     with pytest.raises(TypeError):
@@ -141,7 +141,7 @@ def test_a_writing_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_touching_makes_the_state_young_and_changes_nothing_else(tmp_path: Path) -> None:
+def test_touching_refreshes_the_state_and_changes_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     StateFile(path).save("e.7", revoked("a"))
     os.utime(path, (1000, 1000))
@@ -151,13 +151,13 @@ def test_touching_makes_the_state_young_and_changes_nothing_else(tmp_path: Path)
     assert path.stat().st_mtime > 1000
 
 
-def test_a_file_that_is_not_there_cannot_be_touched_into_being(tmp_path: Path) -> None:
+def test_touching_does_not_create_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         StateFile(tmp_path / "state.json").touch()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_forgotten_by_a_clock_ahead_is_known_to_be_missing_after_a_restart(tmp_path: Path) -> None:
+def test_entries_dropped_by_a_clock_ahead_are_known_to_be_missing_after_a_restart(tmp_path: Path) -> None:
     revocations = revoked("a")
     list(revocations.forget_expired(NOW + 50_000))
     assert revocations.complete_from > NOW

@@ -28,7 +28,7 @@ def test_a_clock_that_is_set_is_noticed_once_and_not_trusted_for_ten_minutes(lea
     assert clock.is_trusted
 
 
-def test_drift_and_steps_of_a_time_service_are_no_leap() -> None:
+def test_drift_and_steps_of_a_time_service_are_not_detected() -> None:
     clocks = Clocks()
     clock = SteadyClock(lambda: clocks.wall, lambda: clocks.steady)
     for _ in range(1000):
@@ -36,7 +36,7 @@ def test_drift_and_steps_of_a_time_service_are_no_leap() -> None:
         assert (clock.look(), clock.is_trusted) == (0, True)
 
 
-def test_a_clock_set_back_again_is_a_second_leap() -> None:
+def test_a_clock_that_is_set_back_is_detected_again() -> None:
     clocks = Clocks()
     clock = SteadyClock(lambda: clocks.wall, lambda: clocks.steady)
     clocks.wall += 7200

@@ -50,30 +50,30 @@ def problems(text: str) -> dict[int, str]:
         "Code,Event Title,Expires At,Label,Status\r\nSUMMER2027,'=1,2027,Press,unused\r\nWinter2027,,,,revoked\r\n",
     ],
 )
-def test_spreadsheets_write_the_same_codes_in_many_ways(text: str) -> None:
+def test_all_formats_of_spreadsheets_give_the_same_codes(text: str) -> None:
     assert [line[1:] for line in read(text)] == [("SUMMER2027", "Press"), ("Winter2027", None)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-8"])
-def test_text_is_read_in_what_spreadsheets_write(encoding: str) -> None:
+def test_text_is_decoded_in_the_encodings_of_spreadsheets(encoding: str) -> None:
     codes = ticket_csv.read("Kód;Étiquette\r\nSUMMER2027;Größe 日本\r\n".encode(encoding))
     assert [tuple(line) for line in codes.lines] == [(2, "SUMMER2027", "Größe 日本")]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_the_separator_is_what_stands_after_most_codes(separator: str) -> None:
+def test_the_separator_is_the_one_after_most_codes(separator: str) -> None:
     others = "".join(each for each in ",;\t|" if each != separator)
     lines = [f"Guest2027x{number * 3}{separator}Smith{others}John" for number in range(3)]
     assert [line[2] for line in read("\n".join(["First2027z", *lines]))] == [None] + [f"Smith{others}John"] * 3
 
 
 @pytest.mark.parametrize("heading", ["Vouchercode", "Gutscheinnummer", "ACCESS CODE", "Codes d'accès", "Código", "קוד"])
-def test_a_heading_is_never_a_ticket(heading: str) -> None:
+def test_a_heading_is_never_imported(heading: str) -> None:
     assert [line[1] for line in read(f"{heading}\nSUMMER2027\n")] == ["SUMMER2027"]
 
 
 @pytest.mark.parametrize("heading", ["Eintrittsberechtigung", "Wertmarken", "Adgangskode", "Белгілеме", "入場券番号"])
-def test_a_first_line_of_letters_that_nobody_knows_is_a_question(heading: str) -> None:
+def test_a_first_line_of_unknown_letters_is_doubtful(heading: str) -> None:
     codes = ticket_csv.read(f"{heading}\nSUMMER2027\n".encode())
     assert [tuple(one) for one in codes.questions] == [(1, "This looks like a heading, not a code.", True)]
     assert codes.problems == []
@@ -96,14 +96,14 @@ def test_a_first_line_of_letters_that_nobody_knows_is_a_question(heading: str) -
         ("Guest20271", "plus one"),
     ],
 )
-def test_what_others_may_guess_is_a_question(line: str, word: str) -> None:
+def test_codes_that_are_easy_to_guess_are_doubtful(line: str, word: str) -> None:
     told = questions(f"Guest20270\n{line}\nk7F2x9M4b1C3\n")
     assert told.keys() == {2}
     assert word in told[2]
     assert line not in told[2]
 
 
-def test_our_own_export_comes_back_in_without_a_question_as_it_was() -> None:
+def test_our_own_export_is_imported_unchanged_without_doubts() -> None:
     labels = ["=1+1", "a; =cmd()", "-5", "“quoted”", 'a "b", c', "x\t@y", "it's", "＝1"]  # noqa: RUF001 - full width
     heading = csv_text.line(("Code", "Event Title", "Expires At", "Label", "Status"))
     lines = [csv_text.line((new_code(), "A, B", "2027", label, "unused")) for label in labels]
@@ -124,13 +124,13 @@ def test_no_cell_is_a_formula_whatever_the_separator_is(text: str) -> None:
 
 
 @given(st.text(alphabet="a'=+-@;,|\t\" \n"))
-def test_what_is_defused_is_restored(text: str) -> None:
+def test_escaped_cells_are_restored(text: str) -> None:
     if "'" not in text:
         assert csv_text.restored(csv_text.defused(text)) == text
 
 
 @pytest.mark.parametrize("filling", ['"', ",", ";", "a\n", "'=", '""', "\u0301", "\r", " "])
-def test_a_megabyte_of_anything_takes_time_in_proportion(filling: str) -> None:
+def test_parsing_a_megabyte_takes_linear_time(filling: str) -> None:
     def seconds(size: int) -> float:
         began = time.thread_time()
         with suppress(MalformedRequest):
@@ -143,14 +143,14 @@ def test_a_megabyte_of_anything_takes_time_in_proportion(filling: str) -> None:
     assert least(1_000_000) < 20 * max(least(100_000), 0.02)
 
 
-def test_lines_have_the_numbers_that_an_editor_shows() -> None:
+def test_lines_are_numbered_as_in_an_editor() -> None:
     assert [line[0] for line in read("code,label\n\nSUMMER2027,Press\nWinter2027\n")] == [3, 4]
     assert problems("code\n\nok123456\nshort\n") == {
         4: "A code has 8 to 64 letters and digits, A to Z without accents."
     }
 
 
-def test_codes_are_told_apart_by_their_capitals() -> None:
+def test_codes_are_case_sensitive() -> None:
     assert [line[1] for line in read("SUMMER2027\nsummer2027\n")] == ["SUMMER2027", "summer2027"]
 
 
@@ -170,7 +170,7 @@ def test_codes_are_told_apart_by_their_capitals() -> None:
         ("FIRST12345", "line 1"),
     ],
 )
-def test_a_bad_line_is_told_by_its_number_and_never_by_its_code(line: str, word: str) -> None:
+def test_an_invalid_line_is_reported_by_its_number_and_never_by_its_code(line: str, word: str) -> None:
     told = problems(f"FIRST12345\n{line}\nLAST123456\n")
     assert told.keys() == {2}
     assert word in told[2]
@@ -178,7 +178,7 @@ def test_a_bad_line_is_told_by_its_number_and_never_by_its_code(line: str, word:
     assert not code or code not in told[2]
 
 
-def test_every_bad_line_is_told() -> None:
+def test_every_invalid_line_is_reported() -> None:
     assert list(problems("good12345\nbad\nGOOD12345\nbad!\ngood12345\n")) == [2, 4, 5]
 
 
@@ -195,14 +195,14 @@ def test_every_bad_line_is_told() -> None:
         b'"SUMMER2027"x,Press\n',
     ],
 )
-def test_what_is_no_file_of_codes_is_refused_whole(body: bytes) -> None:
+def test_other_files_are_refused_as_a_whole(body: bytes) -> None:
     with pytest.raises(MalformedRequest) as refused:
         ticket_csv.read(body)
     assert str(refused.value).endswith(".")
     assert "SUMMER2027" not in str(refused.value)
 
 
-def test_ten_thousand_codes_are_read_and_not_one_more() -> None:
+def test_at_most_ten_thousand_codes_are_read() -> None:
     lines = [f"CODE{number * 7919:08d}" for number in range(ticket_csv.MAX_LINES)]
     assert len(read("code\n" + "\n".join(lines))) == ticket_csv.MAX_LINES
     with pytest.raises(MalformedRequest, match="10,000"):

@@ -23,30 +23,30 @@ STEP = totp.step_at(NOW)
 
 
 @pytest.mark.parametrize(("seconds", "code"), VECTORS)
-def test_the_rfcs_examples_come_out(seconds: int, code: str) -> None:
+def test_the_examples_of_the_rfc_match(seconds: int, code: str) -> None:
     moment = datetime.fromtimestamp(seconds, UTC)
     assert totp.code_at(SECRET, totp.step_at(moment)) == code[-6:]
     assert totp.matching_step(SECRET, code[-6:], moment) == seconds // 30
 
 
 @pytest.mark.parametrize(("step", "is_in"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
-def test_one_step_either_way_is_let_in(step: int, *, is_in: bool) -> None:
+def test_one_step_in_either_direction_is_accepted(step: int, *, is_in: bool) -> None:
     code = totp.code_at(SECRET, STEP + step)
     assert totp.matching_step(SECRET, code, NOW) == (STEP + step if is_in else None)
 
 
-def test_neither_a_used_code_nor_an_older_one_is_good_again() -> None:
+def test_neither_a_used_code_nor_an_older_one_is_accepted_again() -> None:
     codes = {step: totp.code_at(SECRET, STEP + step) for step in (-1, 0, 1)}
     found = {step: totp.matching_step(SECRET, code, NOW, after=STEP) for step, code in codes.items()}
     assert found == {-1: None, 0: None, 1: STEP + 1}
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "abcdef", "٣٤٥٦٧٨", "\0" * 6])
-def test_what_is_no_code_matches_nothing(code: str) -> None:
+def test_other_texts_match_nothing(code: str) -> None:
     assert totp.matching_step(SECRET, code, NOW) is None
 
 
-def test_a_secret_is_160_fresh_bits() -> None:
+def test_a_secret_has_160_random_bits() -> None:
     secrets = {totp.new_secret() for _ in range(20)}
     assert len(secrets) == 20
     assert {len(b32decode(secret)) for secret in secrets} == {20}

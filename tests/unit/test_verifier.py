@@ -19,22 +19,22 @@ class Believing(KeySource):
         return Claims(EVENT_ID, 0, 1, token)
 
 
-def test_the_second_question_about_a_token_is_answered_from_memory() -> None:
+def test_a_token_that_was_verified_is_cached() -> None:
     verifier, token = Verifier(KeySource(RING)), with_claims(iat=0)
     assert verifier.verify(token) is verifier.verify(token)
 
 
-def test_a_refused_token_is_asked_about_anew() -> None:
+def test_a_refused_token_is_not_cached() -> None:
     """One that is not valid yet becomes valid; a refusal that was remembered would keep its viewer out."""
     verifier, early = Verifier(KeySource(RING)), int(time.time()) + 3600
     token = with_claims(iat=early, exp=early + 60)
     for _ in range(2):
         with pytest.raises(TokenRefused):
             verifier.verify(token)
-    assert len(verifier._good) == 0
+    assert len(verifier._cache) == 0
 
 
-def test_another_spelling_of_a_remembered_token_is_refused() -> None:
+def test_another_encoding_of_a_cached_token_is_refused() -> None:
     verifier, token = Verifier(KeySource(RING)), with_claims(iat=0)
     verifier.verify(token)
     with pytest.raises(TokenRefused):
@@ -45,7 +45,7 @@ def test_logs_name_a_ticket_by_twelve_hex_digits() -> None:
     assert ticket_fingerprint(CODE) == sha256(CODE.encode()).hexdigest()[:12]
 
 
-def test_what_is_remembered_is_bounded_and_a_token_in_use_is_not_pushed_out() -> None:
+def test_the_cache_is_bounded_and_a_token_in_use_is_not_evicted() -> None:
     verifier = Verifier(Believing(RING))
     verifier.verify("in use")
     for number in range(3 * CACHED_TOKENS):
@@ -53,4 +53,4 @@ def test_what_is_remembered_is_bounded_and_a_token_in_use_is_not_pushed_out() ->
         if number % 10_000 == 0:
             verifier.verify("in use")
     assert verifier.misses == 3 * CACHED_TOKENS + 1
-    assert len(verifier._good) <= CACHED_TOKENS
+    assert len(verifier._cache) <= CACHED_TOKENS

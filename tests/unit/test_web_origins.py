@@ -16,7 +16,7 @@ from control_plane.web_origins import host_of, parse_origin
         ("http://stage_door:8080", "http://stage_door:8080"),
     ],
 )
-def test_an_origin_is_told_without_its_own_port(text: str, origin: str) -> None:
+def test_the_default_port_is_left_out_of_an_origin(text: str, origin: str) -> None:
     assert parse_origin(text) == origin
 
 
@@ -43,7 +43,7 @@ def test_an_origin_is_told_without_its_own_port(text: str, origin: str) -> None:
         *("https://\u0661.example", "https://[::1", "https://[x]", "https://-a.example", f"https://{'x' * 300}"),
     ],
 )
-def test_what_is_no_plain_origin_is_none(text: str) -> None:
+def test_other_texts_are_not_origins(text: str) -> None:
     assert parse_origin(text) is None
 
 

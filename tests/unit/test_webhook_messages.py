@@ -26,12 +26,12 @@ def test_every_secret_is_new_and_fits_its_column() -> None:
     assert all(secret.startswith("whsec_") and len(secret) <= 64 for secret in secrets)
 
 
-def test_two_messages_never_share_an_id_even_if_the_database_gives_a_number_again() -> None:
+def test_two_messages_never_share_an_id_even_if_the_database_reuses_a_number() -> None:
     assert message_id(1, NOW) != message_id(1, NOW + timedelta(seconds=1))
     assert "." not in message_id(1, NOW)
 
 
-def test_a_message_is_tried_eight_times_within_two_days_and_then_no_more() -> None:
+def test_a_message_is_tried_eight_times_within_two_days() -> None:
     moments = [NOW]
     while following := next_attempt(len(moments), moments[-1]):
         moments.append(following)
@@ -39,18 +39,16 @@ def test_a_message_is_tried_eight_times_within_two_days_and_then_no_more() -> No
     assert timedelta(hours=24) < moments[-1] - NOW < timedelta(hours=48)
 
 
-def test_no_two_pauses_are_quite_the_same() -> None:
+def test_pauses_have_jitter() -> None:
     pauses = {next_attempt(1, NOW) for _ in range(50)}
     assert len(pauses) > 10
     assert all(pause and 0.8 * PAUSES[0] <= pause - NOW <= 1.2 * PAUSES[0] for pause in pauses)
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (1000, 60)])
-def test_a_webhook_rests_longer_the_more_often_it_fails_and_never_longer_than_a_minute_or_so(
-    failures: int, seconds: int
-) -> None:
+def test_a_webhook_pauses_longer_with_each_failure_up_to_about_a_minute(failures: int, seconds: int) -> None:
     assert 0.8 * seconds <= (rest_until(failures, NOW) - NOW).total_seconds() <= 1.2 * seconds
 
 
-def test_a_webhook_that_took_everything_does_not_rest() -> None:
+def test_a_webhook_without_failures_does_not_pause() -> None:
     assert rest_until(0, NOW) == NOW

@@ -1,1 +1,1 @@
-"""Backups and restoring them, from one database to another, too."""
+"""Back up and restore a database, also from SQLite to PostgreSQL and back."""

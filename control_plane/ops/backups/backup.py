@@ -1,8 +1,8 @@
-"""Copies a whole database into a backup file and back, from SQLite or PostgreSQL to either.
+"""Copy a whole database into a backup file and back, from SQLite or PostgreSQL to either.
 
-It reads tables as the database describes them, not as today's models do: so an older schema can be backed up before an
-upgrade, and its backup restored after it. A restore is one transaction. It must never lose what it replaces before the
-new data is in, and never let an edge go on with revocations of the history that it ended: the feed's epoch is new.
+Tables are read as the database describes them, not as the current models do, so an older schema can be backed up before
+an upgrade and its backup restored afterwards. A restore is one transaction. It must never lose the old data before the
+new data is written, and never let an edge continue with revocations from before it: the feed starts a new epoch.
 """
 
 import secrets
@@ -14,8 +14,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, DateTime, LargeBinary, TableClause, column, delete, func, insert, select, table, text
-from sqlalchemy import inspect as look_into
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    LargeBinary,
+    TableClause,
+    column,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
@@ -45,11 +57,11 @@ from control_plane.ops.backups.backup_file import (
 from control_plane.revocations.revocation_feed import TOPIC
 from control_plane.sealed_columns import seal_within
 
-_ROWS_AT_ONCE: Final = 1_000
-_PICTURES_AT_ONCE: Final = 10
-_WAIT_FOR_OTHERS: Final = "30s"
+_ROWS_PER_BATCH: Final = 1_000
+_PICTURES_PER_BATCH: Final = 10
+_LOCK_TIMEOUT: Final = "30s"
 _METADATA: Final = Base.metadata
-_OTHER_KEY: Final = (
+_WRONG_KEY: Final = (
     f"The secrets in the backup were sealed with another {SETTING}; nothing was changed. Make the backup with "
     "--with-secrets, or put its key behind this home's in the settings, with a comma between."
 )
@@ -58,15 +70,16 @@ T = TypeVar("T")
 
 
 async def dump(url: str, file: Path, settings: SavedSettings | None, now: datetime) -> BackupTrailer:
-    """Write one state of the whole database into a new file, also while the service runs. Raise OperatorError."""
+    """Write a consistent snapshot of the database to a new file; the service may be running. Raise OperatorError."""
     home_database.check_it_exists(url)
-    return await _within_transaction(url, lambda connection: _dump(connection, file, settings, now), _ONE_STATE)
+    return await _within_transaction(url, lambda connection: _dump(connection, file, settings, now), _ONE_SNAPSHOT)
 
 
 async def restore(url: str, file: Path, sealer: Sealer, *, force: bool) -> BackupTrailer:
-    """Make the database what the backup says, or leave it as it is and raise OperatorError.
+    """Replace the contents of the database with the backup, or leave it unchanged and raise OperatorError.
 
-    `force` replaces what is there; what is sealed gets sealed with the sealer's first key. Give what was restored.
+    `force` allows replacing existing data. Sealed columns are sealed again with the sealer's first key. Return the
+    trailer of the backup.
     """
 
     def work(connection: Connection) -> BackupTrailer:
@@ -76,7 +89,7 @@ async def restore(url: str, file: Path, sealer: Sealer, *, force: bool) -> Backu
     return await _within_transaction(url, work, _ONE_WRITER)
 
 
-_ONE_STATE: Final = {"sqlite": {}, "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}}
+_ONE_SNAPSHOT: Final = {"sqlite": {}, "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}}
 _ONE_WRITER: Final[dict[str, dict[str, Any]]] = {"sqlite": {"sqlite_begin": "BEGIN IMMEDIATE"}, "postgresql": {}}
 
 
@@ -103,37 +116,40 @@ def _dump(connection: Connection, file: Path, settings: SavedSettings | None, no
 
 
 def _tables(connection: Connection) -> list[TableClause]:
-    """Describe our tables as they are, those first that others point to."""
-    inspector = look_into(connection)
+    """Return our tables as they are in the database; a table comes after those that it refers to."""
+    inspector = inspect(connection)
     names = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name in _METADATA.tables]
     return [
-        table(name, *(column(each["name"], each["type"]) for each in inspector.get_columns(name) if _is_given(each)))
+        table(
+            name,
+            *(column(each["name"], each["type"]) for each in inspector.get_columns(name) if _has_stored_values(each)),
+        )
         for name in names
         if name is not None
     ]
 
 
-def _is_given(stored: Mapping[str, Any]) -> bool:
-    """Tell whether a column has values of its own; what the database computes it computes again."""
+def _has_stored_values(stored: Mapping[str, Any]) -> bool:
+    """Return whether a column's values must be saved; computed columns are computed again."""
     return "computed" not in stored
 
 
 def _rows(connection: Connection, stored: TableClause) -> Iterator[Sequence[Any]]:
-    for row in connection.execute(select(stored), execution_options={"yield_per": _at_once(stored)}):
+    for row in connection.execute(select(stored), execution_options={"yield_per": _batch_size(stored)}):
         yield [_as_json(value) for value in row]
 
 
-def _at_once(stored: TableClause) -> int:
-    """Bound what is in memory at the same time: bytes are whole pictures."""
-    return _PICTURES_AT_ONCE if _of_type(stored, LargeBinary) else _ROWS_AT_ONCE
+def _batch_size(stored: TableClause) -> int:
+    """Return how many rows may be in memory at once: few where a column holds pictures."""
+    return _PICTURES_PER_BATCH if _columns_of_type(stored, LargeBinary) else _ROWS_PER_BATCH
 
 
-def _of_type(stored: TableClause, kind: type[TypeEngine[Any]]) -> set[str]:
+def _columns_of_type(stored: TableClause, kind: type[TypeEngine[Any]]) -> set[str]:
     return {each.name for each in stored.columns if isinstance(each.type, kind)}
 
 
 def _as_json(value: Any) -> Any:
-    """SQLite's times are UTC without saying so."""
+    """Convert a value to JSON; SQLite returns times in UTC without a time zone."""
     if isinstance(value, bytes):
         return b64encode(value).decode()
     if not isinstance(value, datetime):
@@ -146,32 +162,32 @@ def _restore(connection: Connection, reader: Reader, sealer: Sealer, *, force: b
     if heading.schema not in schema_versions.known():
         raise NewerBackupError
     hold_schema(connection)
-    _keep_others_out(connection)
+    _lock_tables(connection)
     if not force and not _is_empty(connection):
         raise OperatorError(_NOT_EMPTY)
     _clear(connection)
     schema_versions.move(connection, heading.schema)
-    _clear(connection)  # the first migration writes an epoch
+    _clear(connection)  # the first migration inserts an epoch
     _fill(connection, reader)
     ending = reader.ending()
     schema_versions.move(connection, schema_versions.known()[-1])
     backup_counters.write(connection, ending.counters)
     _seal(connection, sealer)
-    _begin_epoch(connection)
+    _start_epoch(connection)
     _record(connection, heading)
     return ending
 
 
-def _keep_others_out(connection: Connection) -> None:
-    """Let control planes elsewhere wait, and see the old state or the new one. SQLite has one writer anyway."""
+def _lock_tables(connection: Connection) -> None:
+    """Lock all tables, so that other control planes see either the old state or the new one. SQLite has one writer."""
     names = ", ".join(stored.name for stored in _tables(connection))
     if names and connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHERS}'"))
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
         connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
 
 
 def _is_empty(connection: Connection) -> bool:
-    """Tell whether there is anything but what every database has from its first moments."""
+    """Return whether the tables hold no rows other than those that every new database has."""
     always = {FeedEpoch.__tablename__, FeedMark.__tablename__, SealCheck.__tablename__}
     stored = [each for each in _tables(connection) if each.name not in always]
     return not any(connection.execute(select(text("1")).select_from(each).limit(1)).first() for each in stored)
@@ -188,12 +204,14 @@ def _fill(connection: Connection, reader: Reader) -> None:
         stored = tables.pop(saved.name)
         if {each.name for each in stored.columns} != set(saved.columns):
             raise DamagedBackupError("other columns")
-        from_json: dict[str, Callable[[str], Any]] = dict.fromkeys(_of_type(stored, DateTime), datetime.fromisoformat)
-        from_json |= dict.fromkeys(_of_type(stored, LargeBinary), _bytes)
-        with _refusals_said(saved.name):
-            for rows in _batches(saved.rows, _at_once(stored)):
+        converters: dict[str, Callable[[str], Any]] = dict.fromkeys(
+            _columns_of_type(stored, DateTime), datetime.fromisoformat
+        )
+        converters |= dict.fromkeys(_columns_of_type(stored, LargeBinary), _bytes)
+        with _reporting_rejected_rows(saved.name):
+            for rows in _batches(saved.rows, _batch_size(stored)):
                 values = [dict(zip(saved.columns, row, strict=True)) for row in rows]
-                connection.execute(insert(stored), [_read(each, from_json) for each in values])
+                connection.execute(insert(stored), [_from_json(each, converters) for each in values])
     if tables:
         raise DamagedBackupError("a table is missing")
 
@@ -203,8 +221,8 @@ def _batches(rows: Iterator[Sequence[Any]], size: int) -> Iterator[list[Sequence
         yield batch
 
 
-def _read(values: dict[str, Any], from_json: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
-    return values | {name: made(values[name]) for name, made in from_json.items() if values[name] is not None}
+def _from_json(values: dict[str, Any], converters: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    return values | {name: convert(values[name]) for name, convert in converters.items() if values[name] is not None}
 
 
 def _bytes(text: str) -> bytes:
@@ -215,11 +233,11 @@ def _seal(connection: Connection, sealer: Sealer) -> None:
     try:
         seal_within(connection, sealer)
     except DatabaseUnusable:
-        raise OperatorError(_OTHER_KEY) from None
+        raise OperatorError(_WRONG_KEY) from None
 
 
-def _begin_epoch(connection: Connection) -> None:
-    """Name the history anew, so that every edge takes a snapshot, and wake control planes elsewhere."""
+def _start_epoch(connection: Connection) -> None:
+    """Start a new feed epoch, so that every edge loads a snapshot, and notify other control planes."""
     epoch = secrets.token_hex(4)
     if connection.execute(text("UPDATE feed_epoch SET epoch = :epoch"), {"epoch": epoch}).rowcount != 1:
         raise DamagedBackupError("no epoch")
@@ -228,7 +246,7 @@ def _begin_epoch(connection: Connection) -> None:
 
 
 def _record(connection: Connection, heading: BackupHeader) -> None:
-    """Say in the log, which is the backup's now, that everything after the backup was undone."""
+    """Record in the restored audit log that everything after the backup was undone."""
     about = About(detail={"backupOf": heading.created_at.isoformat()})
     with Session(connection) as db:
         db.add(audit.entry(Actor.command(), Action.BACKUP_RESTORE.word, utc_now(), about))
@@ -236,8 +254,8 @@ def _record(connection: Connection, heading: BackupHeader) -> None:
 
 
 @contextmanager
-def _refusals_said(name: str) -> Iterator[None]:
-    """Say which table it was and not what was in it: the database's own words would."""
+def _reporting_rejected_rows(name: str) -> Iterator[None]:
+    """Name the table in the error, but none of its values: the database's own message would quote them."""
     try:
         yield
     except (OperationalError, InterfaceError):

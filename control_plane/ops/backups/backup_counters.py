@@ -1,4 +1,4 @@
-"""The numbers that a database gives out by itself: carried over, so that one that was given out never comes again."""
+"""The database's autoincrement counters: carried over, so that a number that was used is never used again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 
 def read(connection: Connection, tables: Sequence[str]) -> dict[str, int]:
-    """Give the last number of each table that has a counter."""
+    """Return the last number used of each table that has a counter."""
     if connection.dialect.name == "sqlite":
         rows = connection.execute(text("SELECT name, seq FROM sqlite_sequence"))
         return {name: last for name, last in rows if name in tables}
@@ -14,18 +14,18 @@ def read(connection: Connection, tables: Sequence[str]) -> dict[str, int]:
 
 
 def write(connection: Connection, counters: Mapping[str, int]) -> None:
-    """Let each counter go on after what the backup says, and after the rows that are there."""
+    """Set each counter to continue after both the backup's number and the highest existing row."""
     if connection.dialect.name == "sqlite":
         _write_sqlite(connection, counters)
         return
     for name, column, sequence in _sequences(connection):
         last = max(_highest(connection, name, column), counters.get(name, 0))
-        # Not setval(): a transaction that fails would leave its number behind.
+        # Not setval(): it is not undone when the transaction is rolled back.
         connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART WITH {last + 1}"))
 
 
 def _write_sqlite(connection: Connection, counters: Mapping[str, int]) -> None:
-    """Only tables with AUTOINCREMENT have a counter there, and SQLite keeps it up to their rows by itself."""
+    """Set the counters of tables with AUTOINCREMENT; SQLite itself raises them to the highest row."""
     query = text("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'")
     for name in connection.execute(query).scalars().all():
         query = text("SELECT max(seq) FROM sqlite_sequence WHERE name = :name")
@@ -36,7 +36,7 @@ def _write_sqlite(connection: Connection, counters: Mapping[str, int]) -> None:
 
 
 def _sequences(connection: Connection) -> Iterator[tuple[str, str, str]]:
-    """Give table, column and the sequence behind it, quoted as PostgreSQL wants it."""
+    """Yield each table, column and sequence (quoted for PostgreSQL)."""
     inspector = inspect(connection)
     query = text("SELECT pg_get_serial_sequence(:table, :column)")
     for name in inspector.get_table_names():
@@ -48,8 +48,8 @@ def _sequences(connection: Connection) -> Iterator[tuple[str, str, str]]:
 
 
 def _last(connection: Connection, sequence: str) -> int:
-    value, was_given = connection.execute(text(f"SELECT last_value, is_called FROM {sequence}")).one()  # noqa: S608
-    return int(value) if was_given else int(value) - 1
+    value, is_called = connection.execute(text(f"SELECT last_value, is_called FROM {sequence}")).one()  # noqa: S608
+    return int(value) if is_called else int(value) - 1
 
 
 def _highest(connection: Connection, name: str, column: str) -> int:

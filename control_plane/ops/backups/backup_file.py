@@ -1,7 +1,7 @@
-"""A backup as a file: gzipped lines of JSON, the same for every database, written and read a line at a time.
+"""The format of a backup file: gzipped JSON lines, the same for every database, written and read a line at a time.
 
-First what it is, then maybe the settings, then each table with its rows, last how many rows there were: a file that is
-cut off, damaged or somebody else's is never taken for one. Nothing that stands in it may reach a message.
+A header comes first, then optionally the settings, then each table with its rows, and last a trailer with the number of
+rows: a file that is truncated, damaged or not a backup is never accepted. Error messages never quote its contents.
 
     {"streamgate_backup": 1, "schema": "0003", "created_at": "2027-01-15T12:00:00+00:00"}
     {"settings": {"home": "/srv/streamgate", "env": "...", "keys": null}}
@@ -29,7 +29,7 @@ FORMAT: Final = 1
 _MARK: Final = "streamgate_backup"
 _LONGEST_LINE: Final = 8 * 1024 * 1024
 _COMPRESSION: Final = 6
-_NOT_ONE: Final = "is no backup of StreamGate or is damaged; nothing was changed."
+_NOT_A_BACKUP: Final = "is no backup of StreamGate or is damaged; nothing was changed."
 _NEWER: Final = "was made by a newer StreamGate and needs it to be restored; nothing was changed."
 
 _DAMAGES: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -39,7 +39,7 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class BackupHeader:
-    """`schema` is the revision that its tables have."""
+    """`schema` is the migration revision of the tables in the backup."""
 
     schema: str
     created_at: datetime
@@ -47,7 +47,7 @@ class BackupHeader:
 
 @dataclass(frozen=True, slots=True)
 class SavedSettings:
-    """What makes it the same installation: the settings file and the key file, and the home that their paths name."""
+    """The settings file and the key file of an installation, and the home folder that their paths refer to."""
 
     home: str
     env: str = field(repr=False)
@@ -56,7 +56,7 @@ class SavedSettings:
 
 @dataclass(frozen=True, slots=True)
 class SavedTable:
-    """One table; its rows are read from the file while they are asked for."""
+    """One table; its rows are read from the file lazily."""
 
     name: str
     columns: tuple[str, ...]
@@ -65,7 +65,7 @@ class SavedTable:
 
 @dataclass(frozen=True, slots=True)
 class BackupTrailer:
-    """How many rows each table has; counters are the last numbers that were given out, whatever was deleted since."""
+    """Rows per table, and the last number that each counter gave out, whether or not its row still exists."""
 
     rows: dict[str, int]
     counters: dict[str, int]
@@ -73,7 +73,7 @@ class BackupTrailer:
 
 @dataclass(frozen=True, slots=True)
 class BackupContents:
-    """What a whole file holds, without its rows."""
+    """The contents of a backup file, without its rows."""
 
     heading: BackupHeader
     ending: BackupTrailer
@@ -81,11 +81,11 @@ class BackupContents:
 
 
 class DamagedBackupError(ValueError):
-    """Something in the file is not what a backup has there."""
+    """The file does not have the format of a backup."""
 
 
 class NewerBackupError(Exception):
-    """A program that is yet to come has made it."""
+    """The backup was made by a newer version of StreamGate."""
 
 
 class Writer:
@@ -116,16 +116,16 @@ class Writer:
 
 
 class Reader:
-    """Reads once, from front to back. Every method raises DamagedBackupError; only use it within `reading`."""
+    """Reads a backup once, in order. Every method may raise DamagedBackupError; use it only within `reading`."""
 
     def __init__(self, file: GzipFile) -> None:
         self._file = file
-        self._ahead: Any = None
+        self._next_line: Any = None
         self._rows: dict[str, int] = {}
-        self._next()
+        self._advance()
 
     def heading(self) -> BackupHeader:
-        """Raise NewerBackupError for a format that is yet to come."""
+        """Return the header. Raise NewerBackupError if the format is newer than this program."""
         line = self._take()
         if not isinstance(line, dict) or not isinstance(line.get(_MARK), int):
             raise DamagedBackupError("no heading")
@@ -134,30 +134,30 @@ class Reader:
         return BackupHeader(_text(line["schema"]), datetime.fromisoformat(_text(line["created_at"])))
 
     def settings(self) -> SavedSettings | None:
-        if not isinstance(self._ahead, dict) or "settings" not in self._ahead:
+        if not isinstance(self._next_line, dict) or "settings" not in self._next_line:
             return None
         saved = self._take()["settings"]
         keys = saved["keys"]
         return SavedSettings(_text(saved["home"]), _text(saved["env"]), None if keys is None else _text(keys))
 
     def tables(self) -> Iterator[SavedTable]:
-        """Give table after table; take all rows of one before you ask for the next."""
-        while isinstance(self._ahead, dict) and "table" in self._ahead:
+        """Yield each table; consume all rows of one before taking the next."""
+        while isinstance(self._next_line, dict) and "table" in self._next_line:
             line = self._take()
             name, columns = _text(line["table"]), tuple(_text(column) for column in line["columns"])
             if name in self._rows:
                 raise DamagedBackupError("a table comes twice")
             self._rows[name] = 0
-            yield SavedTable(name, columns, self._rows_of(name, len(columns)))
+            yield SavedTable(name, columns, self._rows_in(name, len(columns)))
 
     def ending(self) -> BackupTrailer:
         line = self._take()
-        if self._ahead is not None or line["rows"] != self._rows:
+        if self._next_line is not None or line["rows"] != self._rows:
             raise DamagedBackupError("the ending does not fit")
         return BackupTrailer(line["rows"], {_text(name): int(value) for name, value in line["counters"].items()})
 
-    def _rows_of(self, name: str, width: int) -> Iterator[Row]:
-        while isinstance(self._ahead, list):
+    def _rows_in(self, name: str, width: int) -> Iterator[Row]:
+        while isinstance(self._next_line, list):
             row = self._take()
             if len(row) != width:
                 raise DamagedBackupError("a row does not fit its table")
@@ -165,56 +165,56 @@ class Reader:
             yield row
 
     def _take(self) -> Any:
-        if self._ahead is None:
+        if self._next_line is None:
             raise DamagedBackupError("it ends too early")
-        taken = self._ahead
-        self._next()
+        taken = self._next_line
+        self._advance()
         return taken
 
-    def _next(self) -> None:
+    def _advance(self) -> None:
         line = self._file.readline(_LONGEST_LINE)
         if line and not line.endswith(b"\n"):
             raise DamagedBackupError("a line does not end")
-        self._ahead = _parsed(line) if line else None
+        self._next_line = _parsed(line) if line else None
 
 
 @contextmanager
 def writing(file: Path) -> Iterator[Writer]:
-    """Write aside, readable by its owner only; the file appears when it is whole. Raise OperatorError."""
+    """Write to a temporary file (mode 600) and rename it when it is complete. Raise OperatorError."""
     if os.path.lexists(file):
         raise OperatorError(f"{file} exists already and is not overwritten.")
-    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as raw:
-                with GzipFile(fileobj=raw, mode="wb", filename="", compresslevel=_COMPRESSION) as packed:
-                    yield Writer(packed)
+                with GzipFile(fileobj=raw, mode="wb", filename="", compresslevel=_COMPRESSION) as compressed:
+                    yield Writer(compressed)
                 raw.flush()
                 os.fsync(descriptor)
-            aside.replace(file)  # no link: what backups are kept on often knows none
+            temporary.replace(file)  # not a hard link: file systems used for backups often have none
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OperatorError(f"{file} cannot be written: {error.strerror}.") from error
 
 
 @contextmanager
 def reading(file: Path) -> Iterator[Reader]:
-    """Open a backup. Raise OperatorError, also for what turns out to be wrong with it while it is read."""
+    """Open a backup. Raise OperatorError, also if the file turns out to be damaged while it is read."""
     try:
-        with GzipFile(file, "rb") as unpacked:
-            yield Reader(unpacked)
+        with GzipFile(file, "rb") as decompressed:
+            yield Reader(decompressed)
     except NewerBackupError:
         raise OperatorError(f"{file} {_NEWER}") from None
     except (EOFError, zlib.error, BadGzipFile, *_DAMAGES):
-        raise OperatorError(f"{file} {_NOT_ONE}") from None
+        raise OperatorError(f"{file} {_NOT_A_BACKUP}") from None
     except OSError as error:
         raise OperatorError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def check(file: Path) -> BackupContents:
-    """Read all of it. Raise OperatorError for anything but a whole backup of ours."""
+    """Read the whole file. Raise OperatorError unless it is a complete backup."""
     with reading(file) as reader:
         heading, settings = reader.heading(), reader.settings()
         for table in reader.tables():
@@ -224,20 +224,20 @@ def check(file: Path) -> BackupContents:
 
 
 def _parsed(line: bytes) -> Any:
-    """Parse a line; what no database or file could hold is damage: NaN, Infinity, half a character."""
-    value = json.loads(line, parse_constant=_no_number, parse_float=_finite)
+    """Parse a line. Reject values that no database could hold: NaN, Infinity, lone surrogates."""
+    value = json.loads(line, parse_constant=_reject_number, parse_float=_finite)
     if b"\\ud" in line.lower():
-        json.dumps(value, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError, for half of a pair
+        json.dumps(value, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
     return value
 
 
-def _no_number(name: str) -> float:
+def _reject_number(name: str) -> float:
     raise DamagedBackupError(f"{name} is no number")
 
 
 def _finite(text: str) -> float:
     value = float(text)
-    return value if math.isfinite(value) else _no_number("a number too large")
+    return value if math.isfinite(value) else _reject_number("a number too large")
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,6 @@
-"""Backup and restore of a home: its database, and with it, when asked for, the secrets that its settings hold.
+"""Back up and restore a home: its database and, on request, its settings and the secrets in them.
 
-Settings are only ever written where there are none: those in use are never overwritten.
+Settings are only written where none exist; those in use are never overwritten.
 """
 
 import os
@@ -35,7 +35,7 @@ _KEYS: Final = "PLAYBACK_KEYS_FILE"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """`settings` tells whether the settings came along."""
+    """What was restored; `settings` is true if the settings were taken from the backup, too."""
 
     created_at: datetime
     rows: dict[str, int]
@@ -43,7 +43,7 @@ class Restored:
 
 
 def back_up(home: Path, file: Path, now: datetime, *, with_secrets: bool) -> BackupTrailer:
-    """Write a backup into a new file (mode 600). Raise OperatorError, with no file left."""
+    """Write a backup to a new file (mode 600). Raise OperatorError and leave no file if it fails."""
     home = home.absolute()
     environment = read_environment(home)
     saved = _saved_settings(home, environment) if with_secrets else None
@@ -51,9 +51,9 @@ def back_up(home: Path, file: Path, now: datetime, *, with_secrets: bool) -> Bac
 
 
 def restore(home: Path, file: Path, *, force: bool) -> Restored:
-    """Restore into a home that is not up; a home without settings takes those of the backup.
+    """Restore into a home whose service is not running; a home without settings takes those of the backup.
 
-    Raise OperatorError, with settings and data as they were.
+    Raise OperatorError, leaving settings and data unchanged.
     """
     home = home.absolute()
     contents = backup_file.check(file)
@@ -64,7 +64,7 @@ def restore(home: Path, file: Path, *, force: bool) -> Restored:
         environment = ensure_secrets_key(home)
         url = database_url(environment)
         if saved:
-            _check_it_is_here(home, url)
+            _check_database_is_inside(home, url)
         with held(home, url):
             sealer = _sealer(environment, contents.settings)
             ending = anyio.run(partial(backup.restore, url, file, sealer, force=force))
@@ -73,22 +73,22 @@ def restore(home: Path, file: Path, *, force: bool) -> Restored:
 
 def _saved_settings(home: Path, environment: Mapping[str, str]) -> SavedSettings:
     keys = Path(environment.get(_KEYS) or default_keys_file(home))
-    with _problems_said(home):
+    with _reporting_os_errors(home):
         text = keys.read_text(encoding="utf-8") if keys.exists() else None
         return SavedSettings(str(home), settings_file(home).read_text(encoding="utf-8"), text)
 
 
 def _sealer(environment: Mapping[str, str], saved: SavedSettings | None) -> Sealer:
-    """Seal with this home's key, and open what the backup's home has sealed, where its settings came along."""
-    theirs = saved_settings.values(saved).get(SETTING, "") if saved else ""
+    """Return a sealer that seals with this home's key and also opens what the saved settings' key has sealed."""
+    saved_keys = saved_settings.values(saved).get(SETTING, "") if saved else ""
     try:
-        return Sealer(split_keys(",".join(filter(None, (environment.get(SETTING, ""), theirs)))))
+        return Sealer(split_keys(",".join(filter(None, (environment.get(SETTING, ""), saved_keys)))))
     except ValueError as error:
         raise OperatorError(f"{SETTING}: {error}.") from None
 
 
-def _check_it_is_here(home: Path, url: str) -> None:
-    """Raise OperatorError where a link leads from a new home to a database elsewhere: it is somebody else's."""
+def _check_database_is_inside(home: Path, url: str) -> None:
+    """Raise OperatorError if a link leads from the new home to a database elsewhere: it may belong to another home."""
     if url.startswith(saved_settings.SQLITE):
         file = Path(url.removeprefix(saved_settings.SQLITE)).resolve()
         if not file.is_relative_to(home.resolve()):
@@ -97,18 +97,18 @@ def _check_it_is_here(home: Path, url: str) -> None:
 
 @contextmanager
 def held(home: Path, url: str) -> Iterator[None]:
-    """Keep `up` out meanwhile, of this home and of the one in which its database lies. Raise OperatorError."""
+    """Prevent `up` from starting in this home and in the one that holds its database. Raise OperatorError."""
     run_folder = home / "run"
-    with _problems_said(home):
+    with _reporting_os_errors(home):
         run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with ExitStack() as held:
+    with ExitStack() as locks:
         for folder in {run_folder.resolve(), *_run_folders_above(url)}:
-            held.enter_context(supervisor.only_one(folder))
+            locks.enter_context(supervisor.only_one(folder))
         yield
 
 
 def _run_folders_above(url: str) -> list[Path]:
-    """Find the home that an SQLite file lies in, through whatever links it is named."""
+    """Return the run folders of the homes that contain the SQLite file, with links resolved."""
     if not url.startswith(saved_settings.SQLITE):
         return []
     above = Path(url.removeprefix(saved_settings.SQLITE)).resolve().parents
@@ -117,11 +117,11 @@ def _run_folders_above(url: str) -> list[Path]:
 
 @contextmanager
 def _settings_in_place(home: Path, saved: SavedSettings | None) -> Iterator[None]:
-    """Write the settings; take them away again when what follows fails."""
+    """Write the settings; remove them again if the block fails."""
     written: list[Path] = []
     try:
         if saved:
-            with _problems_said(home):
+            with _reporting_os_errors(home):
                 _write_settings(home, saved, written)
         yield
     except BaseException:
@@ -155,7 +155,7 @@ def _write_new(file: Path, text: str, written: list[Path]) -> None:
 
 
 @contextmanager
-def _problems_said(home: Path) -> Iterator[None]:
+def _reporting_os_errors(home: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The settings that a backup brings along, made fit for the home that takes them.
+"""The settings in a backup, adapted to the home that they are restored to.
 
-A backup may be anybody's: only settings of ours are taken, so that it cannot set what Python or the loader reads. An
-SQLite database always lies in the new home itself, so that no other home's is touched.
+A backup may come from anywhere: only StreamGate's own settings are taken, so that it cannot set variables that Python
+or the dynamic loader read. An SQLite database is always placed in the new home, so that no other home's is overwritten.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from control_plane.settings import Settings
 SQLITE: Final = "sqlite+aiosqlite:///"
 _DATABASE: Final = "streamgate.db"
 _PATHS: Final = ("STREAM_ROOT", "SEGMENT_CACHE_ROOT", "APP_LOGO_FILE")
-_OF_UP: Final = (
+_SETTINGS_OF_UP: Final = (
     "ACCESS_LOG",
     "ACCESS_LOG_MAX_SIZE_MB",
     "CONTROL_PLANE_URL",
@@ -35,26 +35,26 @@ _OF_UP: Final = (
     "UPSTREAM_ORIGIN",
 )
 OURS: Final = frozenset(
-    (*(name.upper() for name in Settings.model_fields), *SIDECAR_SETTINGS, *origin_settings.SETTINGS, *_OF_UP)
+    (*(name.upper() for name in Settings.model_fields), *SIDECAR_SETTINGS, *origin_settings.SETTINGS, *_SETTINGS_OF_UP)
 )
 
 
 def values(saved: SavedSettings) -> dict[str, str]:
-    """Give our settings in a backup."""
+    """Return StreamGate's own settings in a backup."""
     found = dotenv_values(stream=StringIO(saved.env), interpolate=False)
     return {name: value for name, value in found.items() if name in OURS and value is not None}
 
 
 def ours(saved: SavedSettings) -> str:
-    """Give the text of the settings file with our settings and its comments alone."""
+    """Return the text of the settings file, reduced to its comments and StreamGate's own settings."""
     bindings = parse_stream(StringIO(saved.env))
     return "".join(one.original.string for one in bindings if not one.error and (one.key is None or one.key in OURS))
 
 
 def moved(saved: SavedSettings, home: Path) -> dict[str, str]:
-    """Give the settings that must say something else in this home than in the one that was saved."""
+    """Return the settings whose values must differ in this home from those in the saved one."""
     found, old = values(saved), Path(normpath(saved.home))
-    paths = {name: _elsewhere(found[name], old, home) for name in _PATHS if found.get(name)}
+    paths = {name: _relocated(found[name], old, home) for name in _PATHS if found.get(name)}
     changed = {name: str(path) for name, path in paths.items() if path is not None}
     return changed | _database(found, old, home)
 
@@ -63,11 +63,11 @@ def _database(found: Mapping[str, str], old: Path, home: Path) -> dict[str, str]
     url = found.get("DATABASE_URL", "")
     if url and not url.startswith(SQLITE):
         return {}
-    path = _elsewhere(url.removeprefix(SQLITE), old, home)
+    path = _relocated(url.removeprefix(SQLITE), old, home)
     return {"DATABASE_URL": f"{SQLITE}{path or home / _DATABASE}"}
 
 
-def _elsewhere(written: str, old: Path, new: Path) -> Path | None:
-    """Say what a path inside of the old home is in the new one; None for any other."""
+def _relocated(written: str, old: Path, new: Path) -> Path | None:
+    """Return the path in the new home for a path inside the old one, or None for any other path."""
     path = Path(normpath(written))
     return new / path.relative_to(old) if written and path != old and path.is_relative_to(old) else None

@@ -1,6 +1,6 @@
-"""Looks for what is wrong with an installation, and says how to fix it: for the command and for the console.
+"""Find problems of an installation and explain how to fix them, for the command line and the console.
 
-It only looks: no file, no table and no process is changed. A check that cannot be made is a finding, too.
+Checks are read-only: no file, table or process is changed. A check that cannot be made is reported as a finding, too.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,30 +17,32 @@ __all__ = ["Finding", "Installation", "Level", "examine", "worst"]
 
 Check = Callable[[Installation], list[Finding]]
 
-# In the order in which one would fix things.
-_FIRST: Final[Sequence[Check]] = (settings.examine, nginx.examine, origin.examine, machine.examine, proxies.examine)
+# In the order in which problems should be fixed.
+_CHECKS: Final[Sequence[Check]] = (settings.examine, nginx.examine, origin.examine, machine.examine, proxies.examine)
 _SEVERITY: Final = [Level.OK, Level.WARNING, Level.ERROR]
 
 
 async def examine(installation: Installation, now: datetime) -> list[Finding]:
-    """Make all checks. It takes some seconds: as long as playlists are watched."""
+    """Run all checks. This takes some seconds, because playlists are watched for that long."""
     findings: list[Finding] = []
-    for check in _FIRST:
-        findings += await to_thread.run_sync(partial(_made, check, installation))
+    for check in _CHECKS:
+        findings += await to_thread.run_sync(partial(_run_check, check, installation))
     found, events = await database.examine(installation, now)
     findings += found
-    findings += await to_thread.run_sync(partial(_made, partial(streams.examine, events=events, now=now), installation))
-    told = {finding.about for finding in findings if finding.level is not Level.OK}
-    unsaid = [event for event in events if streams.about(event) not in told]
-    return findings + await trees.examine(installation, unsaid, now)
+    findings += await to_thread.run_sync(
+        partial(_run_check, partial(streams.examine, events=events, now=now), installation)
+    )
+    reported = {finding.about for finding in findings if finding.level is not Level.OK}
+    unreported = [event for event in events if streams.about(event) not in reported]
+    return findings + await trees.examine(installation, unreported, now)
 
 
 def worst(findings: Sequence[Finding]) -> Level:
     return max((finding.level for finding in findings), key=_SEVERITY.index, default=Level.OK)
 
 
-def _made(check: Check, installation: Installation) -> list[Finding]:
-    """Go on when a file or a program does not let itself be looked at."""
+def _run_check(check: Check, installation: Installation) -> list[Finding]:
+    """Run a check; return a warning when a file or a program cannot be read."""
     try:
         return check(installation)
     except OSError as problem:

@@ -1,4 +1,4 @@
-"""Tells whether the database is in reach and of this schema, somebody may sign in, and edges keep up."""
+"""Check that the database is reachable with the current schema, that an owner can sign in, and that edges keep up."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,16 +25,16 @@ from control_plane.sealed_columns import holds_secrets, is_of_this_key
 
 _TOLERATED_SKEW_SECONDS: Final = 3.0
 _LATE: Final = timedelta(seconds=60)
-_LOOKED_AT: Final = 50  # events
+_MAX_EVENTS: Final = 50  # events
 _NEW_KEY: Final = f"Put `{SETTING}=` with the output of `openssl rand -base64 48` into the settings and restart."
 
 
 async def examine(installation: Installation, now: datetime) -> tuple[list[Finding], Sequence[Event]]:
-    """Give the findings, and the events whose streams are worth a look."""
+    """Return the findings, and the events whose streams should be checked."""
     try:
         async with open_url(database_url(installation.environment)) as database, database.read() as db:
             findings = [ok("database", "Reachable, with the current schema."), *await _clock(database, db)]
-            findings += [*await _owner(installation, db), await _seal(installation, db)]
+            findings += [*await _owner(installation, db), await _secrets_key(installation, db)]
             if await to_thread.run_sync(health, installation):
                 findings += await _edges(db, now)
             return findings, await _events(db, now)
@@ -46,11 +46,11 @@ async def examine(installation: Installation, now: datetime) -> tuple[list[Findi
 
 
 async def _clock(database: Database, db: AsyncSession) -> list[Finding]:
-    """Compare with the server's: tokens and tickets are judged by several machines' clocks."""
+    """Compare with the database server's clock: tokens and tickets are checked on several machines."""
     if database.is_sqlite:
         return []
-    theirs = await db.scalar(text("SELECT clock_timestamp()"))
-    skew = abs((datetime.now(UTC) - theirs).total_seconds()) if theirs else 0.0
+    server_time = await db.scalar(text("SELECT clock_timestamp()"))
+    skew = abs((datetime.now(UTC) - server_time).total_seconds()) if server_time else 0.0
     if skew > _TOLERATED_SKEW_SECONDS:
         return [
             warning(
@@ -73,16 +73,18 @@ async def _owner(installation: Installation, db: AsyncSession) -> list[Finding]:
     return [warning("accounts", "There is no account yet.", "Start the service and follow the link that it prints.")]
 
 
-async def _seal(installation: Installation, db: AsyncSession) -> Finding:
-    """Tell whether the key is there that opens the secrets in the database."""
+async def _secrets_key(installation: Installation, db: AsyncSession) -> Finding:
+    """Check that the key that opens the secrets in the database is configured."""
     keys = sealer(installation.environment)
-    is_ours = await is_of_this_key(db, keys)
-    if is_ours is False:
+    is_right_key = await is_of_this_key(db, keys)
+    if is_right_key is False:
         what = "It is not the key" if keys.has_key else "The key is missing"
         fix = "Put that key back. If it is lost: `streamgate secrets reset`."
         return error(SETTING, f"{what} that sealed the secrets in the database.", fix)
     if keys.has_key:
-        return ok(SETTING, "It opens the secrets in the database." if is_ours else "There; the next start uses it.")
+        return ok(
+            SETTING, "It opens the secrets in the database." if is_right_key else "There; the next start uses it."
+        )
     if await holds_secrets(db):
         return error(SETTING, "It is missing, and secrets lie in the database in the clear.", _NEW_KEY)
     return warning(SETTING, "It is missing: nothing secret can be stored (authentication apps, webhooks).", _NEW_KEY)
@@ -110,8 +112,8 @@ async def _edge(db: AsyncSession, state: EdgeState, now: datetime) -> Finding:
 
 
 async def _events(db: AsyncSession, now: datetime) -> Sequence[Event]:
-    """Give those that somebody may watch now or soon, the next ones first."""
+    """Return the events that can be watched now or later, ordered by their start."""
     is_open = Event.is_active.is_(True), Event.is_archived.is_(False)
-    found = await db.scalars(select(Event).where(*is_open).order_by(Event.ends_at.desc()).limit(10 * _LOOKED_AT))
+    found = await db.scalars(select(Event).where(*is_open).order_by(Event.ends_at.desc()).limit(10 * _MAX_EVENTS))
     watchable = [event for event in found if ticket_expiry(event) > now]
-    return sorted(watchable, key=lambda event: event.starts_at)[:_LOOKED_AT]
+    return sorted(watchable, key=lambda event: event.starts_at)[:_MAX_EVENTS]

@@ -1,4 +1,4 @@
-"""What a check has found: how bad it is, what it is, and how to fix it. No secret may stand in one."""
+"""The result of a check: its severity, what was found, and how to fix it. A finding never contains a secret."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`about` is the thing that was looked at, `fix` one sentence where there is something to fix."""
+    """`about` is the subject of the check, `fix` one sentence if there is something to fix."""
 
     level: Level
     about: str
@@ -24,7 +24,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What is examined: the settings in force, and the home that they come from where it is known."""
+    """The installation to check: its effective settings, and the home that they come from if it is known."""
 
     environment: Mapping[str, str] = field(repr=False)
     home: Path | None = None

@@ -1,4 +1,4 @@
-"""Tells whether the machine is fit: its clock kept, room on its disks, the public port ours or free."""
+"""Check the machine: a synchronised clock, free disk space, and the public port in use by the service or free."""
 
 import ctypes
 import errno
@@ -17,10 +17,10 @@ from control_plane.ops.home import public_port, stream_root
 from control_plane.ops.home_database import database_url
 
 _UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
-_SIZE_OF_TIMEX: Final = 512  # more than any architecture's; all zeros: only ask
-_PATIENCE_SECONDS: Final = 3.0
+_SIZE_OF_TIMEX: Final = 512  # larger than on any architecture; all zeros: read only
+_TIMEOUT_SECONDS: Final = 3.0
 _GIGABYTE: Final = 1024**3
-_LITTLE_SPACE: Final = 2 * _GIGABYTE
+_LOW_SPACE: Final = 2 * _GIGABYTE
 _NO_SPACE: Final = _GIGABYTE // 10
 
 
@@ -29,7 +29,7 @@ def examine(installation: Installation) -> list[Finding]:
 
 
 def _clock() -> Iterator[Finding]:
-    """Ask the kernel: it knows also where the time service runs outside of this container."""
+    """Ask the kernel, which also knows about a time service that runs outside this container."""
     try:
         state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_SIZE_OF_TIMEX))
     except (OSError, AttributeError):
@@ -51,7 +51,7 @@ def _disks(installation: Installation) -> Iterator[Finding]:
         what = f"{free / _GIGABYTE:.1f} GB are free."
         if free < _NO_SPACE:
             yield error(str(folder), what, "Free some space: the database cannot be written on a full disk.")
-        elif free < _LITTLE_SPACE:
+        elif free < _LOW_SPACE:
             yield warning(str(folder), what, "Free some space before an event.")
         else:
             yield ok(str(folder), what)
@@ -76,7 +76,7 @@ def _port(installation: Installation) -> Iterator[Finding]:
     try:
         port = public_port(installation.environment)
     except OperatorError:
-        return  # said with the configuration
+        return  # reported with the configuration
     answer = health(installation)
     if answer and "revocationCacheSize" in answer:
         yield from _service(answer)
@@ -87,10 +87,10 @@ def _port(installation: Installation) -> Iterator[Finding]:
 
 
 def health(installation: Installation) -> dict[str, object] | None:
-    """Give what the service says at the public port: nothing of ours is an empty answer, None means nobody."""
+    """Return the service's health from the public port: {} if another program answers, None if nothing does."""
     try:
         port = public_port(installation.environment)
-        answer = httpx2.get(f"http://127.0.0.1:{port}/health", timeout=_PATIENCE_SECONDS)
+        answer = httpx2.get(f"http://127.0.0.1:{port}/health", timeout=_TIMEOUT_SECONDS)
         body = answer.json()
     except (httpx2.ConnectError, OperatorError):
         return None

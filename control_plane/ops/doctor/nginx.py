@@ -1,4 +1,4 @@
-"""Tells whether nginx is there, up to date, has what we need, and takes the configuration that `up` writes."""
+"""Check that nginx is installed, patched, has the modules it needs, and accepts the configuration that `up` writes."""
 
 import re
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from control_plane.ops.home import public_port, stream_root
 from control_plane.ops.nginx_origin import read_origins
 from control_plane.ops.nginx_site import Site
 
-_NEEDED: Final = ("http_auth_request", "http_realip")
-_FOR_LARGE_FILES: Final = "http_slice"
+_REQUIRED_MODULES: Final = ("http_auth_request", "http_realip")
+_SLICE_MODULE: Final = "http_slice"
 
 
 def examine(installation: Installation) -> list[Finding]:
@@ -30,26 +30,26 @@ def _version(nginx: str) -> Iterator[Finding]:
     if problem := nginx_version.finding(nginx):
         yield warning("nginx", problem, "Update nginx.")
     else:
-        told = re.search(r"nginx/\S+", nginx_check.ask(nginx, "-v"))
-        yield ok("nginx", f"{nginx} is {told[0] if told else 'there'}.")
+        version = re.search(r"nginx/\S+", nginx_check.run_nginx(nginx, "-v"))
+        yield ok("nginx", f"{nginx} is {version[0] if version else 'there'}.")
 
 
 def _modules(nginx: str, installation: Installation) -> Iterator[Finding]:
-    built_with = nginx_check.ask(nginx, "-V")
-    missing = [name for name in _NEEDED if f"--with-{name}_module" not in built_with]
+    built_with = nginx_check.run_nginx(nginx, "-V")
+    missing = [name for name in _REQUIRED_MODULES if f"--with-{name}_module" not in built_with]
     if missing:
         fix = "Install an nginx that has them: Debian's and nginx.org's packages do."
         yield error("nginx", f"It was built without {' and '.join(missing)}.", fix)
-    if installation.environment.get("UPSTREAM_ORIGIN") and f"--with-{_FOR_LARGE_FILES}_module" not in built_with:
+    if installation.environment.get("UPSTREAM_ORIGIN") and f"--with-{_SLICE_MODULE}_module" not in built_with:
         yield warning(
             "nginx",
-            f"It was built without {_FOR_LARGE_FILES}: large files come in one piece.",
+            f"It was built without {_SLICE_MODULE}: large files come in one piece.",
             "Install one that has it.",
         )
 
 
 def _configuration(nginx: str, installation: Installation) -> Iterator[Finding]:
-    """Let nginx judge what `up` would write."""
+    """Have nginx check the configuration that `up` would write."""
     try:
         complaint = nginx_check.refusal(nginx, _site(nginx, installation))
     except OperatorError as problem:

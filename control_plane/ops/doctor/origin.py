@@ -1,6 +1,6 @@
-"""Asks the origin as the fetcher does, and says what it really answers; and whether its cache leaves room for the rest.
+"""Request the origin as the fetcher does and report its response; check that the cache leaves disk space for the rest.
 
-What the origin is shown is shown to it alone: no redirect is followed, and no secret stands in a finding.
+Credentials are sent to the origin alone: no redirect is followed, and no finding contains a secret.
 """
 
 import ssl
@@ -24,7 +24,7 @@ _PATIENCE_SECONDS: Final = 3.0
 _TOLERATED_SKEW_SECONDS: Final = 3.0
 _GIGABYTE: Final = 1024**3
 _ABOUT: Final = "origin"
-_SHOW_IT: Final = (
+_FIX_CREDENTIALS: Final = (
     "It may require credentials: put a header into UPSTREAM_ORIGIN_HEADER_FILE or a query into "
     "UPSTREAM_ORIGIN_QUERY_FILE; or correct its address."
 )
@@ -34,12 +34,12 @@ def examine(installation: Installation) -> list[Finding]:
     try:
         settings = OriginSettings.read(installation.environment)
     except ValueError:
-        return []  # said with the configuration
-    return [*_common(installation, settings), *_room(installation, settings)]
+        return []  # reported with the configuration
+    return [*_common(installation, settings), *_cache_space(installation, settings)]
 
 
 def _common(installation: Installation, settings: OriginSettings) -> Iterator[Finding]:
-    """Ask the origin of all events for its folder, and compare clocks. Its address is not repeated."""
+    """Request the folder of the origin for all events, and compare clocks. Findings never contain its address."""
     if settings.common is None:
         return
     place, path = settings.common
@@ -51,51 +51,51 @@ def _common(installation: Installation, settings: OriginSettings) -> Iterator[Fi
             httpx2.Client(verify=trust, timeout=_PATIENCE_SECONDS, trust_env=False) as http,
             http.stream("GET", f"{place}{path}/{query}", headers=header) as answer,
         ):
-            yield from _answered(answer)
+            yield from _response_findings(answer)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as problem:
         what = f"UPSTREAM_ORIGIN does not answer: {explain(problem)}."
         yield error(_ABOUT, what, "Check its address and the network in between.")
 
 
-def _answered(answer: httpx2.Response) -> Iterator[Finding]:
+def _response_findings(answer: httpx2.Response) -> Iterator[Finding]:
     if answer.is_redirect or answer.status_code in {400, 401, 403, 407}:
-        yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {said(answer)}.", _SHOW_IT)
+        yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {said(answer)}.", _FIX_CREDENTIALS)
     elif answer.is_server_error:
         yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {said(answer)}.", "Look at the origin's own log.")
-    else:  # a folder that lists nothing is 404, and well
+    else:  # 404 is fine: most origins list no folders
         yield ok(_ABOUT, f"UPSTREAM_ORIGIN answers ({said(answer)}).")
     try:
-        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
+        server_time = parsedate_to_datetime(answer.headers.get("Date", ""))
     except ValueError:
         return
-    skew = abs((datetime.now(UTC) - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds())
+    skew = abs((datetime.now(UTC) - server_time.replace(tzinfo=server_time.tzinfo or UTC)).total_seconds())
     if skew > _TOLERATED_SKEW_SECONDS:
         yield warning(
             "clock", f"It differs from the origin's by {skew:.0f} s.", "Synchronise both with a time service."
         )
 
 
-def _room(installation: Installation, settings: OriginSettings) -> Iterator[Finding]:
-    """Warn where the cache may grow until the database's disk is nearly full."""
+def _cache_space(installation: Installation, settings: OriginSettings) -> Iterator[Finding]:
+    """Warn if the cache may grow until the database's disk is nearly full."""
     cache = Path(installation.environment.get("SEGMENT_CACHE_ROOT") or (installation.home or Path()) / "cache")
     database = _database_folder(installation)
     if settings.is_empty or database is None or not database.is_dir():
         return
     folder = next((one for one in (cache, *cache.parents) if one.is_dir()), Path("/"))
-    wanted = _gigabytes(installation) * _GIGABYTE
-    room = disk_usage(folder).free + sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
-    if folder.stat().st_dev == database.stat().st_dev and wanted > room:
+    limit = _gigabytes(installation) * _GIGABYTE
+    space = disk_usage(folder).free + sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
+    if folder.stat().st_dev == database.stat().st_dev and limit > space:
         yield warning(
             "cache",
-            f"It may grow to {wanted / _GIGABYTE:.0f} GB, and the database's disk has room for {room / _GIGABYTE:.0f}. "
+            f"It may grow to {limit / _GIGABYTE:.0f} GB, and the database's disk has room for {space / _GIGABYTE:.0f}. "
             "It stops when a gigabyte is left.",
             "Set SEGMENT_CACHE_MAX_SIZE_GB lower, or SEGMENT_CACHE_ROOT to another disk.",
         )
 
 
 def _gigabytes(installation: Installation) -> int:
-    told = installation.environment.get("SEGMENT_CACHE_MAX_SIZE_GB") or "50"
-    return int(told) if told.isascii() and told.isdigit() else 0  # nonsense is said with the configuration
+    text = installation.environment.get("SEGMENT_CACHE_MAX_SIZE_GB") or "50"
+    return int(text) if text.isascii() and text.isdigit() else 0  # invalid values are reported with the configuration
 
 
 def _database_folder(installation: Installation) -> Path | None:

@@ -1,4 +1,4 @@
-"""Tells whether every setting parses, the secrets are strong, and nobody else reads them."""
+"""Check that every setting is valid, that the secrets are strong, and that no other user can read them."""
 
 import os
 import stat
@@ -20,14 +20,12 @@ from control_plane.ops.home_database import database_url
 from control_plane.settings import Settings
 
 _SECRETS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY")
-_ENOUGH_DIFFERENT_CHARACTERS: Final = 12
+_MIN_DIFFERENT_CHARACTERS: Final = 12
 _START_SECONDS: Final = 20
 _FIX_SETTING: Final = "Correct it in .env, as .env.example describes it, and restart."
-# The control plane knows nothing of the sidecar but the contract: so the sidecar is asked.
-_ASK_SIDECAR: Final = """\
+# The control plane may import only the sidecar's contract, so a subprocess loads the sidecar's settings.
+_CHECK_SIDECAR: Final = """\
 from pydantic import ValidationError
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 from authz_sidecar.contract.settings_errors import sentences
 from authz_sidecar.settings import SidecarSettings
 try:
@@ -38,17 +36,17 @@ except ValidationError as error:
 
 
 def examine(installation: Installation) -> list[Finding]:
-    return [*_values(installation), *_strength(installation), *_privacy(installation)]
+    return [*_values(installation), *_strength(installation), *_permissions(installation)]
 
 
 def _values(installation: Installation) -> list[Finding]:
-    problems = [*dict.fromkeys([*_of_control_plane(installation), *_of_sidecar(installation)])]
+    problems = [*dict.fromkeys([*_control_plane_problems(installation), *_sidecar_problems(installation)])]
     if problems:
         return [error("settings", problem, _FIX_SETTING) for problem in problems]
     return [ok("settings", "The control plane and the sidecar accept all of them.")]
 
 
-def _of_control_plane(installation: Installation) -> list[str]:
+def _control_plane_problems(installation: Installation) -> list[str]:
     given = {
         name: value
         for name in Settings.model_fields
@@ -61,10 +59,10 @@ def _of_control_plane(installation: Installation) -> list[str]:
     return []
 
 
-def _of_sidecar(installation: Installation) -> list[str]:
+def _sidecar_problems(installation: Installation) -> list[str]:
     try:
-        asked = subprocess.run(  # noqa: S603  ourselves
-            [sys.executable, "-c", _ASK_SIDECAR],
+        result = subprocess.run(  # noqa: S603  our own code
+            [sys.executable, "-c", _CHECK_SIDECAR],
             env=dict(installation.environment),
             capture_output=True,
             text=True,
@@ -73,16 +71,16 @@ def _of_sidecar(installation: Installation) -> list[str]:
         )
     except subprocess.TimeoutExpired:
         return [f"The sidecar did not read its settings within {_START_SECONDS} s."]
-    if asked.returncode:
+    if result.returncode:
         return ["The sidecar cannot be started."]
-    return asked.stdout.splitlines()
+    return result.stdout.splitlines()
 
 
 def _strength(installation: Installation) -> Iterator[Finding]:
-    """Length is checked with the values; a long secret of few characters is as good as a short one."""
+    """Check for few different characters: such a secret is weak even if it is long. `_values` checks the length."""
     present = {name: value for name in _SECRETS if (value := installation.environment.get(name))}
     for name, value in present.items():
-        if len(set(value)) < _ENOUGH_DIFFERENT_CHARACTERS:
+        if len(set(value)) < _MIN_DIFFERENT_CHARACTERS:
             fix = "Replace it with a random one: `openssl rand -base64 48`."
             yield warning("secrets", f"{name} is easy to guess: it has few different characters.", fix)
     if len(present) > len(set(present.values())):
@@ -90,7 +88,7 @@ def _strength(installation: Installation) -> Iterator[Finding]:
 
 
 def _database_files(installation: Installation) -> list[Path]:
-    """Name SQLite's file and those beside it: older versions made them readable wherever the folder was."""
+    """Return SQLite's file and those beside it: older versions created them readable by every user."""
     try:
         url = make_url(database_url(installation.environment))
     except (OperatorError, ArgumentError):
@@ -99,7 +97,7 @@ def _database_files(installation: Installation) -> list[Path]:
     return [Path(f"{url.database}{ending}") for ending in ("", "-wal", "-shm")] if is_file else []
 
 
-def _privacy(installation: Installation) -> Iterator[Finding]:
+def _permissions(installation: Installation) -> Iterator[Finding]:
     files = [settings_file(installation.home)] if installation.home else []
     files += _database_files(installation)
     named = installation.environment.get("PLAYBACK_KEYS_FILE")

@@ -1,7 +1,7 @@
-"""Tells whether each open event's stream is there, readable, without links, and its playlists replaced in one piece.
+"""Check that each open event's stream exists, is readable, has no links, and has playlists that are renamed into place.
 
-A playlist that is rewritten in place is read half now and then: the player stalls. One that is renamed into place is
-another file each time, which is how the two are told apart.
+A playlist that is rewritten in place is sometimes read half-written, and the player stalls. One that is renamed into
+place is a different file (another inode) each time, which is how the two are distinguished.
 """
 
 import os
@@ -19,9 +19,9 @@ from control_plane.streams.names import is_playlist
 
 _MASTER: Final = "stream.m3u8"
 _LIVE_WITHIN_SECONDS: Final = 30
-_LOOK_EVERY_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 _LARGEST_PLAYLIST: Final = 1024 * 1024
-_AS_NGINX: Final = "Give files and folders to the user that runs the service, or let everybody read them."
+_FIX_PERMISSIONS: Final = "Give files and folders to the user that runs the service, or let everybody read them."
 _RENAME: Final = (
     "Let the encoder write a temporary file and rename it (ffmpeg: -hls_flags temp_file), "
     "or serve it by UPSTREAM_ORIGIN."
@@ -39,7 +39,7 @@ def examine(installation: Installation, events: Sequence[Event], now: datetime) 
         ]
     has_origin = bool(environment.get("UPSTREAM_ORIGIN") or environment.get("UPSTREAM_ALLOWED_HOSTS"))
     findings = [finding for event in events for finding in _event(root / event.id, event, now, has_origin=has_origin)]
-    return findings + _watched([root / event.id for event in events], installation.watch_seconds)
+    return findings + _watch([root / event.id for event in events], installation.watch_seconds)
 
 
 def about(event: Event) -> str:
@@ -49,12 +49,12 @@ def about(event: Event) -> str:
 def _event(folder: Path, event: Event, now: datetime, *, has_origin: bool) -> Iterator[Finding]:
     what = about(event)
     has_begun = event.starts_at <= now
-    say = error if has_begun else warning
+    report = error if has_begun else warning
     if not os.path.lexists(folder):
         if has_origin:
             yield ok(what, "No folder here: it comes from the origin.")
         else:
-            yield say(what, "Its folder does not exist.", f"Let the encoder write to {folder}.")
+            yield report(what, "Its folder does not exist.", f"Let the encoder write to {folder}.")
         return
     links = [path for path in (folder, *_inside(folder)) if path.is_symlink()]
     if links:
@@ -62,15 +62,15 @@ def _event(folder: Path, event: Event, now: datetime, *, has_origin: bool) -> It
             what, f"{links[0]} is a symbolic link, and nginx follows no links.", "Put the files themselves there."
         )
     elif unreadable := [path for path in (folder, *_inside(folder)) if not _is_readable(path)]:
-        yield error(what, f"{unreadable[0]} cannot be read.", _AS_NGINX)
+        yield error(what, f"{unreadable[0]} cannot be read.", _FIX_PERMISSIONS)
     elif not (folder / _MASTER).is_file():
-        yield say(what, f"It has no {_MASTER}.", f"Let the encoder name its playlist {_MASTER}.")
+        yield report(what, f"It has no {_MASTER}.", f"Let the encoder name its playlist {_MASTER}.")
     else:
         yield ok(what, "Folder and playlist are there.")
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    """Give playlists and folders: there may be very many segments."""
+    """Yield playlists, folders and links, but no segments: there may be very many."""
     if folder.is_dir():
         for entry in os.scandir(folder):
             if entry.is_dir() or entry.is_symlink() or is_playlist(entry.name):
@@ -81,10 +81,10 @@ def _is_readable(path: Path) -> bool:
     return os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK)
 
 
-def _watched(folders: Sequence[Path], seconds: float) -> list[Finding]:
-    """Look at live playlists for some seconds; what does not change meanwhile says nothing."""
+def _watch(folders: Sequence[Path], seconds: float) -> list[Finding]:
+    """Watch live playlists for some seconds; those that do not change in that time are not reported."""
     live = [playlist for folder in folders for playlist in _playlists(folder) if _is_live(playlist)]
-    in_place, renamed = _kinds(live, seconds)
+    in_place, renamed = _classify(live, seconds)
     findings = [
         warning(str(path), "It is rewritten in place: some reads get half of it.", _RENAME) for path in in_place
     ]
@@ -108,8 +108,8 @@ def _is_live(playlist: Path) -> bool:
         return False
 
 
-def _kinds(playlists: Sequence[Path], seconds: float) -> tuple[list[Path], list[Path]]:
-    """Tell which were rewritten in place and which renamed. An open file keeps its inode from being used again."""
+def _classify(playlists: Sequence[Path], seconds: float) -> tuple[list[Path], list[Path]]:
+    """Return those rewritten in place and those renamed. Keeping the file open prevents its inode from being reused."""
     in_place, renamed = [], []
     with ExitStack() as files:
         watched = {path: files.enter_context(path.open("rb")) for path in playlists}
@@ -120,14 +120,14 @@ def _kinds(playlists: Sequence[Path], seconds: float) -> tuple[list[Path], list[
                 if os.fstat(file.fileno()).st_mtime_ns != first[path]:
                     in_place.append(path)
                     del watched[path]
-                elif _is_another(path, file):
+                elif _is_replaced(path, file):
                     renamed.append(path)
                     del watched[path]
-            time.sleep(_LOOK_EVERY_SECONDS)
+            time.sleep(_POLL_SECONDS)
     return in_place, renamed
 
 
-def _is_another(path: Path, file: IO[bytes]) -> bool:
+def _is_replaced(path: Path, file: IO[bytes]) -> bool:
     try:
         return path.stat().st_ino != os.fstat(file.fileno()).st_ino
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Inspects all of the streams of open events: through the gate where it is up, else in their folders."""
+"""Inspect the whole streams of open events: through the gate if it is running, otherwise in their folders."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,8 +22,8 @@ from control_plane.streams.inspection import Inspection, inspect
 from control_plane.streams.playlist_reader import PlaylistReader
 from control_plane.streams.stream_files import FolderFiles, GateFiles, StreamFiles
 
-_AT_ONCE: Final = 4
-_MOST_FAULTS: Final = 20  # of one event
+_MAX_CONCURRENT: Final = 4
+_MAX_FAULTS: Final = 20  # per event
 _RENAME: Final = "Let the encoder write other names; streams/README.md says which are served."
 _FIXES: Final = {
     FaultReason.NAME: _RENAME,
@@ -40,29 +40,29 @@ _FIXES: Final = {
     FaultReason.UNREACHABLE: "Look at the origin, and at the gate's log.",
     FaultReason.REFUSED: "Look at who may read the file, and whether the event is open.",
 }
-_LOOK: Final = "Look at what the encoder writes, and where."
+_DEFAULT_FIX: Final = "Look at what the encoder writes, and where."
 FilesOf = Callable[[Event], StreamFiles]
 
 
 async def examine(installation: Installation, events: Sequence[Event], now: datetime) -> list[Finding]:
-    """Inspect each stream; those of a few events at once."""
+    """Inspect each stream, a few events at a time."""
     found: dict[str, list[Finding]] = {}
-    limit = anyio.CapacityLimiter(_AT_ONCE)
+    limit = anyio.CapacityLimiter(_MAX_CONCURRENT)
 
-    async def look(event: Event, files: FilesOf) -> None:
+    async def inspect_event(event: Event, files: FilesOf) -> None:
         async with limit:
             found[event.id] = _findings(event, await inspect(files(event)), now)
 
     async with _source(installation) as files, anyio.create_task_group() as tasks:
         for event in events if files else ():
             if files:
-                tasks.start_soon(look, event, files)
+                tasks.start_soon(inspect_event, event, files)
     return [finding for event in events for finding in found.get(event.id, ())]
 
 
 @asynccontextmanager
 async def _source(installation: Installation) -> AsyncIterator[FilesOf | None]:
-    """Give where streams can be read: through the gate, in the folder, or nowhere."""
+    """Yield a function that opens an event's files, through the gate or in the folder; None if neither is available."""
     answer = await to_thread.run_sync(health, installation)
     if answer and "revocationCacheSize" in answer and (keys := _keys(installation)):
         url = (
@@ -89,25 +89,25 @@ def _keys(installation: Installation) -> KeySource | None:
     try:
         return KeySource.open(file, installation.environment.get("PLAYBACK_SIGNING_SECRET"), KeyRing.for_signing)
     except KeysRefused:
-        return None  # said with the settings
+        return None  # reported with the settings
 
 
 def _findings(event: Event, found: Inspection, now: datetime) -> list[Finding]:
     subject = about(event)
     if not found.faults:
-        return [ok(subject, f"All of it can be played: {_told(found)}.")]
-    shown = [_finding(subject, fault, has_begun=event.starts_at <= now) for fault in found.faults[:_MOST_FAULTS]]
+        return [ok(subject, f"All of it can be played: {_summary(found)}.")]
+    shown = [_finding(subject, fault, has_begun=event.starts_at <= now) for fault in found.faults[:_MAX_FAULTS]]
     if more := len(found.faults) - len(shown):
-        shown.append(warning(subject, f"{more} more files do not play.", _LOOK))
+        shown.append(warning(subject, f"{more} more files do not play.", _DEFAULT_FIX))
     return shown
 
 
 def _finding(subject: str, fault: Fault, *, has_begun: bool) -> Finding:
-    severe = error if fault.severity is Severity.ERROR and has_begun else warning
-    return severe(subject, f"{fault.file}: {fault.sentence}", _FIXES.get(fault.reason, _LOOK))
+    level = error if fault.severity is Severity.ERROR and has_begun else warning
+    return level(subject, f"{fault.file}: {fault.sentence}", _FIXES.get(fault.reason, _DEFAULT_FIX))
 
 
-def _told(found: Inspection) -> str:
+def _summary(found: Inspection) -> str:
     formats = dict.fromkeys(codec.name for seen in found.renditions for codec in seen.all_codecs)
     count = len(found.renditions)
     renditions = "1 rendition" if count == 1 else f"{count} renditions"

@@ -1,4 +1,4 @@
-/* Comfort for the admin pages: times in the admin's zone, copy buttons, no double submits. Everything works without it. */
+/* Enhancements of the admin pages: times in the admin's zone, copy buttons, no double submits. All optional. */
 
 const clock = new Intl.DateTimeFormat("en-GB", {
   day: "numeric",
@@ -14,7 +14,7 @@ for (const element of document.querySelectorAll("time[datetime]")) {
   element.textContent = clock.format(new Date(element.dateTime));
 }
 
-/* A form's times are typed in this zone and sent with their offset, which the server adds to them. */
+/* Times are entered in this zone and sent with their UTC offset, which the server appends. */
 const zone = clock.resolvedOptions().timeZone;
 
 for (const form of document.querySelectorAll("form[data-zoned]")) {
@@ -28,7 +28,7 @@ for (const form of document.querySelectorAll("form[data-zoned]")) {
   });
 }
 
-/* "+02:00": what lies between the wall clock and the moment that it shows; so an hour that a clock change skips counts, too. */
+/* "+02:00": the difference between a local time and its UTC time, also for an hour that a clock change skips. */
 function offsetOf(wallClock) {
   const minutes = Math.round((new Date(`${wallClock}Z`) - new Date(wallClock)) / 60_000);
   if (Number.isNaN(minutes)) {
@@ -52,7 +52,7 @@ function say(text) {
   }, 4000);
 }
 
-/* Over plain http there is no clipboard API; the old command still works there. */
+/* Plain HTTP has no clipboard API; execCommand still works there. */
 async function copy(text) {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
@@ -102,7 +102,7 @@ for (const form of document.querySelectorAll("form[method=post]")) {
   });
 }
 
-/* A page that comes back from the history may be used again. */
+/* A page restored from the back-forward cache can be submitted again. */
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) {
     return;
@@ -115,7 +115,7 @@ addEventListener("pageshow", ({ persisted }) => {
   }
 });
 
-/* What was said once is not said again after a reload. */
+/* Remove the message from the URL, so that a reload does not show it again. */
 const address = new URL(location.href);
 if (address.searchParams.has("done")) {
   address.searchParams.delete("done");

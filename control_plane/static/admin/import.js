@@ -1,4 +1,4 @@
-/* Puts the text of a chosen file into the form's field. The form itself works without it, by pasting. */
+/* Copies the text of a chosen file into the form's field. Without it, codes can be pasted. */
 
 const input = document.getElementById("file");
 const problem = document.getElementById("file-error");
@@ -20,7 +20,7 @@ input.addEventListener("change", async () => {
   }
 });
 
-/* Spreadsheets write UTF-8 or UTF-16, mostly with a mark that tells which. Without one, zeros tell. */
+/* Spreadsheets write UTF-8 or UTF-16, usually with a byte order mark. Without one, zero bytes show which it is. */
 function decoded(bytes) {
   return new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes);
 }

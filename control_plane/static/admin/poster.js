@@ -1,4 +1,4 @@
-/* Uploads an event's poster, or removes it. The picture's own bytes are the request: the console's forms carry text only. */
+/* Uploads or removes an event's poster. The picture is the request body: the console's forms carry text only. */
 
 const form = document.getElementById("poster");
 const input = document.getElementById("poster-file");
@@ -24,7 +24,7 @@ async function send(request, done) {
   return refuse(sentence);
 }
 
-/* What is said against it, or nothing once it is done. */
+/* Sends the request. Returns the error message, or "" if it succeeded. */
 async function refusalOf(request) {
   try {
     const response = await fetch(form.dataset.at, request);

@@ -1,4 +1,4 @@
-/* Plays an event's stream for an organiser, with a preview token that is asked for anew before it ends. */
+/* Plays an event's stream for an organiser, with a preview token that is renewed before it expires. */
 import { Hls } from "../vendor/player.js";
 
 const video = document.getElementById("preview");
@@ -11,7 +11,7 @@ function say(sentence) {
   note.hidden = !sentence;
 }
 
-async function askForToken() {
+async function requestToken() {
   const response = await fetch(video.dataset.from, { method: "POST", cache: "no-store" });
   const body = await response.json();
   if (!response.ok) throw new Error(body.error);
@@ -22,7 +22,7 @@ async function askForToken() {
 
 async function renew() {
   try {
-    await askForToken();
+    await requestToken();
   } catch (error) {
     say(error.message);
     setTimeout(renew, RETRY_MS);
@@ -51,7 +51,7 @@ function play(url) {
 
 try {
   if (!Hls.isSupported()) throw new Error("This browser cannot play the preview.");
-  play(await askForToken());
+  play(await requestToken());
 } catch (error) {
   say(error.message);
 }

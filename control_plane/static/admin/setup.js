@@ -1,4 +1,4 @@
-/* The set-up link's token, from the fragment into the form. The address forgets it, so that the history does, too. */
+/* Moves the set-up link's token from the fragment into the form, out of the address bar and the history. */
 
 const token = location.hash.slice(1);
 const field = document.getElementById("token");

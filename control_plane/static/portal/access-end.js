@@ -1,4 +1,4 @@
-// The ticket's end as the viewer meets it: a line in the header, a toast a quarter of an hour before, a minute of grace.
+// Announces the ticket's end: a line in the header, a toast a quarter of an hour before, and a minute of grace.
 import { serverNow } from "./clock.js";
 import { duration, t } from "./i18n.js";
 import { repeat } from "./time.js";
@@ -9,21 +9,21 @@ const TOAST_MS = 12_000;
 
 export function watchAccess({ session, view, toast, signal }) {
   const line = view.accessEnds;
-  let told = "";
-  const tell = (what, sentence) => {
-    if (told === what) return;
-    told = what;
+  let announced = "";
+  const announceOnce = (stage, sentence) => {
+    if (announced === stage) return;
+    announced = stage;
     toast(sentence, TOAST_MS);
   };
-  const look = async () => {
+  const update = async () => {
     const left = session.expiresAt - serverNow();
     line.hidden = left > SHOWN_FROM_MS || left <= 0;
     line.querySelector(".access-ends-text").textContent = t("access_ends_in", { time: duration(left) });
-    if (left > TOAST_FROM_MS) told = "";
-    else if (left > 0) tell("ending", t("toast_ending", { time: duration(left) }));
-    else tell("grace", t("toast_grace"));
+    if (left > TOAST_FROM_MS) announced = "";
+    else if (left > 0) announceOnce("ending", t("toast_ending", { time: duration(left) }));
+    else announceOnce("grace", t("toast_grace"));
     await session.checkTicketEnd();
   };
-  look();
-  repeat(() => 1000, look, signal);
+  update();
+  repeat(() => 1000, update, signal);
 }

@@ -1,18 +1,18 @@
-// AirPlay hands a URL to the TV, which sends neither header nor cookie: it gets one that holds a path token of this page's session.
+// AirPlay passes a URL to the TV, which sends neither header nor cookie: the URL has a path token of this session.
 import { tvLink } from "./api.js";
 
-/** hls-video puts a <source> beside hls.js for AirPlay. Asked for only where there is an AirPlay device. */
+/** hls-video adds a <source> for AirPlay beside hls.js. Its URL is requested only if there is an AirPlay device. */
 export function watchAirplay({ session, video, signal }) {
-  let askedWith;
-  const offer = async ({ availability }) => {
+  let requestedSid;
+  const setSource = async ({ availability }) => {
     const source = video.nativeEl.querySelector("source");
-    if (availability !== "available" || !source || askedWith === session.sid) return;
-    askedWith = session.sid;
+    if (availability !== "available" || !source || requestedSid === session.sid) return;
+    requestedSid = session.sid;
     try {
       source.src = (await tvLink(await session.keeper.fresh(), true)).url;
     } catch {
-      askedWith = undefined; // the next time a device is announced
+      requestedSid = undefined; // try again when the next device is announced
     }
   };
-  video.nativeEl?.addEventListener("webkitplaybacktargetavailabilitychanged", offer, { signal });
+  video.nativeEl?.addEventListener("webkitplaybacktargetavailabilitychanged", setSource, { signal });
 }

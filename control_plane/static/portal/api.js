@@ -1,7 +1,7 @@
-// The control plane's viewer API. Every call either answers, is refused, or does not get through: three different things.
+// The control plane's viewer API. Every call has one of three outcomes: a response, a refusal, or no usable answer.
 import { noteServerTime } from "./clock.js";
 
-/** The server said no, and why: `reason` is a word, `message` its sentence in English. */
+/** The server refused the request: `reason` is a word for programs, `message` a sentence in English. */
 export class Refusal extends Error {
   constructor(status, body, retryAfter) {
     super(body.error);
@@ -9,14 +9,14 @@ export class Refusal extends Error {
   }
 }
 
-/** No answer, a proxy's answer or a broken server: says nothing about the ticket. */
+/** No response, a proxy's response or a server error: it says nothing about the ticket. */
 class Unreachable extends Error {}
 
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 
 async function reach(path, init) {
   try {
-    const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS), ...init });
+    const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS), ...init });
     noteServerTime(response);
     return { response, body: await response.json() };
   } catch (error) {
@@ -38,42 +38,50 @@ const asJson = (value) => ({ body: JSON.stringify(value), headers: { "Content-Ty
 
 export const validate = (code, takeover = false) => post("/api/tokens/validate", asJson(takeover ? { code, takeover } : { code }));
 
-/** token: of the page that goes on by itself, good without cookies; sid: of the tab that was reloaded, with its browser's cookie. */
+/**
+ * token: of a page that resumes by itself, works without cookies; sid: of a reloaded tab, needs the browser's cookie.
+ */
 export const resume = ({ token, sid }) => post("/api/playback/resume", token ? { headers: bearer(token) } : asJson({ sid }));
 export const refresh = (token) => post("/api/playback/refresh", { headers: bearer(token) });
 export const heartbeat = (token) => post("/api/playback/heartbeat", { headers: bearer(token) });
 
-/** ownSession: for a player that shows what this page plays, and is no second device. */
+/** ownSession: for a player that plays this page's session and does not count as a second device. */
 export const tvLink = (token, ownSession = false) => post("/api/playback/tv", { headers: bearer(token), body: JSON.stringify({ ownSession }) });
-/** pausesHere: whether this page would give a TV its own seat. */
+/** Resolves to { pausesHere }: whether a TV would take this page's seat. */
 export const tvPlan = (token) => call("/api/playback/tv", { headers: bearer(token) });
 
-/** A page that watches lets the TV in that shows this code; moved: it has given it its own seat. */
+/**
+ * Approves the TV that shows this code, from a page that is watching. Resolves to { moved }: the TV took the page's
+ * seat.
+ */
 export function approveTvHere(token, userCode) {
   const { body, headers } = asJson({ userCode });
   return post("/api/playback/tv/approve", { body, headers: { ...headers, ...bearer(token) } });
 }
 
-/** With a ticket's code instead of a session. */
+/** Approves the TV that shows `userCode` with a ticket's code instead of a session. */
 export const approveTv = (userCode, code, takeover = false) => post("/api/tv/approve", asJson({ userCode, code, takeover }));
 
-/** What a TV asks: a code to show, and its session as soon as that is approved. */
+/** The TV's own requests: a code to show, and its session once the code is approved. */
 export const tvCode = () => post("/api/tv/codes");
 export const tvSession = (deviceCode) => post("/api/tv/session", asJson({ deviceCode }));
 
 export const stopTv = (token) => call("/api/playback/tv", { method: "DELETE", headers: bearer(token) });
 
-/** Gives the seat back; must outlive the page, and nobody waits for the answer. */
+/** Releases the seat. The request must outlive the page; its response is ignored. */
 export function release(token) {
   fetch("/api/playback/release", { method: "POST", headers: bearer(token), keepalive: true }).catch(() => {});
 }
 
-/** The stream does not play and the network works: `kind`, and what is known of `file` and `status`. Nobody waits for the answer. */
+/**
+ * Reports that the stream does not play although the network works; `file` and `status` if known. The response is
+ * ignored.
+ */
 export function reportTrouble(token, trouble) {
   post("/api/playback/trouble", { body: JSON.stringify(trouble), headers: { ...bearer(token), "Content-Type": "application/json" } }).catch(() => {});
 }
 
-/** Asked with the token: an address, and the code in it, would stand in the logs of every proxy. */
+/** Sends the token, not the code: a code in the URL would be logged by every proxy. */
 export function eventStatus(eventId, token) {
   return call(`/api/events/${encodeURIComponent(eventId)}/status`, { headers: bearer(token) });
 }

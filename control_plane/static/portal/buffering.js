@@ -1,45 +1,47 @@
-// The spinner, at once. After five seconds words: that the connection may be slow only when segments really arrive slowly.
+// Shows the spinner at once, and a notice after five seconds. The notice blames the connection only if segments arrive
+// slowly.
 import { repeat } from "./time.js";
 
-const WORDS_AFTER_MS = 5000;
-const LOOK_EVERY_MS = 500;
-/** A request without a single byte for so long is given up by hls.js. */
+const NOTICE_AFTER_MS = 5000;
+const CHECK_EVERY_MS = 500;
+/** hls.js gives up a request that has received no byte for this long. */
 const LOST_AFTER_MS = 11_000;
 
-/** The segments that are being loaded, one of each type. A slow one takes longer to load than to play. */
+/** The segments being loaded, one of each type. A slow one takes longer to load than to play. */
 class Segments {
-  #underWay = new Map();
+  #loading = new Map();
   #lastWasSlow = false;
   loaded = 0;
 
   constructor({ Hls, hls }) {
-    hls?.on(Hls.Events.MANIFEST_LOADING, () => this.#underWay.clear());
-    hls?.on(Hls.Events.FRAG_LOADING, (_, { frag }) => this.#underWay.set(frag.type, { frag, since: performance.now() }));
-    hls?.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.#done(frag));
-    hls?.on(Hls.Events.ERROR, (_, { frag }) => frag && this.#underWay.delete(frag.type));
+    hls?.on(Hls.Events.MANIFEST_LOADING, () => this.#loading.clear());
+    hls?.on(Hls.Events.FRAG_LOADING, (_, { frag }) => this.#loading.set(frag.type, { frag, since: performance.now() }));
+    hls?.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.#finish(frag));
+    hls?.on(Hls.Events.ERROR, (_, { frag }) => frag && this.#loading.delete(frag.type));
   }
 
-  #done(frag) {
+  #finish(frag) {
     this.loaded += 1;
-    const one = this.#underWay.get(frag.type);
-    if (one) this.#lastWasSlow = this.#takesLong(one);
-    this.#underWay.delete(frag.type);
+    const entry = this.#loading.get(frag.type);
+    if (entry) this.#lastWasSlow = this.#isSlow(entry);
+    this.#loading.delete(frag.type);
   }
 
-  #takesLong({ frag, since }) {
+  #isSlow({ frag, since }) {
     return performance.now() - since > frag.duration * 1000;
   }
 
-  #arrives({ frag, since }) {
+  #isArriving({ frag, since }) {
     return !frag.stats.aborted && (frag.stats.loaded > 0 || performance.now() - since < LOST_AFTER_MS);
   }
 
   get areUnderWay() {
-    return [...this.#underWay.values()].some((one) => this.#arrives(one));
+    return [...this.#loading.values()].some((entry) => this.#isArriving(entry));
   }
 
   get areSlow() {
-    return [...this.#underWay.values()].some((one) => one.frag.stats.loaded > 0 && (this.#lastWasSlow || this.#takesLong(one)));
+    const isSlow = (entry) => entry.frag.stats.loaded > 0 && (this.#lastWasSlow || this.#isSlow(entry));
+    return [...this.#loading.values()].some(isSlow);
   }
 }
 
@@ -48,12 +50,12 @@ export function watchBuffering(context) {
   const { buffering } = view;
   const segments = context.segments = new Segments(context);
   let since;
-  const tell = () => {
-    const long = since !== undefined && performance.now() - since > WORDS_AFTER_MS;
+  const update = () => {
+    const long = since !== undefined && performance.now() - since > NOTICE_AFTER_MS;
     notices.tell("loading", long);
     notices.tell("slow", long && segments.areSlow);
   };
-  const stop = () => { since = undefined; buffering.hidden = true; tell(); };
+  const stop = () => { since = undefined; buffering.hidden = true; update(); };
   const start = () => {
     if (since !== undefined || video.ended) return;
     since = performance.now();
@@ -63,6 +65,6 @@ export function watchBuffering(context) {
   on(["waiting", "seeking"], () => { if (!video.paused) start(); });
   on(["playing", "pause", "seeked", "canplay", "ended", "emptied"], stop);
   signal.addEventListener("abort", stop);
-  repeat(() => LOOK_EVERY_MS, tell, signal);
+  repeat(() => CHECK_EVERY_MS, update, signal);
   start();
 }

@@ -1,4 +1,5 @@
-// The event as a file for calendars (RFC 5545). It is made here, so the code goes no further than the fragment of the link in it.
+// The event as a calendar file (RFC 5545). It is generated in the browser; the code is only in the fragment of its
+// link.
 import { serverNow } from "./clock.js";
 import { byId } from "./page.js";
 
@@ -8,7 +9,7 @@ const bytes = new TextEncoder();
 const escaped = (text) => text.replace(/[\\;,]/g, "\\$&").replace(/\r\n?|\n/g, "\\n").replace(/\p{Cc}/gu, "");
 const stamp = (date) => date.toISOString().replace(/[-:]|\.\d+/g, "");
 
-/** Long lines go on in the next one, after a space; no character is cut in two. */
+/** Folds a long line (RFC 5545 section 3.1), but not inside a character. */
 function folded(line) {
   let text = "";
   let room = LONGEST_LINE;
@@ -42,7 +43,7 @@ function calendarFile({ id, title, description, startsAt, endsAt }, link, now) {
   ].map(folded).join("");
 }
 
-/** Offers the file while the event is ahead. */
+/** Offers the file until the event starts. */
 export function offerCalendar({ event, code }) {
   const link = byId("calendar");
   link.hidden = !event.endsAt || Date.parse(event.startsAt) <= serverNow();

@@ -1,4 +1,4 @@
-// The form where a code is typed: asks, shows what came back in the viewer's words, and hands an accepted one on.
+// The code entry form: redeems the code, shows refusals in the viewer's language, and passes on an accepted grant.
 import { Refusal, validate } from "./api.js";
 import { fillCode, readCode, watchCodeField } from "./code-field.js";
 import { moment, t } from "./i18n.js";
@@ -13,36 +13,39 @@ const button = byId("watch");
 const takeOver = byId("take-over");
 let busy = false;
 let countdown = new AbortController();
-/** What a code is for: `redeem(code, takeover)` asks with it, `words` are on the button, `accepted` goes on with the answer. */
+/**
+ * What the code is used for: `redeem(code, takeover)` sends it, `words` label the button, `accepted` handles the
+ * response.
+ */
 let purpose = { redeem: validate, words: "entry_submit" };
 
-/** kind: "error", "info" or "" (nothing to say). Only an error marks the field as wrong. */
-function say(sentence, kind = "") {
+/** kind: "error", "info" or "" (no message). Only an error marks the field as invalid. */
+function showMessage(sentence, kind = "") {
   message.textContent = sentence;
   message.dataset.kind = kind;
   field.setAttribute("aria-invalid", String(kind === "error"));
   offerContact(byId("code-form"), false);
 }
 
-/** The button that works is the primary one. words: of the button that takes the place of another device or tab, or none. */
-function offer(words) {
+/** Offers to take over from another device or tab if `words` (the label) is given. The available button is primary. */
+function offerTakeOver(words) {
   takeOver.hidden = !words;
   if (words) takeOver.querySelector("span").textContent = t(words);
-  for (const [one, isPrimary] of [[takeOver, Boolean(words)], [button, !words]]) {
-    one.classList.toggle("primary", isPrimary);
-    one.classList.toggle("secondary", !isPrimary);
+  for (const [element, isPrimary] of [[takeOver, Boolean(words)], [button, !words]]) {
+    element.classList.toggle("primary", isPrimary);
+    element.classList.toggle("secondary", !isPrimary);
   }
 }
 
 function clear() {
   countdown.abort();
-  offer("");
-  if (!busy) dress("");
-  say("");
+  offerTakeOver("");
+  if (!busy) setState("");
+  showMessage("");
 }
 
 /** state: "", "busy", "done" or "blocked"; the button stays focusable in each. */
-function dress(state) {
+function setState(state) {
   busy = state === "busy" || state === "done";
   button.dataset.state = state;
   button.setAttribute("aria-disabled", String(state !== ""));
@@ -53,7 +56,7 @@ function dress(state) {
 async function blockFor(seconds) {
   countdown = new AbortController();
   const { signal } = countdown;
-  dress("blocked");
+  setState("blocked");
   for (let left = seconds; left > 0 && !signal.aborted; left -= 1) {
     button.querySelector(".button-label").textContent = t("rate_countdown", { seconds: left });
     await sleep(1000, signal);
@@ -61,37 +64,37 @@ async function blockFor(seconds) {
   if (!signal.aborted) clear();
 }
 
-function sentenceFor({ reason, body, message: given }) {
+function sentenceFor({ reason, body, message: fallback }) {
   const until = body.expiresAt && new Date(body.expiresAt);
   if (reason === "expired" && until) return t("refused_expired_at", { date: moment(until) });
   if (reason === "in-use" && body.canTakeOver) return t("in_use_take_over");
-  return t(`refused_${reason}`) ?? given;
+  return t(`refused_${reason}`) ?? fallback;
 }
 
 function explain(refusal) {
   const inUse = refusal.reason === "in-use";
-  say(sentenceFor(refusal), inUse ? "info" : "error");
-  offer(inUse && refusal.body.canTakeOver ? "entry_take_over" : "");
+  showMessage(sentenceFor(refusal), inUse ? "info" : "error");
+  offerTakeOver(inUse && refusal.body.canTakeOver ? "entry_take_over" : "");
   offerContact(byId("code-form"), !inUse && refusal.status !== 429);
   if (refusal.status === 429) return blockFor(refusal.retryAfter ?? 30);
   (takeOver.hidden ? field : takeOver).focus();
 }
 
 function fail(error) {
-  dress("");
+  setState("");
   if (error instanceof Refusal) explain(error);
-  else say(t("unreachable"), "error");
+  else showMessage(t("unreachable"), "error");
 }
 
 function explainOtherTab() {
-  dress("");
-  say(t("other_tab"), "info");
-  offer("entry_watch_here");
+  setState("");
+  showMessage(t("other_tab"), "info");
+  offerTakeOver("entry_watch_here");
   takeOver.focus();
 }
 
 function askForCode() {
-  say(t("entry_empty"), "error");
+  showMessage(t("entry_empty"), "error");
   field.focus();
 }
 
@@ -100,11 +103,11 @@ async function submit(takeover) {
   clear();
   const code = readCode();
   if (!code) return askForCode();
-  dress("busy");
+  setState("busy");
   try {
     if (!takeover && purpose.redeem === validate && await playsElsewhere({ code })) return explainOtherTab();
     const grant = await purpose.redeem(code, takeover);
-    dress("done");
+    setState("done");
     announce(t("entry_accepted"));
     await purpose.accepted(grant, code);
   } catch (error) {
@@ -112,10 +115,10 @@ async function submit(takeover) {
   }
 }
 
-/** onSubmit runs beside the first question to the server. Returns whether the address carried a code. */
-export function startCodeEntry(accepted, onSubmit, wish = purpose) {
-  purpose = { ...wish, accepted };
-  dress("");
+/** onSubmit runs in parallel with the request. Returns whether the page's URL contained a code. */
+export function startCodeEntry(accepted, onSubmit, options = purpose) {
+  purpose = { ...options, accepted };
+  setState("");
   field.addEventListener("input", clear);
   takeOver.addEventListener("click", () => submit(true));
   byId("code-form").addEventListener("submit", (event) => {
@@ -126,16 +129,16 @@ export function startCodeEntry(accepted, onSubmit, wish = purpose) {
   return watchCodeField();
 }
 
-/** As if the viewer had typed that code and wished to watch here, whatever another tab does. */
+/** Redeems the code to watch in this tab, even if another tab is watching. */
 export function watchHere(code, accepted) {
   purpose = { redeem: validate, words: "entry_submit", accepted };
   showCodeEntry(code);
   return submit(true);
 }
 
-/** Back to the empty form, or with the code still in it when typing it again is all that is missing. */
+/** Shows the form again, empty or with the code filled in, and the problem if there is one. */
 export function showCodeEntry(code = "", problem) {
-  dress("");
+  setState("");
   clear();
   fillCode(code);
   show("entry", matchMedia("(pointer: fine)").matches ? field : undefined);

@@ -1,4 +1,4 @@
-// The field for the code: what is pasted, typed or carried in the address ends up as the bare code. Case is kept, it counts.
+// The code field: reduces pasted or typed text, and the page's URL, to the bare code. Case is significant and kept.
 import { bare } from "./code-text.js";
 import { byId } from "./page.js";
 
@@ -26,24 +26,24 @@ function decoded(fragment) {
   }
 }
 
-/** Takes the code out of `/#CODE` and out of the address bar, before a screenshot or a history entry keeps it. */
-function takeFromAddress() {
+/** Moves the code of `/#CODE` into the field and removes it from the address bar, screenshots and the history. */
+function takeFromUrl() {
   const code = bare(decoded(location.hash.slice(1)));
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
   if (code) fillCode(code);
   return code !== "";
 }
 
-/** Another language is another page: it gets what was typed in the fragment, which no server and no log sees. */
+/** Passes the typed code to the page in another language, in the fragment, which reaches no server and no log. */
 function carryToLanguage(event) {
   const link = event.target.closest("a[hreflang]");
   if (link && !byId("entry").hidden) link.hash = encodeURIComponent(field.value);
 }
 
-/** Returns whether the address carried a code. */
+/** Returns whether the page's URL contained a code. */
 export function watchCodeField() {
   field.addEventListener("paste", paste);
-  addEventListener("hashchange", takeFromAddress);
+  addEventListener("hashchange", takeFromUrl);
   document.addEventListener("click", carryToLanguage);
-  return takeFromAddress();
+  return takeFromUrl();
 }

@@ -1,9 +1,9 @@
-// The code in what people type and paste. The server does the same in codes.py; tests hold both to one table of cases.
+// Finds the code in typed or pasted text. The server does the same in codes.py; tests run both on the same cases.
 
-const MOST_TYPED = 1000;
-const SHORTEST = 8;
+const MAX_LENGTH = 1000;
+const MIN_CODE_LENGTH = 8;
 
-const kept = (text) => text.replace(/[^\p{Lu}\p{Ll}\p{Lt}\p{Lo}\p{Nd}]|[\u115f\u1160]/gu, "");
+const lettersAndDigits = (text) => text.replace(/[^\p{Lu}\p{Ll}\p{Lt}\p{Lo}\p{Nd}]|[\u115f\u1160]/gu, "");
 
 function unescaped(escaped) {
   try {
@@ -13,30 +13,30 @@ function unescaped(escaped) {
   }
 }
 
-/** What follows the # of a link, up to its end; nothing where that is too short for a code. */
+/** Returns the fragment of a link in the text, or "" if it is too short for a code. */
 function fragment(text) {
-  const mark = text.indexOf("#");
-  if (mark < 0 || !text.slice(0, mark).includes("/")) return "";
-  const found = /[^ \t\n\v\f\r\u2028\u2029]+/.exec(text.slice(mark + 1))?.[0] ?? "";
+  const hash = text.indexOf("#");
+  if (hash < 0 || !text.slice(0, hash).includes("/")) return "";
+  const found = /[^ \t\n\v\f\r\u2028\u2029]+/.exec(text.slice(hash + 1))?.[0] ?? "";
   const fragment = found.replace(/(?:%[0-9A-Fa-f]{2})+/g, unescaped);
-  return [...kept(fragment)].length >= SHORTEST ? fragment : "";
+  return [...lettersAndDigits(fragment)].length >= MIN_CODE_LENGTH ? fragment : "";
 }
 
-/** Leaves out words before a colon ("Your code:"), but not the groups of a code that has colons between them. */
+/** Removes words before a colon ("Your code:"), but not groups of a code that are separated by colons. */
 function afterLabel(text) {
   const parts = text.split(":");
   let length = 0;
-  for (let place = parts.length - 1; place > 0; place -= 1) {
-    length += [...kept(parts[place])].length;
-    const isLabel = /^[ \t\n\v\f\r\u2028\u2029]/.test(parts[place]) || !/\p{Nd}/u.test(parts[place - 1]);
-    if (length >= SHORTEST && isLabel) return parts.slice(place).join("");
+  for (let index = parts.length - 1; index > 0; index -= 1) {
+    length += [...lettersAndDigits(parts[index])].length;
+    const isLabel = /^[ \t\n\v\f\r\u2028\u2029]/.test(parts[index]) || !/\p{Nd}/u.test(parts[index - 1]);
+    if (length >= MIN_CODE_LENGTH && isLabel) return parts.slice(index).join("");
   }
   return text;
 }
 
-/** The letters and digits of the code in a text: alone, in groups, after "Code:", or in a link after its #. Case is kept. */
+/** Returns the letters and digits of the code in a text: alone, in groups, after "Code:", or in a link. Keeps case. */
 export function bare(text) {
-  if ([...text].length > MOST_TYPED) return "";
+  if ([...text].length > MAX_LENGTH) return "";
   const plain = text.normalize("NFKC").replaceAll("\ufeff", "");
-  return kept(afterLabel(fragment(plain) || plain));
+  return lettersAndDigits(afterLabel(fragment(plain) || plain));
 }

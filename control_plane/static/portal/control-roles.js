@@ -1,13 +1,13 @@
-// Corrects what media-chrome's controls tell assistive technology, where axe objects. Drop it when media-chrome does so itself.
+// Fixes accessibility problems of media-chrome's controls that axe reports. Remove it once media-chrome has fixed them.
 
-/** A toggle that says "checked" has to be a switch, not a button. */
+/** A toggle with aria-checked must have the role "switch", not "button". */
 function fixCaptionsButton(view) {
   view.part("media-captions-button").setAttribute("role", "switch");
 }
 
 const backButton = (menu) => menu.shadowRoot.querySelector("button[part~=back]");
 
-/** A submenu's "back" is one of its items and is called what it shows; the outermost menu has nothing to go back to. */
+/** A submenu's back button is a menu item named by its visible text; the outermost menu needs none. */
 function fixBackButtons(view) {
   for (const menu of view.section.querySelectorAll("[slot=submenu]")) {
     backButton(menu).setAttribute("role", "menuitem");

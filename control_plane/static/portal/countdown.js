@@ -1,4 +1,4 @@
-// Days, hours, minutes and seconds until a moment of the server's clock.
+// A countdown in days, hours, minutes and seconds to a time on the server's clock.
 import { serverNow } from "./clock.js";
 import { t } from "./i18n.js";
 import { sleep } from "./time.js";
@@ -17,16 +17,16 @@ function draw(box) {
 }
 
 function write(box, seconds) {
-  let rest = seconds;
+  let remaining = seconds;
   UNITS.forEach(([name, size], index) => {
-    const count = Math.floor(rest / size);
-    rest -= count * size;
+    const count = Math.floor(remaining / size);
+    remaining -= count * size;
     box.children[index].hidden = name === "days" && count === 0;
     box.children[index].firstChild.textContent = String(count).padStart(2, "0");
   });
 }
 
-/** Until the signal aborts; `moment()` is asked each second, since an event may be moved. */
+/** Counts down until the signal aborts. Calls `moment()` each second, because the event may be rescheduled. */
 export async function countDown(box, moment, signal) {
   draw(box);
   while (!signal.aborted) {

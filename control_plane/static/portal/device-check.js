@@ -1,5 +1,5 @@
-// "Check my device": plays five seconds of a sample, measures the connection and says in words what is wrong, the verdict first. Changes
-// nothing and reports to nobody.
+// "Check my device": plays five seconds of a sample, measures the connection and explains problems, the verdict first.
+// It changes nothing and sends no report.
 import { skew } from "./clock.js";
 import { bitRate, duration, t } from "./i18n.js";
 import { makeIcon } from "./icons.js";
@@ -10,17 +10,17 @@ import { sleep } from "./time.js";
 
 const SAMPLE = new URL("sample/stream.m3u8", import.meta.url).href;
 const TYPE = 'video/mp4; codecs="avc1.42E01E,mp4a.40.2"';
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 const CLOCK_TOLERANCE_MS = 60_000;
-/** What HD and the smallest picture want, for streams that say nothing of themselves yet. */
+/** Bit rates of the smallest rendition and of HD, for streams whose own rates are not known yet. */
 const USUAL_RATES = [1e6, 5e6];
-/** A player wants some more than the stream has. */
+/** The connection must be faster than the stream by this factor. */
 const HEADROOM = 1.25;
-/** Without these nothing can be watched. */
-const NEEDED = new Set(["support", "codec", "network", "play"]);
+/** If one of these fails, nothing can be watched. */
+const ESSENTIAL = new Set(["support", "codec", "network", "play"]);
 
-/** false when the browser lets it play only without sound. */
-async function playAloud(video) {
+/** Returns false if the browser allows playing only without sound. */
+async function playWithSound(video) {
   try {
     await video.play();
     return true;
@@ -40,27 +40,27 @@ async function playSample(box) {
   video.setAttribute("aria-label", t("check_running"));
   box.replaceChildren(video);
   video.src = SAMPLE;
-  await Promise.race([loaded(video), sleep(PATIENCE_MS)]);
-  const aloud = await playAloud(video);
+  await Promise.race([loaded(video), sleep(TIMEOUT_MS)]);
+  const aloud = await playWithSound(video);
   const stop = new AbortController();
   video.addEventListener("ended", () => stop.abort());
-  await sleep(PATIENCE_MS, stop.signal);
+  await sleep(TIMEOUT_MS, stop.signal);
   const played = video.currentTime > 2;
   video.pause();
   video.removeAttribute("src");
   return { aloud, played };
 }
 
-/** Which rendition the connection carries: all of them, some, or none. */
-async function judgeSpeed(session) {
-  const [speed, told] = await Promise.all([measureSpeed(), streamRates(session)]);
-  const rates = told.length ? told : USUAL_RATES;
+/** Rates the connection by how many renditions it can carry: all, some or none. */
+async function rateSpeed(session) {
+  const [speed, streamBitRates] = await Promise.all([measureSpeed(), streamRates(session)]);
+  const rates = streamBitRates.length ? streamBitRates : USUAL_RATES;
   const carried = rates.filter((rate) => rate * HEADROOM <= speed).length;
   const values = { speed: bitRate(speed), most: bitRate(rates.at(-1)), least: bitRate(rates[0]) };
   return [{ 0: "bad", [rates.length]: "good" }[carried] ?? "fair", values];
 }
 
-/** Yields [name, good?, values] one by one, so that the page can show each as it is known. */
+/** Yields [name, result, values] one by one, so that the page can show each as soon as it is known. */
 async function* findings(session, box) {
   const { Hls } = await import("../vendor/player.js");
   const mse = globalThis.MediaSource ?? globalThis.ManagedMediaSource;
@@ -69,7 +69,7 @@ async function* findings(session, box) {
   yield ["support", judge(Hls.isSupported() || Boolean(native))];
   yield ["codec", judge(mse ? mse.isTypeSupported(TYPE) : document.createElement("video").canPlayType(TYPE))];
   yield ["network", judge((await probeStream(session)) !== 0)];
-  yield ["speed", ...(await judgeSpeed(session))];
+  yield ["speed", ...(await rateSpeed(session))];
   yield ["clock", judge(Math.abs(skew()) < CLOCK_TOLERANCE_MS), { time: duration(Math.abs(skew())) }];
   const { aloud, played } = await playSample(box).catch(() => ({ played: false }));
   yield ["play", judge(played)];
@@ -83,14 +83,14 @@ function line(kind, sentence) {
   return item;
 }
 
-/** found: name -> "good", "fair" or "bad". */
+/** found: a map of names to "good", "fair" or "bad". */
 function verdictOf(found) {
   const isBad = (name) => found.get(name) === "bad";
-  if ([...NEEDED].some(isBad)) return "bad";
+  if ([...ESSENTIAL].some(isBad)) return "bad";
   return isBad("speed") ? "slow" : "good";
 }
 
-function say(verdict) {
+function showVerdict(verdict) {
   const line = byId("device-verdict");
   line.dataset.verdict = verdict;
   line.textContent = t(`verdict_${verdict}`);
@@ -102,22 +102,22 @@ async function check(session, signal) {
   const box = byId("device-sample");
   const found = new Map();
   report.setAttribute("aria-busy", "true");
-  say("running");
+  showVerdict("running");
   list.replaceChildren();
   for await (const [name, judged, values] of findings(session, box)) {
     if (signal.aborted) break;
     found.set(name, judged);
     list.append(line(judged, t(`check_${name}_${judged}`, values)));
   }
-  if (!signal.aborted) say(verdictOf(found));
+  if (!signal.aborted) showVerdict(verdictOf(found));
   report.setAttribute("aria-busy", "false");
   box.replaceChildren();
 }
 
 export function offerDeviceCheck(session, signal) {
   const button = byId("check-device");
-  const words = button.querySelector("span");
-  words.textContent = t("check_device");
+  const label = button.querySelector("span");
+  label.textContent = t("check_device");
   const show = (isShown) => {
     byId("device-report").hidden = !isShown;
     button.setAttribute("aria-expanded", String(isShown));
@@ -126,10 +126,10 @@ export function offerDeviceCheck(session, signal) {
   button.addEventListener("click", async () => {
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
-    words.textContent = t("check_running");
+    label.textContent = t("check_running");
     show(true);
     await check(session, signal);
-    words.textContent = t("check_again");
+    label.textContent = t("check_again");
     button.removeAttribute("aria-disabled");
   }, { signal });
 }

@@ -1,7 +1,7 @@
-// Every way in which a session ends, by the control plane's own word for it (its `Ending`): what is shown, and what the way on is.
-// again: "other" (another code), "same" (the same code, which waits in the field) or "here" (this page's own ticket, at once).
-// ask: the viewer may want to ask the organiser.
-// meant: somebody wanted it, so the page does not come back by itself.
+// Every way in which a session ends, by the control plane's reason (its `Ending`): what is shown, and how to continue.
+// again: "other" (another code), "same" (the same code, prefilled) or "here" (this page's own ticket, at once).
+// ask: show the organiser's contact.
+// meant: it was intended, so the page does not resume automatically.
 export const ENDINGS = {
   released: { icon: "log-out", again: "same" },
   replaced: { icon: "copy", again: "here", meant: true },

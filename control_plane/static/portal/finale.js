@@ -1,13 +1,13 @@
-// How a showing ends: a card with the title, what is over, and the way out, once the picture has run to its end. If there is
-// something to watch again (a broadcast that goes on, a recording that is published), it begins by itself.
+// The end of playback: a card with the title, what has ended, and a way out. If there is something to watch again (the
+// broadcast continues, or a recording is published), it starts automatically.
 import { t } from "./i18n.js";
 import { page } from "./page.js";
 import { announce } from "./stage.js";
 import { jittered, sleep } from "./time.js";
 import { askStatus } from "./waiting.js";
 
-/** The rest of a live window is not worth a "Watch again". */
-const WORTH_SEEING_SECONDS = 120;
+/** A shorter recording is only the rest of a live window: "Watch again" is not offered for it. */
+const MIN_REPLAY_SECONDS = 120;
 
 class Finale {
   #shown;
@@ -22,7 +22,7 @@ class Finale {
     this.#wasLive ||= live;
   }
 
-  /** what: "broadcast", "recording" or "nothing" (over, and nothing to see). */
+  /** what: "broadcast", "recording" or "nothing" (the event is over and there is no stream). */
   show(what) {
     const { view, video, session, hls, signal } = this.context;
     if (!this.card.hidden || signal.aborted) return;
@@ -32,7 +32,7 @@ class Finale {
     this.card.querySelector(".finale-event").textContent = session.event.title;
     this.card.querySelector("h2").textContent = t(`finale_title_${what}`);
     this.card.querySelector(".lead").textContent = t(`finale_${what}`);
-    this.card.querySelector("[data-again]").hidden = what === "nothing" || !this.#isWorthSeeing(hls, video);
+    this.card.querySelector("[data-again]").hidden = what === "nothing" || !this.#canWatchAgain(hls, video);
     view.buffering.hidden = view.trouble.hidden = true;
     announce(t(`finale_title_${what}`));
     this.card.querySelector("h2").focus();
@@ -41,17 +41,17 @@ class Finale {
     if (what !== "recording") this.#waitForMore(what, session, this.#shown.signal);
   }
 
-  #isWorthSeeing(hls, video) {
-    return !this.#wasLive || (hls?.latestLevelDetails?.live === false && video.duration > WORTH_SEEING_SECONDS);
+  #canWatchAgain(hls, video) {
+    return !this.#wasLive || (hls?.latestLevelDetails?.live === false && video.duration > MIN_REPLAY_SECONDS);
   }
 
-  /** A card of nothing waits for a recording, too; one of a broadcast only for the broadcast. */
+  /** After "nothing", wait for a broadcast or a recording; after a broadcast, only for the broadcast. */
   async #waitForMore(what, session, signal) {
-    const wanted = what === "nothing" ? ["live", "recording"] : ["live"];
+    const awaited = what === "nothing" ? ["live", "recording"] : ["live"];
     for (;;) {
       await sleep(jittered(page.statusSeconds * 1000), signal);
       if (signal.aborted) return;
-      if (wanted.includes(await askStatus(session)) && !signal.aborted) {
+      if (awaited.includes(await askStatus(session)) && !signal.aborted) {
         this.hide();
         await this.context.loadAnew();
         return;
@@ -64,7 +64,7 @@ class Finale {
     this.#shown?.abort();
   }
 
-  /** The broadcast is over without an end in its playlist: what is buffered still plays. */
+  /** The broadcast is over, but its playlist has no end marker: let the buffer play first. */
   over() {
     const { video } = this.context;
     if (!video.paused && video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) this.show("broadcast");

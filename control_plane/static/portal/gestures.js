@@ -1,5 +1,5 @@
-// Fingers: a tap shows the controls (media-chrome's own), two taps go ten seconds back or forward. Mouse: two clicks, full screen.
-// A phone that is turned to landscape goes full screen where the browser lets it.
+// Touch: a tap shows the controls (media-chrome does this), a double tap seeks ten seconds back or forward. Mouse: a
+// double click toggles full screen. Turning a phone to landscape enters full screen if the browser allows it.
 import { t } from "./i18n.js";
 import { seekBy } from "./keys.js";
 
@@ -34,7 +34,7 @@ function watchDoubleTap(context) {
   }, { signal });
 }
 
-function watchTurning({ view, signal }) {
+function watchOrientation({ view, signal }) {
   const phone = matchMedia("(pointer: coarse) and (max-device-width: 950px)");
   screen.orientation?.addEventListener("change", () => {
     if (!phone.matches || !screen.orientation.type.startsWith("landscape") || document.fullscreenElement) return;
@@ -45,5 +45,5 @@ function watchTurning({ view, signal }) {
 export function watchGestures(context) {
   context.skip = (seconds) => { if (seekBy(context, seconds)) flash(context.view, seconds); };
   watchDoubleTap(context);
-  watchTurning(context);
+  watchOrientation(context);
 }

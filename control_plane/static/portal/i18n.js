@@ -1,7 +1,7 @@
-// Words, dates and durations in the viewer's language.
+// Sentences, dates and durations in the viewer's language.
 import { page } from "./page.js";
 
-/** The sentence of that name with {placeholders} filled in, or undefined when there is none. */
+/** Returns the sentence of that name with {placeholders} filled in, or undefined. */
 export function t(name, values = {}) {
   return page.strings[name]?.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
 }
@@ -22,7 +22,7 @@ function unit(value, name) {
   return new Intl.NumberFormat(page.lang, { style: "unit", unit: name, unitDisplay: "short" }).format(value);
 }
 
-/** "2 hr 5 min", "12 min", "40 sec": coarse on purpose, a viewer does not plan by the second. */
+/** "2 hr 5 min", "12 min", "40 sec": coarse on purpose. */
 export function duration(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 60) return unit(seconds, "second");
@@ -32,7 +32,7 @@ export function duration(milliseconds) {
   return [unit((minutes - rest) / 60, "hour"), rest && unit(rest, "minute")].filter(Boolean).join(" ");
 }
 
-/** "24 Mb/s", two digits: an estimate. */
+/** "24 Mb/s", with two digits, because it is an estimate. */
 export function bitRate(bitsPerSecond) {
   const style = { style: "unit", unit: "megabit-per-second", unitDisplay: "short", maximumSignificantDigits: 2 };
   return new Intl.NumberFormat(page.lang, style).format(bitsPerSecond / 1e6);

@@ -1,14 +1,14 @@
-// Puts the icon sprite into the page. An outside <use href> is held to different CSP directives by different browsers.
-let asked = false;
+// Inserts the icon sprite into the page: browsers apply different CSP directives to an external <use href>.
+let requested = false;
 
-/** Only once, and only when icons are about to be seen: the code page does without. */
+/** Loads the sprite once, and only before icons are shown: the code page has none. */
 export async function loadIcons() {
-  if (asked) return;
-  asked = true;
-  const answer = await fetch(new URL("../vendor/icons.svg", import.meta.url)).catch(() => ({ ok: false }));
-  asked = answer.ok;
-  if (!answer.ok) return;
-  const sprite = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
+  if (requested) return;
+  requested = true;
+  const response = await fetch(new URL("../vendor/icons.svg", import.meta.url)).catch(() => ({ ok: false }));
+  requested = response.ok;
+  if (!response.ok) return;
+  const sprite = new DOMParser().parseFromString(await response.text(), "image/svg+xml").documentElement;
   sprite.setAttribute("hidden", "");
   sprite.setAttribute("aria-hidden", "true");
   document.body.append(document.adoptNode(sprite));

@@ -1,15 +1,15 @@
-// A broadcast that has stopped and is not over: what the viewer is told, and what follows from how the event stands.
+// A broadcast that has stopped but is not over: notify the viewer, and react to the event's status.
 
-/** Returns whether that is news. */
-export function setInterrupted(context, isSo) {
-  if (Boolean(context.isInterrupted) === isSo) return false;
-  context.isInterrupted = isSo;
-  context.notices.tell("interrupted", isSo);
+/** Sets the interrupted state. Returns whether it changed. */
+export function setInterrupted(context, isInterrupted) {
+  if (Boolean(context.isInterrupted) === isInterrupted) return false;
+  context.isInterrupted = isInterrupted;
+  context.notices.tell("interrupted", isInterrupted);
   context.showKind("live");
   return true;
 }
 
-/** status: what the server says of an event whose stream moves no more here. */
+/** Reacts to the event's status after its stream has stalled here. */
 export function heed(context, status) {
   if (status === "held") context.finish("no-stream");
   else if (status === "ended" || status === "recording") context.over();

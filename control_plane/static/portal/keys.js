@@ -1,10 +1,10 @@
-// The keyboard: works wherever the focus is on the page, but leaves alone what a focused control needs for itself.
+// Keyboard shortcuts: they work anywhere on the page, except for keys that the focused control uses itself.
 const SEEK_SECONDS = 10;
 const VOLUME_STEP = 0.05;
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-/** Seconds forward (or back) within what can be reached. */
+/** Seeks by a number of seconds (negative: back) within the seekable range. Returns whether it did. */
 export function seekBy({ video, view }, seconds) {
   const { seekable } = video;
   const fixed = view.section.dataset.kind === "live" && view.section.dataset.dvr !== "true";
@@ -15,7 +15,7 @@ export function seekBy({ video, view }, seconds) {
 
 const press = (view, selector) => view.part(selector)?.click();
 
-/** Asked of the controls, not set on the element, so that they remember it. */
+/** Requests the change from the controls instead of setting it on the element, so that they store it. */
 function changeVolume({ video, view }, step) {
   const detail = clamp(video.volume + step, 0, 1);
   view.controller.dispatchEvent(new CustomEvent("mediavolumerequest", { detail }));
@@ -32,8 +32,11 @@ function actions(context) {
   };
 }
 
-/** Buttons take Space, sliders and menus the arrows, an open dialog everything but the help's own "?"; while a TV plays there is nothing to steer. */
-function ownUse(target, key, view) {
+/**
+ * Buttons use Space, sliders and menus the arrows, an open dialog everything except "?" of the help; while a TV plays,
+ * no key works.
+ */
+function isUsedByControl(target, key, view) {
   const dialog = view.part("dialog[open]");
   if (dialog) return key !== "?" || dialog !== view.help;
   if (!view.onTv.hidden) return true;
@@ -43,15 +46,16 @@ function ownUse(target, key, view) {
 
 export function watchKeys(context) {
   const { view, signal } = context;
-  const does = actions(context);
-  does.ArrowLeft = () => context.skip(-SEEK_SECONDS);
-  does.ArrowRight = () => context.skip(SEEK_SECONDS);
+  const handlers = actions(context);
+  handlers.ArrowLeft = () => context.skip(-SEEK_SECONDS);
+  handlers.ArrowRight = () => context.skip(SEEK_SECONDS);
   document.addEventListener("keydown", (event) => {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (event.ctrlKey || event.metaKey || event.altKey || !(key in does) || ownUse(event.target, key, view)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!(key in handlers) || isUsedByControl(event.target, key, view)) return;
     event.preventDefault();
     if (event.repeat && !key.startsWith("Arrow")) return;
-    does[key]();
+    handlers[key]();
   }, { signal });
-  view.part("[data-help]").addEventListener("click", does["?"]);
+  view.part("[data-help]").addEventListener("click", handlers["?"]);
 }

@@ -1,11 +1,12 @@
-// Live or recording: decided by the stream itself, not by the plan. Sets the badge, the DVR window and the live edge.
+// Live or recording: determined by the stream itself, not by the schedule. Sets the badge, the DVR window and the live
+// edge.
 import { t } from "./i18n.js";
 import { announce } from "./stage.js";
 
-/** A window shorter than this is the encoder's own margin, not something to go back in. */
+/** A shorter window is only the encoder's margin, not a DVR window. */
 const DVR_FROM_SECONDS = 30;
 
-/** A broadcast that is interrupted keeps the controls of a live one. */
+/** An interrupted broadcast keeps the controls of a live one. */
 function setBadge({ badge, section }, kind, isInterrupted) {
   const shown = isInterrupted && kind === "live" ? "interrupted" : kind;
   if (badge.dataset.kind === shown) return;
@@ -16,8 +17,8 @@ function setBadge({ badge, section }, kind, isInterrupted) {
   announce(t(`badge_${shown}`));
 }
 
-/** media-chrome reads these from the element; hls-video does not know them. */
-function tellControls({ view, video, hls }, details) {
+/** media-chrome reads these properties from the element; hls-video does not set them. */
+function updateControls({ view, video, hls }, details) {
   const window = details.totalduration - hls.targetLatency;
   const dvr = details.live && window > DVR_FROM_SECONDS;
   view.section.dataset.dvr = String(dvr);
@@ -33,15 +34,16 @@ function liveEdgeStart(hls) {
 export function watchKind(context) {
   const { Hls, hls, view, video, signal } = context;
   context.showKind = (kind) => setBadge(view, kind, context.isInterrupted);
-  const changed = (live) => context.showKind(live ? "live" : "recording");
+  const showLive = (live) => context.showKind(live ? "live" : "recording");
   if (!hls) {
-    video.addEventListener("durationchange", () => Number.isNaN(video.duration) || changed(video.duration === Infinity), { signal });
+    const update = () => Number.isNaN(video.duration) || showLive(video.duration === Infinity);
+    video.addEventListener("durationchange", update, { signal });
     return;
   }
   hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
-    changed(details.live);
+    showLive(details.live);
     if (details.live && !("liveEdgeStart" in video)) Object.defineProperty(video, "liveEdgeStart", { get: () => liveEdgeStart(hls), configurable: true });
     if (!details.live) delete video.liveEdgeStart;
-    tellControls(context, details);
+    updateControls(context, details);
   });
 }

@@ -1,5 +1,6 @@
-// A live stream that breaks. The playlist stands still or is gone: the event is asked how it stands, and the viewer is told. The playlist
-// goes on and the picture does not (an encoder that came back with other names, times or sizes): it is loaded anew at the live edge.
+// Handles a live stream that breaks. If the playlist stalls or is gone, the event's status is requested and the viewer
+// is notified. If the playlist continues but the picture does not (an encoder that returned with other names, times or
+// sizes), the stream is reloaded at the live edge.
 import { heed, setInterrupted } from "./interruption.js";
 import { Movement } from "./movement.js";
 import { page } from "./page.js";
@@ -7,24 +8,24 @@ import { probeStream } from "./stream-probe.js";
 import { backoff, jittered, repeat, sleep } from "./time.js";
 import { askStatus } from "./waiting.js";
 
-const LOOK_EVERY_MS = 1000;
-/** The page slept: what stood still meanwhile says nothing. */
-const SLEPT_MS = 5000;
+const CHECK_EVERY_MS = 1000;
+/** After a longer gap between checks the page was suspended: what stalled meanwhile means nothing. */
+const SUSPENDED_MS = 5000;
 const ASK_AFTER_TARGETS = 2;
-/** Without a word from the server the page decides by itself. */
-const SURE_AFTER_TARGETS = 4;
-const SHORTEST_PATIENCE_MS = 4000;
+/** Without an answer from the server, the page itself decides that the stream is interrupted. */
+const INTERRUPTED_AFTER_TARGETS = 4;
+const MIN_STALL_MS = 4000;
 const RELOADS = 3;
 const SEGMENTS_WITHOUT_PICTURE = 3;
-/** A mirror may be so far behind. */
+/** A mirror may be this far behind. */
 const STALE_SEGMENTS = 2;
 
-const number = ({ startSN, endSN, lastPartIndex }) => `${startSN} ${endSN} ${lastPartIndex}`;
+const position = ({ startSN, endSN, lastPartIndex }) => `${startSN} ${endSN} ${lastPartIndex}`;
 
 class LiveWatch {
   #playlist = new Movement();
   #picture = new Movement();
-  #looked = new Movement();
+  #lastCheck = new Movement();
   #answeredAt = 0;
   #askAt;
   #isAsking = false;
@@ -48,48 +49,50 @@ class LiveWatch {
   loaded(level, details) {
     this.#answeredAt = performance.now();
     this.#losses = 0;
-    if (this.#countsAnew(level, details)) setTimeout(() => this.context.signal.aborted || this.context.loadAnew()); // hls.js is still at it
-    if (this.#playlist.note(number(details))) this.#setInterrupted(false);
+    if (this.#restartsNumbering(level, details)) {
+      setTimeout(() => this.context.signal.aborted || this.context.loadAnew()); // hls.js is still busy with it
+    }
+    if (this.#playlist.note(position(details))) this.#setInterrupted(false);
   }
 
-  /** An encoder that starts again may number its segments from the beginning. hls.js takes them for those that it has, and shows these again. */
-  #countsAnew(level, { endSN }) {
+  /** A restarted encoder may reuse segment numbers; hls.js would treat its segments as old ones and replay those. */
+  #restartsNumbering(level, { endSN }) {
     const before = this.#newest.get(level) ?? endSN;
     this.#newest.set(level, endSN);
     return before - endSN > (this.context.isInterrupted ? 0 : STALE_SEGMENTS);
   }
 
-  /** What comes now says nothing of what was before. */
+  /** Called before the stream is reloaded: earlier segment numbers do not count any more. */
   begins() {
     this.#newest.clear();
   }
 
   look() {
     const { video, view, segments } = this.context;
-    const slept = this.#looked.stillMs > SLEPT_MS;
-    const elsewhere = !view.onTv.hidden || !view.trouble.hidden || !view.finale.hidden;
-    this.#looked.excuse();
+    const wasSuspended = this.#lastCheck.stillMs > SUSPENDED_MS;
+    const isNotShown = !view.onTv.hidden || !view.trouble.hidden || !view.finale.hidden;
+    this.#lastCheck.excuse();
     if (this.#picture.note(video.currentTime)) {
       this.#reloads = 0;
       this.#loadedBefore = segments.loaded;
     }
-    if (slept || elsewhere) this.#playlist.excuse();
-    if (slept || elsewhere || video.paused) this.#picture.excuse();
+    if (wasSuspended || isNotShown) this.#playlist.excuse();
+    if (wasSuspended || isNotShown || video.paused) this.#picture.excuse();
     if (!this.#details?.live || !navigator.onLine) return;
-    this.#lookAtPlaylist();
-    this.#lookAtPicture();
+    this.#checkPlaylist();
+    this.#checkPicture();
   }
 
-  #lookAtPlaylist() {
+  #checkPlaylist() {
     const { stillMs } = this.#playlist;
     if (stillMs < this.#targets(ASK_AFTER_TARGETS)) this.#askAt = undefined;
-    else this.#askInTurn();
-    const isRead = performance.now() - this.#answeredAt < this.#targets(ASK_AFTER_TARGETS);
-    if (isRead && stillMs > this.#targets(SURE_AFTER_TARGETS)) this.#setInterrupted(true);
+    else this.#askStatusSpread();
+    const isAnswered = performance.now() - this.#answeredAt < this.#targets(ASK_AFTER_TARGETS);
+    if (isAnswered && stillMs > this.#targets(INTERRUPTED_AFTER_TARGETS)) this.#setInterrupted(true);
   }
 
-  /** Many pages see the same stream stop: they spread, and once they know they ask seldom. */
-  async #askInTurn() {
+  /** Many pages see the same stream stop: requests are spread, and are rare once it is known to be interrupted. */
+  async #askStatusSpread() {
     this.#askAt ??= performance.now() + Math.random() * this.#targets(1);
     if (this.#isAsking || performance.now() < this.#askAt) return;
     this.#isAsking = true;
@@ -99,22 +102,22 @@ class LiveWatch {
     if (this.#playlist.stillMs > this.#targets(ASK_AFTER_TARGETS)) heed(this.context, status);
   }
 
-  #setInterrupted(isSo) {
-    if (setInterrupted(this.context, isSo) && !isSo) this.#picture.excuse();
+  #setInterrupted(isInterrupted) {
+    if (setInterrupted(this.context, isInterrupted) && !isInterrupted) this.#picture.excuse();
   }
 
-  /** Segments that are under way may only be slow. */
-  #lookAtPicture() {
+  /** Reloads if the picture stalls; segments that are still loading may just be slow. */
+  #checkPicture() {
     const { loadAnew, fail, segments, isInterrupted } = this.context;
-    const patience = Math.max(SHORTEST_PATIENCE_MS, this.#targets(2)) * 2 ** this.#reloads;
+    const stallLimit = Math.max(MIN_STALL_MS, this.#targets(2)) * 2 ** this.#reloads;
     const isSlow = segments.areUnderWay && segments.loaded - this.#loadedBefore < SEGMENTS_WITHOUT_PICTURE;
-    if (isInterrupted || isSlow || this.#picture.stillMs < patience || this.#playlist.at < this.#picture.at) return;
+    if (isInterrupted || isSlow || this.#picture.stillMs < stallLimit || this.#playlist.at < this.#picture.at) return;
     this.#picture.excuse();
     if (this.#reloads++ < RELOADS) loadAnew();
     else fail({ kind: "stalled" });
   }
 
-  /** The playlist of a stream that has played is not there any more: looked for again and again, until it is or the event is over. */
+  /** The playlist of a stream that has played is gone: retry until it is back or the event is over. */
   async gone() {
     const { session, signal, loadAnew, view } = this.context;
     this.#setInterrupted(true);
@@ -134,5 +137,5 @@ export function watchLive(context) {
   context.streamGone = () => watch.gone();
   hls.on(Hls.Events.MANIFEST_LOADING, () => watch.begins());
   hls.on(Hls.Events.LEVEL_LOADED, (_, { level, details }) => watch.loaded(level, details));
-  repeat(() => LOOK_EVERY_MS, () => watch.look(), signal);
+  repeat(() => CHECK_EVERY_MS, () => watch.look(), signal);
 }

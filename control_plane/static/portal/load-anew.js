@@ -1,6 +1,6 @@
-// Loads the stream anew, and throws away what was loaded: a live stream goes on at its edge, a recording where it was.
+// Reloads the stream and discards what was loaded: a live stream continues at its edge, a recording at its position.
 
-/** Returns the function that does it. The player and all that is wired to it stay. */
+/** Returns the function that reloads. The player and everything attached to it stay. */
 export function makeLoadAnew(context) {
   const { session, video, patience } = context;
   let position = -1;

@@ -1,4 +1,5 @@
-// Where the portal begins: asks to resume if this tab was watching, otherwise for a code, for this page or for a TV that shows one.
+// Entry point of the portal: resumes if this tab was watching, otherwise asks for a code, for this page or to approve a
+// TV.
 import { approveTv, validate } from "./api.js";
 import { showCodeEntry, startCodeEntry, watchHere } from "./code-entry.js";
 import { offerWindow } from "./embedded.js";
@@ -8,7 +9,7 @@ import { byId } from "./page.js";
 import { openShell, tellEnding } from "./shell.js";
 import { wasWatching } from "./watching.js";
 
-/** `/#tv=BCDFGHJK` is what a TV's QR code leads to. It goes out of the address bar as a ticket's code does. */
+/** A TV's QR code links to `/#tv=BCDFGHJK`. Like a ticket's code, it is removed from the address bar. */
 function takeTvCode() {
   const [, code] = /^#tv=([a-z]{4}-?[a-z]{4})$/i.exec(location.hash) ?? [];
   if (code) history.replaceState(null, "", location.pathname + location.search);
@@ -25,8 +26,8 @@ offerWindow();
 const shell = openShell({ showEntry: showCodeEntry, watchHere });
 const tvCode = takeTvCode();
 const onTv = (_answer, code) => tellEnding({ reason: "on-tv" }, code);
-const carried = tvCode
+const hasCode = tvCode
   ? startCodeEntry(onTv, loadIcons, playOnTv(tvCode))
   : startCodeEntry(shell.admit, loadIcons, { redeem: validate, words: "entry_submit" });
-if (wasWatching() && !carried && !tvCode) shell.comeBack();
+if (wasWatching() && !hasCode && !tvCode) shell.comeBack();
 else if (matchMedia("(pointer: fine)").matches) byId("code").focus();

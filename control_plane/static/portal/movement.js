@@ -1,9 +1,9 @@
-// Since when something stands still, on the clock that never goes back.
+// Measures how long a value has not changed, on a monotonic clock.
 export class Movement {
   #seen;
   at = performance.now();
 
-  /** Tell what is seen now; returns whether that is news. */
+  /** Notes the current value. Returns whether it changed. */
   note(seen) {
     if (seen === this.#seen) return false;
     this.#seen = seen;
@@ -11,7 +11,7 @@ export class Movement {
     return true;
   }
 
-  /** For reasons of its own, standing still means nothing now. */
+  /** Restarts the measurement: there is another reason why the value does not change. */
   excuse() {
     this.at = performance.now();
   }

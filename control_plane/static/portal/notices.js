@@ -1,23 +1,23 @@
-// What stands over the picture: one sentence at a time, the one that explains most of what is known.
+// Notices over the picture: one sentence at a time, the most important of those that apply.
 import { t } from "./i18n.js";
 
-const FIRST_TO_LAST = ["offline", "interrupted", "slow", "loading"];
+const BY_PRIORITY = ["offline", "interrupted", "slow", "loading"];
 
 export class Notices {
-  #known = new Set();
-  #words;
+  #active = new Set();
+  #element;
 
   constructor({ notice }) {
-    this.#words = notice;
+    this.#element = notice;
   }
 
-  /** Is it so (any more)? name: one of those above. */
-  tell(name, isSo) {
-    if (isSo) this.#known.add(name);
-    else this.#known.delete(name);
-    const says = FIRST_TO_LAST.find((one) => this.#known.has(one)) ?? "";
-    if (this.#words.dataset.says === says) return;
-    this.#words.dataset.says = says;
-    this.#words.textContent = says && t(`notice_${says}`);
+  /** Sets whether a notice (one of those above) applies. */
+  tell(name, isActive) {
+    if (isActive) this.#active.add(name);
+    else this.#active.delete(name);
+    const shown = BY_PRIORITY.find((other) => this.#active.has(other)) ?? "";
+    if (this.#element.dataset.says === shown) return;
+    this.#element.dataset.says = shown;
+    this.#element.textContent = shown && t(`notice_${shown}`);
   }
 }

@@ -1,6 +1,6 @@
-// The device has lost its network: said at once, while what is buffered plays on; it goes on by itself.
+// Shows at once that the device is offline. The buffer plays on, and loading continues automatically later.
 export function watchOffline({ notices, signal }) {
-  const look = () => notices.tell("offline", !navigator.onLine);
-  for (const name of ["online", "offline"]) addEventListener(name, look, { signal });
-  look();
+  const update = () => notices.tell("offline", !navigator.onLine);
+  for (const name of ["online", "offline"]) addEventListener(name, update, { signal });
+  update();
 }

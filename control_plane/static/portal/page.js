@@ -1,14 +1,14 @@
-// What the server wrote into the page, and short ways to reach its elements.
+// The data that the server wrote into the page, and shortcuts to its elements.
 export const page = JSON.parse(document.getElementById("page-data").textContent);
 
 export const byId = (id) => document.getElementById(id);
 
-/** Shows how to contact the organiser, or hides it; there is nothing to show where no contact is set. */
+/** Shows or hides the organiser's contact, if there is one. */
 export function offerContact(place, isWanted) {
   for (const contact of place.querySelectorAll("[data-contact]")) contact.hidden = !isWanted;
 }
 
-/** Loads a stylesheet beside the modules and waits for it; a missing one must not keep a viewer from watching. */
+/** Loads a stylesheet and waits for it. Resolves even if loading fails: a viewer can still watch. */
 export function loadStyle(name) {
   const href = new URL(name, import.meta.url).href;
   if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();

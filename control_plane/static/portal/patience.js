@@ -1,5 +1,5 @@
-// How long a stream may fail before the viewer is told: about 30 s, however many renditions hls.js tries meanwhile. Playlists and
-// segments each have their own time: a playlist that loads says nothing about segments that do not.
+// How long a stream may fail before the viewer is notified: about 30 s, however many renditions hls.js tries in that
+// time. Playlists and segments are counted separately: a playlist that loads says nothing about segments that do not.
 const RETRIES = 5;
 const PAUSES_MS = { retryDelayMs: 1000, maxRetryDelayMs: 8000 };
 /** 1 + 2 + 4 + 8 + 8 + 8 seconds. */
@@ -14,7 +14,7 @@ class Budget {
     this.#failingSince = undefined;
   }
 
-  /** Is another try worth it? */
+  /** Whether to retry. Starts the time at the first failure. */
   get isLeft() {
     this.#failingSince ??= Date.now();
     return Date.now() - this.#failingSince < LONGEST_MS;

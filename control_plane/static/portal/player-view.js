@@ -1,4 +1,4 @@
-// The player's markup out of its template, and the names of its parts.
+// Creates the player's markup from its template, and names its parts.
 import { byId } from "./page.js";
 
 /** Fills #player and returns its parts. */
@@ -16,12 +16,12 @@ export function buildView() {
   return view;
 }
 
-/** Shows the controls as if the mouse had moved; they hide again by themselves. */
+/** Shows the controls as if the mouse had moved; they hide again automatically. */
 export function showControls({ controller }) {
   controller.dispatchEvent(new PointerEvent("pointermove", { pointerType: "mouse" }));
 }
 
-/** Leaves full screen and picture-in-picture: what follows must be seen. */
+/** Leaves full screen and picture-in-picture, so that the next page is visible. */
 export function leaveSpecialModes(section) {
   const failed = () => {};
   if (document.fullscreenElement === section) document.exitFullscreen().catch(failed);

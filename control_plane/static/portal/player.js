@@ -1,4 +1,4 @@
-// One showing of the stream: puts the player on, wires its parts, and takes it off again so that nothing buffered can be played.
+// Opens the player on a stream, attaches its parts, and closes it again so that nothing buffered can be played.
 import { Hls } from "../vendor/player.js";
 import { watchAccess } from "./access-end.js";
 import { watchAirplay } from "./airplay.js";
@@ -35,14 +35,14 @@ const PARTS = [
   watchGate, watchAudioOnly, watchAudioTracks, keepFocusSeen, watchKeys, watchGestures, watchTv, watchAirplay,
 ];
 
-/** The system's own media controls (lock screen, headset) show the title instead of an address. */
+/** Makes the system's media controls (lock screen, headset) show the title instead of a URL. */
 function nameForSystem({ title, posterUrl }) {
   if (!("mediaSession" in navigator)) return;
   const artwork = posterUrl ? [{ src: new URL(posterUrl, location.href).href }] : [];
   navigator.mediaSession.metadata = new MediaMetadata({ title, artist: page.appName, artwork });
 }
 
-/** Pauses and throws away what is buffered: a revoked viewer must not see another second. */
+/** Pauses and discards the buffer: a revoked viewer must not see another second. */
 function unload(video) {
   video.pause();
   video.removeAttribute("src");
@@ -50,12 +50,12 @@ function unload(video) {
   video.nativeEl?.load();
 }
 
-/** hls-video makes its Hls object in a microtask after `src`; where there is none, the browser plays by itself. */
+/** hls-video creates its Hls object in a microtask after `src` is set; without one, the browser plays natively. */
 async function load({ video, session, patience, signal }) {
   const isFresh = () => video.api?.latestLevelDetails?.live !== false;
   if (Hls.isSupported()) video.config = loadSettings(session, patience, isFresh);
   const url = Hls.isSupported() ? session.streamUrl : await nativeUrl(session);
-  video.removeAttribute("src"); // the same URL again would be no change
+  video.removeAttribute("src"); // setting the same URL again has no effect
   video.src = url;
   await Promise.resolve();
   await Promise.resolve();
@@ -63,7 +63,7 @@ async function load({ video, session, patience, signal }) {
   return video.api ?? undefined;
 }
 
-async function wire(context) {
+async function attachParts(context) {
   const { view, video, signal } = context;
   context.hls = await load(context);
   if (signal.aborted) return;
@@ -71,7 +71,7 @@ async function wire(context) {
   await startPlaying(video, view);
 }
 
-/** `finished` resolves to "no-stream" (nothing there yet: wait) or "closed". */
+/** `finished` resolves to "no-stream" (no stream yet: wait) or "closed". */
 export function openPlayer(session) {
   const view = buildView();
   const closed = new AbortController();
@@ -90,7 +90,7 @@ export function openPlayer(session) {
   show("player", view.title);
   nameForSystem(session.event);
   video.addEventListener("playing", () => showControls(view), { once: true });
-  wire(context);
+  attachParts(context);
   const close = () => {
     if (closed.signal.aborted) return;
     leaveSpecialModes(section);

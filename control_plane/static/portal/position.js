@@ -1,18 +1,20 @@
-// A recording goes on where it was when the page, or what a native player plays, is loaded again. Live streams start at the live edge.
+// A recording continues at its last position after a reload of the page or of a native player. Live streams start at
+// the edge.
 import { lastPosition, rememberPosition } from "./watching.js";
 
-const EVERY_MS = 3000;
+const SAVE_EVERY_MS = 3000;
 
 export function keepPosition({ Hls, hls, view, video, signal }) {
   let savedAt = 0;
-  const goOn = (live, end) => {
-    const from = lastPosition();
-    if (from && !live && from < end - 5) video.currentTime = from;
+  const seekToSaved = (live, end) => {
+    const position = lastPosition();
+    if (position && !live && position < end - 5) video.currentTime = position;
   };
-  hls?.once(Hls.Events.LEVEL_LOADED, (_, { details }) => goOn(details.live, details.totalduration));
-  if (!hls) video.addEventListener("loadedmetadata", () => goOn(video.duration === Infinity, video.duration), { signal });
+  hls?.once(Hls.Events.LEVEL_LOADED, (_, { details }) => seekToSaved(details.live, details.totalduration));
+  const onMetadata = () => seekToSaved(video.duration === Infinity, video.duration);
+  if (!hls) video.addEventListener("loadedmetadata", onMetadata, { signal });
   video.addEventListener("timeupdate", () => {
-    if (view.badge.dataset.kind !== "recording" || Date.now() - savedAt < EVERY_MS) return;
+    if (view.badge.dataset.kind !== "recording" || Date.now() - savedAt < SAVE_EVERY_MS) return;
     savedAt = Date.now();
     rememberPosition(video.currentTime);
   }, { signal });

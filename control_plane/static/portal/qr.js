@@ -1,4 +1,4 @@
-// A QR code that the server drew, as an SVG text.
+// Inserts a QR code that the server rendered as SVG.
 export function drawQr(box, svg) {
   const picture = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
   box.replaceChildren(document.adoptNode(picture));

@@ -1,4 +1,5 @@
-// hls-video pins the rendition that hls.js fell back to after a failure. Unless the viewer chose one, it stays "Auto".
+// hls-video pins the rendition that hls.js falls back to after a failure. Unless the viewer chose one, reset it to
+// "Auto".
 export function keepAutomatic({ Hls, hls, view, video, signal }) {
   let chosen = false;
   view.controller.addEventListener("mediarenditionrequest", ({ detail }) => { chosen = detail !== "auto"; }, { signal });

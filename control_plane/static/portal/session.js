@@ -1,5 +1,5 @@
-// One device watching on one ticket: the token, the signs of life, and what to do when the control plane says it is over.
-// Lives in memory only. It ends once, with the control plane's reason, and tells `onOver`.
+// One device watching on one ticket: its token, its heartbeats, and what to do when the control plane ends it.
+// It is kept in memory only. It ends once, with the control plane's reason, and calls `onOver`.
 import { Refusal, heartbeat, release, resume, validate } from "./api.js";
 import { serverNow, skew } from "./clock.js";
 import { ENDINGS } from "./endings.js";
@@ -9,18 +9,18 @@ import { jittered, repeat } from "./time.js";
 import { TokenKeeper } from "./token.js";
 import { forgetWatching, rememberWatching, watchedSid } from "./watching.js";
 
-/** After the ticket's end the gate lets tokens live for this long, so that nobody is cut off in mid-sentence. */
+/** The gate accepts tokens for this long after the ticket's end, so that playback does not stop mid-sentence. */
 const GRACE_MS = 60_000;
-/** Two tabs of one browser that took the seat from each other in turn would never stop. */
-const COME_BACK_AT_MOST_EVERY_MS = 120_000;
-/** While the gate sees this page, and has told the control plane, a heartbeat is needed seldom. */
-const SEEN_BEAT_MS = 3 * 1000 * page.heartbeatSeconds;
-/** A gate that was asked so long ago does not see it any more: the viewer waits or has paused. */
+/** Prevents two tabs of one browser from taking the seat from each other endlessly. */
+const MIN_RESUME_INTERVAL_MS = 120_000;
+/** While the gate sees this session and reports it to the control plane, heartbeats are rarely needed. */
+const SEEN_HEARTBEAT_MS = 3 * 1000 * page.heartbeatSeconds;
+/** After this time without a request the gate does not see it any more: the viewer is waiting or has paused. */
 const SEEN_FOR_MS = 500 * page.heartbeatSeconds;
 
-const isForgotten = (error) => error instanceof Refusal && error.status === 401;
+const isUnauthorized = (error) => error instanceof Refusal && error.status === 401;
 
-/** The code is the token's `sub`. The page itself forgets it on a reload, and the event's status is asked with it. */
+/** The claims of a token; `sub` is the code, which a reloaded page does not know otherwise. */
 function claimsOf(token) {
   try {
     return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
@@ -31,12 +31,12 @@ function claimsOf(token) {
 
 export class Session {
   #over = new AbortController();
-  #comingBack;
-  #cameBackAt = -Infinity;
-  #lastBeat = Date.now();
-  #gateAskedAt = -Infinity;
+  #resuming;
+  #resumedAt = -Infinity;
+  #lastHeartbeat = Date.now();
+  #gateSawAt = -Infinity;
   #isReported = false;
-  /** The ids that this session has had, also before a reload: a duplicate of this tab knows one of them. */
+  /** All ids of this session, including those before a reload: a duplicate of this tab knows one of them. */
   sids = new Set([watchedSid()]);
   onOver = () => {};
   onHeld = () => {};
@@ -46,20 +46,20 @@ export class Session {
     this.#adopt(grant, code);
     playHere(this);
     this.#listen();
-    repeat(() => jittered(page.heartbeatSeconds * 1000 * 0.9), () => this.#beatIfNeeded(), this.signal);
+    repeat(() => jittered(page.heartbeatSeconds * 1000 * 0.9), () => this.#sendHeartbeatIfNeeded(), this.signal);
   }
 
   /** The gate has just allowed a request of this session. */
   gateSaw() {
-    this.#gateAskedAt = Date.now();
+    this.#gateSawAt = Date.now();
   }
 
-  #beatIfNeeded() {
-    const isSeen = this.#isReported && Date.now() - this.#gateAskedAt < SEEN_FOR_MS;
-    return isSeen && Date.now() - this.#lastBeat < SEEN_BEAT_MS ? undefined : this.#beat();
+  #sendHeartbeatIfNeeded() {
+    const isSeen = this.#isReported && Date.now() - this.#gateSawAt < SEEN_FOR_MS;
+    return isSeen && Date.now() - this.#lastHeartbeat < SEEN_HEARTBEAT_MS ? undefined : this.#sendHeartbeat();
   }
 
-  /** Aborted when the session is over; timers and loops hang on it. */
+  /** Aborted when the session is over; timers and loops depend on it. */
   get signal() {
     return this.#over.signal;
   }
@@ -87,32 +87,34 @@ export class Session {
     on(document, "visibilitychange", () => document.visibilityState === "visible" && this.#wake());
     on(window, "online", () => this.#wake());
     on(window, "pagehide", (event) => event.persisted || release(this.keeper.token));
-    on(window, "pageshow", (event) => event.persisted && this.#thaw());
+    on(window, "pageshow", (event) => event.persisted && this.#restore());
   }
 
   #wake() {
     this.keeper.wake();
-    if (Date.now() - this.#lastBeat > page.heartbeatSeconds * 1000) this.#beat();
+    if (Date.now() - this.#lastHeartbeat > page.heartbeatSeconds * 1000) this.#sendHeartbeat();
   }
 
-  /** Back from the back-forward cache: whatever was running there stood still. */
-  #thaw() {
-    this.#cameBackAt = -Infinity;
-    this.#comeBack({ reason: "timeout" });
+  /** Restored from the back-forward cache, where everything was suspended. */
+  #restore() {
+    this.#resumedAt = -Infinity;
+    this.#resume({ reason: "timeout" });
   }
 
-  /** A fresh session of this page's own: it ends what the old one plays elsewhere. Tells whether there is one. */
+  /**
+   * Starts a new session for this page, which ends what the old one plays elsewhere. Resolves to whether it succeeded.
+   */
   async restart() {
     const before = this.keeper.token;
-    this.#cameBackAt = -Infinity;
-    await this.#comeBack({ reason: "timeout" });
+    this.#resumedAt = -Infinity;
+    await this.#resume({ reason: "timeout" });
     return !this.over && this.keeper.token !== before;
   }
 
-  /** Was the session silent for less long than this page? Then the gate has reported it meanwhile. */
-  async #beat() {
-    const sinceLast = Date.now() - this.#lastBeat;
-    this.#lastBeat = Date.now();
+  /** Sends a heartbeat. If the session was silent for less time than this page, the gate has reported it meanwhile. */
+  async #sendHeartbeat() {
+    const sinceLast = Date.now() - this.#lastHeartbeat;
+    this.#lastHeartbeat = Date.now();
     const token = await this.keeper.fresh();
     try {
       const { secondsSilent } = await heartbeat(token);
@@ -124,73 +126,73 @@ export class Session {
     }
   }
 
-  /** The doors are closed: nothing plays until they open, and the session goes on. */
+  /** The doors are closed: nothing plays until they open, but the session stays. */
   #hold() {
     this.isHeld = true;
     this.onHeld();
   }
 
-  /** Asks whether the session is still on: another tab says that it took the seat. */
+  /** Checks whether the session is still valid: another tab reports that it took the seat. */
   look() {
-    return this.#beat();
+    return this.#sendHeartbeat();
   }
 
-  /** The control plane refused a refresh or a heartbeat with this token. An older session's is no news. */
+  /** The control plane refused a refresh or a heartbeat with this token. Tokens of an older session are ignored. */
   async refused(refusal, token) {
-    await this.#comingBack;
+    await this.#resuming;
     if (this.over || token !== this.keeper.token) return;
     if (ENDINGS[refusal.reason]?.meant || refusal.status === 409) return this.end(refusal);
     if (refusal.status === 410 && this.keeper.alive && !this.keeper.suspected) return;
-    await this.#comeBack(refusal);
+    await this.#resume(refusal);
   }
 
-  /** One silent attempt to get a session again: by the cookie, or by the code that this page still knows. */
-  #comeBack(refusal) {
-    this.#comingBack ??= this.#tryAgain(refusal).finally(() => { this.#comingBack = undefined; });
-    return this.#comingBack;
+  /** Tries once, silently, to resume the session. */
+  #resume(refusal) {
+    this.#resuming ??= this.#tryToResume(refusal).finally(() => { this.#resuming = undefined; });
+    return this.#resuming;
   }
 
-  async #tryAgain(refusal) {
-    if (Date.now() - this.#cameBackAt < COME_BACK_AT_MOST_EVERY_MS) return this.#endAfter(refusal, refusal);
+  async #tryToResume(refusal) {
+    if (Date.now() - this.#resumedAt < MIN_RESUME_INTERVAL_MS) return this.#endAfter(refusal, refusal);
     try {
       const grant = await this.#newGrant();
       if (this.over) return release(grant.playbackToken);
-      this.#cameBackAt = Date.now();
+      this.#resumedAt = Date.now();
       this.#adopt(grant, this.code);
     } catch (error) {
       if (error instanceof Refusal && error.status !== 429) this.#endAfter(error, refusal);
     }
   }
 
-  /** By the token; where that is too old, by the cookie, then by the code, neither of which may take the seat from another tab. */
+  /** Resumes by the token; if that is too old, by the cookie or the code, unless another tab is playing. */
   async #newGrant() {
     try {
       return await resume({ token: this.keeper.token });
     } catch (error) {
-      if (!isForgotten(error)) throw error;
+      if (!isUnauthorized(error)) throw error;
       if (await playsElsewhere(this)) throw new Refusal(404, { reason: "replaced" });
     }
     return resume({ sid: this.sid }).catch((error) => {
-      if (!isForgotten(error) || !this.code) throw error;
+      if (!isUnauthorized(error) || !this.code) throw error;
       return validate(this.code);
     });
   }
 
-  /** The attempt to come back was refused: with a reason of its own, or because there is no seat any more, after what had happened before. */
+  /** Ends the session after a refused attempt to resume, with the refusal's reason or that of the refusal before it. */
   #endAfter(refusal, before) {
     if (refusal.reason === "unknown") return this.end({ reason: "deleted" });
-    const telling = [refusal, before].find(({ reason }) => reason in ENDINGS);
-    this.end(telling ?? { reason: "timeout" });
+    const known = [refusal, before].find(({ reason }) => reason in ENDINGS);
+    this.end(known ?? { reason: "timeout" });
   }
 
-  /** Has the ticket's last minute passed? It may have been prolonged meanwhile: only the control plane knows. */
+  /** Ends the session after the grace period, unless the ticket was extended: only the control plane knows. */
   async checkTicketEnd() {
     if (serverNow() < this.expiresAt + GRACE_MS) return;
-    await this.#comeBack({ reason: "expired" });
+    await this.#resume({ reason: "expired" });
     if (serverNow() >= this.expiresAt + GRACE_MS) this.end({ reason: "expired" });
   }
 
-  /** The viewer leaves: the seat is free at once. */
+  /** The viewer leaves: release the seat at once. */
   leave() {
     if (this.over) return;
     release(this.keeper.token);

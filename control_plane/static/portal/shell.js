@@ -1,4 +1,5 @@
-// What both pages share, the portal's and the TV's: from an accepted grant to the picture, back after a reload, and to the entry again.
+// Code shared by the portal's and the TV's page: play an accepted grant, resume after a reload, and return to the
+// entry.
 import { Refusal, release, resume } from "./api.js";
 import { loadIcons } from "./icons.js";
 import { byId, loadStyle } from "./page.js";
@@ -9,26 +10,29 @@ import { forgetWatching, watchedSid } from "./watching.js";
 
 const STYLES = ["watch.css", "controls.css", "overlays.css", "tv.css", "forced-colors.css"];
 
-/** The rest of the page (session, waiting, player, endings) is only fetched by somebody with a ticket. */
+/** Loads the rest of the page (session, waiting, player, endings), which is needed only with a ticket. */
 async function loadWatch() {
-  import("./player.js").catch(() => {}); // asked for again, and waited for, where it is needed
+  import("./player.js").catch(() => {}); // imported again, and awaited, where it is needed
   const [watch] = await Promise.all([import("./watch.js"), ...STYLES.map(loadStyle)]);
   return watch;
 }
 
-/** Says why it is over, as after a session. */
+/** Shows why watching is not possible, as at the end of a session. */
 export async function tellEnding(ending, code) {
   loadIcons();
   const { end } = await loadWatch();
   end(ending, code);
 }
 
-function admitDelay() {
+function showDelay() {
   byId("resuming-trouble").hidden = false;
   byId("resuming").querySelector("[data-to-entry]").hidden = false;
 }
 
-/** showEntry(code) shows where it begins; watchHere(code, admit) lets the viewer's own ticket in again, at the press of a button. */
+/**
+ * showEntry(code) shows the code entry; watchHere(code, admit) redeems the viewer's own code again when they press a
+ * button.
+ */
 export function openShell({ showEntry, watchHere }) {
   const { title } = document;
   let leave = () => {};
@@ -46,28 +50,30 @@ export function openShell({ showEntry, watchHere }) {
     leave = await watch(grant, code);
   };
 
-  const tellWhyNot = (refusal) => {
+  const showRefusal = (refusal) => {
     forgetWatching();
     return refusal.reason === "no-session" || refusal.status === 401 ? showEntry() : tellEnding(refusal);
   };
 
-  /** isWish: the viewer said so; otherwise another tab may be playing with what this one remembers, a copy of it. Nothing is
-   * forgotten then, since the viewer may wish to watch here. A server that is away for a moment must not cost anybody the seat. */
-  const comeBack = async (isWish = false) => {
+  /**
+   * isRequested: the viewer asked for it. Otherwise another tab may be playing with a copy of this tab's storage. The
+   * storage is kept then, because the viewer may want to watch here. A server outage must not cost them their seat.
+   */
+  const comeBack = async (isRequested = false) => {
     loadIcons();
     show("resuming");
     const sid = watchedSid();
-    if (!isWish && await playsElsewhere({ sid })) return tellEnding({ reason: "replaced" });
-    const quit = new AbortController();
-    leave = () => quit.abort();
-    for (let failures = 0; !quit.signal.aborted; failures += 1) {
+    if (!isRequested && await playsElsewhere({ sid })) return tellEnding({ reason: "replaced" });
+    const cancelled = new AbortController();
+    leave = () => cancelled.abort();
+    for (let failures = 0; !cancelled.signal.aborted; failures += 1) {
       try {
         const grant = await resume({ sid });
-        return quit.signal.aborted ? release(grant.playbackToken) : await admit(grant);
+        return cancelled.signal.aborted ? release(grant.playbackToken) : await admit(grant);
       } catch (error) {
-        if (error instanceof Refusal && error.status !== 429) return tellWhyNot(error);
-        admitDelay();
-        await sleep(backoff(failures), quit.signal);
+        if (error instanceof Refusal && error.status !== 429) return showRefusal(error);
+        showDelay();
+        await sleep(backoff(failures), cancelled.signal);
       }
     }
   };

@@ -1,11 +1,11 @@
-// Starts the picture. Browsers that refuse sound before a click get the picture at once and a button for the sound:
-// somebody who came back by a reload should see something, not a still.
+// Starts playback. Browsers that block sound before a click play muted at once, with a button for the sound: after a
+// reload the viewer should see a moving picture.
 async function tryPlay(video) {
   try {
     await video.play();
     return true;
   } catch (error) {
-    return error.name !== "NotAllowedError"; // anything else is not about permission, and is told elsewhere
+    return error.name !== "NotAllowedError"; // other errors are not about permission and are reported elsewhere
   }
 }
 
@@ -14,7 +14,7 @@ function offer(button, accept) {
   button.addEventListener("click", () => { button.hidden = true; accept(); }, { once: true });
 }
 
-/** `muted` set on the element itself is not remembered as the viewer's wish. */
+/** `muted` is set on the element itself, so that it is not stored as the viewer's preference. */
 export async function startPlaying(video, { soundOffer, playOffer }) {
   if (await tryPlay(video)) return;
   video.muted = true;

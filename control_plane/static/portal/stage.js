@@ -1,4 +1,5 @@
-// Which of the page's sections is on: entry, resuming, waiting, player or ended. Moves the focus along, so that a screen reader follows.
+// Shows one of the page's sections: entry, resuming, waiting, player or ended. Moves the focus there for screen
+// readers.
 import { byId } from "./page.js";
 
 const SECTIONS = ["entry", "resuming", "waiting", "player", "ended"];
@@ -11,7 +12,7 @@ export function show(name, focus) {
   (focus ?? byId(name).querySelector("h1"))?.focus({ preventScroll: true });
 }
 
-/** Says something to those who cannot see it. */
+/** Announces a sentence to screen readers. */
 export function announce(sentence) {
   byId("announcer").textContent = sentence;
 }

@@ -1,17 +1,20 @@
-// How hls.js asks for playlists and segments: with a token that is fresh, and with patience that ends.
+// How hls.js requests playlists and segments: with a fresh token, and with a limited time for retries.
 import { POLICY } from "./patience.js";
 
 const REFUSED = new Set([401, 403, 410]);
 
-/** A refusal is answered by one refresh (the next try waits for it); silence and broken servers by patience; a missing file by neither. */
-function makeRetryRule(keeper, sentWith, budget) {
-  return (_policy, _count, isTimeout, response, usual) => {
+/**
+ * After a refusal the token is refreshed (the next try waits for it); timeouts and server errors are retried; a missing
+ * file is not.
+ */
+function makeRetryRule(keeper, tokenByUrl, budget) {
+  return (_policy, _count, isTimeout, response, defaultDecision) => {
     const status = response?.code;
     if (keeper.stopped) return false;
     if (!navigator.onLine) return true;
-    if (REFUSED.has(status)) keeper.refusedBy(sentWith.get(response.url) ?? keeper.token);
-    else if (status && status < 500) return usual;
-    else if (!response && !isTimeout) return usual;
+    if (REFUSED.has(status)) keeper.refusedBy(tokenByUrl.get(response.url) ?? keeper.token);
+    else if (status && status < 500) return defaultDecision;
+    else if (!response && !isTimeout) return defaultDecision;
     return budget.isLeft;
   };
 }
@@ -21,30 +24,33 @@ function policy(shouldRetry, firstByteMs, wholeMs) {
   return { default: { maxTimeToFirstByteMs: firstByteMs, maxLoadTimeMs: wholeMs, timeoutRetry: retry, errorRetry: retry } };
 }
 
-/** hls.js leaves opening the request to an asynchronous xhrSetup. Only the stream's own server gets the token. */
-function makeRequestSetup({ keeper, streamBase }, sentWith, isFresh) {
+/**
+ * With an asynchronous xhrSetup hls.js does not open the request itself. Only the stream's own server gets the token.
+ */
+function makeRequestSetup({ keeper, streamBase }, tokenByUrl, isFresh) {
   return async (request, url) => {
-    const ours = url.startsWith(streamBase);
-    const token = ours && await keeper.fresh();
+    const isOurs = url.startsWith(streamBase);
+    const token = isOurs && await keeper.fresh();
     if (keeper.stopped) throw new Error("The session is over.");
     request.open("GET", url, true);
-    if (!ours) return;
+    if (!isOurs) return;
     request.setRequestHeader("Authorization", `Bearer ${token}`);
     if (isFresh()) request.setRequestHeader("Cache-Control", "max-age=0");
-    if (sentWith.size > 500) sentWith.clear();
-    sentWith.set(url, token);
+    if (tokenByUrl.size > 500) tokenByUrl.clear();
+    tokenByUrl.set(url, token);
   };
 }
 
 /**
- * Never more than 30 s ahead, so that a refusal is met within a segment's duration and little is left to throw away.
- * isFresh(): must the browser ask whether what it kept has changed? An encoder that starts again gives old names to new segments.
+ * Never buffers more than 30 s, so that a refusal is noticed within a segment's duration and little must be discarded.
+ * isFresh(): whether the browser must revalidate its cache. An encoder that restarts gives old names to new segments.
  */
 export function loadSettings(session, patience, isFresh) {
-  const sentWith = new Map();
-  const [playlists, segments] = [patience.playlists, patience.segments].map((budget) => makeRetryRule(session.keeper, sentWith, budget));
+  const tokenByUrl = new Map();
+  const makeRule = (budget) => makeRetryRule(session.keeper, tokenByUrl, budget);
+  const [playlists, segments] = [patience.playlists, patience.segments].map(makeRule);
   return {
-    xhrSetup: makeRequestSetup(session, sentWith, isFresh),
+    xhrSetup: makeRequestSetup(session, tokenByUrl, isFresh),
     workerPath: new URL("../vendor/hls.worker.js", import.meta.url).href,
     maxBufferLength: 20, maxMaxBufferLength: 30, backBufferLength: 60, capLevelToPlayerSize: true,
     manifestLoadPolicy: policy(playlists, 10_000, 20_000),

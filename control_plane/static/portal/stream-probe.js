@@ -1,6 +1,6 @@
-// Asks the gate for the head of the playlist: is there a stream, and may this session still see it?
+// Sends a HEAD request for the playlist to the gate: is there a stream, and is this session still allowed to see it?
 
-/** The status, or 0 when nothing came back. A refusal is reported to the session's token keeper. */
+/** Returns the status, or 0 without a response. A refusal is reported to the session's token keeper. */
 export async function probeStream(session) {
   const token = await session.keeper.fresh();
   try {

@@ -1,4 +1,4 @@
-// One short message over the picture at a time; it can be closed and goes by itself.
+// A short message over the picture, one at a time; it can be closed and disappears automatically.
 const SHOWN_MS = 8000;
 
 export function makeToast(box) {

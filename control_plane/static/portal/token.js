@@ -1,37 +1,38 @@
-// Keeps one playback token fresh. It asks for the next one after a quarter of the present one's life and again until it is
-// granted, so that the control plane may be away for most of an hour; several askers share one request.
+// Keeps one playback token fresh. It requests the next one after a quarter of the current one's lifetime, and retries
+// until it succeeds, so that the control plane may be unavailable for most of an hour; concurrent callers share one
+// request.
 import { Refusal, refresh } from "./api.js";
 import { backoff, jittered, sleep } from "./time.js";
 
 const LONGEST_WAIT_MS = 8000;
 
 export class TokenKeeper {
-  #refused; // the token a media request was refused with, until there is another
-  #asking; // the refresh under way
-  #failures = 0; // refreshes in a row that did not get through
-  #recovery; // what follows a media refusal, while it goes on
-  #suspicions = 0; // media refusals in a row, without a success between them
+  #refusedToken; // the token of a refused media request, until there is a new one
+  #refreshing; // the current refresh
+  #failures = 0; // consecutive refreshes without a response
+  #recovery; // the current recovery from a media refusal
+  #mediaRefusals = 0; // consecutive media refusals
   #timer;
-  #notBefore = 0; // after a failure: when to ask again
+  #notBefore = 0; // after a failure: time of the next request
   #onRefused;
   #onHeld;
 
   /**
-   * onRefused(refusal, token) decides what a refused refresh means; accept() or stop() is its answer.
-   * onHeld() is told that the token is good and the doors are closed: the gate refuses it until they open.
+   * onRefused(refusal, token) handles a refused refresh; it calls accept() or stop().
+   * onHeld() is called if the token is valid but the doors are closed: the gate refuses it until they open.
    */
   constructor(onRefused, onHeld) {
     this.#onRefused = onRefused;
     this.#onHeld = onHeld;
   }
 
-  /** seconds: of the token's life; endsAt: when the ticket's last token dies, in ms of this device's clock. */
+  /** seconds: the token's lifetime; endsAt: when the ticket's last token expires, in ms of this device's clock. */
   accept(token, seconds, endsAt, askedAt = Date.now()) {
     Object.assign(this, { token, life: seconds * 1000, grantedAt: askedAt, endsAt });
-    this.#refused = undefined;
+    this.#refusedToken = undefined;
     this.#failures = 0;
     this.#notBefore = 0;
-    this.#plan(this.life / 4);
+    this.#schedule(this.life / 4);
   }
 
   stop() {
@@ -47,59 +48,59 @@ export class TokenKeeper {
     return this.age < this.life;
   }
 
-  /** The ticket's own last token: no refresh would live any longer, and the server grants none. */
-  get #last() {
+  /** Whether this is the ticket's last token: the server would not grant one that expires later. */
+  get #isLast() {
     return this.grantedAt + this.life >= this.endsAt - 3000;
   }
 
-  get #nearEnd() {
+  get #isNearEnd() {
     return this.age > this.life - Math.min(15_000, this.life / 3);
   }
 
   get #shouldRenew() {
-    return this.#nearEnd && !this.#last && !this.stopped && Date.now() >= this.#notBefore;
+    return this.#isNearEnd && !this.#isLast && !this.stopped && Date.now() >= this.#notBefore;
   }
 
-  /** A token good for a request that starts now, or the best there is when the control plane is away. */
+  /** Returns a token for a request that starts now, or the current one if the control plane is unavailable. */
   async fresh() {
-    const due = this.#recovery ?? (this.#shouldRenew && this.refresh());
-    if (due) await Promise.race([due, sleep(LONGEST_WAIT_MS)]);
+    const pending = this.#recovery ?? (this.#shouldRenew && this.refresh());
+    if (pending) await Promise.race([pending, sleep(LONGEST_WAIT_MS)]);
     return this.token;
   }
 
-  /** A media request with this token was refused: one refresh, the next one later and later, never a storm. */
+  /** A media request with this token was refused: refresh once, with increasing delays, so that there is no storm. */
   refusedBy(token) {
     if (token !== this.token || this.stopped) return undefined;
-    this.#refused = token;
+    this.#refusedToken = token;
     this.#recovery ??= this.#recover().finally(() => { this.#recovery = undefined; });
     return this.#recovery;
   }
 
   async #recover() {
-    const before = this.#suspicions++;
+    const before = this.#mediaRefusals++;
     if (before) await sleep(Math.min(30_000, 500 * 2 ** before));
     if (this.suspected && !this.stopped) await this.refresh();
   }
 
   worked() {
-    this.#suspicions = 0;
+    this.#mediaRefusals = 0;
   }
 
   get suspected() {
-    return this.#refused === this.token;
+    return this.#refusedToken === this.token;
   }
 
-  /** Timers sleep in the background: called when the page is looked at again or the network is back. */
+  /** Called when the page is visible again or the network is back: timers are throttled in the background. */
   wake() {
-    if (!this.stopped && !this.#last && this.age > this.life / 4) this.refresh();
+    if (!this.stopped && !this.#isLast && this.age > this.life / 4) this.refresh();
   }
 
   refresh() {
-    this.#asking ??= this.#ask().finally(() => { this.#asking = undefined; });
-    return this.#asking;
+    this.#refreshing ??= this.#requestToken().finally(() => { this.#refreshing = undefined; });
+    return this.#refreshing;
   }
 
-  async #ask() {
+  async #requestToken() {
     const askedAt = Date.now();
     const { token } = this;
     try {
@@ -111,12 +112,12 @@ export class TokenKeeper {
       if (error instanceof Refusal && error.status !== 429) return this.#onRefused(error, token);
       const pause = error.retryAfter ? jittered(error.retryAfter * 1000) : backoff(this.#failures++);
       this.#notBefore = Date.now() + pause;
-      this.#plan(pause);
+      this.#schedule(pause);
     }
   }
 
-  #plan(delay) {
+  #schedule(delay) {
     clearTimeout(this.#timer);
-    if (!this.stopped && !this.#last) this.#timer = setTimeout(() => this.refresh(), Math.min(delay, 2 ** 31 - 1));
+    if (!this.stopped && !this.#isLast) this.#timer = setTimeout(() => this.refresh(), Math.min(delay, 2 ** 31 - 1));
   }
 }

@@ -1,5 +1,5 @@
-// When the player has given up: a sentence, a button, and more tries by itself. Media errors are first recovered quietly. When the stream
-// is at fault and not the viewer's network, the server is told.
+// Shown when the player has given up: a sentence, a retry button, and automatic retries. Media errors are first
+// recovered silently. If the stream is at fault and not the viewer's network, it is reported to the server.
 import { eventStatus, Refusal, reportTrouble } from "./api.js";
 import { serverNow } from "./clock.js";
 import { t } from "./i18n.js";
@@ -7,11 +7,11 @@ import { setIcon } from "./icons.js";
 import { offerContact } from "./page.js";
 import { backoff, sleep } from "./time.js";
 
-const RECOVERIES = 2;
-const RECOVERIES_FORGOTTEN_MS = 60_000;
+const MAX_RECOVERIES = 2;
+const RECOVERIES_RESET_MS = 60_000;
 const FILE = /^[0-9A-Za-z_-][\w.-]*(\/[0-9A-Za-z_-][\w.-]*)*\.[0-9A-Za-z]{1,8}$/;
 
-/** What the server is told: see POST /api/playback/trouble. Without a kind it may as well be the network. */
+/** The report for POST /api/playback/trouble. Without a kind, the network may be the cause. */
 function causeOf({ type, details, response, frag, url, context }, { Hls, session }) {
   const status = response?.code || undefined;
   const isBroken = type === Hls.ErrorTypes.MEDIA_ERROR || details.endsWith("ParsingError");
@@ -21,7 +21,7 @@ function causeOf({ type, details, response, frag, url, context }, { Hls, session
   return { kind: isBroken ? "broken" : known, file: FILE.test(file) && file.length <= 120 ? file : undefined, status };
 }
 
-/** Nothing came back from the stream's server, though the network works. */
+/** Whether the control plane responds: then the network works, and the stream's server is at fault. */
 async function isApiThere({ event, keeper }) {
   try {
     await eventStatus(event.id, keeper.token);
@@ -40,11 +40,11 @@ class Trouble {
     this.panel = context.view.trouble;
   }
 
-  /** Another try without a word? */
+  /** Whether to recover without showing a message. */
   mayRecover() {
-    if (performance.now() - this.#recoveredAt > RECOVERIES_FORGOTTEN_MS) this.#recoveries = 0;
+    if (performance.now() - this.#recoveredAt > RECOVERIES_RESET_MS) this.#recoveries = 0;
     this.#recoveredAt = performance.now();
-    return this.#recoveries++ < RECOVERIES;
+    return this.#recoveries++ < MAX_RECOVERIES;
   }
 
   async fail(cause) {
@@ -54,20 +54,20 @@ class Trouble {
     const kind = cause.kind ?? ((await isApiThere(session)) ? "unavailable" : undefined);
     if (signal.aborted || this.panel.hidden) return;
     if (kind) {
-      this.#say("stream");
+      this.#describe("stream");
       reportTrouble(await session.keeper.fresh(), { ...cause, kind });
-    } else this.#say("network");
+    } else this.#describe("network");
     this.#keepTrying();
   }
 
   #show(name) {
     this.context.view.buffering.hidden = true;
-    this.#say(name);
+    this.#describe(name);
     this.panel.hidden = false;
     this.panel.querySelector("[data-retry]").focus();
   }
 
-  #say(name) {
+  #describe(name) {
     this.panel.dataset.says = name;
     this.panel.querySelector("p").textContent = t(`trouble_${name}`);
     offerContact(this.panel, name !== "network");
@@ -94,13 +94,13 @@ class Trouble {
   }
 }
 
-/** hls.js tells what went wrong, and has stopped when it was fatal. */
+/** hls.js reports every error, and stops after a fatal one. */
 function watchHls(context, trouble) {
   const { Hls, hls, session, video } = context;
   let hasPlayed = false;
   video.addEventListener("playing", () => { hasPlayed = true; }, { signal: context.signal });
   const isMissing = ({ details, response }, what) => details === what && response?.code === 404;
-  const nothingThere = () => {
+  const handleMissingStream = () => {
     if (serverNow() >= Date.parse(session.event.endsAt)) context.nothingToSee();
     else context.finish("no-stream");
   };
@@ -108,13 +108,13 @@ function watchHls(context, trouble) {
     if (!data.fatal || session.over) return;
     const first = isMissing(data, Hls.ErrorDetails.MANIFEST_LOAD_ERROR);
     if (hasPlayed && (first || isMissing(data, Hls.ErrorDetails.LEVEL_LOAD_ERROR))) context.streamGone();
-    else if (first) nothingThere();
+    else if (first) handleMissingStream();
     else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && trouble.mayRecover()) hls.recoverMediaError();
     else trouble.fail(causeOf(data, context));
   });
 }
 
-/** The browser's own player does not say why: a fresh cookie or link may be what it wants. */
+/** The browser's own player gives no reason: a new cookie or link may help. */
 function watchNative({ reload, video, signal }, trouble) {
   video.addEventListener("error", async () => {
     if (!trouble.mayRecover()) return trouble.fail({});

@@ -1,4 +1,4 @@
-// Where a TV begins: shows a code, asks every few seconds whether somebody has approved it, and then is a page that watches.
+// Entry point of the TV's page: shows a code, polls until it is approved, and then plays like any other page.
 import { Refusal, tvCode, tvSession } from "./api.js";
 import { t } from "./i18n.js";
 import { byId } from "./page.js";
@@ -8,19 +8,19 @@ import { announce, show } from "./stage.js";
 import { backoff, sleep } from "./time.js";
 import { wasWatching } from "./watching.js";
 
-let asking = new AbortController();
+let codeRequest = new AbortController();
 
-const say = (sentence) => { byId("tv-page-words").textContent = sentence; };
+const showMessage = (sentence) => { byId("tv-page-words").textContent = sentence; };
 
 function draw({ userCode, qr }) {
   const code = `${userCode.slice(0, 4)}-${userCode.slice(4)}`;
   byId("tv-page-code").textContent = code;
   drawQr(byId("tv-page-qr"), qr);
-  say("");
+  showMessage("");
   announce(`${t("tv_page_code")} ${code}`);
 }
 
-/** The grant, or undefined when the code has had its time. */
+/** Resolves to the grant, or undefined once the code has expired. */
 async function waitForApproval(shown, signal) {
   const until = Date.now() + shown.expiresIn * 1000;
   let pause = shown.interval * 1000;
@@ -48,7 +48,7 @@ async function showAndWait(admit, signal) {
       const grant = await waitForApproval(shown, signal);
       if (grant) return await admit(grant);
     } catch {
-      say(t("unreachable_retrying"));
+      showMessage(t("unreachable_retrying"));
       await sleep(backoff(failures++), signal);
     }
   }
@@ -56,10 +56,10 @@ async function showAndWait(admit, signal) {
 }
 
 function showEntry() {
-  asking.abort();
-  asking = new AbortController();
+  codeRequest.abort();
+  codeRequest = new AbortController();
   show("entry");
-  showAndWait(shell.admit, asking.signal);
+  showAndWait(shell.admit, codeRequest.signal);
 }
 
 const shell = openShell({ showEntry, watchHere: showEntry });

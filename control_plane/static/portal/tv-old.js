@@ -1,5 +1,5 @@
-// The TV's page for browsers from before 2018, without modules: the same code, and then the browser's own HLS with the cookie.
-// Plain ES5 on purpose. Nothing else of the portal runs there.
+// The TV's page for browsers from before 2018, without modules: it shows a code, then plays native HLS with the cookie.
+// Plain ES5 on purpose; no other part of the portal runs there.
 (function () {
   "use strict";
   var data = JSON.parse(document.getElementById("page-data").textContent);

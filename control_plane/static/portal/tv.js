@@ -1,11 +1,12 @@
-// Watch on TV: lets in a TV that shows a code, or gives a link with its QR code for a player that can be given nothing but a URL.
-// Nothing happens before the viewer says so. Where the ticket has no second seat, a TV with a code gets this page's seat, and a link
-// plays on this page's session: the picture pauses here, so that one seat is one screen, and the page keeps the seat.
+// Watch on TV: approves a TV that shows a code, or creates a link with a QR code for players that only accept a URL.
+// Nothing happens until the viewer confirms. If the ticket has no second seat, a TV with a code takes this page's seat,
+// and a link plays this page's session: the picture pauses here, because a seat is one screen, and the page keeps the
+// seat.
 import { Refusal, approveTvHere, stopTv, tvLink, tvPlan } from "./api.js";
 import { t } from "./i18n.js";
 import { drawQr } from "./qr.js";
 
-/** Plain http has no clipboard API. */
+/** Plain HTTP has no clipboard API. */
 async function copy(input) {
   input.select();
   try {
@@ -15,8 +16,8 @@ async function copy(input) {
   }
 }
 
-/** The picture here, while the session plays on the TV. */
-class Lent {
+/** The paused player of this page, while its session plays on the TV. */
+class PausedHere {
   active = false;
 
   constructor({ hls, video, view, reload, signal }) {
@@ -49,41 +50,42 @@ export function watchTv(context) {
   const { session, view, toast, signal } = context;
   const dialog = view.tv;
   const part = (selector) => dialog.querySelector(selector);
-  const [words, form, code, link, url, stop, other] = [
+  const [message, form, code, link, url, stop, other] = [
     ".tv-words", ".tv-approve", "#tv-code", ".tv-link", "#tv-url", "[data-stop]", ".tv-other",
   ].map(part);
-  const lent = new Lent(context);
-  let given;
+  const pausedHere = new PausedHere(context);
+  let currentLink;
   part(".tv-address").textContent = `${location.host}/tv`;
 
-  const say = (sentence) => { words.textContent = sentence; };
+  const showMessage = (sentence) => { message.textContent = sentence; };
   const show = (answer) => {
-    given = answer;
-    form.hidden = Boolean(given);
-    link.hidden = stop.hidden = !given;
-    part("[data-link]").hidden = other.open = Boolean(given);
-    say("");
-    if (!given) return;
-    url.value = given.url;
-    drawQr(part(".tv-qr"), given.qr);
-    if (given.ownSession) lent.begin();
+    currentLink = answer;
+    form.hidden = Boolean(currentLink);
+    link.hidden = stop.hidden = !currentLink;
+    part("[data-link]").hidden = other.open = Boolean(currentLink);
+    showMessage("");
+    if (!currentLink) return;
+    url.value = currentLink.url;
+    drawQr(part(".tv-qr"), currentLink.qr);
+    if (currentLink.ownSession) pausedHere.begin();
   };
   const fail = (error) => {
-    if (!signal.aborted) say(t(error instanceof Refusal ? `refused_${error.reason}` : "unreachable") ?? t("tv_failed"));
+    if (signal.aborted) return;
+    showMessage(t(error instanceof Refusal ? `refused_${error.reason}` : "unreachable") ?? t("tv_failed"));
   };
-  const tellPlan = ({ pausesHere }) => {
+  const showPlan = ({ pausesHere }) => {
     part("[data-approve]").textContent = t(pausesHere ? "tv_play_pause" : "tv_play");
     part("[data-link]").textContent = t(pausesHere ? "tv_get_link_pause" : "tv_get_link");
     part(".tv-own").hidden = !pausesHere;
   };
   const open = async () => {
     dialog.showModal();
-    if (given) return;
-    say("");
-    await tvPlan(await session.keeper.fresh()).then(tellPlan, fail);
+    if (currentLink) return;
+    showMessage("");
+    await tvPlan(await session.keeper.fresh()).then(showPlan, fail);
   };
   const getLink = async () => {
-    say(t("tv_loading"));
+    showMessage(t("tv_loading"));
     try {
       const answer = await tvLink(await session.keeper.fresh());
       if (!signal.aborted) show(answer);
@@ -99,7 +101,7 @@ export function watchTv(context) {
       if (moved) return session.end({ reason: "on-tv" });
       code.value = "";
       stop.hidden = false;
-      say(t("tv_approved"));
+      showMessage(t("tv_approved"));
     } catch (error) {
       fail(error);
     }
@@ -109,10 +111,10 @@ export function watchTv(context) {
     if (!(await session.restart())) return session.over ? undefined : toast(t("unreachable"));
     show(undefined);
     dialog.close();
-    lent.end();
+    pausedHere.end();
   };
-  const stopIt = async () => {
-    if (given?.ownSession) return watchHere();
+  const stopTvPlayback = async () => {
+    if (currentLink?.ownSession) return watchHere();
     try {
       await stopTv(await session.keeper.fresh());
       show(undefined);
@@ -125,10 +127,11 @@ export function watchTv(context) {
 
   for (const button of view.section.querySelectorAll("[data-tv]")) button.addEventListener("click", open, { signal });
   view.part("[data-watch-here]").addEventListener("click", watchHere, { signal });
-  stop.addEventListener("click", stopIt, { signal });
+  stop.addEventListener("click", stopTvPlayback, { signal });
   form.addEventListener("submit", approve, { signal });
   part("[data-link]").addEventListener("click", getLink, { signal });
-  part("[data-copy]").addEventListener("click", async () => { await copy(url); say(t("tv_copied")); }, { signal });
-  dialog.addEventListener("close", () => lent.active && view.part("#on-tv-title").focus(), { signal });
+  const copyUrl = async () => { await copy(url); showMessage(t("tv_copied")); };
+  part("[data-copy]").addEventListener("click", copyUrl, { signal });
+  dialog.addEventListener("close", () => pausedHere.active && view.part("#on-tv-title").focus(), { signal });
   signal.addEventListener("abort", () => dialog.close());
 }

@@ -1,4 +1,5 @@
-// Before the start: what, when, how long still. Asks how the event stands and lets the player in once there is something to play.
+// The page before the start: title, date and countdown. Polls the event's status, and starts playback once there is a
+// stream.
 import { eventStatus, Refusal } from "./api.js";
 import { serverNow } from "./clock.js";
 import { offerCalendar } from "./calendar.js";
@@ -12,7 +13,7 @@ import { jittered, sleep } from "./time.js";
 
 const FAR_AHEAD = 6 * 3600 * 1000;
 
-function tellWhen({ startsAt, endsAt }) {
+function showTimes({ startsAt, endsAt }) {
   byId("waiting-date").textContent = longDate(new Date(startsAt));
   byId("waiting-date").dateTime = startsAt;
   byId("waiting-end").textContent = endsAt ? t("waiting_until", { date: moment(new Date(endsAt)) }) : "";
@@ -28,54 +29,57 @@ function describe({ title, description, posterUrl }) {
   if (posterUrl) poster.src = posterUrl;
 }
 
-function note(name) {
+function showNote(name) {
   const line = byId("waiting-note");
   if (line.dataset.says === name) return;
   line.dataset.says = name;
   line.textContent = t(name);
 }
 
-/** "not-started", "live", "interrupted", "ended", "recording" or "held"; undefined when it could not be learnt this time. */
+/** Returns "not-started", "live", "interrupted", "ended", "recording" or "held", or undefined if the request failed. */
 export async function askStatus(session) {
   try {
     const { status, startsAt } = await eventStatus(session.event.id, await session.keeper.fresh());
     session.event.startsAt = startsAt ?? session.event.startsAt;
-    tellWhen(session.event);
+    showTimes(session.event);
     return status;
   } catch (error) {
-    const settled = error instanceof Refusal && ["revoked", "event", "expired"].includes(error.reason);
-    if (settled) session.end(error);
+    const isFinal = error instanceof Refusal && ["revoked", "event", "expired"].includes(error.reason);
+    if (isFinal) session.end(error);
     return undefined;
   }
 }
 
-/** Status says what the plan or the playlist says; the gate says whether this viewer gets a picture. */
+/** The status is based on the schedule or the playlist; the gate decides whether this viewer can play. */
 async function canStart(session) {
   const status = await askStatus(session);
   if (session.over) return false;
   const hasBegun = serverNow() >= Date.parse(session.event.startsAt);
-  if (status === "ended") note("waiting_over");
-  else if (status === "held") note("waiting_held");
-  else if (hasBegun) note("waiting_any_moment");
-  const mayPlay = ["live", "recording"].includes(status) || (status === undefined && hasBegun); // the gate opens by itself
+  if (status === "ended") showNote("waiting_over");
+  else if (status === "held") showNote("waiting_held");
+  else if (hasBegun) showNote("waiting_any_moment");
+  // Without a status, rely on the gate: it opens by itself at the start.
+  const mayPlay = ["live", "recording"].includes(status) || (status === undefined && hasBegun);
   return mayPlay && (await probeStream(session)) === 200;
 }
 
-/** The usual pause, but not past the start, where many wait: they spread over three seconds. */
+/**
+ * Returns the pause before the next poll: not beyond the start, after which many viewers are spread over three seconds.
+ */
 function pause(session) {
-  const usual = jittered(page.statusSeconds * 1000);
+  const regular = jittered(page.statusSeconds * 1000);
   const untilStart = Date.parse(session.event.startsAt) - serverNow();
-  return untilStart > 0 ? Math.min(usual, untilStart + 3000 * Math.random()) : usual;
+  return untilStart > 0 ? Math.min(regular, untilStart + 3000 * Math.random()) : regular;
 }
 
-/** Resolves when the stream is there, or the session is over. */
+/** Resolves when the stream is available or the session is over. */
 export async function waitForStart(session) {
   const done = new AbortController();
   const { signal } = done;
   session.signal.addEventListener("abort", () => done.abort(), { signal });
   describe(session.event);
-  tellWhen(session.event);
-  note(Date.parse(session.event.startsAt) - serverNow() > FAR_AHEAD ? "waiting_come_back" : "waiting_note");
+  showTimes(session.event);
+  showNote(Date.parse(session.event.startsAt) - serverNow() > FAR_AHEAD ? "waiting_come_back" : "waiting_note");
   offerCalendar(session);
   show("waiting");
   countDown(byId("countdown"), () => Date.parse(session.event.startsAt), signal);

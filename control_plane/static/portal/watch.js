@@ -1,4 +1,4 @@
-// What follows an accepted code: wait for the start, play, and say why it ended. Loaded only then.
+// After a code is accepted: wait for the start, play, and show why it ended. Loaded only then.
 import { serverNow } from "./clock.js";
 import { showEnding } from "./ended.js";
 import { offerToGoOnWith } from "./embedded.js";
@@ -10,12 +10,12 @@ import { forgetPosition } from "./watching.js";
 
 const loadPlayer = () => import("./player.js");
 
-function notYet({ event, isHeld }) {
+function mustWait({ event, isHeld }) {
   return isHeld || (!event.isLive && serverNow() < Date.parse(event.startsAt));
 }
 
-/** The hour has come and the network has not: somebody who waited must not be left with a blank page. */
-async function insist(load, signal) {
+/** Retries loading the player if the network is down at the start: a waiting viewer must not get a blank page. */
+async function retryUntilLoaded(load, signal) {
   for (let failures = 0; ; failures += 1) {
     try {
       return await load();
@@ -26,12 +26,12 @@ async function insist(load, signal) {
   }
 }
 
-/** Plays, and goes back to waiting when the hour has come but the stream has not. Returns when the session is over. */
+/** Plays, and goes back to waiting if there is no stream yet. Resolves when the session is over. */
 async function run(session, stage) {
-  let wait = notYet(session);
+  let wait = mustWait(session);
   while (!session.over) {
     if (wait) await waitForStart(session);
-    const player = await insist(loadPlayer, session.signal);
+    const player = await retryUntilLoaded(loadPlayer, session.signal);
     if (session.over) return;
     stage.player = player.openPlayer(session);
     wait = (await stage.player.finished) === "no-stream";
@@ -41,7 +41,7 @@ async function run(session, stage) {
 
 export const end = showEnding;
 
-/** Returns what ends it from outside: the viewer leaves. Throws when the player cannot be loaded at once. */
+/** Resolves to a function that ends the session when the viewer leaves. Throws if the player cannot be loaded. */
 export async function watch(grant, code) {
   if (code) forgetPosition();
   const session = new Session(grant, code);
@@ -57,7 +57,7 @@ export async function watch(grant, code) {
     session.leave();
     stage.player?.close();
   };
-  if (!notYet(session)) await loadPlayer().catch((error) => { leave(); throw error; });
+  if (!mustWait(session)) await loadPlayer().catch((error) => { leave(); throw error; });
   run(session, stage).catch(() => {});
   return leave;
 }

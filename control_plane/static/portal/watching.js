@@ -1,11 +1,11 @@
-// Remembers for this tab, and only that, which session it watched with and how far, so that a reload goes on with its own and a first
-// visit does not ask. A session's id opens nothing without the browser's cookie; a code or a token must never stand here.
-// A duplicated tab gets a copy. Storage may be forbidden: then a reload starts at the code entry.
+// Stores, for this tab only, the session's id and the position, so that a reload resumes its own session and a first
+// visit sends no request. The id is useless without the browser's cookie; a code or a token must never be stored here.
+// A duplicated tab gets a copy. Storage may be disabled: then a reload starts at the code entry.
 const WATCHING = "sg-watching";
 const POSITION = "sg-position";
-const BY_AN_OLDER_PAGE = "1";
+const LEGACY_VALUE = "1";
 
-function quietly(work) {
+function tryTo(work) {
   try {
     return work();
   } catch {
@@ -13,21 +13,21 @@ function quietly(work) {
   }
 }
 
-export const rememberWatching = (sid) => quietly(() => sessionStorage.setItem(WATCHING, sid));
-export const wasWatching = () => Boolean(quietly(() => sessionStorage.getItem(WATCHING)));
+export const rememberWatching = (sid) => tryTo(() => sessionStorage.setItem(WATCHING, sid));
+export const wasWatching = () => Boolean(tryTo(() => sessionStorage.getItem(WATCHING)));
 
-/** The id of the session, or undefined. */
+/** Returns the id of the session, or undefined. */
 export function watchedSid() {
-  const sid = quietly(() => sessionStorage.getItem(WATCHING));
-  return sid && sid !== BY_AN_OLDER_PAGE ? sid : undefined;
+  const sid = tryTo(() => sessionStorage.getItem(WATCHING));
+  return sid && sid !== LEGACY_VALUE ? sid : undefined;
 }
 
-export const rememberPosition = (seconds) => quietly(() => sessionStorage.setItem(POSITION, String(Math.floor(seconds))));
-export const forgetPosition = () => quietly(() => sessionStorage.removeItem(POSITION));
-/** Seconds into the recording, or undefined. */
-export const lastPosition = () => Number(quietly(() => sessionStorage.getItem(POSITION))) || undefined;
+export const rememberPosition = (seconds) => tryTo(() => sessionStorage.setItem(POSITION, String(Math.floor(seconds))));
+export const forgetPosition = () => tryTo(() => sessionStorage.removeItem(POSITION));
+/** Returns the position in the recording in seconds, or undefined. */
+export const lastPosition = () => Number(tryTo(() => sessionStorage.getItem(POSITION))) || undefined;
 
 export function forgetWatching() {
-  quietly(() => sessionStorage.removeItem(WATCHING));
+  tryTo(() => sessionStorage.removeItem(WATCHING));
   forgetPosition();
 }

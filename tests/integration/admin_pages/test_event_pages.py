@@ -33,14 +33,14 @@ def test_a_created_event_shows_its_facts_and_its_stream_folder(admin: TestClient
     assert "Upcoming" in overview
 
 
-def test_times_count_in_the_zone_that_the_browser_names(admin: TestClient) -> None:
+def test_times_are_in_the_zone_that_the_browser_names(admin: TestClient) -> None:
     event = create(admin, startsAtOffset="+02:00", endsAtOffset="-03:30")
     page = admin.get(event).text
     assert "1 May 2100, 17:00 UTC" in page
     assert "2 May 2100, 01:30 UTC" in page
 
 
-def test_bad_input_is_named_and_what_was_typed_is_kept(admin: TestClient) -> None:
+def test_invalid_input_is_named_and_kept_in_the_form(admin: TestClient) -> None:
     typed = {
         "title": " ",
         "description": "Kept & <b>safe</b>",
@@ -71,19 +71,19 @@ def test_an_event_must_end_after_its_start(admin: TestClient) -> None:
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])
-def test_a_year_out_of_this_world_is_named(admin: TestClient, year: str) -> None:
+def test_a_year_out_of_range_is_named(admin: TestClient, year: str) -> None:
     answer = admin.post("/admin/events/new", data=EVENT | {"startsAt": f"{year}-01-01T00:00"})
     assert answer.status_code == 422
     assert "Please check the year." in answer.text
 
 
-def test_an_empty_form_is_no_crash(admin: TestClient) -> None:
+def test_an_empty_form_does_not_crash(admin: TestClient) -> None:
     assert admin.post("/admin/events/new").status_code == 422
     assert admin.post("/admin/events/new", json=EVENT).status_code == 415
     assert admin.post("/admin/events/new", files={"title": b"a file"}).status_code == 415
 
 
-def test_what_people_typed_is_never_markup(admin: TestClient) -> None:
+def test_user_input_is_never_rendered_as_markup(admin: TestClient) -> None:
     script = "<script>alert(1)</script>"
     event = create(admin, title=script, description=script)
     generate(admin, event, 1, script)
@@ -93,7 +93,7 @@ def test_what_people_typed_is_never_markup(admin: TestClient) -> None:
         assert "<script>" not in page
 
 
-def test_an_event_is_deactivated_after_asking_and_reactivated(admin: TestClient, event: str) -> None:
+def test_an_event_is_deactivated_after_a_confirmation_and_reactivated(admin: TestClient, event: str) -> None:
     code = generate(admin, event, 1)[0]
     answer = answer_yes(admin, f"{event}/deactivate")
     assert answer.headers["location"] == f"{event}?done=deactivated"
@@ -114,7 +114,7 @@ def test_an_event_is_deactivated_after_asking_and_reactivated(admin: TestClient,
         "/admin/nonsense",
     ],
 )
-def test_what_does_not_exist_has_a_page_of_its_own(admin: TestClient, path: str) -> None:
+def test_a_missing_object_has_its_own_page(admin: TestClient, path: str) -> None:
     answer = admin.get(path)
     assert answer.status_code == 404
     assert "There is nothing here" in answer.text

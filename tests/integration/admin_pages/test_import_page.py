@@ -22,7 +22,7 @@ def buttons(page: Response) -> dict[str, str]:
     return dict(re.findall(r'name="doubtful" value="(\w+)">([^<]+)</button>', page.text))
 
 
-def test_good_codes_are_checked_first_and_then_imported(admin: TestClient, event: str) -> None:
+def test_valid_codes_are_checked_first_and_then_imported(admin: TestClient, event: str) -> None:
     assert f'href="{event}/import"' in admin.get(event).text
     sent = {"codes": "code,label\r\nk7F2x9M4b1,Row 5\r\nZ8q3w5t6y2,\r\n"}
     checked = admin.post(f"{event}/import", data=sent)
@@ -54,7 +54,7 @@ def test_doubtful_lines_are_shown_and_left_out_or_imported_as_answered(admin: Te
     assert "Gartenparty" in admin.get(event).text
 
 
-def test_lines_with_errors_are_named_and_what_was_typed_is_kept(admin: TestClient, event: str) -> None:
+def test_lines_with_errors_are_named_and_the_input_is_kept(admin: TestClient, event: str) -> None:
     admin.post(f"{event}/import", data={"codes": "k7F2x9M4b1", "doubtful": "ask"})
     text = "sh0rt\nk7F2x9M4b1\n<b>&amp;</b>,x\nZ8q3w5t6y2,Row 5\n"
     for answer in ({}, {"doubtful": "import"}):
@@ -66,7 +66,7 @@ def test_lines_with_errors_are_named_and_what_was_typed_is_kept(admin: TestClien
     assert validate(admin, "Z8q3w5t6y2").status_code == 401
 
 
-def test_what_is_no_list_of_codes_is_said_in_a_sentence(admin: TestClient, event: str) -> None:
+def test_other_input_is_refused_with_a_sentence(admin: TestClient, event: str) -> None:
     cases = {"": "no code in this file", '"k7F2x9M4b1': "quotation mark", "é" * 600_000: "more than 1 MB"}
     for text, sentence in cases.items():
         answer = admin.post(f"{event}/import", data={"codes": text})

@@ -8,13 +8,13 @@ from tests.support.console import EVENT, NOWHERE, sign_in, ticket_rows
 
 
 @pytest.mark.parametrize("path", ["/admin", "/admin/events/new", f"/admin/events/{NOWHERE}", "/admin/nonsense"])
-def test_who_is_signed_out_is_led_to_sign_in(visitor: TestClient, path: str) -> None:
+def test_a_signed_out_visitor_is_redirected_to_sign_in(visitor: TestClient, path: str) -> None:
     answer = visitor.get(path)
     assert answer.status_code == 303
     assert answer.headers["location"] == f"/admin/login?next={path}"
 
 
-def test_signing_in_leads_back_to_where_one_was(visitor: TestClient) -> None:
+def test_signing_in_leads_back_to_the_requested_page(visitor: TestClient) -> None:
     led = visitor.get("/admin/events/new?x=1")
     page = visitor.get(led.headers["location"]).text
     assert 'name="next" value="/admin/events/new?x=1"' in page
@@ -34,14 +34,14 @@ def test_signing_in_never_leads_to_another_site(visitor: TestClient, onward: str
 
 
 @pytest.mark.parametrize(("username", "password"), [("admin", "wrong"), ("nobody", PASSWORD), ("admin", ""), ("", "")])
-def test_every_failed_sign_in_says_the_same(visitor: TestClient, username: str, password: str) -> None:
+def test_every_failed_sign_in_has_the_same_message(visitor: TestClient, username: str, password: str) -> None:
     answer = visitor.post("/admin/login", data={"username": username, "password": password})
     assert answer.status_code == 401
     assert "User name, password or authentication code is wrong." in answer.text
     assert "set-cookie" not in answer.headers
 
 
-def test_too_many_sign_ins_have_to_wait(visitor: TestClient) -> None:
+def test_too_many_sign_ins_are_limited(visitor: TestClient) -> None:
     answers = [sign_in(visitor, "wrong") for _ in range(11)]
     assert [answer.status_code for answer in answers] == [401] * 10 + [429]
     assert "Too many attempts. Please wait a moment and try again." in answers[-1].text
@@ -70,7 +70,7 @@ def test_forms_of_other_sites_are_refused(admin: TestClient, event: str, headers
 
 
 @pytest.mark.parametrize("path", ["events/new", f"events/{NOWHERE}/codes", f"tickets/{NOWHERE}/revoke"])
-def test_who_is_signed_out_changes_nothing(visitor: TestClient, path: str) -> None:
+def test_a_signed_out_visitor_can_change_nothing(visitor: TestClient, path: str) -> None:
     answer = visitor.post(f"/admin/{path}", data=EVENT)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/admin/login?next=/admin/{path}")
 

@@ -9,7 +9,7 @@ from control_plane.tickets import ticket_search
 from tests.support.console import answer_yes, create, generate, question, ticket_rows, validate
 
 
-def test_generated_codes_are_shown_with_their_links_and_stay_out_of_addresses(admin: TestClient, event: str) -> None:
+def test_generated_codes_are_shown_with_their_links_and_not_in_urls(admin: TestClient, event: str) -> None:
     answer = admin.post(f"{event}/codes", data={"count": "3", "label": "Front row"})
     page = admin.get(answer.headers["location"]).text
     codes = re.findall(r'href="/#(\w{12})"', page)
@@ -27,7 +27,7 @@ def test_a_batch_shows_its_own_codes_only(admin: TestClient, event: str) -> None
 
 
 @pytest.mark.parametrize("batch", ["", "nonsense", "20990101T000000.000000Z"])
-def test_a_batch_that_does_not_exist_leads_to_the_event(admin: TestClient, event: str, batch: str) -> None:
+def test_a_missing_batch_redirects_to_the_event(admin: TestClient, event: str, batch: str) -> None:
     assert admin.get(f"{event}/codes?batch={batch}").headers["location"] == event
 
 
@@ -40,7 +40,7 @@ def test_a_batch_that_does_not_exist_leads_to_the_event(admin: TestClient, event
         ("", "Please enter a whole number."),
     ],
 )
-def test_a_bad_number_of_codes_is_named_and_kept(admin: TestClient, event: str, count: str, message: str) -> None:
+def test_an_invalid_number_of_codes_is_named_and_kept(admin: TestClient, event: str, count: str, message: str) -> None:
     answer = admin.post(f"{event}/codes", data={"count": count, "label": "Kept"})
     assert answer.status_code == 422
     assert message in answer.text
@@ -49,9 +49,7 @@ def test_a_bad_number_of_codes_is_named_and_kept(admin: TestClient, event: str, 
     assert ticket_rows(admin.get(event).text) == []
 
 
-def test_a_total_that_is_cut_is_not_shown_as_exact(
-    admin: TestClient, event: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_capped_total_is_not_shown_as_exact(admin: TestClient, event: str, monkeypatch: pytest.MonkeyPatch) -> None:
     generate(admin, event, 30, "Guest")
     assert ">30 tickets found<" in admin.get(f"{event}?search=guest").text
     monkeypatch.setattr(ticket_search, "MOST", 20)
@@ -83,13 +81,13 @@ def test_tickets_come_fifty_a_page_and_pages_keep_the_filter(admin: TestClient, 
 
 
 @pytest.mark.parametrize("query", ["page=0", "page=x", "page=99", "status=sold", "done=nonsense"])
-def test_odd_queries_are_no_error(admin: TestClient, event: str, query: str) -> None:
+def test_invalid_queries_cause_no_error(admin: TestClient, event: str, query: str) -> None:
     generate(admin, event, 1)
     assert admin.get(f"{event}?{query}").status_code == 200
     assert admin.get(f"/admin?{query}").status_code == 200
 
 
-def test_a_ticket_is_revoked_after_asking_and_given_back(admin: TestClient, event: str) -> None:
+def test_a_ticket_is_revoked_after_a_confirmation_and_restored(admin: TestClient, event: str) -> None:
     code = generate(admin, event, 1)[0]
     asked = question(admin.get(f"{event}?status=unused").text, "revoke")
     assert ticket_rows(admin.get(event).text) == [(code, "Unused")]
@@ -113,7 +111,7 @@ def test_watching_tickets_are_counted(admin: TestClient) -> None:
     assert ticket_rows(page)[0][1] == "Redeemed"
 
 
-def test_a_refusal_is_said_on_the_page(admin: TestClient) -> None:
+def test_a_refusal_is_shown_on_the_page(admin: TestClient) -> None:
     event = create(admin, startsAt="2020-01-01T00:00", endsAt="2020-01-02T00:00")
     generate(admin, event, 1)
     page = admin.get(event).text

@@ -16,7 +16,7 @@ def test_a_home_in_order_has_no_error(doctor: Doctor, folder: Path) -> None:
     assert {"settings", "nginx", "database", "accounts", f"stream {folder.name}"} <= about
 
 
-def test_people_read_a_line_and_the_fix_below_it(streamgate: Streamgate, home: Path) -> None:
+def test_the_text_output_has_a_line_and_its_fix_below(streamgate: Streamgate, home: Path) -> None:
     (home / ".env").chmod(0o644)
     said = streamgate("doctor", "--home", home)
     assert said.code == 1
@@ -47,16 +47,14 @@ def test_it_changes_nothing(doctor: Doctor, home: Path) -> None:
         ("PORT", "http", "PORT must be a number"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_an_error(
-    doctor: Doctor, home: Path, name: str, value: str, sentence: str
-) -> None:
+def test_an_invalid_setting_is_an_error(doctor: Doctor, home: Path, name: str, value: str, sentence: str) -> None:
     add_settings(home, **{name: value})
     finding = wrong(doctor(), "settings")
     assert finding.level == "error"
     assert finding.what.startswith(sentence)
 
 
-def test_secrets_that_are_easy_to_guess_or_the_same_are_named_and_not_shown(doctor: Doctor, home: Path) -> None:
+def test_weak_or_equal_secrets_are_named_and_not_shown(doctor: Doctor, home: Path) -> None:
     add_settings(home, PLAYBACK_SIGNING_SECRET="abcabc" * 8, INTERNAL_API_KEY="abcabc" * 8)
     findings = [finding for finding in doctor() if finding.about == "secrets"]
     assert {finding.level for finding in findings} == {"warning"}
@@ -64,20 +62,20 @@ def test_secrets_that_are_easy_to_guess_or_the_same_are_named_and_not_shown(doct
     assert "abcabc" not in str(findings)
 
 
-def test_a_key_file_for_the_whole_group_is_a_warning(streamgate: Streamgate, doctor: Doctor, home: Path) -> None:
+def test_a_group_readable_key_file_is_a_warning(streamgate: Streamgate, doctor: Doctor, home: Path) -> None:
     streamgate("key", "rotate", "--home", home)
     (home / "keys" / "playback.json").chmod(0o640)
     assert wrong(doctor(), f"{home}/keys/playback.json").level == "warning"
 
 
-def test_a_port_that_another_program_holds_is_an_error(doctor: Doctor, home: Path) -> None:
+def test_a_port_used_by_another_program_is_an_error(doctor: Doctor, home: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         add_settings(home, PORT=str(silent.getsockname()[1]))
         assert wrong(doctor(), f"port {silent.getsockname()[1]}").level == "error"
 
 
-def test_another_web_server_at_the_port_is_not_taken_for_ours(doctor: Doctor, home: Path) -> None:
+def test_another_web_server_at_the_port_is_not_mistaken_for_ours(doctor: Doctor, home: Path) -> None:
     with answering() as port:
         add_settings(home, PORT=str(port))
         assert wrong(doctor(), f"port {port}").what == "Another program answers there."
@@ -101,7 +99,7 @@ def test_an_older_schema_is_an_error(doctor: Doctor, home: Path) -> None:
     assert "migrate" in wrong(doctor(), "database").what
 
 
-def test_nobody_who_may_sign_in_is_found(doctor: Doctor, home: Path) -> None:
+def test_a_home_without_accounts_is_reported(doctor: Doctor, home: Path) -> None:
     add_settings(home, ADMIN_PASSWORD_HASH="")
     change(
         home,

@@ -10,7 +10,7 @@ from tests.support.doctoring import Doctor, add_settings, answering, wrong
 from tests.support.origin import Origin, Reply
 
 
-def test_an_origin_is_asked_and_its_clock_compared(doctor: Doctor, home: Path) -> None:
+def test_an_origin_is_requested_and_its_clock_compared(doctor: Doctor, home: Path) -> None:
     with answering(clock=datetime(2020, 1, 1, tzinfo=UTC)) as port:
         add_settings(home, UPSTREAM_ORIGIN=f"http://127.0.0.1:{port}")
         assert "differs from the origin's" in wrong([each for each in doctor() if "origin" in each.what], "clock").what
@@ -30,9 +30,7 @@ def test_an_origin_is_asked_and_its_clock_compared(doctor: Doctor, home: Path) -
         (Reply(404), "ok", "answers (404)."),
     ],
 )
-def test_an_origin_is_quoted_with_what_it_answers(
-    doctor: Doctor, home: Path, reply: Reply, level: str, says: str
-) -> None:
+def test_the_answer_of_an_origin_is_quoted(doctor: Doctor, home: Path, reply: Reply, level: str, says: str) -> None:
     origin = Origin(replies={"/hls/": reply})
     origin.start()
     add_settings(home, UPSTREAM_ORIGIN=origin.url)
@@ -45,7 +43,7 @@ def test_an_origin_is_quoted_with_what_it_answers(
     assert "hunter2" not in found.what
 
 
-def test_an_origin_is_shown_what_it_wants_and_says_why_it_gives_no_answer(doctor: Doctor, home: Path) -> None:
+def test_an_origin_gets_its_credentials_and_failures_have_a_reason(doctor: Doctor, home: Path) -> None:
     origin = Origin(replies={"/hls/": Reply(404)})
     origin.start()
     settings = {"UPSTREAM_ORIGIN_HEADER": "X-Key: hunter2", "UPSTREAM_ORIGIN_QUERY": "sign=a%20b"}
@@ -60,7 +58,7 @@ def test_an_origin_is_shown_what_it_wants_and_says_why_it_gives_no_answer(doctor
     assert "the name of its host is not known" in wrong(doctor(), "origin").what
 
 
-def test_an_origin_whose_certificate_nobody_trusts_is_told_so(doctor: Doctor, home: Path, tmp_path: Path) -> None:
+def test_an_untrusted_certificate_of_an_origin_is_reported(doctor: Doctor, home: Path, tmp_path: Path) -> None:
     origin = Origin(certificate=certificate(tmp_path, "localhost"))
     origin.start()
     add_settings(home, UPSTREAM_ORIGIN=origin.url)

@@ -12,7 +12,7 @@ from tests.support.command import Streamgate
 from tests.support.doctoring import EVENT_ID, PLAYLIST, Doctor, add_event, change, wrong
 
 
-def test_an_event_that_is_on_without_its_folder_is_an_error_and_a_later_one_a_warning(
+def test_a_running_event_without_a_folder_is_an_error_and_a_later_one_a_warning(
     streamgate: Streamgate, doctor: Doctor, home: Path
 ) -> None:
     add_event(streamgate, home)
@@ -43,13 +43,13 @@ def test_each_file_that_would_not_play_is_named_with_its_reason(doctor: Doctor, 
     assert any("a space" in finding.what for finding in findings)
 
 
-def test_a_link_is_an_error_for_nginx_follows_none(doctor: Doctor, folder: Path, tmp_path: Path) -> None:
+def test_a_symbolic_link_is_an_error_since_nginx_follows_none(doctor: Doctor, folder: Path, tmp_path: Path) -> None:
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")
     assert "symbolic link" in wrong(doctor(), f"stream {EVENT_ID}").what
 
 
-def test_a_playlist_that_is_rewritten_in_place_is_found_out(doctor: Doctor, folder: Path) -> None:
+def test_a_playlist_that_is_rewritten_in_place_is_detected(doctor: Doctor, folder: Path) -> None:
     playlist = folder / "stream.m3u8"
     with writing(playlist.write_text):
         finding = wrong(doctor(), str(playlist))
@@ -57,7 +57,7 @@ def test_a_playlist_that_is_rewritten_in_place_is_found_out(doctor: Doctor, fold
     assert "temp_file" in finding.fix
 
 
-def test_a_playlist_that_is_renamed_into_place_is_well(doctor: Doctor, folder: Path) -> None:
+def test_a_playlist_that_is_renamed_into_place_is_ok(doctor: Doctor, folder: Path) -> None:
     def write(text: str) -> None:
         (folder / "stream.m3u8.tmp").write_text(text)
         (folder / "stream.m3u8.tmp").replace(folder / "stream.m3u8")

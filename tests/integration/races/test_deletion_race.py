@@ -84,7 +84,7 @@ async def rows(database: Database, event_id: str) -> tuple[int, int]:
         return await db.scalar(select(func.count()).select_from(mine.subquery())) or 0, sessions or 0
 
 
-async def test_nobody_plays_on_whose_event_is_deleted_while_he_redeems(
+async def test_nobody_keeps_playing_if_the_event_is_deleted_during_redemption(
     planes: list[ControlPlaneProcess], admins: list[Admin], devices: list[httpx2.AsyncClient], database: Database
 ) -> None:
     answered: Counter[int] = Counter()
@@ -102,7 +102,7 @@ async def test_nobody_plays_on_whose_event_is_deleted_while_he_redeems(
     assert answered.keys() == {200, 401}
 
 
-async def test_nobody_plays_on_whose_ticket_is_deleted_while_he_redeems(
+async def test_nobody_keeps_playing_if_the_ticket_is_deleted_during_redemption(
     planes: list[ControlPlaneProcess], admins: list[Admin], devices: list[httpx2.AsyncClient], database: Database
 ) -> None:
     answered: Counter[int] = Counter()
@@ -119,7 +119,7 @@ async def test_nobody_plays_on_whose_ticket_is_deleted_while_he_redeems(
     assert {200, 401} <= answered.keys() <= {200, 401, 409}
 
 
-async def test_tickets_revoked_together_while_they_are_redeemed_are_all_cut_off(
+async def test_tickets_revoked_together_during_redemption_are_all_refused(
     planes: list[ControlPlaneProcess], admins: list[Admin], devices: list[httpx2.AsyncClient], database: Database
 ) -> None:
     answered: Counter[int] = Counter()
@@ -137,7 +137,7 @@ async def test_tickets_revoked_together_while_they_are_redeemed_are_all_cut_off(
     assert answered.keys() == {200, 403}
 
 
-async def test_a_window_that_ends_while_it_is_redeemed_in_leaves_nobody_watching(
+async def test_a_window_that_ends_during_redemption_leaves_nobody_watching(
     planes: list[ControlPlaneProcess], admins: list[Admin], devices: list[httpx2.AsyncClient], database: Database
 ) -> None:
     answered: Counter[int] = Counter()
@@ -157,7 +157,9 @@ async def test_a_window_that_ends_while_it_is_redeemed_in_leaves_nobody_watching
     assert answered.keys() == {200, 410}
 
 
-async def test_of_several_who_import_the_same_codes_exactly_one_does(admins: list[Admin], database: Database) -> None:
+async def test_of_simultaneous_imports_of_the_same_codes_exactly_one_succeeds(
+    admins: list[Admin], database: Database
+) -> None:
     for run in range(RUNS):
         event_id = await admins[0].create_event()
         body = "\n".join(f"RUN{run}CODE{number:06d}" for number in range(500))

@@ -23,13 +23,13 @@ async def made(admins: list[Admin], path: str, draft: object) -> Counter[int]:
     return await statuses(make, [admins[number % len(admins)] for number in range(AT_ONCE)])
 
 
-async def test_of_several_who_make_a_user_of_one_name_exactly_one_does(admins: list[Admin]) -> None:
+async def test_of_simultaneous_users_with_one_name_exactly_one_is_created(admins: list[Admin]) -> None:
     for run in range(RUNS):
         draft = {"username": f"anna{run}", "role": "operator"}
         assert await made(admins, "/users", draft) == {201: 1, 409: AT_ONCE - 1}
 
 
-async def test_of_several_who_make_a_key_of_one_name_exactly_one_does(admins: list[Admin]) -> None:
+async def test_of_simultaneous_keys_with_one_name_exactly_one_is_created(admins: list[Admin]) -> None:
     for run in range(RUNS):
         draft = {"name": f"door {run}", "scopes": ["read"]}
         assert await made(admins, "/api-keys", draft) == {201: 1, 409: AT_ONCE - 1}
@@ -38,7 +38,7 @@ async def test_of_several_who_make_a_key_of_one_name_exactly_one_does(admins: li
         assert await made(admins, "/api-keys", draft) == {201: 1, 409: AT_ONCE - 1}
 
 
-async def test_of_several_who_make_the_last_webhooks_no_more_do_than_there_is_room_for(admins: list[Admin]) -> None:
+async def test_simultaneous_webhooks_do_not_exceed_the_limit(admins: list[Admin]) -> None:
     there_are = (await admins[0].list("/webhooks"))["pagination"]["total"]
     for _ in range(MOST_WEBHOOKS - there_are - 2):
         assert (await admins[0].http.post("/api/admin/webhooks", json=WEBHOOK)).status_code == 201

@@ -37,7 +37,7 @@ async def test_of_a_hundred_simultaneous_redemptions_exactly_one_wins_in_each_of
     assert await live(database, made) == dict.fromkeys((ticket["id"] for ticket in made), 1)
 
 
-async def test_of_a_hundred_that_take_over_one_seat_the_last_one_has_it(
+async def test_of_a_hundred_takeovers_of_one_seat_the_last_one_wins(
     planes: list[ControlPlaneProcess], devices: list[httpx2.AsyncClient], admins: list[Admin], database: Database
 ) -> None:
     ticket = await admins[0].ticket(sessionPolicy="takeover")
@@ -51,7 +51,7 @@ async def test_of_a_hundred_that_take_over_one_seat_the_last_one_has_it(
     await the_last_one_has_it(people, [ticket], database)
 
 
-async def test_a_hundred_take_seats_over_at_once_and_exactly_one_lives_on_each(
+async def test_a_hundred_simultaneous_takeovers_leave_exactly_one_session_per_seat(
     planes: list[ControlPlaneProcess], devices: list[httpx2.AsyncClient], admins: list[Admin], database: Database
 ) -> None:
     event_id = await admins[0].create_event(sessionPolicy="takeover")
@@ -76,7 +76,7 @@ async def the_last_one_has_it(people: list[Viewer], made: list[dict[str, Any]], 
             assert Counter(await db.scalars(reasons)) == {None: 1, "taken-over": ON_A_SEAT - 1}
 
 
-async def test_a_hundred_batches_at_once_are_all_whole(admins: list[Admin], database: Database) -> None:
+async def test_a_hundred_simultaneous_batches_are_all_complete(admins: list[Admin], database: Database) -> None:
     event_id, orders = await admins[0].create_event(), Counter[str]()
 
     async def order(number: int) -> None:
@@ -89,7 +89,7 @@ async def test_a_hundred_batches_at_once_are_all_whole(admins: list[Admin], data
     assert orders == {f"batch {number}": 10 for number in range(100)}
 
 
-async def test_a_ticket_that_is_revoked_and_given_back_while_a_hundred_redeem_it_ends_as_it_was_left(
+async def test_revoking_and_restoring_a_ticket_during_a_hundred_redemptions_ends_in_the_last_state(
     planes: list[ControlPlaneProcess], devices: list[httpx2.AsyncClient], admins: list[Admin], database: Database
 ) -> None:
     ticket, is_over, tokens = await admins[0].ticket(), anyio.Event(), list[str]()
@@ -130,7 +130,7 @@ def visit(person: Viewer, code: str) -> list[Callable[[], Awaitable[httpx2.Respo
     return [begin, person.refresh, link, person.resume, person.heartbeat, person.release]
 
 
-async def test_everybody_does_everything_at_once_and_nobody_waits_for_ever(
+async def test_all_operations_at_once_do_not_deadlock(
     planes: list[ControlPlaneProcess], devices: list[httpx2.AsyncClient], admins: list[Admin], database: Database
 ) -> None:
     """Code that takes locks in an order of its own ends in a deadlock here."""
