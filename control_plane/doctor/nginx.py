@@ -39,7 +39,8 @@ def _modules(nginx: str, patient: Patient) -> Iterator[Finding]:
     if missing:
         fix = "Install an nginx that has them: Debian's and nginx.org's packages do."
         yield error("nginx", f"It was built without {' and '.join(missing)}.", fix)
-    if patient.environment.get("UPSTREAM_ORIGIN") and f"--with-{_FOR_LARGE_FILES}_module" not in built_with:
+    has_origin = any(patient.environment.get(name) for name in ("UPSTREAM_ORIGIN", "UPSTREAM_ALLOWED_HOSTS"))
+    if has_origin and f"--with-{_FOR_LARGE_FILES}_module" not in built_with:
         yield warning(
             "nginx",
             f"It was built without {_FOR_LARGE_FILES}: large files come in one piece.",

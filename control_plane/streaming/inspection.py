@@ -77,11 +77,11 @@ class _Look:
     _limit: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_FILES_AT_ONCE))
 
     async def at_everything(self, pause: Pause) -> None:
-        began = anyio.current_time()
         await self.at_playlists()
+        read_at = anyio.current_time()
         await self._all([self._look_at_files(seen) for seen in self.renditions])
         self.faults += [*judging.of_codecs(self.renditions), *judging.of_ends(self.renditions)]
-        await self._look_again(pause, began)
+        await self._look_again(pause, read_at)
 
     async def at_newest(self) -> None:
         """Read the beginning of each live rendition's newest segment."""
@@ -193,18 +193,17 @@ class _Look:
         if part is Part.NEWEST and size and piece.seconds:
             seen.bit_rate = round(size * 8 / piece.seconds)
 
-    async def _look_again(self, pause: Pause, began: float) -> None:
-        """Read the playlists of what is live once more: what moves is live."""
+    async def _look_again(self, pause: Pause, read_at: float) -> None:
+        """Read the playlists of what is live once more, long enough after they were read: what moves is live."""
         live = [seen for seen in self.renditions if seen.is_live]
         if not live:
             return
         targets = [seen.media.target_seconds for seen in live if seen.media]
         wanted = max(min(max(targets) * judging.SURE_TARGETS + 0.1, _LONGEST_PAUSE), _SHORTEST_PAUSE)
-        read_at = anyio.current_time()
-        await pause(max(wanted - (read_at - began), 0))
+        await pause(max(wanted - (anyio.current_time() - read_at), 0))
+        seconds = max(wanted, anyio.current_time() - read_at)
         later = [Seen(seen.entry, seen.file) for seen in live]
         await self._all([self._read(seen) for seen in later])
-        seconds = max(wanted, anyio.current_time() - began)
         self.faults += judging.of_movement(live, later, seconds)
         if any(judging.has_moved(before, after) for before, after in zip(live, later, strict=True)):
             self.stream = Stream.MOVING

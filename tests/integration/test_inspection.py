@@ -10,9 +10,11 @@ import pytest
 from control_plane.running.binaries import find_ffmpeg
 from control_plane.schemas import utc_now
 from control_plane.storage.models import Event, new_id
+from control_plane.streaming.addresses import Address
 from control_plane.streaming.event_status import Stream
 from control_plane.streaming.faults import Reason, Severity
 from control_plane.streaming.inspection import Inspection, inspect
+from control_plane.streaming.playlist_reader import Page
 from control_plane.streaming.stream_files import FolderFiles
 
 pytestmark = pytest.mark.anyio
@@ -222,3 +224,21 @@ async def test_too_many_renditions_are_not_all_read(folder: Path) -> None:
     found = await look(folder)
     assert len(found.renditions) == 60
     assert told(found) == {("stream.m3u8", Reason.CUT_SHORT)}
+
+
+async def test_what_is_slow_to_come_is_not_taken_for_standing_still(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two looks at a playlist there must be the time in which it ought to have changed."""
+    write(folder, stream=live(1))
+    clock, paused = [1000.0], list[float]()
+    monkeypatch.setattr("control_plane.streaming.inspection.anyio.current_time", lambda: clock[0])
+    read_playlist = FolderFiles.page
+
+    async def slowly(files: FolderFiles, address: Address) -> Page:
+        clock[0] += 60
+        return await read_playlist(files, address)
+
+    monkeypatch.setattr(FolderFiles, "page", slowly)
+    await look(folder, paused.append)
+    assert paused[0] > 1

@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from control_plane.schemas import utc_now
+from control_plane.storage.database import Database
 from control_plane.storage.models import TvCode
-from control_plane.viewing import reaper, tv_codes
+from control_plane.ticketing import tickets
+from control_plane.viewing import reaper, sessions, tv_codes
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
 from tests.support.leaks import remember
 
@@ -211,3 +214,36 @@ async def test_what_happens_is_in_the_audit_log_without_a_secret(admin: Admin, p
 
 def test_a_code_may_be_typed_in_every_way() -> None:
     assert {tv_codes.parse_user_code(text) for text in ("BCDFGHJK", "bcdf-ghjk", " BCDF GHJK. ")} == {"BCDFGHJK"}
+
+
+async def test_a_tv_that_gets_its_session_waits_for_the_ticket_before_it_holds_the_session(
+    plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
+) -> None:
+    """As whoever revokes it does. The other way round each would wait for what the other holds, on PostgreSQL."""
+    database, ticket = plane.services.database, await admin.ticket()
+    await approve_with(phone, await tv.show(), ticket["code"])
+    answers: list[httpx2.Response] = []
+
+    async def ask() -> None:
+        answers.append(await tv.ask())
+
+    async with anyio.create_task_group() as tasks, database.write() as db:
+        await tickets.hold(db, ticket["id"])
+        tasks.start_soon(ask)
+        await until_somebody_is_held_up(database)
+        [session] = await sessions.live_of(db, ticket["id"])
+        assert session.ended_at is None
+    assert [answer.status_code for answer in answers] == [200]
+
+
+async def until_somebody_is_held_up(database: Database) -> None:
+    """On SQLite nobody comes in as long as somebody writes."""
+    if database.is_sqlite:
+        return
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with anyio.fail_after(20):
+        while True:
+            async with database.read() as db:
+                if await db.scalar(text(waiting)):
+                    return
+            await anyio.sleep(0.02)
