@@ -53,7 +53,8 @@ async def look_around(
     is_running = Event.is_active & (Event.starts_at <= now) & (Event.ends_at > now)
     async with database.read() as db:
         query = select(Event, EventTrouble).outerjoin(EventTrouble, EventTrouble.event_id == Event.id)
-        query = query.where(or_(is_running, EventTrouble.event_id.is_not(None))).order_by(Event.starts_at.desc())
+        query = query.where(or_(is_running, EventTrouble.event_id.is_not(None)))
+        query = query.order_by(EventTrouble.event_id.is_(None), Event.starts_at.desc())  # events in trouble first
         found = [(row[0], row[1]) for row in await db.execute(query.limit(_MAX_EVENTS))]
     running = [event for event, _ in found if _is_running(event, now)]
     found_faults = await watch.look(running, now, seconds)

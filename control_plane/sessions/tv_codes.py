@@ -110,21 +110,34 @@ async def collect(db: AsyncSession, device_code: str, tv: Device, rules: SeatRul
     Raise TvCodeUnusable, an admission refusal, or SessionOver.
     """
     query = select(TvCode).where(TvCode.device_hash == sessions.digest(device_code), TvCode.expires_at > now)
-    row = await db.scalar(query.with_for_update())
+    row = await db.scalar(query)
     if row is None:
         raise TvCodeUnusable
     if row.sid is None:
         return None
-    session = await db.get(ViewingSession, row.sid, with_for_update=True)
-    await db.delete(row)
-    if session is None:
+    ticket_id = await db.scalar(select(ViewingSession.ticket_id).where(ViewingSession.sid == row.sid))
+    if ticket_id is None:
         raise TvCodeUnusable
-    return await _hand_over(db, session, tv, rules, now)
+    # Lock the ticket before the session, and the code last, as an approval does: see db/database.py.
+    watched = await tickets.hold(db, ticket_id)
+    session = await db.get(ViewingSession, row.sid, with_for_update=True, populate_existing=True)
+    row = await db.scalar(query.with_for_update(), execution_options={"populate_existing": True})
+    if session is None or row is None:
+        raise TvCodeUnusable
+    await db.delete(row)
+    return await _hand_over(db, session, watched, tv, rules, now)
 
 
-async def _hand_over(db: AsyncSession, session: ViewingSession, tv: Device, rules: SeatRules, now: datetime) -> Grant:
+async def _hand_over(
+    db: AsyncSession,
+    session: ViewingSession,
+    watched: tuple[Ticket, Event],
+    tv: Device,
+    rules: SeatRules,
+    now: datetime,
+) -> Grant:
     """Issue the session's first token to the TV, whose browser resumes the session from now on."""
-    ticket, event = await tickets.hold(db, session.ticket_id)
+    ticket, event = watched
     tickets.check_admission(ticket, event, now)
     if session.ended_at:
         raise sessions.why_over(session)

@@ -77,11 +77,11 @@ class _RenditionCheck:
     _limit: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_CONCURRENT_FILES))
 
     async def check_all(self, pause: Pause) -> None:
-        started_at = anyio.current_time()
         await self.check_playlists()
+        read_at = anyio.current_time()
         await self._run_all([self._check_files(rendition) for rendition in self.renditions])
         self.faults += [*judging.of_codecs(self.renditions), *judging.of_ends(self.renditions)]
-        await self._read_again(pause, started_at)
+        await self._read_again(pause, read_at)
 
     async def check_newest(self) -> None:
         """Read the beginning of each live rendition's newest segment."""
@@ -201,18 +201,17 @@ class _RenditionCheck:
         if part is Part.NEWEST and size and resource.seconds:
             rendition.bit_rate = round(size * 8 / resource.seconds)
 
-    async def _read_again(self, pause: Pause, started_at: float) -> None:
-        """Read the playlists of live renditions again: a stream that moves is live."""
+    async def _read_again(self, pause: Pause, read_at: float) -> None:
+        """Read the playlists of live renditions again, long enough after `read_at`: a stream that moves is live."""
         live = [rendition for rendition in self.renditions if rendition.is_live]
         if not live:
             return
         targets = [rendition.media.target_seconds for rendition in live if rendition.media]
         wanted = max(min(max(targets) * judging.SURE_TARGETS + 0.1, _LONGEST_PAUSE), _SHORTEST_PAUSE)
-        read_at = anyio.current_time()
-        await pause(max(wanted - (read_at - started_at), 0))
+        await pause(max(wanted - (anyio.current_time() - read_at), 0))
+        seconds = max(wanted, anyio.current_time() - read_at)
         later = [InspectedRendition(rendition.entry, rendition.file) for rendition in live]
         await self._run_all([self._read(rendition) for rendition in later])
-        seconds = max(wanted, anyio.current_time() - started_at)
         self.faults += judging.of_movement(live, later, seconds)
         if any(judging.has_moved(before, after) for before, after in zip(live, later, strict=True)):
             self.stream = Stream.MOVING

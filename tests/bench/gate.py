@@ -1,4 +1,4 @@
-"""The cost of the gate: requests per second and added latency, compared with the same nginx without it and alternatives.
+"""The cost of the gate: requests per second and added latency, compared with nginx without it and with alternatives.
 
 `make bench`, or `python -m tests.bench.gate [--seconds 1] [--rounds 25]`. Needs wrk. The load generator shares the
 machine's cores, so only the ratios within one run are meaningful; rounds are interleaved in alternating order, and

@@ -112,6 +112,8 @@ def _replace_auth_request(copy: Copy, replacement: str) -> None:
     protected = (copy.folder / "snippets/protected.conf").read_text()
     copy.edit("snippets/protected.conf", _AUTH_REQUEST, replacement)
     copy.edit("snippets/protected.conf", _AUTH_REQUEST_SET, "")
-    unknown = "".join(f'map $request_method {name} {{ default ""; }}\n' for name in _AUTH_REQUEST_SET.findall(protected))
+    unknown = "".join(
+        f'map $request_method {name} {{ default ""; }}\n' for name in _AUTH_REQUEST_SET.findall(protected)
+    )
     http = copy.folder / "site/http.conf"
     http.write_text(http.read_text() + unknown)

@@ -120,7 +120,7 @@ async def _fill(url: str, count: int) -> None:
         await connection.execute(insert(Event), [_event(place) for place in range(len(_SHARES))])
     for rows in _portions(count):
         async with engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
-            await connection.execute(insert(Ticket).returning(Ticket.id), rows)  # `returning` batches the rows into few statements
+            await connection.execute(insert(Ticket).returning(Ticket.id), rows)  # batched
     if engine.dialect.name == "postgresql":  # as autovacuum would in production
         async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             await connection.execute(text("VACUUM ANALYZE"))

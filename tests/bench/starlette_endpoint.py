@@ -31,7 +31,9 @@ async def authorize(request: Request) -> Response:
     ticket_header = {"X-Gate-Ticket": ticket_fingerprint(claims.sub)} if claims and claims.sub else {}
     if refusal is None:
         return Response(status_code=204, headers=ticket_header)
-    return Response(status_code=401 if refusal in _UNAUTHORIZED else 403, headers=ticket_header | {"X-Gate-Reason": refusal})
+    return Response(
+        status_code=401 if refusal in _UNAUTHORIZED else 403, headers=ticket_header | {"X-Gate-Reason": refusal}
+    )
 
 
 async def health(_request: Request) -> Response:

@@ -167,7 +167,9 @@ def test_invalid_gzip_is_refused(place: Place, body: bytes) -> None:
 
 
 def test_a_decompression_bomb_is_cut_off(place: Place) -> None:
-    place.origin.behaviours["bomb.m3u8"] = says(answer(gzip.compress(b"\0" * 64 * MEGABYTE), **{"Content-Encoding": "gzip"}))
+    place.origin.behaviours["bomb.m3u8"] = says(
+        answer(gzip.compress(b"\0" * 64 * MEGABYTE), **{"Content-Encoding": "gzip"})
+    )
     assert place.get("bomb.m3u8").status_code == 502
 
 

@@ -10,9 +10,11 @@ import pytest
 from control_plane.clock import utc_now
 from control_plane.models import Event, new_id
 from control_plane.ops.binaries import find_ffmpeg
+from control_plane.streams.addresses import Address
 from control_plane.streams.event_status import Stream
 from control_plane.streams.faults import FaultReason, Severity
 from control_plane.streams.inspection import Inspection, inspect
+from control_plane.streams.playlist_reader import FetchedPlaylist
 from control_plane.streams.stream_files import FolderFiles
 
 pytestmark = pytest.mark.anyio
@@ -224,3 +226,19 @@ async def test_too_many_renditions_are_not_all_read(folder: Path) -> None:
     found = await look(folder)
     assert len(found.renditions) == 60
     assert told(found) == {("stream.m3u8", FaultReason.CUT_SHORT)}
+
+
+async def test_a_slow_playlist_is_not_reported_as_standing_still(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two reads of a playlist must be at least as far apart as its changes."""
+    write(folder, stream=live(1))
+    clock, paused = [1000.0], list[float]()
+    monkeypatch.setattr("control_plane.streams.inspection.anyio.current_time", lambda: clock[0])
+    read_playlist = FolderFiles.page
+
+    async def slowly(files: FolderFiles, address: Address) -> FetchedPlaylist:
+        clock[0] += 60
+        return await read_playlist(files, address)
+
+    monkeypatch.setattr(FolderFiles, "page", slowly)
+    await look(folder, paused.append)
+    assert paused[0] > 1

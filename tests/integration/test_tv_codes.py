@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from control_plane.clock import utc_now
+from control_plane.db.database import Database
 from control_plane.lifecycle import reaper
 from control_plane.models import TvCode
-from control_plane.sessions import tv_codes
+from control_plane.sessions import sessions, tv_codes
+from control_plane.tickets import tickets
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
 from tests.support.leaks import remember
 
@@ -210,3 +213,36 @@ async def test_the_actions_are_in_the_audit_log_without_secrets(admin: Admin, ph
 
 def test_a_code_may_be_typed_in_any_spelling() -> None:
     assert {tv_codes.parse_user_code(text) for text in ("BCDFGHJK", "bcdf-ghjk", " BCDF GHJK. ")} == {"BCDFGHJK"}
+
+
+async def test_a_tv_locks_the_ticket_before_its_session(
+    plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
+) -> None:
+    """A revocation locks in the same order; otherwise the two deadlock on PostgreSQL."""
+    database, ticket = plane.services.database, await admin.ticket()
+    await approve_with(phone, await tv.show(), ticket["code"])
+    answers: list[httpx2.Response] = []
+
+    async def ask() -> None:
+        answers.append(await tv.ask())
+
+    async with anyio.create_task_group() as tasks, database.write() as db:
+        await tickets.hold(db, ticket["id"])
+        tasks.start_soon(ask)
+        await until_a_lock_is_waited_for(database)
+        [session] = await sessions.live_of(db, ticket["id"])
+        assert session.ended_at is None
+    assert [answer.status_code for answer in answers] == [200]
+
+
+async def until_a_lock_is_waited_for(database: Database) -> None:
+    """Return at once on SQLite, where there is one writer."""
+    if database.is_sqlite:
+        return
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with anyio.fail_after(20):
+        while True:
+            async with database.read() as db:
+                if await db.scalar(text(waiting)):
+                    return
+            await anyio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Live streams as an encoder writes them: one segment per second, the playlist replaced by rename, old files removed."""
+"""Live streams as an encoder writes them: a segment per second, the playlist replaced by rename, old files removed."""
 
 import asyncio
 import os

@@ -10,7 +10,7 @@ import httpx2
 from tests.soak import memory, mishaps
 from tests.soak.audience import Spectator
 from tests.soak.changes import Changes
-from tests.soak.live_streams import LiveStream, write_for_ever
+from tests.soak.live_streams import LiveStream, write_forever
 from tests.soak.truth import Credential, Judge
 from tests.support.api import Admin, Viewer
 from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
@@ -23,7 +23,7 @@ _REDEEMING_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """Duration, number of viewers, and when memory is first measured (after all disruptions, since they replace processes)."""
+    """Duration, number of viewers, and when memory is first measured: after all disruptions, which replace processes."""
 
     seconds: float
     viewers: int = 1000
@@ -68,7 +68,7 @@ async def soak(gate: StackUnderTest, plan: Plan) -> Outcome:
         guests = [who for who in holders if who.stream is streams[-1]]
         others = [who for who in holders if who.stream is not streams[-1]]
         changes = Changes(admin, portal, others, guests, streams[-1].folder.event_id)
-        tasks = [write_for_ever(streams), changes.go_on_for_ever()]
+        tasks = [write_forever(streams), changes.run_forever()]
         audience = [*holders, *_strangers(gate, streams)]
         tasks += [who.watch(gate.url, outcome.judge) for who in audience]
         await _during(asyncio.gather(*tasks), _timetable(gate, changes, outcome))
@@ -145,7 +145,7 @@ async def _ticket_holders(gate: StackUnderTest, admin: Admin, streams: list[Live
 
 
 def _strangers(gate: StackUnderTest, streams: list[LiveStream]) -> list[Spectator]:
-    """Return spectators who must never be allowed: without a token, or with a forged, expired or another event's token."""
+    """Return spectators who must be refused: without a token, or with a forged, expired or another event's token."""
     minter, here, there = Minter(gate.home), streams[0], streams[1].folder.event_id
     good = minter.token(here.folder.event_id)
     wrong = [("", 401), (good[:-4] + "AAAA", 401), (minter.token(here.folder.event_id, iat=0, exp=60), 410)]

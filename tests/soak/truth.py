@@ -1,7 +1,7 @@
 """The expected verdicts of the gate, and a check of its actual ones. It knows no HTTP, only times and verdicts.
 
-A verdict is wrong if it contradicts the truth at every moment between request and response, except for one second around
-each change: after that every edge must know it. Times are those of one monotonic clock.
+A verdict is wrong if it contradicts the truth at every moment between request and response, except for one second
+around each change: after that every edge must know it. Times are those of one monotonic clock.
 """
 
 import math
@@ -16,7 +16,7 @@ ALLOWED: Final = 200
 
 @dataclass(slots=True)
 class Credential:
-    """A viewer's token: valid from the response that issued it (or a second after a lift) until it is revoked for good."""
+    """A viewer's token: valid from the response that issued it (or a second after a lift) until it is revoked."""
 
     token: str
     sure_from: float = 0.0

@@ -40,7 +40,8 @@ def _modules(nginx: str, installation: Installation) -> Iterator[Finding]:
     if missing:
         fix = "Install an nginx that has them: Debian's and nginx.org's packages do."
         yield error("nginx", f"It was built without {' and '.join(missing)}.", fix)
-    if installation.environment.get("UPSTREAM_ORIGIN") and f"--with-{_SLICE_MODULE}_module" not in built_with:
+    has_origin = any(installation.environment.get(name) for name in ("UPSTREAM_ORIGIN", "UPSTREAM_ALLOWED_HOSTS"))
+    if has_origin and f"--with-{_SLICE_MODULE}_module" not in built_with:
         yield warning(
             "nginx",
             f"It was built without {_SLICE_MODULE}: large files come in one piece.",
