@@ -27,6 +27,7 @@ def serve(app: Any, **where: Any) -> None:
     uvicorn.run(
         app,
         access_log=False,
+        ws="none",
         log_level="warning",
         log_config=None,
         server_header=False,

@@ -24,6 +24,7 @@ class SidecarSettings(BaseSettings):
     revocation_poll_interval_ms: Annotated[int, Field(ge=100, le=30_000)] = 30_000
     revocation_max_stale_seconds: Annotated[int, Field(ge=1)] | None = None
     segment_cache_root: Path | None = None
+    sidecar_fast_lane: bool = True
 
     @field_validator("control_plane_url")
     @classmethod

@@ -10,6 +10,9 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote, urlencode
 
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+
 STEP_SECONDS: Final = 30
 DIGITS: Final = 6
 _WINDOW: Final = 1  # steps before and after: for inaccurate clocks, and the time that typing takes
@@ -25,11 +28,8 @@ def step_at(now: datetime) -> int:
 
 
 def code_at(secret: str, step: int) -> str:
-    """Return the code of a time step (RFC 4226, section 5.3). Raise binascii.Error if the secret is not base32."""
-    digest = hmac.digest(b32decode(secret), step.to_bytes(8), "sha1")
-    offset = digest[-1] & 0xF
-    number = int.from_bytes(digest[offset : offset + 4]) & 0x7FFF_FFFF
-    return f"{number % 10**DIGITS:0{DIGITS}}"
+    """Return the code of a time step. Raise binascii.Error if the secret is not base32."""
+    return TOTP(b32decode(secret), DIGITS, SHA1(), STEP_SECONDS).generate(step * STEP_SECONDS).decode()  # noqa: S303
 
 
 def matching_step(secret: str, code: str, now: datetime, after: int | None = None) -> int | None:
@@ -43,7 +43,10 @@ def matching_step(secret: str, code: str, now: datetime, after: int | None = Non
 
 
 def uri(secret: str, issuer: str, username: str) -> str:
-    """Return the URI that an app reads from a QR code (github.com/google/google-authenticator/wiki/Key-Uri-Format)."""
+    """Return the URI that an app reads from a QR code (github.com/google/google-authenticator/wiki/Key-Uri-Format).
+
+    `cryptography` writes a space as "+", which some apps show as it is.
+    """
     issuer = issuer.replace(":", " ")  # the colon separates issuer and name
     query = {"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": DIGITS, "period": STEP_SECONDS}
     return f"otpauth://totp/{quote(issuer)}:{quote(username)}?{urlencode(query, quote_via=quote)}"

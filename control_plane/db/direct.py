@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from inspect import isawaitable
 from typing import Any, Final, TypeAlias
 
+import aiosqlite
 import psycopg
 from sqlalchemy import ClauseElement, Column, Select, make_url
 from sqlalchemy.engine import Dialect
@@ -72,10 +74,12 @@ class DirectLook:
     async def one(self, db: AsyncSession, values: Values) -> list[Any] | None:
         """Return one object per table, or None if there is no row. Raise the same errors as SQLAlchemy."""
         connection = await _driver_connection(db)
-        is_sqlite = isinstance(connection, TripConnection)
+        is_sqlite = isinstance(connection, aiosqlite.Connection)
         text, given = (self._statement.on_sqlite if is_sqlite else self._statement.on_postgresql)(values)
         cursor = connection.cursor()
         with _wrapping_errors(text):
+            if isawaitable(cursor):  # aiosqlite's own
+                cursor = await cursor
             await cursor.execute(text, given)
             rows = await cursor.fetchmany(2)
         if len(rows) > 1:
@@ -99,9 +103,13 @@ def _readers(model: Any, dialect: Dialect) -> Sequence[tuple[str, Callable[[Any]
 
 async def run_on_sqlite(db: AsyncSession, statements: list[Direct], values: Values) -> None:
     """Run the statements in order, in one trip to the connection's thread. Raise the same errors as SQLAlchemy."""
-    connection = await _driver_connection(db)
+    connection, prepared = await _driver_connection(db), [statement.on_sqlite(values) for statement in statements]
     with _wrapping_errors("several statements"):
-        await connection.run_all([statement.on_sqlite(values) for statement in statements])
+        if isinstance(connection, TripConnection):
+            await connection.run_all(prepared)
+            return
+        for text, given in prepared:
+            await connection.execute(text, given)
 
 
 def sqlite_time(moment: datetime) -> str:

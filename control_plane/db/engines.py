@@ -91,9 +91,10 @@ def _connect_arguments(url: URL, purpose: Purpose) -> dict[str, Any]:
 
 
 def _sqlite(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, hide_parameters=True)
+    engine = create_async_engine(url.difference_update_query(["one_trip"]), hide_parameters=True)
     event.listen(engine.sync_engine, "do_connect", _make_private)
-    event.listen(engine.sync_engine, "do_connect", sqlite_trips.connect)
+    if url.query.get("one_trip") != "false":
+        event.listen(engine.sync_engine, "do_connect", sqlite_trips.connect)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

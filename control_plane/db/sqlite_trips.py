@@ -1,7 +1,8 @@
 """SQLite connections that run most statements in one trip to their thread and back, instead of four.
 
 So a redemption takes four trips, not twenty. Nothing else may differ from the driver's own connections: results that
-are too large for one trip are fetched as they are read.
+are too large for one trip are fetched as they are read. This relies on private parts of aiosqlite; `?one_trip=false`
+in DATABASE_URL uses aiosqlite as it is.
 """
 
 import sqlite3

@@ -1,4 +1,4 @@
-"""A whole StreamGate for the tests of a module, with an organiser who is signed in."""
+"""A whole StreamGate for each module, with a signed-in organiser."""
 
 from collections.abc import Callable, Iterator
 from shutil import which
@@ -27,13 +27,13 @@ def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def folder(gate: StackUnderTest) -> Folder:
-    """A stream of files that say whose they are."""
+    """A stream whose files all name their event."""
     return make_folder(gate.streams)
 
 
 @pytest.fixture(scope="module")
 def good(gate: StackUnderTest, folder: Folder) -> str:
-    """A token for it."""
+    """A valid token for it."""
     return Minter(gate.home).token(folder.event_id)
 
 
@@ -46,7 +46,7 @@ def organiser(gate: StackUnderTest) -> Iterator[Organiser]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, driven by Playwright, whose event loop must be gone before the next module begins."""
+    """Debian's Chromium, driven by Playwright, whose event loop must be closed before the next module begins."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox", "--disable-quic"])
         yield running
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_device(browser: Browser, gate: StackUnderTest) -> Iterator[Callable[..., Device]]:
-    """Give new devices at this gate; afterwards none of them may have complained."""
+    """A factory of devices at this gate; fails if any of them recorded complaints."""
     devices: list[Device] = []
 
     def open_one(**options: Any) -> Device:

@@ -1,4 +1,4 @@
-"""axe-core finds nothing in any state of a page, at a phone's and a desk's width; a keyboard is enough."""
+"""axe-core finds no violations in any state of a page, at phone and desktop width; a keyboard is sufficient."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -58,7 +58,7 @@ def test_the_player_and_its_end(
 
 
 def test_the_api_document(open_device: OpenDevice) -> None:
-    """At a phone's width alone: there are hundreds of operations on it, which takes axe many seconds."""
+    """At phone width only: the page has hundreds of operations, which take axe many seconds."""
     width, height = SIZES[0]
     device = open_device(width=width, height=height)
     device.page.goto(f"{device.url}/api/docs")

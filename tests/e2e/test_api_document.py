@@ -1,7 +1,7 @@
-"""schemathesis against the real server, through nginx, over the whole OpenAPI document.
+"""Run schemathesis against the real server, through nginx, with the whole OpenAPI document.
 
-No 5xx, no answer that the document does not know, no bad input accepted, no way in without what the document asks for;
-and all of it meant something: each operation was done at least once, with each credential that opens it.
+There must be no 5xx, no undocumented response, no accepted invalid input, and no access without the documented
+credentials; and each operation must succeed at least once with each kind of credential.
 """
 
 import os
@@ -25,13 +25,13 @@ CHECKS: Final = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,negative_data_rejection,allow_header_conformance,ignored_auth"
 )
-# The first database is asked for all that can be listed, the second one for some of what can be thought of.
+# The first database gets all enumerable cases, the second one some generated cases.
 MANY: Final = 3
 FEW: Final = 2
 SECONDS: Final = 600
 ROOT: Final = Path(__file__).parents[2]
 FOR_KEYS: Final = {permission.value for permissions in OF_SCOPE.values() for permission in permissions}
-# One good case of each operation for certain; what is there is known to our hooks, not gathered from answers.
+# At least one valid case of each operation; existing ids come from our hooks, not from responses.
 CONFIGURATION: Final = """
 [phases]
 examples.fill-missing = true
@@ -46,7 +46,7 @@ Answered = Mapping[str, Counter[int]]
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """Each request comes from an address of its own, so that no limit hides what is behind it."""
+    """A stack that trusts this machine as a proxy, so that each request can have its own address for limits."""
     settings = {"TRUSTED_PROXIES": "127.0.0.1", "WEBHOOK_ALLOW_PRIVATE": "true"}
     with ExitStack() as cleanup:
         if request.param == "postgresql":
@@ -59,16 +59,16 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def operations(running: StackUnderTest) -> dict[str, dict[str, Any]]:
-    """Everything that the document describes, by its label: "GET /api/..."."""
+    """All documented operations, by label: "GET /api/..."."""
     paths = httpx2.get(f"{running.url}/api/openapi.json", timeout=30).json()["paths"]
     return {f"{verb.upper()} {path}": one for path, methods in paths.items() for verb, one in methods.items()}
 
 
 def run(stack: StackUnderTest, folder: Path, scheme: str, phases: str, *arguments: str) -> Answered:
-    """Run schemathesis; fail with what it printed. Return how often each operation answered what."""
+    """Run schemathesis; fail with its output. Return the number of responses by operation and status."""
     noted = folder / "answers"
     (folder / "schemathesis.toml").write_text(CONFIGURATION)
-    # One worker: several threads that parse Python at once fail now and then (github.com/python/cpython/issues/106905).
+    # One worker: several threads that parse Python at once sometimes fail (github.com/python/cpython/issues/106905).
     told = ["--phases", phases, "--checks", CHECKS, "--seed", "1", "--workers", "1", "--no-shrink"]
     told += ["--continue-on-failure", "--warnings", "off"]
     env = {"STREAMGATE_URL": stack.url, "STREAMGATE_HOME": str(stack.home), "STREAMGATE_SCHEME": scheme}
@@ -85,8 +85,8 @@ def run(stack: StackUnderTest, folder: Path, scheme: str, phases: str, *argument
     return answered
 
 
-def was_meant(answered: Answered, labels: Iterable[str]) -> None:
-    """Each of them was done, none was kept from us by a limit, and nobody was signed out on the way."""
+def check_coverage(answered: Answered, labels: Iterable[str]) -> None:
+    """Check that each operation succeeded, none was refused by a limit, and the owner is still signed in."""
     assert answered[STILL_SIGNED_IN] == {200: 1}
     assert answered.keys() - {STILL_SIGNED_IN} == set(labels)
     assert {label: seen for label, seen in answered.items() if not any(200 <= one < 300 for one in seen)} == {}
@@ -99,7 +99,7 @@ def test_every_operation_answers_as_its_document_says(
 ) -> None:
     phases = "examples,coverage,stateful"
     answered = run(running, tmp_path, "session", phases, "--max-examples", str(MANY))
-    was_meant(answered, operations)
+    check_coverage(answered, operations)
     assert answered[IMPORT].keys() >= {200, 201}
 
 
@@ -107,7 +107,7 @@ def test_every_operation_answers_as_its_document_says(
 def test_every_operation_answers_as_documented_on_postgresql(
     running: StackUnderTest, operations: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    was_meant(run(running, tmp_path, "session", "examples,fuzzing", "--max-examples", str(FEW)), operations)
+    check_coverage(run(running, tmp_path, "session", "examples,fuzzing", "--max-examples", str(FEW)), operations)
 
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)
@@ -116,7 +116,7 @@ def test_operations_for_programs_answer_as_documented(
 ) -> None:
     theirs = {label: one["operationId"] for label, one in operations.items() if one.get("x-permission") in FOR_KEYS}
     only = "--include-operation-id-regex", f"^({'|'.join(theirs.values())})$"
-    was_meant(run(running, tmp_path, "apiKey", "examples,fuzzing", "--max-examples", str(FEW), *only), theirs)
+    check_coverage(run(running, tmp_path, "apiKey", "examples,fuzzing", "--max-examples", str(FEW), *only), theirs)
 
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)

@@ -1,4 +1,4 @@
-"""Behind haproxy, Caddy and nginx, which end TLS: a browser plays under whatever name and port they are reached at."""
+"""Behind haproxy, Caddy and nginx, which terminate TLS: a browser plays under any name and port."""
 
 from collections.abc import Iterator
 from shutil import which
@@ -43,7 +43,7 @@ def front(gate: StackUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium that finds both names on this machine."""
+    """A Chromium that resolves both names to this machine."""
     rules = f"--host-resolver-rules=MAP {NAME} 127.0.0.1, MAP {OTHER_NAME} 127.0.0.1"
     with sync_playwright() as playwright:
         args = ["--no-sandbox", "--disable-quic", rules]
@@ -58,7 +58,7 @@ def codes(organiser: Organiser, recording: str) -> Iterator[str]:
 
 
 def plays_at(browser: Browser, url: str, code: str) -> Device:
-    """Let a viewer play there, and ask for the link for a TV."""
+    """Play at this address, and check the link for a TV."""
     device = new_device(browser, url, ignore_https_errors=True)
     device.enter(code)
     device.plays()
@@ -66,7 +66,7 @@ def plays_at(browser: Browser, url: str, code: str) -> Device:
 
 
 def link_for_the_tv(device: Device) -> str:
-    """Ask for it as the page does; return its origin."""
+    """Request the TV link as the page does; return its origin."""
     url = str(device.page.evaluate(_ASK_FOR_LINK, device.token))
     remember(url.split("/")[4])
     return url.partition("/t/")[0]

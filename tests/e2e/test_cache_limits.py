@@ -1,4 +1,4 @@
-"""The segment cache's bounds: what nobody asked for longest goes first when it is full, and in time in any case."""
+"""The limits of the segment cache: by size with least recently used files first, and by age."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from tests.support.waiting import eventually
 
 MEGABYTE = 1_000_000
 MOST_MEGABYTES = 8
-MANAGER_SECONDS = 30  # nginx looks after its cache every ten seconds, when nothing is urgent
+MANAGER_SECONDS = 30  # nginx's cache manager runs every ten seconds unless it is busy
 StartEdge = Callable[..., Edge]
 
 
 @pytest.fixture
 def start_edge(tmp_path: Path) -> Iterator[StartEdge]:
-    """Start an edge whose cache has smaller bounds than settings can name: gigabytes and hours."""
+    """A function that starts an edge with smaller cache limits than settings allow (gigabytes and hours)."""
     origin = Origin()
     gate = StackUnderTest(tmp_path / "edge", settings={"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url})
 

@@ -1,4 +1,4 @@
-"""What an edge keeps of its origin's streams: emptied for one event at a time, and counted."""
+"""The segment cache of an edge: purged by event, and measured."""
 
 from collections.abc import Iterator
 

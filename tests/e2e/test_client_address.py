@@ -1,4 +1,4 @@
-"""Whose address counts: what nginx sees, and what named proxies say; never what a client says of itself."""
+"""The client's address: as nginx sees it, or as named proxies report it; never as a client claims it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ PROXY: Final = "127.0.0.1"
 
 
 class Door:
-    """The public door of a stack, over IPv4 and IPv6, for clients that choose where they come from."""
+    """The public port of a stack, over IPv4 and IPv6, for clients with a chosen source address."""
 
     def __init__(self, stack: StackUnderTest) -> None:
         self._stack = stack
@@ -36,7 +36,7 @@ class Door:
         return self.validate(code, PROXY, {"X-Forwarded-For": forwarded_for, "X-Real-IP": "198.51.100.77"})
 
     def noted_address(self) -> str:
-        """Give the address that the control plane noted of the session that began last."""
+        """Return the address that the control plane stored for the newest session."""
         url = dotenv_values(self._stack.home / ".env", interpolate=False)["DATABASE_URL"] or ""
         with closing(sqlite3.connect(url.partition("///")[2])) as database:
             rows = database.execute("SELECT client_ip FROM viewing_session ORDER BY started_at DESC LIMIT 1")

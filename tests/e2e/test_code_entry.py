@@ -1,4 +1,4 @@
-"""The code page: each refusal in its words, tied to the field, and all of it by keyboard alone."""
+"""The code page: each refusal has its message, is associated with the field, and works by keyboard alone."""
 
 import json
 import re

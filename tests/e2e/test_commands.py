@@ -1,4 +1,4 @@
-"""Commands beside a running service: what they change is in force at the gate at once."""
+"""Commands beside a running service: their changes are in force at the gate at once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ pytestmark = ON_BOTH_DATABASES
 
 @dataclass(frozen=True)
 class Playing:
-    """Somebody who plays on a ticket of their own."""
+    """A viewer who is playing with their own ticket."""
 
     viewer: Viewer
     code: str

@@ -1,4 +1,4 @@
-"""Files in the console, in a real browser: a poster that viewers see, and a file of codes with questions to answer."""
+"""File uploads in the console, in a real browser: a poster, and a file of codes with questions to answer."""
 
 import codecs
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def test_a_spreadsheets_file_is_imported_once_its_questions_are_answered(
     codes = [f"k7F2x9M4b{size[0]}{letter}" for letter in "QX"]
     text = f"Zutritt\t\n{codes[0]}\tReihe 1, Übung\n{codes[1]}\t\nGartenparty\t\n"
     (tmp_path / "codes.csv").write_bytes(codecs.BOM_UTF16_LE + text.encode("utf-16-le"))
-    page.get_by_label("File").wait_for()  # its script has shown it, and listens
+    page.get_by_label("File").wait_for()  # the page's script has shown it and is ready
     page.get_by_label("File").set_input_files(tmp_path / "codes.csv")
     expect(page.get_by_label("Codes", exact=True)).to_have_value(text)
     page.get_by_role("button", name="Check the codes").click()

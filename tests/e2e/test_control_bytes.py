@@ -1,4 +1,4 @@
-"""Bytes that no header should hold: they are answered like any wrong token, and the logs stay what they are."""
+"""Invalid bytes in headers: they are answered like any invalid token, and the logs stay valid."""
 
 import json
 from collections.abc import Callable

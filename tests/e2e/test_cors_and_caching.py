@@ -1,4 +1,4 @@
-"""A portal on another origin, what browsers may keep, and how playlists travel."""
+"""A portal on another origin, caching headers, and compression of playlists."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""Doors with a real gate and a real browser: nobody gets a byte before, and everything goes on by itself after."""
+"""Doors with a real gate and a real browser: nothing is served before, and playback starts automatically after."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support.video import SEGMENT_SECONDS
 from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]
-ASKED_AGAIN_WITHIN = 90  # a waiting page asks every half a minute
+ASKED_AGAIN_WITHIN = 90  # a waiting page polls every 30 seconds
 
 
 def starting_in(seconds: float) -> dict[str, str]:

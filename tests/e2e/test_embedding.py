@@ -1,4 +1,4 @@
-"""The portal in a frame on an organiser's site: another site for the browser, which blocks third-party cookies."""
+"""The portal in a frame on an organiser's site, in a browser that blocks third-party cookies."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ STRANGER: Final = "www.stranger.test"
 
 
 class Site(ThreadingHTTPServer):
-    """A page that shows the portal in a frame, under every name that leads here."""
+    """A page that shows the portal in a frame, served under several names."""
 
     def __init__(self, port: int, portal: str) -> None:
         frame = f'<iframe src="{portal}/" width="960" height="720" allow="autoplay; fullscreen"></iframe>'
@@ -65,7 +65,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory, site_port: int) -> Iterator[S
 
 @pytest.fixture(scope="module")
 def portal(gate: StackUnderTest, site_port: int) -> Iterator[str]:
-    """The portal's address, while the other site is up."""
+    """The portal's address, while the other site is running."""
     url = f"http://{PORTAL}:{gate.described.listen[1]}"
     with Site(site_port, url) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
@@ -75,7 +75,7 @@ def portal(gate: StackUnderTest, site_port: int) -> Iterator[str]:
 
 @contextmanager
 def strict_browser(profile: Path) -> Iterator[BrowserContext]:
-    """Run a Chromium that blocks third-party cookies, as its settings page does it, and finds all names here."""
+    """Run a Chromium that blocks third-party cookies, as its settings do, and resolves all names to this machine."""
     (profile / "Default").mkdir(parents=True)
     block = {"profile": {"cookie_controls_mode": 1, "block_third_party_cookies": True}}
     (profile / "Default" / "Preferences").write_text(json.dumps(block))
@@ -138,7 +138,7 @@ def test_it_plays_without_a_cookie_and_its_token_is_renewed(
     frame = framed(page, f"{ORGANISER}:{site_port}")
     enter(frame, ticket.code)
     plays_in(frame)
-    # Playwright hands on what it has noted whenever it is asked something.
+    # Playwright delivers events only during its calls.
     eventually(lambda: page.title() and len(tokens) >= 2, within=30, what="the gate is shown a renewed token")
     plays_in(frame)
     assert ("refresh", 200) in answers

@@ -1,4 +1,4 @@
-"""Events with an origin of their own: each stream comes from where its event says, from no other host, once for all."""
+"""Events with their own origin: each stream is fetched from its event's origin, from no other host, and only once."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -17,24 +17,24 @@ from tests.support.stack import StackUnderTest
 from tests.support.streams import make_folder, put
 from tests.support.waiting import eventually, stays
 
-KNOWN_WITHIN_SECONDS = 20  # what is written past the API is noticed within two seconds; this machine is busy
+KNOWN_WITHIN_SECONDS = 20  # direct database changes are noticed within two seconds; the machine may be busy
 EVENTS_AT_EACH = 20
 NAMES = ("stream.m3u8", "1.ts", "low/1.ts", "init.mp4", "enc.key", "en.vtt")
 
 
 @dataclass(frozen=True)
 class Venue(Edge):
-    """An edge with two more origins that events may name, and a stranger that none may. `origin` is everybody's."""
+    """An edge with two more origins that events may name, and a stranger that none may. `origin` is the common one."""
 
     first: Origin
     second: Origin
     stranger: Origin
     organiser: Organiser
-    folders: dict[str, str] = field(default_factory=dict)  # by event: where its stream lies at its origin
+    folders: dict[str, str] = field(default_factory=dict)  # by event: the path of its stream at its origin
     waiting: dict[int, list[str]] = field(default_factory=dict)  # events, by the port of their origin
 
     def prepare(self) -> None:
-        """Make events at both origins and wait until the edge knows them all."""
+        """Create events at both origins and wait until the edge knows them all."""
         for origin in (self.first, self.second):
             events = self.waiting[origin.port] = [self.new_event(origin) for _ in range(EVENTS_AT_EACH)]
         eventually(lambda: self.folders[events[-1]] in self.get(events[-1], "en.vtt").text, KNOWN_WITHIN_SECONDS)
@@ -46,11 +46,11 @@ class Venue(Edge):
         return event
 
     def event_at(self, origin: Origin) -> str:
-        """Give the id of an event whose stream lies at this origin; nobody else watches it."""
+        """Return an event whose stream is at this origin, and which no other test uses."""
         return self.waiting[origin.port].pop()
 
     def in_database(self, statement: str, *values: str | None) -> list[str]:
-        """Read, or write what nobody may write through the API."""
+        """Execute a statement, also to write what the API does not allow."""
         with closing(sqlite3.connect(self.gate.home / "streamgate.db", timeout=30)) as database, database:
             return [row[0] for row in database.execute(statement, values)]
 
@@ -58,7 +58,7 @@ class Venue(Edge):
         self.in_database("UPDATE event SET stream_url = ? WHERE id = ?", source, event)
 
     def asked_beside(self, *origins: Origin) -> list[str]:
-        """Give what was asked of the others."""
+        """Return the requests to the other origins."""
         others = {self.origin.port, self.first.port, self.second.port, self.stranger.port} - {o.port for o in origins}
         every = (self.origin, self.first, self.second, self.stranger)
         return [asked.target for origin in every if origin.port in others for asked in origin.asked]
@@ -86,7 +86,7 @@ def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def is_local(edge: Venue) -> bool:
-    """Tell whether the edge has a folder of streams, and no origin for all events."""
+    """Whether the edge has a stream folder and no common origin."""
     return "STREAM_ROOT=\n" not in (edge.gate.home / ".env").read_text()
 
 
@@ -104,7 +104,7 @@ def test_each_event_plays_from_its_own_origin_and_the_others_from_the_common_one
     assert edge.asked_beside(edge.first, edge.second, edge.origin) == []
     folders = [edge.folders[at_first], edge.folders[at_second], shared]
     for origin, own in zip((edge.first, edge.second, edge.origin), folders, strict=True):
-        # The control plane's own looks may ask for other events of the same origin, too.
+        # The control plane's own probes may request other events of the same origin, too.
         others = [folder for folder in folders if folder != own]
         assert not any(other in asked.target for asked in origin.asked for other in others)
 
@@ -250,7 +250,7 @@ def test_the_purge_empties_the_events_cache_for_any_origin(edge: Venue) -> None:
     key = {"X-Internal-Api-Key": edge.gate.sidecars[0].spec.env["INTERNAL_API_KEY"]}
     assert {event, other} <= cached_events(edge.gate.home)
     assert httpx2.delete(f"{edge.gate.url}/admin/cache/{event}", headers=key, timeout=30).status_code == 204
-    assert {event, other} & cached_events(edge.gate.home, "1.ts") == {other}  # somebody may watch its playlist
+    assert {event, other} & cached_events(edge.gate.home, "1.ts") == {other}  # its playlist may be requested
     edge.get(event, "1.ts").raise_for_status()
     edge.get(other, "1.ts").raise_for_status()
     assert len(edge.first.questions(f"/{edge.folders[event]}/1.ts")) == 2

@@ -1,4 +1,4 @@
-"""How an event stands, read from its real stream through a real gate; and that many who ask cost one look."""
+"""The status of an event, from its real stream through a real gate; many requests cost one probe."""
 
 import asyncio
 import json
@@ -59,7 +59,9 @@ def test_a_stream_that_begins_early_is_live_and_one_that_dies_within_the_window_
         eventually(lambda: status_of(now) and looks(gate, now) > before, within=30, every=1, what="it is seen to move")
     for event_id in (early, now):
         playlist = gate.streams / event_id / "stream.m3u8"
-        playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST\n", ""))  # as if it had died, not ended
+        playlist.write_text(
+            playlist.read_text().replace("#EXT-X-ENDLIST\n", "")
+        )  # like a killed encoder
     eventually(lambda: (status_of(early), status_of(now)) == ("not-started", "interrupted"), within=40, every=1)
     with live(gate.streams / now):
         eventually(lambda: status_of(now) == "live", within=30, every=1)
@@ -129,13 +131,13 @@ def test_a_thousand_waiting_viewers_cost_one_probe_in_five_seconds(
     answers = apart(lambda: asyncio.run(ask_all()))
     took = time.monotonic() - began
     assert sum(answers.values()) == WAITING
-    assert set(answers) <= {"recording", "live"}  # "live" is the clock's word, where half a second was not enough
+    assert set(answers) <= {"recording", "live"}  # "live" comes from the clock, if half a second was not enough
     looked = eventually(lambda: looks(gate, recording) - before, within=15)
     assert 1 <= looked <= took / 5 + 1 + took / 60 + 1, "and the watch for trouble looks once a minute"
 
 
 def looks(gate: StackUnderTest, event_id: str) -> int:
-    """Count from nginx's own log how often the control plane has read this event's playlist."""
+    """Return how often the control plane has read this event's playlist, from nginx's log."""
     lines = (gate.home / "log" / "access.jsonl").read_text().splitlines()
     entries = [json.loads(line) for line in lines]
     path = f"/streams/{event_id}/stream.m3u8"

@@ -1,4 +1,4 @@
-"""The portal in Firefox: a code typed and clicked by hand shows the recording and the live stream."""
+"""The portal in Firefox: typing a code and clicking starts the recording and the live stream."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The set-up link in a real browser: from the file to the console, and back in with a code; axe finds nothing."""
+"""The set-up link in a real browser: from the file to the console, then a sign-in with a code; axe finds no faults."""
 
 from collections.abc import Iterator
 
@@ -42,9 +42,9 @@ def test_the_first_owner_sets_up_their_account_and_signs_in_with_a_code(browser:
         page.goto(f"{gate.url}/admin/setup")
         expect(page.get_by_label("Set-up code")).to_be_visible()
         is_faultless(device)
-        page.goto("about:blank")  # from the page itself a fragment would be no load
+        page.goto("about:blank")  # on the same page a changed fragment does not load it
         page.goto(link)
-        page.wait_for_url(f"{gate.url}/admin/setup")  # the address has forgotten the token
+        page.wait_for_url(f"{gate.url}/admin/setup")  # the token has been removed from the address
         expect(page.get_by_label("Set-up code")).to_be_hidden()
         is_faultless(device)
         page.get_by_label("User name").fill("anna")
@@ -78,7 +78,7 @@ def test_the_first_owner_sets_up_their_account_and_signs_in_with_a_code(browser:
 
 
 def use_codes(device: Device) -> str:
-    """Switch authentication codes on, as the signed-in page may."""
+    """Switch authentication codes on in the signed-in page."""
     script = """async ([path, body]) => {
         const headers = {"Content-Type": "application/json"};
         const answer = await fetch(`/api/admin/account${path}`, {method: "POST", headers, body: JSON.stringify(body)});

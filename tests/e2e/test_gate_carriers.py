@@ -1,4 +1,4 @@
-"""Where a token may travel, which carrier decides, and what a client cannot forge."""
+"""The carriers of a token, which of them decides, and what a client cannot forge."""
 
 import httpx2
 import pytest

@@ -1,4 +1,4 @@
-"""Tricks with paths: whatever the spelling, no byte of another event's stream and nothing beside the streams."""
+"""Path tricks: no spelling gives access to another event's stream or to anything outside of the streams."""
 
 from itertools import product
 
@@ -107,7 +107,7 @@ def test_a_very_long_path_is_refused_and_the_next_request_is_served(
 
 CARRIERS = ["header", "query", "cookie", "path", "none"]
 DOCUMENTED = {200, 400, 401, 403, 404}
-# Where a mixture begins: in my stream or another's, at a file that there is, or nowhere in particular.
+# The beginning of a mixture: in the own stream or another one, at an existing file, or elsewhere.
 BEGINNINGS = ["/streams/{mine}/1.ts", "/streams/{other}/1.ts", "/streams/{mine}", "/streams/{other}", ""]
 WORDS = ["{mine}", "{other}", "{token}", "streams", "t", "..", ".", "", "1.ts", "low", "stream.m3u8", "%2e%2e"]
 GLUE = ["/", "/", "/", "//", "%2f", "\\", ";", "#", "?", "&", "%00", "%0d%0a", "%5c", "/./"]
@@ -119,7 +119,7 @@ MIXTURES = st.builds(
 
 
 def carried(carrier: str, target: str) -> tuple[str, tuple[str, ...]]:
-    """Put the token into its carrier: give the target and the headers of the request."""
+    """Return the target and headers of a request with the token in this carrier."""
     target = "/" + target.lstrip("/")
     if carrier == "path":
         return "/t/{token}" + target, ()

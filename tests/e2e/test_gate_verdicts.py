@@ -1,4 +1,4 @@
-"""Every row of the verdict ladder and of the refusal table, as a client sees them through the shipped nginx files."""
+"""Every row of the verdict ladder and of the refusal table, seen by a client through the shipped nginx files."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -100,7 +100,7 @@ class Seat:
 
 @pytest.fixture
 def seat(gate: StackUnderTest, organiser: Organiser) -> Iterator[Seat]:
-    """Somebody who is watching."""
+    """A viewer who is watching."""
     event_id = organiser.create_event()
     make_folder(gate.streams, event_id)
     [ticket] = organiser.tickets(event_id)
@@ -120,7 +120,7 @@ def plays_soon(viewer: Viewer) -> None:
     eventually(lambda: viewer.watch("1.ts").status_code == 200, within=PUSHED_WITHIN)
 
 
-def cut_and_let_in_again(seat: Seat, cut: Callable[[], None], lift: Callable[[], None]) -> None:
+def check_revoked_and_lifted(seat: Seat, cut: Callable[[], None], lift: Callable[[], None]) -> None:
     before = seat.viewer.token
     cut()
     is_refused_soon(seat.viewer)
@@ -133,13 +133,15 @@ def cut_and_let_in_again(seat: Seat, cut: Callable[[], None], lift: Callable[[],
 def test_a_revoked_code_is_403_within_a_second_and_valid_again_for_a_new_session(
     seat: Seat, organiser: Organiser
 ) -> None:
-    cut_and_let_in_again(seat, lambda: organiser.revoke(seat.ticket), lambda: organiser.unrevoke(seat.ticket))
+    check_revoked_and_lifted(seat, lambda: organiser.revoke(seat.ticket), lambda: organiser.unrevoke(seat.ticket))
 
 
 def test_a_deactivated_event_is_403_within_a_second_and_valid_again_for_a_new_session(
     seat: Seat, organiser: Organiser
 ) -> None:
-    cut_and_let_in_again(seat, lambda: organiser.deactivate(seat.event_id), lambda: organiser.reactivate(seat.event_id))
+    check_revoked_and_lifted(
+        seat, lambda: organiser.deactivate(seat.event_id), lambda: organiser.reactivate(seat.event_id)
+    )
 
 
 def test_a_released_sessions_token_is_403_within_a_second(seat: Seat) -> None:

@@ -1,4 +1,4 @@
-"""Ends, faults and gaps of a showing, each in its own words; what can go on goes on by itself."""
+"""Ends, faults and gaps of playback: each has its own message, and playback resumes automatically if possible."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ LENGTH = "() => document.querySelector('hls-video').duration"
 
 
 def ask_sooner(route: Route) -> None:
-    """Ask how the event stands every second instead of every half a minute."""
+    """Let the page poll the event's status every second instead of every 30 seconds."""
     answer = route.fetch()
     body = answer.text().replace('"statusSeconds": 30', '"statusSeconds": 1')
     assert '"statusSeconds": 1,' in body or '"statusSeconds": 1}' in body
@@ -51,7 +51,7 @@ def encoder(gate: StackUnderTest, organiser: Organiser) -> Iterator[Encoder]:
 
 
 def card(device: Device, what: str) -> Any:
-    """Wait for the card at the end, and return it."""
+    """Return the card at the end, once it is shown."""
     found = device.page.wait_for_selector(f".finale[data-of={what}]", state="visible", timeout=WITHIN * 1000)
     assert found
     assert found.query_selector("[data-to-entry]")
@@ -132,7 +132,7 @@ def test_missing_segments_are_shown_as_a_stream_problem_and_reported_to_the_orga
 
 
 def forgive_lower_quality(device: Device) -> None:
-    """Take away what hls-video complains of where one rendition failed and another did not."""
+    """Ignore hls-video's complaints about one failed rendition among working ones."""
     device.complaints[:] = [line for line in device.complaints if "downgraded quality" not in line]
 
 
@@ -191,7 +191,7 @@ def test_with_any_number_of_failed_renditions_the_viewer_waits_once_and_playback
         device.page.route("**/*.ts", refuse)
         panel = device.page.wait_for_selector(".trouble", state="visible", timeout=120_000)
         assert panel
-        assert 20 < time.monotonic() - failed[0] < 110  # four times half a minute would be two minutes
+        assert 20 < time.monotonic() - failed[0] < 110  # four renditions with 30 s each would be two minutes
         eventually(lambda: "There is a problem with the stream" in panel.inner_text(), what="the words")
         device.page.unroute("**/*.ts")
         device.plays(within=WITHIN)

@@ -1,4 +1,4 @@
-"""Keys are changed while people watch: real processes, `streamgate key rotate` as an operator types it."""
+"""Key rotation while viewers watch: real processes, and `streamgate key rotate` as an operator uses it."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ from tests.support.waiting import eventually, stays
 
 @pytest.fixture
 def own_gate(tmp_path: Path) -> Iterator[StackUnderTest]:
-    """A stack with two sidecars and nothing but a plain secret, for one test alone."""
+    """A stack with two sidecars and a plain secret, for one test only."""
     running = StackUnderTest(tmp_path / "home", sidecars=2)
     try:
         running.start()
@@ -60,12 +60,12 @@ def kid_of(token: str) -> str | None:
 
 
 def signs(gate: StackUnderTest, kid: str) -> None:
-    """Wait until the control plane has taken a new file with this key."""
+    """Wait until the control plane has loaded a file with this key."""
     eventually(lambda: f'"{kid}"' in gate.control_plane.printed(), within=30)
 
 
 def refresh(viewer: Viewer) -> str:
-    """Fetch the next token and go on with it."""
+    """Get the next token and use it."""
     answer = viewer.post("/api/playback/refresh")
     assert answer.status_code == 200, answer.text
     viewer.token = answer.json()["playbackToken"]
@@ -74,7 +74,7 @@ def refresh(viewer: Viewer) -> str:
 
 @contextmanager
 def polling(viewer: Viewer) -> Iterator[list[int]]:
-    """Ask for segments all the time, always with the newest token; give the statuses that came."""
+    """Request segments continuously with the newest token; yield the statuses."""
     statuses: list[int] = []
     over = threading.Event()
 
@@ -92,7 +92,7 @@ def polling(viewer: Viewer) -> Iterator[list[int]]:
 
 
 def is_refused(viewer: Viewer, token: str, times: int = 6) -> bool:
-    """Ask often enough to meet every sidecar."""
+    """Return whether repeated requests are refused; they are enough to reach every sidecar."""
     return {viewer.watch("1.ts", token).status_code for _ in range(times)} == {401}
 
 
@@ -191,7 +191,7 @@ def test_an_edge_with_its_own_file_learns_a_standby_key_before_it_signs(
     viewer = new_viewer()
     with polling(viewer) as statuses:
         second = key(own_gate.home, "rotate", "--json", "--standby")
-        signs(own_gate, second["kid"])  # it is in the control plane's ring by now, but not in front
+        signs(own_gate, second["kid"])  # it is now in the control plane's ring, but not first
         assert kid_of(refresh(viewer)) == first["kid"]
         send_public_keys()
         assert key(own_gate.home, "rotate", "--json", "--promote")["kid"] == second["kid"]
@@ -202,4 +202,4 @@ def test_an_edge_with_its_own_file_learns_a_standby_key_before_it_signs(
 
     third = key(own_gate.home, "rotate", "--json")
     signs(own_gate, third["kid"])
-    assert is_refused(viewer, refresh(viewer))  # the edge was not told: closed, not open
+    assert is_refused(viewer, refresh(viewer))  # the edge does not have the key, so it refuses

@@ -1,4 +1,4 @@
-"""The suite's own watch over the logs: a gate whose nginx writes its error log as it is does not stop in silence."""
+"""The suite's own check of the logs: a gate whose error log is not redacted fails when it stops."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def code_in_the_query(gate: StackUnderTest) -> str:
     organiser = Organiser(gate.url)
     [ticket] = organiser.tickets(organiser.create_event())
     organiser.close()
-    leaks.forget()  # the database knows it, too
+    leaks.forget()  # the code is also in the database
     return f"/api/admin/tokens?search={ticket.code}"
 
 

@@ -1,4 +1,4 @@
-"""Live streams that break and come back, in a real browser: the page says so, and goes on by itself."""
+"""Live streams that break and recover, in a real browser: the page says so, and resumes automatically."""
 
 import shutil
 import time
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OpenDevice = Callable[..., Device]
 INTERRUPTED = "The broadcast has been interrupted. It continues here by itself as soon as it is back."
 WITHIN = 60.0  # on a busy machine
-STILL_SHOWN = 5.0  # seconds, until a busy machine has loaded anew: it was twenty, all that the buffer held
+STILL_SHOWN = 5.0  # seconds until a busy machine has reloaded; it used to be twenty, the whole buffer
 COUNT_WHAT_IS_SHOWN = """() => {
     const video = document.querySelector('hls-video');
     let at = video.currentTime;
@@ -40,7 +40,7 @@ COUNT_WHAT_IS_SHOWN = """() => {
 
 @dataclass
 class Watched:
-    """An encoder and somebody who watches what it writes."""
+    """An encoder and a viewer of its stream."""
 
     encoder: Encoder
     device: Device
@@ -49,14 +49,14 @@ class Watched:
         return self.device.page.get_attribute("#badge", "data-kind")
 
     def says(self, sentence: str) -> None:
-        """Wait for a sentence over the picture; "" is none."""
+        """Wait for a message over the picture; "" means none."""
         page = self.device.page
         eventually(
             lambda: page.inner_text(".notice-words") == sentence, WITHIN, what=f"{self.encoder.naming}: {sentence}"
         )
 
     def has_shown_all(self) -> None:
-        """Wait until the picture has stood still for a while: nothing is left of what the page had before."""
+        """Wait until the picture has stopped for a while, when the buffer is used up."""
         seen, since = -1.0, time.monotonic()
 
         def stands_still() -> bool:
@@ -69,7 +69,7 @@ class Watched:
         eventually(stands_still, WITHIN, what=f"{self.encoder.naming}: the end of what was there")
 
     def is_live(self, width: int) -> None:
-        """Wait for the picture to move, of that width, under a badge that says so."""
+        """Wait until the picture of that width moves, with the live badge."""
         self.device.plays(within=WITHIN)
         self.says("")
         eventually(lambda: self.badge() == "live", WITHIN, what=f"{self.encoder.naming}: live")
@@ -101,7 +101,7 @@ def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice)
         encoder.kill()
 
 
-# Not all at once: two cores that show seven pictures do nothing else, and each of them takes longer.
+# One after another: two cores are too slow for seven pictures at once.
 @pytest.mark.parametrize(
     ("namings", "plays_by_itself"),
     [(NAMINGS[:3], False), (NAMINGS[3:], False), (NAMINGS[:2], True)],
@@ -112,7 +112,7 @@ def test_playback_resumes_automatically_however_the_new_encoder_names_its_files(
     namings: Sequence[str],
     plays_by_itself: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    """Also where the browser plays by itself, without hls.js."""
+    """Also with native playback, without hls.js."""
     pairs = [watched(naming, plays_by_itself=plays_by_itself) for naming in namings]
     for pair in pairs:
         pair.is_live(width=320)
@@ -127,7 +127,7 @@ def test_playback_resumes_automatically_however_the_new_encoder_names_its_files(
 
 
 def test_nothing_is_shown_twice_when_an_encoder_restarts_its_numbers(watched: Callable[..., Watched]) -> None:
-    """Its first window has passed, so that the old numbers and the new ones have nothing in common."""
+    """The first window has passed, so that old and new numbers do not overlap."""
     pairs = [watched(naming) for naming in ("again from 0", "time stamps")]
     for pair in pairs:
         pair.encoder.has_moved_on()
@@ -176,7 +176,7 @@ def test_playback_continues_whatever_a_packager_does_to_its_numbers(
 
 
 def goes_on(device: Device, fault: str) -> None:
-    """Whatever the page said in between, in the end it says nothing for a while, and the picture moves."""
+    """Wait until the page has shown no message for a while and the picture moves."""
     page, well_since = device.page, time.monotonic()
 
     def is_well() -> bool:
@@ -195,7 +195,7 @@ def goes_on(device: Device, fault: str) -> None:
 def test_a_slow_recording_does_not_count_as_over_with_native_playback(
     organiser: Organiser, recording: str, open_device: OpenDevice
 ) -> None:
-    """Longer than a live picture may stand still there: the watch is for live streams."""
+    """It stalls longer than a live picture may: that check is only for live streams."""
     device = open_device(width=640, height=360)
     device.lose_media_source()
     held: list[Route] = []

@@ -1,4 +1,4 @@
-"""Nothing secret reaches a log: whatever the carrier, with missing files and dead neighbours, through `up` itself."""
+"""No secret reaches a log: with every carrier, missing files and dead processes, through `up` itself."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 def use_the_control_plane(viewer: Viewer, code: str) -> None:
-    """Do and be refused everything that a viewer can, and sign in with a wrong password."""
+    """Make every request of a viewer, successful and refused, and sign in with a wrong password."""
     bearer = {"Authorization": f"Bearer {viewer.token}"}
     viewer.http.post("/api/playback/refresh", headers=bearer)
     viewer.http.post("/api/playback/refresh", headers={"Authorization": f"Bearer {viewer.token}x"})
@@ -103,7 +103,7 @@ def ask_every_way(viewer: Viewer, name: str) -> None:
 
 
 def ask_with_the_code(viewer: Viewer, code: str) -> None:
-    """Ask as a browser does that has a code in its address bar, or came from a page that had."""
+    """Request like a browser that has a code in its address bar or in its Referer."""
     event = viewer.stream.split("/")[2]
     targets = (
         f"/{code}",
@@ -141,7 +141,7 @@ def test_no_token_code_or_cookie_reaches_any_log(up: Up) -> None:
     ask_every_way(viewer, "1.ts")
     for neighbour in ("sidecar-1", "control"):
         os.kill(up.pid(neighbour), signal.SIGKILL)
-        ask_with_the_code(viewer, ticket.code)  # at once: `up` starts it again
+        ask_with_the_code(viewer, ticket.code)  # immediately, since `up` restarts it
         ask_every_way(viewer, "1.ts")
         viewer.http.get(f"/api/events/{event_id}/status", params={"code": ticket.code})
     lines = (

@@ -1,4 +1,4 @@
-"""What an origin says about reports and scripts means nothing to Chromium when it comes under the portal's name."""
+"""An origin's headers about reports and scripts have no effect in Chromium under the portal's origin."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loud(shown: Path) -> Iterator[Origin]:
-    """An origin that collects reports about itself and about whoever passes its headers on."""
+    """An origin that collects reports about itself and about any server that passes its headers on."""
     origin = Origin(certificate=shown)
     welcome = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
     origin.answer("/collect", Reply(200, b"", welcome))
@@ -40,10 +40,10 @@ def loud(shown: Path) -> Iterator[Origin]:
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory, loud: Origin, shown: Path) -> Iterator[tuple[Edge, str]]:
-    """Give an edge that speaks TLS, too, and its address there."""
+    """An edge that also serves TLS, and its address there."""
     settings = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": loud.url}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(shown))  # the machine's own may be set, and the environment wins
+        patch.setenv("SSL_CERT_FILE", str(shown))  # the machine's own variable would take precedence
         gate = StackUnderTest(tmp_path_factory.mktemp("edge"), settings=settings)
     port = free_port()
     server = gate.home / "run" / "nginx" / "site" / "server.conf"
@@ -58,7 +58,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory, loud: Origin, shown: Path) ->
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory, shown: Path) -> Iterator[BrowserContext]:
-    """Run a Chromium that takes the certificate for a good one and sends its reports at once."""
+    """Run a Chromium that trusts the certificate and sends its reports at once."""
     der = ssl.PEM_cert_to_DER_cert(shown.read_text().partition("-----BEGIN PRIVATE")[0])
     public = subprocess.run(
         ["openssl", "x509", "-inform", "der", "-noout", "-pubkey"], input=der, capture_output=True, check=True
@@ -75,12 +75,12 @@ def context(tmp_path_factory: pytest.TempPathFactory, shown: Path) -> Iterator[B
 
 
 def _as_certificate(public: bytes) -> str:
-    """Let ssl's reader of PEM read a public key."""
+    """Decode a public key with ssl's PEM decoder."""
     return public.decode().replace("PUBLIC KEY", "CERTIFICATE")
 
 
 def reports(origin: Origin) -> dict[str, str]:
-    """Give the headers that ask for reports about whatever comes with them."""
+    """Return headers that request reports about their response."""
     endpoint = {"url": f"https://localhost:{origin.port}{COLLECT}"}
     policy = {"report_to": "nel", "max_age": 86_400, "success_fraction": 1.0, "failure_fraction": 1.0}
     group = {"group": "nel", "max_age": 86_400, "endpoints": [endpoint]}
@@ -88,7 +88,7 @@ def reports(origin: Origin) -> dict[str, str]:
 
 
 def commands(origin: Origin) -> dict[str, str]:
-    """Give headers that a page of the portal could have, and an origin may not."""
+    """Return headers that the portal may set and an origin may not."""
     elsewhere = f"https://localhost:{origin.port}{COLLECT}"
     return {
         "Content-Type": "text/html",
@@ -113,12 +113,12 @@ def test_an_origin_collects_reports_of_itself_and_none_of_the_portal(
     loud.put("/itself.html", "<p>the origin itself</p>", **{"Content-Type": "text/html"}, **reports(loud))
     folder = f"{address}/t/{gate.token(event)}/streams/{event}"
     page = context.new_page()
-    page.goto(f"{folder}/page.vtt")  # as a page of its own, in which no script may run
+    page.goto(f"{folder}/page.vtt")  # as a top-level page, in which no script may run
     page.goto(address)
     for name in ("page.vtt", "1.ts", "stream.m3u8"):
         assert page.evaluate("url => fetch(url).then(answer => answer.text())", f"{folder}/{name}") == script
     page.goto(f"https://localhost:{loud.port}/hls/itself.html")
-    # Reports go out together: when those about the origin itself have come, others would have, too.
+    # Reports are sent together: once those about the origin itself arrive, others would have arrived, too.
     told = eventually(lambda: b"".join(asked.body for asked in collected(loud)), within=60, what="a report")
     assert b"itself.html" in told
     assert {asked.method for asked in collected(loud)} == {"POST"}, "none about another site, which would ask first"

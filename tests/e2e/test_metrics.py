@@ -1,4 +1,4 @@
-"""Numbers are for the processes' own sockets: through nginx's public port nobody finds them."""
+"""Metrics are served on the processes' own sockets, never on nginx's public port."""
 
 import httpx2
 import pytest

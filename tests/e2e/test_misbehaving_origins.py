@@ -1,4 +1,4 @@
-"""An origin that does not behave: what it sends is bounded, what it says never speaks for the portal."""
+"""A misbehaving origin: its responses are bounded, and its headers never act for the portal."""
 
 import gzip
 import threading
@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 
 MEGABYTE = 1024 * 1024
 CHUNK = b"40000\r\n" + b"x" * 0x40000 + b"\r\n"
-# Whatever browsers act upon, and what nobody knows yet.
+# Headers that browsers act upon, and unknown ones.
 LOUD = {
     "NEL": '{"report_to":"x","max_age":1000,"success_fraction":1.0}',
     "Report-To": '{"group":"x","max_age":1000,"endpoints":[{"url":"https://collector.example/"}]}',
@@ -83,7 +83,7 @@ def answer(body: bytes, **headers: str) -> bytes:
 
 
 class Place:
-    """An edge whose origin does not behave, and an event there."""
+    """An edge with a misbehaving origin, and an event there."""
 
     def __init__(self, gate: StackUnderTest, origin: RunawayOrigin) -> None:
         self.gate, self.origin, self.event = gate, origin, str(uuid4())

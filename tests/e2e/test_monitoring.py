@@ -1,4 +1,4 @@
-"""What deploy/monitoring/ ships: rules that promtool accepts and tests, on numbers that are really given."""
+"""The files in deploy/monitoring/: promtool accepts and tests the rules, and the metrics they use exist."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def _queries() -> list[str]:
 
 @pytest.fixture(scope="module")
 def numbers(gate: StackUnderTest, organiser: Organiser) -> str:
-    """What a sidecar and the control plane say after a request and a revocation."""
+    """The metrics of a sidecar and the control plane after a request and a revocation."""
     event_id, viewer = organiser.create_event(), Viewer(gate.url)
     make_folder(gate.streams, event_id)
     [ticket] = organiser.tickets(event_id)
@@ -82,7 +82,7 @@ def test_the_reasons_used_by_the_rules_exist(numbers: str) -> None:
 
 @pytest.fixture
 def opened_numbers(gate: StackUnderTest, tmp_path: Path) -> Iterator[str]:
-    """The address at which the shipped nginx.conf opens the numbers, in an nginx of its own."""
+    """The address at which a separate nginx with the shipped nginx.conf exposes the metrics."""
     port, site = free_port(), (MONITORING / "nginx.conf").read_text()
     sockets = str(Path(gate.sidecars[0].spec.argv[-1]).parent)
     site = site.replace("/run/streamgate", sockets).replace("127.0.0.1:9180", f"127.0.0.1:{port}")

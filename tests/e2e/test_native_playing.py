@@ -1,5 +1,5 @@
-"""Browsers that play by themselves go on past their first token: by the cookie that the page keeps fresh, and from
-another origin by a path token that lasts. Tokens live for 30 seconds.
+"""Native playback continues past the first token: by the cookie that the page refreshes, and from another origin by a
+long-lived path token. Tokens live for 30 seconds.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
 
 @pytest.fixture
 def by_cookie_and_by_path(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> Iterator[list[Device]]:
-    """Give one at the streams' own origin and one at the other, both playing what is longer than the test."""
+    """Two devices, at the streams' own origin and at another one, playing a recording longer than the test."""
     recording = organiser.create_event()
     make_recording(gate.streams / recording, seconds=150)
     devices = [new_device(browser, url) for url in (streams_origin(gate), gate.url)]

@@ -1,4 +1,4 @@
-"""An origin that is down for a minute in mid-stream, and nginx restarts half-way; viewers ask throughout."""
+"""An origin outage of a minute in mid-stream with a restart of nginx; viewers keep requesting."""
 
 from pathlib import Path
 

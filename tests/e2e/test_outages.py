@@ -1,4 +1,4 @@
-"""Neighbours that die, hang or stay away: always closed, never longer than needed, and nobody playing notices."""
+"""Processes that die, hang or are unreachable: the gate fails closed and recovers at once; playback continues."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.waiting import PUSHED_WITHIN, eventually, stays
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def own_gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack for one test alone: it will be hurt."""
+    """A stack for one test only, which kills its processes."""
     with running_stack(request, tmp_path_factory.mktemp("hurt")) as running:
         yield running
 
@@ -60,7 +60,7 @@ def test_a_hung_sidecar_means_503_after_a_second(own_gate: StackUnderTest, viewe
     took = time.monotonic() - began
     sidecar.thaw()
     assert answer.status_code == 503
-    assert took < 10  # a hang would last until the sidecar is thawed
+    assert took < 10  # without the timeout it would last until the sidecar is thawed
     eventually(lambda: viewer.watch("1.ts").status_code == 200, within=PUSHED_WITHIN)
 
 

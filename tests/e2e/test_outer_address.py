@@ -1,4 +1,4 @@
-"""Links, cookies and checks follow the address that a viewer uses: as the browser says, or a trusted proxy does."""
+"""Links, cookies and checks use the viewer's address, from the browser or from a trusted proxy."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
 
 
 class Person:
-    """Somebody with many tickets, each good for one question."""
+    """A viewer with many tickets, one for each request."""
 
     def __init__(self, gate: StackUnderTest, codes: Iterator[str]) -> None:
         self.gate = gate
@@ -43,7 +43,7 @@ class Person:
         return self._post("/api/tokens/validate", body, headers, host, source)
 
     def is_linked_to(self, *headers: str, host: str | None = "", source: str = "127.0.0.1") -> str:
-        """Return the origin of the link for the TV, asked for with these headers; a status where it is refused."""
+        """Return the origin of the TV link that is requested with these headers, or the status of a refusal."""
         token = json.loads(self.redeems().body)["playbackToken"]
         remember(token)
         shown = (f"Authorization: Bearer {token}", *headers)

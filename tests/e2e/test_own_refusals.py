@@ -1,4 +1,4 @@
-"""What nginx refuses by itself outside of the streams is said in the API's words, and nobody keeps it."""
+"""nginx's own refusals outside of the streams have the API's format and are never cached."""
 
 import json
 
@@ -14,7 +14,7 @@ PLACES = ["/", "/admin", "/api/tokens/validate", "/health", "/internal/feed", "/
 
 
 def refusal(answer: RawAnswer) -> tuple[int, str]:
-    """Give status and word of an answer that is as each refusal must be."""
+    """Check the form of a refusal; return its status and reason."""
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -78,7 +78,7 @@ def test_a_folder_that_is_named_like_a_file_is_404(gate: StackUnderTest, folder:
 
 
 def test_a_full_disk_is_reported_in_the_apis_format(gate: StackUnderTest) -> None:
-    """A body too large for memory goes to a folder, which is none here: nginx fails as it does on a full disk."""
+    """A body too large for memory is written to a folder, which is missing here: nginx fails as on a full disk."""
     folders = [path for path in gate.home.glob("run/nginx/tmp/**/*") if path.is_dir() and "body" in path.name]
     assert folders
     aside = [path.rename(path.with_name(f"{path.name}.aside")) for path in folders]

@@ -1,4 +1,4 @@
-"""What the player offers and how it can be reached: menus, focus, sizes, forced colours, and the check of a device."""
+"""Parts of the player: menus, focus, sizes, forced colours, and the device check."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def two_languages(gate: StackUnderTest, organiser: Organiser) -> str:
 def test_in_landscape_on_a_phone_everything_is_reachable_and_two_audio_tracks_are_offered(
     open_device: OpenDevice, organiser: Organiser, two_languages: str
 ) -> None:
-    device = open_device(width=844, height=390, has_touch=True, is_mobile=True)  # a phone held sideways
+    device = open_device(width=844, height=390, has_touch=True, is_mobile=True)  # a phone in landscape
     page = device.page
     page.goto(device.url)
     button = page.locator("#watch").bounding_box()

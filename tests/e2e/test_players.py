@@ -1,7 +1,7 @@
-"""Every player x every carrier that it has x every kind of stream: what plays, and what is refused and stays so.
+"""Every player with every carrier it supports and every kind of stream: what plays and what is refused.
 
-The README's table "Players" says the same. What a player cannot do is asserted here too, so that it is noticed when
-it learns to.
+The documentation's table "Players" says the same. What a player cannot do is asserted, too, so that improvements are
+noticed.
 """
 
 import json
@@ -29,18 +29,18 @@ CARRIERS: Final = {
     "vlc": ("path", "query"),
     "ffmpeg": ("header", "cookie", "path", "query"),
 }
-# No player hands the query of a playlist on to what the playlist names, and /streams/... leaves a path token behind.
+# No player passes a playlist's query on to its segments, and absolute /streams/... paths lose a path token.
 REFUSED: Final = {"query": frozenset(CONTENTS), "path": frozenset({"rooted"})}
-# The browsers' own HLS leaves a WebVTT rendition alone; ffmpeg is asked for the picture only.
+# Native HLS in browsers ignores a WebVTT rendition; ffmpeg decodes only the video here.
 READS_SUBTITLES: Final = {"hls.js", "vlc"}
-HUNG_UP: Final = 499  # nginx's word for a client that did not wait for the answer
+HUNG_UP: Final = 499  # nginx's status for a client that disconnected early
 RUNS: Final = [(player, carrier) for player, carriers in CARRIERS.items() for carrier in carriers]
 CASES: Final = [(*run, content) for run in RUNS for content in CONTENTS]
 
 
 @dataclass(frozen=True)
 class Line:
-    """What the access log says about one request."""
+    """The access log's entry of one request."""
 
     name: str
     status: int
@@ -48,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Run:
-    """One player with one carrier: how far it came with each stream, and what it asked for."""
+    """One player with one carrier: how far it got with each stream, and its requests."""
 
     seen: dict[str, Seen]
     asked: dict[str, list[Line]]
@@ -66,7 +66,7 @@ class Theatre:
         return self.gate.streams / self.events[content]
 
     def source(self, content: str, carrier: str) -> Source:
-        """Redeem a fresh ticket and give what a player with that carrier is given."""
+        """Redeem a new ticket and return the source for a player with that carrier."""
         viewer = Viewer(self.gate.url)
         [ticket] = self._organiser.tickets(self.events[content])
         assert viewer.redeem(ticket.code).is_success
@@ -85,7 +85,7 @@ class Theatre:
         return Run(seen, {content: self._about(content, source.code, lines) for content, source in sources.items()})
 
     def _about(self, content: str, code: str, lines: list[dict[str, Any]]) -> list[Line]:
-        """Give what the player asked for; the control plane looks at the streams, too, with a code of its own."""
+        """Return the player's requests, without those of the control plane's reader."""
         prefix, tickets = f"/streams/{self.events[content]}/", {"", sha256(code.encode()).hexdigest()[:12]}
         ours = (line for line in lines if line["path"].startswith(prefix) and line["ticket"] in tickets)
         return [Line(line["path"], line["status"]) for line in ours if line["status"] != HUNG_UP]
@@ -95,7 +95,7 @@ class Theatre:
         return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def _write_out_the_log(self) -> None:
-        """The log is written with a delay: what is in front of our own line is all there is."""
+        """Wait for the buffered log: once our own marker line is written, everything before it is."""
         marks = len([line for line in self._log() if line["path"] == "/mark"])
         httpx2.get(f"{self.gate.url}/mark", timeout=30)
         eventually(lambda: len([line for line in self._log() if line["path"] == "/mark"]) > marks, within=15)
@@ -110,7 +110,7 @@ def theatre(gate: StackUnderTest, organiser: Organiser) -> Iterator[Theatre]:
 
 @pytest.fixture(scope="module")
 def played(theatre: Theatre, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run]:
-    """Give what happened with a player and a carrier; it is played once for all its streams."""
+    """A cached function that plays all streams with a player and a carrier, and returns the run."""
     portal, folder = theatre.gate.url, partial(tmp_path_factory.mktemp)
     make: dict[str, Callable[[], Player]] = {
         "hls.js": lambda: Chromium(browser, portal, with_hls_js=True),

@@ -1,4 +1,4 @@
-"""From a code to a moving picture in a real browser, and every way in which it ends."""
+"""From a code to playback in a real browser, and every way in which it ends."""
 
 import re
 import shutil
@@ -59,7 +59,7 @@ def test_revoking_stops_playback_with_its_reason_and_lifting_makes_the_code_vali
     eventually(
         lambda: onlooker.watch(token=device.token).status_code == 403, within=PUSHED_WITHIN, what="the gate refuses"
     )
-    reason, words = device.ended()  # from the gate: no heartbeat gets through
+    reason, words = device.ended()  # from the gate, since heartbeats are blocked
     assert reason == "revoked"
     assert "This code has been revoked. Please contact the event organizer." in words
     seen = device.picture()

@@ -1,4 +1,4 @@
-"""Origins that want a secret header or a signed query: they get it, nobody else, and the operator hears the truth."""
+"""Origins that require a secret header or a signed query: only they get it, and operators see their real answers."""
 
 import re
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def test_the_origins_credentials_appear_nowhere_else(edge: Edge) -> None:
 
 @dataclass(frozen=True)
 class Venue(Edge):
-    """An edge whose common origin is shown something, and two origins that events may name. `origin` is the common."""
+    """An edge with credentials for its common `origin`, and two origins that events may name."""
 
     first: Origin
     second: Origin

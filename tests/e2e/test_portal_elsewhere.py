@@ -1,5 +1,5 @@
-"""A portal whose streams are on another origin, in a browser: hls.js plays with the header, the browser's own player
-by the path, since no cookie goes there. The page can read the gate's refusals, so it says at once why it stops.
+"""A portal whose streams are on another origin, in a browser: hls.js uses the header, native playback the path token,
+since cookies are not sent there. The page can read the gate's refusals, so it shows at once why playback stops.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What a real edge reports back: which revocations are in force there, and who is really watching."""
+"""Reports of a real edge: which revocations are in force there, and which sessions are watching."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def api(gate: StackUnderTest) -> Iterator[httpx2.Client]:
 
 @pytest.fixture
 def viewer(gate: StackUnderTest, organiser: Organiser) -> Iterator[Viewer]:
-    """Somebody who may watch an event with one segment."""
+    """A viewer of an event with one segment."""
     event_id = organiser.create_event()
     (gate.streams / event_id).mkdir()
     (gate.streams / event_id / "1.ts").write_bytes(b"segment")

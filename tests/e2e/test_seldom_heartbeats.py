@@ -1,4 +1,4 @@
-"""A page that plays is seen by the gate: it beats seldom, and its seat is nobody else's meanwhile."""
+"""The gate reports a playing page, so the page sends few heartbeats and still keeps its seat."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]
 BEAT_SECONDS = 20  # in place of 30
-SILENCE_SECONDS = 25  # after which a seat is free for the next
+SILENCE_SECONDS = 25  # after which a seat can be claimed
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_playing_page_sends_few_heartbeats_keeps_its_seat_and_sends_more_when_
     device.page.on("request", lambda request: beats.append(request.url) if "heartbeat" in request.url else None)
 
     def count() -> int:
-        device.page.evaluate("1")  # Playwright tells of requests while it is asked something
+        device.page.evaluate("1")  # Playwright delivers events only during its calls
         return len(beats)
 
     device.enter(ticket.code)
@@ -56,7 +56,7 @@ def test_a_playing_page_sends_few_heartbeats_keeps_its_seat_and_sends_more_when_
     known, since = count(), time.monotonic()
 
     def is_silent() -> bool:
-        """Tell whether there was none for long. A late report may have cost one more before."""
+        """Return whether there was no heartbeat for long. A late report may have caused one more before."""
         nonlocal known, since
         if count() != known:
             known, since = count(), time.monotonic()

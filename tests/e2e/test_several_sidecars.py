@@ -1,6 +1,6 @@
-"""Several sidecars behind one nginx: one that dies costs no viewer a request, and one that is back serves again.
+"""Several sidecars behind one nginx: one that dies costs no viewer a request, and serves again when it is back.
 
-Nor a connection: players ask once more on a fresh one where nginx has closed theirs, which would hide it.
+It costs no connection either: players retry on a new connection if nginx has closed theirs, which would hide failures.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ def viewer(three: StackUnderTest) -> Iterator[Viewer]:
 
 
 class Load:
-    """Players that ask without a pause, on connections that stay open; `seen` counts what they were answered."""
+    """Players that send requests without a pause on persistent connections; `seen` counts the responses."""
 
     def __init__(self, url: str, viewer: Viewer) -> None:
         self.seen: Counter[object] = Counter()
@@ -72,7 +72,7 @@ class Load:
         self._over.set()
 
     def more(self, answers: int = 300) -> None:
-        """Wait until so many more requests were answered."""
+        """Wait until this many more requests were answered."""
         wanted = self.seen.total() + answers
         eventually(lambda: self.seen.total() >= wanted, within=20, what=f"{answers} more answers")
 

@@ -1,4 +1,4 @@
-"""Tokens of 40 seconds: they are renewed in play, no media request ever fails, also while the control plane is away."""
+"""Tokens of 40 seconds: they are renewed during playback, and no media request fails, even in an outage."""
 
 from collections.abc import Callable, Iterator
 
@@ -27,7 +27,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
 
 @pytest.fixture
 def watching(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> Iterator[Callable[[], list[Device]]]:
-    """Give one device at a live stream and one at a recording, both playing."""
+    """Two playing devices, at a live stream and at a recording."""
     recording, concert = organiser.create_event(), organiser.create_event()
     make_recording(gate.streams / recording, seconds=300)
     with live(gate.streams / concert):
@@ -64,7 +64,7 @@ def is_playing(device: Device) -> bool:
 
 
 def are_renewed(devices: list[Device], tokens: list[str]) -> None:
-    """Wait until media requests carry other tokens than these, and the pictures move on."""
+    """Wait until media requests use new tokens and both pictures move."""
     for device, token in zip(devices, tokens, strict=True):
 
         def has_another(device: Device = device, token: str = token) -> bool:

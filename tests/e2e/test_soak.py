@@ -1,4 +1,4 @@
-"""The short form of `make soak`: SOAK_SECONDS (60) of mixed load with mishaps; every answer is judged."""
+"""A short `make soak`: SOAK_SECONDS (60) of mixed load with disruptions; every response is checked."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.soak import memory, truth
 from tests.soak.run import Plan, run
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
-MOST_GROWTH = 1.3  # short of the ten minutes, caches are still filling
+MOST_GROWTH = 1.3  # in less than ten minutes caches are still filling
 
 
 def test_under_mixed_load_no_verdict_is_wrong_nothing_fails_and_memory_does_not_grow(

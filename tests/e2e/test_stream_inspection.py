@@ -1,4 +1,4 @@
-"""Test-stream through real nginx: what the gate would refuse is found, and everything that is wrong is told at once."""
+"""Stream tests through real nginx: files that the gate would refuse are found, and all faults are reported at once."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def api(gate: StackUnderTest) -> Iterator[httpx2.Client]:
 
 @pytest.fixture(scope="module")
 def crooked(gate: StackUnderTest, organiser: Organiser, recording: str) -> str:
-    """The id of an event that is on, with a stream in which much is wrong."""
+    """The id of a running event whose stream has many faults."""
     event_id = organiser.create_event(title="Crooked")
     folder = gate.streams / event_id
     folder.mkdir()

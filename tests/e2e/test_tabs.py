@@ -1,4 +1,4 @@
-"""Several tabs of one browser: each goes on with its own ticket, one ticket plays in one tab, and each end says why."""
+"""Several tabs of one browser: each resumes its own ticket, a ticket plays in one tab, and each end has its reason."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def other_recording(gate: StackUnderTest, organiser: Organiser, recording: str) 
 
 
 def new_tab(device: Device, code: str) -> Page:
-    """Watch in one more tab of the same browser."""
+    """Watch in another tab of the same browser."""
     device.open_tab()
     device.enter(code)
     device.plays()
@@ -39,7 +39,7 @@ def look_at(device: Device, page: Page) -> Device:
 
 
 def duplicate(device: Device) -> Page:
-    """Open this address again with a copy of this tab's own storage, as "Duplicate tab" does."""
+    """Open this address again with a copy of this tab's session storage, as "Duplicate tab" does."""
     with device.context.expect_page() as opened:
         device.page.evaluate("() => { window.open(location.href); }")
     return opened.value

@@ -1,4 +1,4 @@
-"""Two control planes on one PostgreSQL behind one nginx: whoever answers, it is the same, and one may die."""
+"""Two control planes on one PostgreSQL behind one nginx: both give the same answers, and one may die."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.waiting import PUSHED_WITHIN, eventually
 
 
 class TwoControlPlanes(StackUnderTest):
-    """The sidecar follows the first; nginx asks both in turns, as an operator tells it in the generated site."""
+    """The sidecar follows the first; nginx balances between both, as an operator configures it in the site files."""
 
     def describe_second(self) -> None:
         first = self.described.control_plane
@@ -68,7 +68,7 @@ def tickets(gate: TwoControlPlanes, organiser: Organiser) -> list[Ticket]:
 
 @pytest.fixture
 def viewers(gate: TwoControlPlanes, tickets: list[Ticket]) -> Iterator[list[Viewer]]:
-    """All of them watch; about half of them were let in by each control plane."""
+    """Watching viewers; about half of them redeemed at each control plane."""
     people = [Viewer(gate.url) for _ in tickets]
     for person, ticket in zip(people, tickets, strict=True):
         person.redeem(ticket.code).raise_for_status()
@@ -78,12 +78,12 @@ def viewers(gate: TwoControlPlanes, tickets: list[Ticket]) -> Iterator[list[View
         person.close()
 
 
-def is_cut(viewer: Viewer) -> bool:
+def is_refused(viewer: Viewer) -> bool:
     return viewer.watch("1.ts").status_code == 403
 
 
-def is_cut_soon(viewer: Viewer, what: str) -> None:
-    eventually(lambda: is_cut(viewer), PUSHED_WITHIN, what=what)
+def is_refused_soon(viewer: Viewer, what: str) -> None:
+    eventually(lambda: is_refused(viewer), PUSHED_WITHIN, what=what)
 
 
 def test_a_change_at_one_is_valid_at_the_other_and_reaches_the_gate_at_once(
@@ -91,12 +91,12 @@ def test_a_change_at_one_is_valid_at_the_other_and_reaches_the_gate_at_once(
 ) -> None:
     for ticket, viewer in zip(tickets[:6], viewers[:6], strict=True):
         organiser.revoke(ticket)
-        is_cut_soon(viewer, "the end of a revoked ticket's stream")
+        is_refused_soon(viewer, "the end of a revoked ticket's stream")
         assert viewer.redeem(ticket.code).status_code == 403
     for ticket, leaving, coming in zip(tickets[6:9], viewers[6:9], viewers[:3], strict=True):
         assert coming.redeem(ticket.code).status_code == 409
         assert leaving.post("/api/playback/release").json() == {"released": True}
-        is_cut_soon(leaving, "the end of a released session")
+        is_refused_soon(leaving, "the end of a released session")
         assert coming.redeem(ticket.code).status_code == 200
         assert coming.watch("1.ts").status_code == 200
     for viewer in viewers[9:]:
@@ -109,7 +109,7 @@ def test_killing_one_affects_nobody(
 ) -> None:
     gate.second.kill()
     organiser.revoke(tickets[0])
-    is_cut_soon(viewers[0], "the end of a revoked ticket's stream")
+    is_refused_soon(viewers[0], "the end of a revoked ticket's stream")
     assert [viewer.post("/api/playback/heartbeat").status_code for viewer in viewers[1:]] == [200] * 11
     gate.second.start()
     gate.second.wait_ready()
@@ -121,6 +121,6 @@ def test_killing_one_affects_nobody(
     assert viewers[0].redeem(fresh.code).status_code == 200
     gate.control_plane.start()
     gate.control_plane.wait_ready()
-    eventually(lambda: is_cut(viewers[1]), within=20, what="the sidecar hears what it has missed")
+    eventually(lambda: is_refused(viewers[1]), within=20, what="the sidecar hears what it has missed")
     organiser.revoke(tickets[2])
-    is_cut_soon(viewers[2], "the end of a revoked ticket's stream")
+    is_refused_soon(viewers[2], "the end of a revoked ticket's stream")

@@ -1,4 +1,4 @@
-"""`streamgate up` as an operator meets it: one command in the foreground, everything behind it real."""
+"""`streamgate up` as an operator uses it: one command in the foreground, with all real processes."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 
 STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")
 Start = Callable[..., subprocess.Popen[str]]
-HEEDS_HANG_UPS = "env", "--default-signal=HUP"  # also when the tests themselves run under nohup
+HEEDS_HANG_UPS = "env", "--default-signal=HUP"  # even if the tests run under nohup
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def is_up(home: Path) -> bool:
 def pids(home: Path) -> dict[str, int]:
     known = {}
     for file in (home / "run").glob("*.pid"):
-        with suppress(FileNotFoundError):  # who has died takes it away
+        with suppress(FileNotFoundError):  # a process that has died removes it
             known[file.stem] = int(file.read_text())
     return known
 
@@ -83,7 +83,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 def failure(home: Path, *options: str) -> str:
-    """Run `up`, which must fail in one sentence; give it."""
+    """Run `up`, which must fail with one sentence; return it."""
     done = subprocess.run(
         [*STREAMGATE, "up", "--home", str(home), *options], capture_output=True, text=True, timeout=60, check=False
     )
@@ -147,7 +147,7 @@ def test_an_invalid_setting_is_reported_at_once_in_one_sentence(home: Path, sett
 
 
 def say(home: Path, **settings: str) -> None:
-    """Add settings to the home's file."""
+    """Append settings to the home's file."""
     with (home / ".env").open("a") as file:
         file.writelines(f"{name}='{value}'\n" for name, value in settings.items())
 
@@ -157,7 +157,7 @@ def printed(home: Path) -> str:
 
 
 def says(home: Path, words: str, within: float) -> None:
-    """Wait until `up` prints it; fail with what it printed instead."""
+    """Wait until `up` prints these words; fail with its actual output."""
     try:
         eventually(lambda: words in printed(home), within)
     except AssertionError:
@@ -169,7 +169,7 @@ def page(home: Path) -> httpx2.Response:
 
 
 def readers(home: Path, origin: str) -> str | None:
-    """Give who nginx lets read the refusal of a stream from another origin."""
+    """Return the origin that nginx allows to read a refusal (CORS)."""
     url = f"http://127.0.0.1:{public_port(read_environment(home))}/streams/{'0' * 8}-0000-4000-8000-{'0' * 12}/a.ts"
     return httpx2.get(url, headers={"Origin": origin}, timeout=30).headers.get("access-control-allow-origin")
 
@@ -209,7 +209,7 @@ def test_under_nohup_sighup_does_nothing_and_a_full_access_log_is_rotated(home: 
     eventually(lambda: is_up(home), within=60)
     running.send_signal(signal.SIGHUP)
     eventually(old.exists, within=20)
-    # Until a worker of nginx has heard of it, it writes to the old file.
+    # nginx's workers write to the old file until they have reopened it.
     eventually(lambda: page(home) and log.exists() and '"path":"/"' in log.read_text(), every=0.5)
     assert old.stat().st_size >= 1_000_000
     assert running.poll() is None

@@ -1,4 +1,4 @@
-"""Streams from an origin: fetched once for everybody, kept, served on while the origin is away."""
+"""Streams from an origin: fetched once for all viewers, cached, and still served during outages."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.support.edge import UNAVAILABLE, Edge, edge_of_an_origin
 from tests.support.origin import Reply, growing_playlist
 from tests.support.waiting import eventually
 
-FETCHED_WITHIN_SECONDS = 1.0  # the next playlist, on a busy machine: meanwhile the one before is served
+FETCHED_WITHIN_SECONDS = 1.0  # for the next playlist on a busy machine; the previous one is served meanwhile
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Hybrid mode, and an origin that goes away: what is kept plays on, nginx restarts or not, and nothing opens up."""
+"""Hybrid mode and origin outages: cached files keep playing, even after a restart of nginx; access stays restricted."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,7 +16,7 @@ from tests.support.waiting import eventually, stays
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """An edge in hybrid mode: a folder of streams and an origin."""
+    """An edge in hybrid mode: a stream folder and an origin."""
     with edge_of_an_origin(tmp_path_factory.mktemp("hybrid")) as running:
         yield running
 

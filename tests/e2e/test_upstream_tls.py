@@ -1,4 +1,4 @@
-"""An origin over TLS: its certificate is checked, name and all, or nothing is fetched."""
+"""An origin over TLS: nothing is fetched unless its certificate and name are valid."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,13 +16,13 @@ from tests.support.waiting import eventually
 
 @contextmanager
 def edge_of(home: Path, shown: Path, trusted: Path, *, own: bool = False) -> Iterator[Edge]:
-    """Run an edge with an origin for all events, or with one that events may name as their `own`."""
+    """Run an edge with a common origin, or with one that events may name as their `own`."""
     origin = Origin(certificate=shown)
     settings = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url}
     if own:
         settings = {"UPSTREAM_ORIGIN": "http://127.0.0.1:9", "UPSTREAM_ALLOWED_HOSTS": f"localhost:{origin.port}"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(trusted))  # the machine's own may be set, and the environment wins
+        patch.setenv("SSL_CERT_FILE", str(trusted))  # the machine's own variable would take precedence
         gate = StackUnderTest(home, settings=settings)
     try:
         origin.start()

@@ -1,4 +1,4 @@
-"""Watch on TV in the player: a link that plays by itself, on a seat of its own or on the page's."""
+"""Watch on TV in the player: a link that plays on its own, with its own seat or the page's."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def pair(gate: StackUnderTest, organiser: Organiser) -> str:
 
 
 def open_tv(device: Device, code: str) -> str:
-    """Watch, open the panel, and return the link in it."""
+    """Start playback, open the panel, and return its link."""
     device.enter(code)
     device.plays()
     device.page.mouse.move(200, 200)
@@ -214,7 +214,7 @@ def test_the_qr_code_opens_the_portal_on_a_phone_where_the_tickets_code_is_enoug
 
 
 def test_a_tv_without_javascript_modules_plays(open_device: OpenDevice, organiser: Organiser, recording: str) -> None:
-    """As browsers of before 2018: the plain script, the browser's own HLS, the cookie."""
+    """Like browsers before 2018: the plain script, native HLS and the cookie."""
     tv = open_device(width=1280, height=720)
 
     def without_modules(route: Route) -> None:

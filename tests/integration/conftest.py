@@ -1,4 +1,4 @@
-"""A control plane for each test, an admin who is signed in, and two devices: once on SQLite, once on PostgreSQL."""
+"""A control plane for each test, a signed-in admin, and two devices: once on SQLite, once on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A migrated database; ask for `sqlite_url` or `postgres_url` where it is about one of them."""
+    """A migrated database; use `sqlite_url` or `postgres_url` for tests of one of them."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
 

@@ -1,4 +1,4 @@
-"""Activity as sidecars report it: it keeps sessions alive, revives none, and shows who shares a ticket."""
+"""Activity reports of sidecars: they keep sessions alive, revive none, and show shared tickets."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from control_plane.models import LastSeen, Ticket, ViewingSession
 from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio
-LONG_AGO = utc_now() - timedelta(hours=1)  # a day would be reason enough to end a session
+LONG_AGO = utc_now() - timedelta(hours=1)  # less than a day, after which a session is ended
 KEY = {"X-Internal-Api-Key": INTERNAL_KEY}
 
 

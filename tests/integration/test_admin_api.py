@@ -22,7 +22,7 @@ from tests.support.api import (
 from tests.support.pictures import picture
 
 pytestmark = pytest.mark.anyio
-# What a route must be sent before it looks for the id; a POST that is not named here wants a count.
+# The body that a route validates before it looks for the id; other POST requests need a count.
 SENT: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/users/{user_id:uuid}/role"): {"json": {"role": "admin"}},
     ("POST", "/users/{user_id:uuid}/password"): {"json": {}},

@@ -1,4 +1,4 @@
-"""The admin API: events in lists, changed as a whole, archived and deleted."""
+"""The admin API: events are listed, replaced, archived and deleted."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ async def event(admin: Admin, event_id: str) -> dict[str, Any]:
 
 
 async def put(admin: Admin, event_id: str, **changes: Any) -> httpx2.Response:
-    """Send the event as it is but for the changes."""
+    """Replace the event with the same values except for the changes."""
     now = await event(admin, event_id)
     kept = ("title", "description", "posterUrl", "streamUrl", "startsAt", "endsAt", "accessWindowHours")
     body = {name: now[name] for name in (*kept, "sessionPolicy", "maxDevices", "version")} | changes
@@ -36,7 +36,7 @@ async def titles(admin: Admin, **query: Any) -> list[str]:
 
 @pytest.fixture
 async def season(admin: Admin) -> dict[str, str]:
-    """Give the ids of one event of each kind, made in this order."""
+    """The ids of one event of each kind, created in this order."""
     made = {
         "Beethoven": await admin.create_event(24, 26, title="Beethoven"),
         "arvo pärt": await admin.create_event(-1, 2, title="arvo pärt"),

@@ -1,4 +1,4 @@
-"""The admin API: tickets, from being generated to being revoked and let in again."""
+"""The admin API: tickets are generated, revoked and restored."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What admins, programs and commands do or are refused stands in the audit log, and no flood of it fills the log."""
+"""Actions and refusals of admins, programs and commands are in the audit log, and floods do not fill it."""
 
 import time
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ async def test_repeated_forbidden_requests_of_a_program_do_not_fill_the_log(plan
             assert (await http.patch(f"/api/admin/tokens/{ticket_id}/revoke")).status_code == 403
         took = time.monotonic() - began
     entries = await refused(plane, admin)
-    assert 1 <= len(entries) <= took + 2  # one a second
+    assert 1 <= len(entries) <= took + 2  # one per second
     assert sum(entry["detail"].get("times", 1) for entry in entries) == 60
     assert {(entry["actorKind"], entry["actor"], entry["subject"]) for entry in entries} == {
         ("key", "box office", None)

@@ -1,4 +1,4 @@
-"""API keys: shown once, good for their scopes and nothing else, and gone when they are revoked."""
+"""API keys: shown once, valid for their scopes only, and invalid once revoked."""
 
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,7 @@ async def test_a_key_is_shown_once_and_kept_as_a_digest(plane: ControlPlane, adm
 async def test_a_key_has_the_permissions_of_its_scopes(plane: ControlPlane, admin: Admin, scope: str) -> None:
     ticket = await admin.ticket()
     key = await new_key(admin, scope)
-    deeds = {
+    actions = {
         "read": ("GET", "/tokens", None),
         "generate": ("POST", f"/events/{ticket['eventId']}/tokens/generate", {"count": 1}),
         "revoke": ("PATCH", f"/tokens/{ticket['id']}/revoke", None),
@@ -47,7 +47,7 @@ async def test_a_key_has_the_permissions_of_its_scopes(plane: ControlPlane, admi
     async with program(plane, key["key"]) as http:
         allowed = {
             word: (await http.request(method, f"/api/admin{path}", json=body)).status_code
-            for word, (method, path, body) in deeds.items()
+            for word, (method, path, body) in actions.items()
         }
     assert {word for word, status in allowed.items() if status < 300} == MAY[scope]
     assert {status for word, status in allowed.items() if word not in MAY[scope]} == {403}
@@ -96,7 +96,7 @@ async def test_the_last_use_is_known_at_once_and_survives_a_restart(database_url
         [listed] = (await owner.list("/api-keys"))["data"]
         async with plane.services.database.read() as db:
             [kept], _ = await api_keys.page(db, 0, 10)
-        assert kept.last_used_at is None  # reading wrote nothing
+        assert kept.last_used_at is None  # reads write nothing
     async with running(make_settings(database_url)) as plane, plane.browser("198.51.100.1") as http:
         owner = Admin(http)
         await owner.sign_in()

@@ -1,4 +1,4 @@
-"""The audit log at the admin API: narrowed, in pages, exported whole, and never changed."""
+"""The audit log at the admin API: filtered, paginated, exported completely, and never changed."""
 
 import ast
 import csv
@@ -23,7 +23,7 @@ EVENT = "00000000-0000-4000-8000-00000000000b"
 
 
 async def write(plane: ControlPlane, *entries: tuple[str, About, str]) -> None:
-    """Write entries of a viewer, a minute apart, the first at noon."""
+    """Write entries of a viewer, a minute apart, starting at noon."""
     async with plane.services.database.write() as db:
         for minutes, (action, about, outcome) in enumerate(entries):
             at = NOON + timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""Backups: what is restored is what was there, on and between both databases, or nothing is changed at all."""
+"""Backups: a restore is complete, on and between both databases, or changes nothing at all."""
 
 import stat
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ NOW = datetime(2027, 1, 16, tzinfo=UTC)
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give another database than `database_url`, migrated and empty."""
+    """A migrated, empty database other than `database_url`."""
     if request.param == "sqlite":
         (tmp_path / "other").mkdir()
         yield new_database(tmp_path / "other")
@@ -59,7 +59,7 @@ async def execute(url: str, statement: str) -> None:
 
 
 async def tally(url: str) -> list[tuple[str, int]]:
-    """Read what the database itself keeps; no backup has it."""
+    """Return the counter that the database maintains itself, which is not part of a backup."""
     database = Database(url)
     async with database.read() as db:
         rows = await db.execute(text("SELECT event_id, total FROM ticket_tally ORDER BY event_id"))
@@ -99,7 +99,7 @@ async def test_closed_doors_stay_closed_after_a_restore(database_url: str, other
 
 
 async def held(plane: ControlPlane, event_id: str) -> dict[str, Any]:
-    """Give what edges are told of the doors."""
+    """Return the feed's entry about the doors."""
     [told] = [change for change in (await plane.feed())["changes"] if change["id"] == event_id]
     assert told["until"]
     return told  # type: ignore[no-any-return]
@@ -185,7 +185,7 @@ async def test_a_backup_of_an_older_schema_is_migrated(database_url: str, other_
 
 
 async def test_a_backup_is_consistent_during_writes(database_url: str, file: Path) -> None:
-    """Each transaction adds an event with three tickets: a backup never has one without the other."""
+    """Each transaction adds an event with three tickets: a backup never contains only some of them."""
     database, has_begun, is_enough = Database(database_url), anyio.Event(), anyio.Event()
 
     async def write() -> None:

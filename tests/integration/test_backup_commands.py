@@ -1,4 +1,4 @@
-"""`streamgate backup` and `streamgate restore`: one file, the same installation elsewhere, and nothing overwritten."""
+"""`streamgate backup` and `streamgate restore`: one file recreates an installation and overwrites nothing."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ def streamgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Give a home with a key of its own and rows in every table."""
+    """A home with its own key and rows in every table."""
     new_home(tmp_path / "home")
     rotate(tmp_path / "home")
     anyio.run(fill, url(tmp_path / "home"))
@@ -45,7 +45,7 @@ def url(home: Path) -> str:
 
 
 def secrets_of(home: Path) -> list[str]:
-    """Give what the sealed secrets of a home open to."""
+    """Return the unsealed secrets of a home."""
     sealer = Sealer([read_environment(home)["SECRETS_KEY"]])
 
     async def read() -> list[str]:
@@ -61,7 +61,7 @@ def secrets_of(home: Path) -> list[str]:
 
 
 def files(home: Path) -> dict[str, bytes]:
-    """Give what an operator cares for."""
+    """Return the files that matter to an operator."""
     return {name: (home / name).read_bytes() for name in (".env", "keys/playback.json") if (home / name).exists()}
 
 

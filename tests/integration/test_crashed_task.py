@@ -1,4 +1,4 @@
-"""A task of the control plane that crashes ends the process, so that it is started anew with all of them."""
+"""A crashed task of the control plane ends the process, so that it is restarted with all tasks."""
 
 import re
 import sqlite3
@@ -13,8 +13,8 @@ from tests.support.api import INTERNAL_KEY
 from tests.support.server import ControlPlaneProcess
 
 pytestmark = pytest.mark.anyio
-# A time that is none: whoever reads this row is ready for what databases raise, and not for that. The event is about
-# to start: one task reads those, another what has started.
+# An invalid time: readers of this row handle database errors, but not this one. The event is about to start, since one
+# task reads such events and another one started events.
 DAMAGED = """
     INSERT INTO event (id, title, starts_at, ends_at, access_window_hours, is_active, is_archived, session_policy,
                        max_devices, tokens_not_before, version, created_at, updated_at)

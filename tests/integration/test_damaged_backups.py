@@ -1,4 +1,4 @@
-"""Files that are no whole backup, or one that does not fit: refused in one sentence, and nothing is lost."""
+"""Incomplete or incompatible backup files: refused with one sentence, and nothing is lost."""
 
 import gzip
 from collections.abc import Callable
@@ -115,7 +115,7 @@ def with_a_time_that_is_none(lines: Lines) -> None:
 
 
 def with_value(table: str, column: str, value: object) -> Callable[[Lines], None]:
-    """Put a value that no backup has into the first row of a table."""
+    """Put an invalid value into the first row of a table."""
 
     def change(lines: Lines) -> None:
         first = next(place for place, line in enumerate(lines) if "table" in line and line["table"] == table)

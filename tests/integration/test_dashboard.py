@@ -1,4 +1,4 @@
-"""The dashboard's figures are what is so."""
+"""The dashboard's figures are correct."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -55,7 +55,7 @@ async def test_events_are_counted_and_the_next_five_are_listed(admin: Admin) -> 
 async def test_tickets_are_counted_by_status_and_viewers_by_live_sessions(
     admin: Admin, phone: Viewer, laptop: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # a count that took long is kept
+    monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # never cache a slow count
     event = await admin.create_event(accessWindowHours=1)
     first, second, third, _ = await admin.codes(event, 4)
     await admin.codes(await admin.create_event(-9, -5, accessWindowHours=1), 2)
@@ -83,9 +83,9 @@ async def test_refusals_are_counted_by_their_reason(plane: ControlPlane, admin: 
 
 
 async def test_the_last_day_is_reported_in_quarters_of_an_hour(plane: ControlPlane) -> None:
-    """Sessions by how many minutes before noon they began and ended: also such as began before that day, or last.
+    """Sessions by the minutes before noon at which they began and ended, including earlier and live ones.
 
-    One was never ended and has been silent since four hours before noon.
+    One never ended and has been silent since four hours before noon.
     """
     spans = [(60 * 30, 60 * 25), (60 * 30, 60 * 23), (60 * 30, None), (130, 70), (60, 53), (1, None), (60 * 6, None)]
     async with plane.services.database.write() as db:
@@ -108,11 +108,11 @@ async def test_the_last_day_is_reported_in_quarters_of_an_hour(plane: ControlPla
     assert points[0][0] == datetime(2026, 5, 31, 12, 15, tzinfo=UTC)
     assert [at for at, _ in points] == sorted(by_time)
     assert by_time[points[0][0]] == 2
-    assert by_time[NOON - timedelta(hours=23, minutes=7)] == 2  # 13:00: one of them ends at 13:07
+    assert by_time[NOON - timedelta(hours=23, minutes=7)] == 2  # 13:00; one of them ends at 13:07
     assert by_time[NOON - timedelta(hours=22, minutes=52)] == 1
-    assert by_time[datetime(2026, 6, 1, 7, 0, tzinfo=UTC)] == 2  # who was last seen at 8:00
+    assert by_time[datetime(2026, 6, 1, 7, 0, tzinfo=UTC)] == 2  # last seen at 8:00
     assert by_time[datetime(2026, 6, 1, 9, 0, tzinfo=UTC)] == 1
     assert by_time[datetime(2026, 6, 1, 10, 0, tzinfo=UTC)] == 2  # since 9:57
     assert by_time[datetime(2026, 6, 1, 11, 0, tzinfo=UTC)] == 1  # until 10:57
-    assert by_time[datetime(2026, 6, 1, 11, 15, tzinfo=UTC)] == 1  # it came at 11:07 and went at 11:14
+    assert by_time[datetime(2026, 6, 1, 11, 15, tzinfo=UTC)] == 1  # from 11:07 to 11:14
     assert by_time[NOON] == 2

@@ -1,4 +1,4 @@
-"""The database: what was answered is kept, and a transaction is kept in whole or not at all."""
+"""The database: confirmed changes are durable, and transactions are atomic."""
 
 import traceback
 from collections.abc import AsyncIterator
@@ -81,7 +81,7 @@ async def test_errors_contain_no_values(database: Database) -> None:
 
 
 async def test_an_exclusive_block_runs_one_at_a_time(database: Database, database_url: str) -> None:
-    """Two processes that start at the same moment: the second sees what the first one made."""
+    """Two processes that start at the same moment: the second one sees what the first one created."""
     async with opened(database_url) as elsewhere:
 
         async def first_come(here: Database, name: str) -> None:

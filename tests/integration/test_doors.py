@@ -1,4 +1,4 @@
-"""Doors: the feed's entry about an event is the truth whatever is done to it, in any order; told what time it is."""
+"""Doors: the feed's entry of an event is correct after any changes in any order; the time is a parameter."""
 
 import random
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ async def test_open_doors_allow_waiting_tokens_at_once_and_closed_doors_allow_no
     await do(house, doors.close_doors, after(-2000))
     assert not await house.plays(waiting.claims, after(-2000))
     fresh = await house.refresh(waiting.claims, after(-10))
-    assert not await house.plays(fresh, after(60))  # they do not open by themselves
+    assert not await house.plays(fresh, after(60))  # they do not open automatically
     await do(house, doors.open_doors, after(100))
     assert await house.plays(fresh, after(100))
     assert fresh.sid == waiting.claims.sid
@@ -106,7 +106,7 @@ async def test_a_deactivation_takes_precedence_over_the_doors_and_lifting_it_res
     again = await house.redeem(PHONE, after(-2800))
     assert not await house.plays(again.claims, after(-1))
     assert await house.plays((await house.refresh(again.claims, after(-1))), NOON)
-    assert not await house.plays(waiting.claims, NOON)  # what was cut stays cut
+    assert not await house.plays(waiting.claims, NOON)  # refused tokens stay refused
 
 
 async def test_a_deactivated_event_that_starts_stays_closed(house: House) -> None:
@@ -161,7 +161,7 @@ async def test_an_organiser_can_preview_behind_closed_doors_but_not_a_deactivate
             preview.claims_of(await events.find(db, house.event.id), after(-3500))
 
 
-DEEDS = {
+CHANGES = {
     "open": doors.open_doors,
     "close": doors.close_doors,
     "deactivate": revocation.deactivate,
@@ -171,21 +171,21 @@ DEEDS = {
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_gate_agrees_with_the_event_after_changes_in_any_order(house: House, seed: int) -> None:
-    """Do all sorts of things once a minute; after each, ask what the database says and what the gate does."""
-    chance = random.Random(seed)  # noqa: S311 - a drawn test, no secret
+    """Make a random change once a minute; after each, compare the database's answer with the gate's."""
+    chance = random.Random(seed)  # noqa: S311 - random test data, not secret
     grant = None
     for minute in range(-40, 40, 2):
         now = after(60 * minute)
-        match chance.choice([*DEEDS, "start", "hold"]):
+        match chance.choice([*CHANGES, "start", "hold"]):
             case "start":
                 await house.change(now, starts_at=after(60 * chance.randrange(-60, 60)))
             case "hold":
                 await house.change(now, hold_until_start=chance.random() < 0.5)
-            case deed:
+            case change:
                 try:
-                    await do(house, DEEDS[deed], now)
+                    await do(house, CHANGES[change], now)
                 except Conflict:
-                    assert deed in {"open", "close"}
+                    assert change in {"open", "close"}
         try:
             grant = await house.redeem(PHONE, after(60 * minute + 61), takeover=True)
         except EventUnavailable:

@@ -1,4 +1,4 @@
-"""Doors at the API: what organisers do, what viewers are told, and how many watch."""
+"""Doors at the API: organisers' actions, the status for viewers, and the number of viewers."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def status_of(viewer: Viewer, event_id: str) -> str:
-    """Ask as the page does: no code in the address."""
+    """Request it as the page does, without a code in the URL."""
     headers = {"Authorization": f"Bearer {viewer.token}"}
     return str((await viewer.http.get(f"/api/events/{event_id}/status", headers=headers)).json().get("status"))
 

@@ -1,4 +1,4 @@
-"""Every way in which a session ends: one word in the database, the API, a webhook and the portal, one true sentence."""
+"""Every way in which a session ends: the same reason in the database, the API, a webhook and the portal."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -83,7 +83,7 @@ async def on_tv(scene: Scene) -> None:
 
 
 async def stopped(scene: Scene) -> None:
-    """A TV, which the laptop has let in."""
+    """A TV that the laptop has approved."""
     await scene.begin(maxDevices=2)
     await scene.enter_on_the_laptop()
     await scene.phone.release()
@@ -158,7 +158,7 @@ WAYS: Final[dict[EndReason, Callable[[Scene], Awaitable[None]]]] = {
     EndReason.UNKNOWN: unknown,
 }
 NO_ROW: Final = {EndReason.DELETED, EndReason.UNKNOWN}
-NOT_TOLD: Final = {EndReason.UNKNOWN}  # nothing ended: it was forgotten
+NOT_TOLD: Final = {EndReason.UNKNOWN}  # the session is missing, so no end was reported
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def streamgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 @pytest.fixture
 def home(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a home on each database."""
+    """A home on each database."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     new_home(tmp_path / "home")
     monkeypatch.delenv("DATABASE_URL")
@@ -238,7 +238,7 @@ def test_a_commands_actions_are_in_the_audit_log_of_each_ticket(
 def test_commands_work_from_the_environment_alone(
     streamgate: Streamgate, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a container, say: settings are variables, and the folder holds no `.env`."""
+    """As in a container: settings are environment variables, and the folder has no `.env`."""
     for name, value in read_environment(home).items():
         monkeypatch.setenv(name, value)
     bare = tmp_path / "bare"

@@ -1,4 +1,4 @@
-"""What a change of an event does to those who are watching: each rule by itself, told what time it is."""
+"""The effect of event changes on viewers: each rule separately, with an explicit time."""
 
 from collections.abc import AsyncIterator
 
@@ -139,7 +139,7 @@ async def test_fewer_devices_end_the_longest_silent_sessions_only(database: Data
 
 
 async def test_remaining_sessions_move_to_the_remaining_seats(database: Database) -> None:
-    """The last seat's device stays: were it left there, the first seat would seem free."""
+    """The device on the last seat stays; if it kept its seat number, the first seat would seem free."""
     house = await new_house(database, max_devices=3)
     await house.redeem(PHONE, NOON)
     await house.redeem(LAPTOP, after(1))

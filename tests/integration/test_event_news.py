@@ -1,4 +1,4 @@
-"""That an event has begun or is over is told once: by its stream where there is one, else by the clock."""
+"""The start and end of an event are reported once: by its stream if there is one, otherwise by the clock."""
 
 import json
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def told(database: Database) -> list[tuple[str, str]]:
 
 
 async def go_on(gate: Origin, event: Event, database: Database, probe: Probe, minutes: float) -> None:
-    """Let the stream move on between two looks."""
+    """Let the stream advance between two probes."""
     for number, seconds in ((1, 0), (2, 6)):
         gate.put(f"/streams/{event.id}/stream.m3u8", LIVE.format(n=int(minutes * 100) + number))
         await look(database, minutes, probe, seconds)

@@ -1,4 +1,4 @@
-"""The form's field for an event's own origin, as a browser without JavaScript meets it."""
+"""The form's field for an event's own origin, in a browser without JavaScript."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Trouble with a stream is told once, with what is wrong, and once that it is over; each event for itself."""
+"""Trouble with a stream and its end are each reported once, per event, with the faults."""
 
 import json
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ SEGMENT = b"\x47\x1f\xff\x10".ljust(188, b"\xff") * 3
 
 
 class Watched:
-    """A gate, a database with a webhook, and a watch that looks every ten seconds of a time of its own."""
+    """A gate, a database with a webhook, and a watch that probes every ten seconds of a simulated clock."""
 
     def __init__(self, database: Database, gate: Origin, probe: Probe) -> None:
         self.database, self.gate, self.probe = database, gate, probe
@@ -48,7 +48,7 @@ class Watched:
             await event_trouble.look_around(self.database, self.watch, self.reports, self.now, self.seconds)
 
     def put(self, event: Event, name: str) -> None:
-        """Write a live playlist whose newest segment is a new one."""
+        """Write a live playlist with a new segment."""
         number = int(self.seconds)
         told = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{number}\n#EXTINF:2,\n{number}.ts\n"
         self.gate.put(f"/streams/{event.id}/{name}.m3u8", told)

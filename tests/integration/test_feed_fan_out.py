@@ -1,4 +1,4 @@
-"""Many followers: a change is read from the database once and serialised once, whoever waits for it."""
+"""Many followers: a change is read from the database once and serialized once for all of them."""
 
 import time
 
@@ -17,7 +17,7 @@ from tests.support.api import INTERNAL_KEY, ControlPlane
 
 pytestmark = pytest.mark.anyio
 FOLLOWERS = 60
-FEW_READS = FOLLOWERS / 4  # looks by the clock may fall in between; never one for each follower
+FEW_READS = FOLLOWERS / 4  # periodic reads may occur in between, but never one per follower
 
 
 async def append(database: Database, subject: str) -> str:
@@ -36,7 +36,7 @@ async def ask(plane: ControlPlane, number: int, cursor: str, answers: list[httpx
 
 async def are_waiting(plane: ControlPlane, count: int) -> None:
     registry = plane.services.metrics.registry
-    while registry.get_sample_value("streamgate_feed_followers") != count:  # noqa: ASYNC110 - nobody tells
+    while registry.get_sample_value("streamgate_feed_followers") != count:  # noqa: ASYNC110 - there is no event to wait for
         await anyio.sleep(0.01)
 
 

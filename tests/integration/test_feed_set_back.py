@@ -1,4 +1,4 @@
-"""A database that was set back to an earlier state: no edge goes on from a place that this log never gave out."""
+"""A database that was set back to an earlier state: no edge continues from a position that this log never issued."""
 
 import json
 import time
@@ -30,7 +30,7 @@ async def revoke(admin: Admin, event_id: str, count: int) -> list[str]:
 
 
 async def set_back(db: AsyncSession, n: int) -> None:
-    """Take the log back to its nth change, as an old copy of the database would."""
+    """Set the log back to its nth change, like an old copy of the database."""
     for table in ("revocation_change", "feed_mark"):
         await db.execute(text(f"DELETE FROM {table} WHERE n > :n"), {"n": n})  # noqa: S608 - ours
     await db.execute(text(COUNTERS[db.get_bind().dialect.name].format(n=n)))
@@ -46,7 +46,7 @@ def epoch_of(page: dict[str, Any]) -> str:
 
 
 def place_of(page: dict[str, Any]) -> str:
-    """Give what a sidecar goes on with."""
+    """Return the cursor with which a sidecar continues."""
     return parse_page(json.dumps(page).encode()).place
 
 
@@ -77,7 +77,7 @@ async def test_a_running_control_plane_notices_it(plane: ControlPlane, admin: Ad
             async with plane.services.database.write() as db:
                 await set_back(db, 1)
                 await revocation_feed.append_all(db, cuts("x", "y", "z", "zz"))
-            while epoch_of(await plane.feed()) == before:  # noqa: ASYNC110 - nothing tells of an epoch
+            while epoch_of(await plane.feed()) == before:  # noqa: ASYNC110 - there is no event for a new epoch
                 await anyio.sleep(0.05)
         stop.set()
     await another.close()

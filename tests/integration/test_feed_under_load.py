@@ -1,4 +1,4 @@
-"""The feed at full strength: many writers, large snapshots, other epochs; a follower always ends up with the truth."""
+"""The feed under load: many writers, large snapshots, new epochs; a follower always ends with the correct state."""
 
 import asyncio
 import subprocess
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def follow(plane: ControlPlane, cursor: str, count: int, heard: list[dict[str, Any]]) -> None:
-    """Poll as a sidecar does, until so many changes were heard and a little more would not come."""
+    """Poll as a sidecar does, until this many changes were received, then a little longer to see that no more come."""
     while len(heard) < count:
         page = await plane.feed(cursor, wait=30)
         heard += page["changes"]
@@ -38,7 +38,7 @@ async def follow(plane: ControlPlane, cursor: str, count: int, heard: list[dict[
 
 
 async def writer(database_url: str, prefix: str, count: int) -> asyncio.subprocess.Process:
-    """Start another process that is ready to write."""
+    """Start a separate process that is ready to write."""
     argv = sys.executable, "-m", "tests.support.feed_writer", database_url, prefix, str(count)
     process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout
@@ -54,7 +54,7 @@ async def write_once(process: asyncio.subprocess.Process) -> None:
 
 
 async def log_of(plane: ControlPlane) -> list[str]:
-    """Return what the log holds, in its order."""
+    """Return the log's changes, in order."""
     async with plane.services.database.read() as db:
         return list(await db.scalars(select(RevocationChange.subject).order_by(RevocationChange.n)))
 
@@ -90,12 +90,12 @@ async def test_changes_of_several_processes_are_pushed_in_commit_order_and_none_
     writers = [await writer(database_url, prefix, 30) for prefix in "ab"]
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(follow, plane, cursor, 300, heard)
-        for turn in range(1, 6):  # so that no process is done before the other has begun
+        for turn in range(1, 6):  # in rounds, so that no process finishes before the other begins
             async with anyio.create_task_group() as together:
                 for process in writers:
                     together.start_soon(write_once, process)
-            with anyio.fail_after(25):  # a question waits for 30 s: they are told of others' changes before that
-                while len(heard) < 60 * turn:  # noqa: ASYNC110 - what happens elsewhere has no event
+            with anyio.fail_after(25):  # a request waits for 30 s; changes of other processes arrive earlier
+                while len(heard) < 60 * turn:  # noqa: ASYNC110 - other processes set no event
                     await anyio.sleep(0.01)
     for process in writers:
         await process.communicate(b"")
@@ -108,7 +108,7 @@ async def test_changes_of_several_processes_are_pushed_in_commit_order_and_none_
 
 @dataclass
 class InBetween:
-    """A feed at which something happens after each of its answers."""
+    """A feed that runs a function after each of its answers."""
 
     feed: Feed
     happen: Callable[[int], Awaitable[None]]
@@ -155,7 +155,7 @@ async def change(database: Database, kind: Kind, subject: str, *, revoked: bool)
 
 
 async def truth(database: Database) -> dict[Kind, dict[str, Any]]:
-    """What a sidecar that heard everything holds."""
+    """Return the state of a sidecar that has received everything."""
     async with database.read() as db:
         page = await revocation_feed.read_page(db, "", limit=100_000)
     return held(Revocations(page.changes))
@@ -170,7 +170,7 @@ def held(revocations: Revocations | None) -> dict[Kind, dict[str, Any]]:
 
 @pytest.fixture
 async def socket(database_url: str, tmp_path: Path) -> AsyncIterator[Path]:
-    """A control plane behind a unix socket."""
+    """A control plane on a unix socket."""
     path = tmp_path / "control.sock"
     async with serving(make_settings(database_url), path):
         yield path
@@ -178,7 +178,7 @@ async def socket(database_url: str, tmp_path: Path) -> AsyncIterator[Path]:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """The same database from elsewhere."""
+    """The same database, opened separately."""
     elsewhere = Database(database_url)
     yield elsewhere
     await elsewhere.close()
@@ -227,7 +227,7 @@ async def test_another_epoch_leads_to_a_snapshot_that_replaces_everything(socket
 async def test_only_entries_that_no_live_token_can_match_are_dropped_from_the_feed(
     socket: Path, database: Database
 ) -> None:
-    await fill(database, 5_000, expires_in=timedelta(minutes=10))  # the control plane's own reaper is to leave them
+    await fill(database, 5_000, expires_in=timedelta(minutes=10))  # so that the control plane's own reaper keeps them
     later = utc_now() + timedelta(minutes=13)
     await change(database, Kind.CODE, "alive", revoked=True)
     async with feed_of(socket) as feed:

@@ -1,4 +1,4 @@
-"""The fetcher counts what it answers, passes on and cuts off, and names nothing."""
+"""The fetcher's metrics: responses, bytes and truncated responses, without any names."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Heartbeats of many: each told the truth of the moment, all written soon, none lost at a clean stop."""
+"""Many heartbeats: each gets the current state, all are written soon, and none is lost at a clean stop."""
 
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from control_plane.sessions.reports import ActivityReport
 from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
 pytestmark = pytest.mark.anyio
-LONG_AGO = utc_now() - timedelta(hours=1)  # a day would be reason enough to end a session
+LONG_AGO = utc_now() - timedelta(hours=1)  # less than a day, after which a session is ended
 SOON_SECONDS = 20
 
 

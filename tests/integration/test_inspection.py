@@ -1,4 +1,4 @@
-"""Inspects whole streams of real files, as ffmpeg writes them, and names what in them would not play."""
+"""Inspections of whole streams of real files from ffmpeg: files that would not play are named."""
 
 import subprocess
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def encode(folder: Path, *encoding: str, seconds: int = 2) -> None:
 
 @pytest.fixture(scope="module")
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with a small recording of H.264 and AAC: stream0.ts, stream1.ts."""
+    """A folder with a small recording in H.264 and AAC: stream0.ts, stream1.ts."""
     folder = tmp_path_factory.mktemp("encoded")
     encode(folder, *ENCODINGS["avc"])
     return folder

@@ -1,4 +1,4 @@
-"""Both services' eyes on the key file: every way of changing it is noticed, none of them ends the watching."""
+"""The key watch of both services: every kind of change of the file is noticed, and none ends the watch."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def watching(watch: ModuleType, keys: KeySource) -> AsyncIterator[None]:
-    """Watch while the test looks; the watching must then end at a word."""
+    """Watch during the block; afterwards the watch must stop on request."""
     stop, ended = anyio.Event(), anyio.Event()
 
     async def run() -> None:
@@ -73,7 +73,7 @@ def link_twice(file: Path) -> None:
 
 
 def by_another_link(file: Path) -> None:
-    """Change what Kubernetes changes in a mounted secret: the link to the folder that the file lies in."""
+    """Change the file as Kubernetes changes a mounted secret: by a new symbolic link to its folder."""
     aside = file.parent / "..data_tmp"
     aside.symlink_to(file.parent / "second")
     write_keys(file.parent / "second" / file.name, NEW)
@@ -99,7 +99,7 @@ async def test_a_rename_is_noticed_through_the_kernel_and_not_only_by_polling(
     keys = KeySource.open(file, None, KeyRing.for_signing)
 
     def is_noticed() -> bool:
-        by_rename(file)  # again and again: the first ones may come before the folder is watched
+        by_rename(file)  # repeatedly, since the first ones may precede the watch
         return keys.ring.kids == ["new"]
 
     async with watching(watch, keys):

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a batch, or a database that goes away: all or nothing, and then it goes on."""
+"""kill -9 in the middle of a batch, or an outage of the database: all or nothing, and the service recovers."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,7 +16,7 @@ from tests.support.server import ControlPlaneProcess, control_planes
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.anyio
-# Slow from the five hundredth ticket on, so that the middle of a batch lasts.
+# Slow from the 500th ticket on, so that there is time to kill it midway.
 SLOW_ON_SQLITE = """
     CREATE TRIGGER slow AFTER INSERT ON ticket WHEN (SELECT count(*) FROM ticket) > 500 BEGIN
       SELECT max(i) FROM (
@@ -34,7 +34,7 @@ AMONG_THE_SLEEPING = "FROM pg_stat_activity WHERE datname = current_database() A
 
 @contextmanager
 def outside(url: str) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
-    """Give a line to the database that goes past the control plane."""
+    """Yield a direct connection to the database."""
     if url.startswith("sqlite"):
         with sqlite3.connect(url.partition("///")[2], isolation_level=None) as file:
             yield lambda statement: list(file.execute(statement))
@@ -54,7 +54,7 @@ def is_in_the_middle(url: str) -> bool:
         if not url.startswith("sqlite"):
             return run(f"SELECT count(*) {AMONG_THE_SLEEPING}") == [(1,)]
         try:
-            run("PRAGMA busy_timeout = 300")  # nothing else takes that long
+            run("PRAGMA busy_timeout = 300")  # only the slow batch takes this long
             run("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
             return True
@@ -86,7 +86,7 @@ async def test_a_batch_whose_process_is_killed_midway_leaves_nothing_and_can_be_
         planes[0].service.wait_ready()
         with outside(database_url) as run:
             if not database_url.startswith("sqlite"):
-                run(f"SELECT pg_terminate_backend(pid) {AMONG_THE_SLEEPING}")  # it sleeps on, for nobody
+                run(f"SELECT pg_terminate_backend(pid) {AMONG_THE_SLEEPING}")  # it would keep sleeping
             assert run("SELECT count(*) FROM ticket") == [(0,)]
             run("DROP TRIGGER slow" if database_url.startswith("sqlite") else "DROP TRIGGER slow ON ticket")
         for plane in planes:
@@ -102,7 +102,7 @@ async def kill_midway(plane: ControlPlaneProcess, url: str) -> None:
 
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
-    """A server for one test alone: it will be stopped."""
+    """A server for one test only, which stops it."""
     with running_postgres() as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""When sessions were last seen: written by many at once, kept as it was of a session that is over."""
+"""The time when sessions were last seen: concurrent writes, and the final value of ended sessions."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,7 +28,7 @@ async def move(plane: ControlPlane, *sids: str, by: float = 0) -> None:
 
 async def known(plane: ControlPlane) -> dict[str, datetime]:
     async with plane.services.database.read() as db:
-        return {sid: at for sid, at in await db.execute(select(LastSeen.sid, LastSeen.at))}  # noqa: C416 - rows are none
+        return {sid: at for sid, at in await db.execute(select(LastSeen.sid, LastSeen.at))}  # noqa: C416 - rows are not tuples
 
 
 async def seen(plane: ControlPlane, sid: str) -> datetime | None:
@@ -81,7 +81,7 @@ async def test_beginning_or_ending_a_session_does_not_wait_for_reports_to_be_wri
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
 ) -> None:
     if plane.services.database.is_sqlite:
-        return  # it has one writer at a time anyway
+        return  # SQLite has one writer at a time anyway
     sid = await begin(plane, admin, phone)
     async with plane.services.database.write() as db:
         await hold(db, Lock.LAST_SEEN)

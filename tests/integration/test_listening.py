@@ -1,4 +1,4 @@
-"""What one process commits the others hear of at once, on PostgreSQL; and they go on when the line is cut."""
+"""Commits are announced to other processes at once, on PostgreSQL, and listeners survive a lost connection."""
 
 import gc
 import time
@@ -20,12 +20,12 @@ from tests.support.api import make_settings, running
 
 pytestmark = pytest.mark.anyio
 TOPIC = revocation_feed.TOPIC
-_PATIENCE_SECONDS = 30  # nobody looks by himself here: what is waited for is told, or never comes
+_PATIENCE_SECONDS = 30  # nothing polls here: an announcement arrives, or never does
 
 
 @asynccontextmanager
 async def process(url: str) -> AsyncIterator[Database]:
-    """What stands for a process here: a database that is listened to."""
+    """A database with a listener, which stands for a process here."""
     database, stop = Database(url), anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listening.run, database, stop)
@@ -37,7 +37,7 @@ async def process(url: str) -> AsyncIterator[Database]:
 
 async def hears(database: Database) -> None:
     with anyio.fail_after(_PATIENCE_SECONDS):
-        while not database.announcements.hears_others:  # noqa: ASYNC110 - it tells nobody
+        while not database.announcements.hears_others:  # noqa: ASYNC110 - there is no event to wait for
             await anyio.sleep(0.01)
 
 
@@ -131,7 +131,7 @@ committed: dict[str, float] = {}
 async def append_soon(writer: Database, reader: Database, code: str) -> None:
     """Append once somebody waits for it."""
     with anyio.fail_after(_PATIENCE_SECONDS):
-        while TOPIC not in reader.announcements._events:  # noqa: ASYNC110 - it tells nobody
+        while TOPIC not in reader.announcements._events:  # noqa: ASYNC110 - there is no event to wait for
             await anyio.sleep(0.001)
     now = time.time()
     async with writer.write() as db:

@@ -1,4 +1,4 @@
-"""Migrations: there and back again with data in place, and the models are what they make."""
+"""Migrations: upgrades and downgrades with data, and agreement with the models."""
 
 import asyncio
 import subprocess
@@ -22,16 +22,16 @@ from control_plane.tickets import ticket_search
 from control_plane.tickets.tickets import TicketFilter
 from tests.support.schema import NOON, Place
 
-assert models_admin  # its tables belong to the metadata
+assert models_admin  # registers its tables in the metadata
 ROOT = Path(__file__).parents[2]
 REVISIONS = schema_versions.known()
-# Those of admins, which are made anew: everybody signs in again; and the name of the feed's history.
+# Tables of admins, which are recreated so that everyone signs in again, and the feed's epoch.
 FORGOTTEN = {"admin_session", "feed_epoch", "feed_mark"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Somewhere to migrate to, still empty."""
+    """An empty database to migrate."""
     if request.param == "sqlite":
         yield Place(f"sqlite+aiosqlite:///{tmp_path}/streamgate.db")
         return
@@ -45,7 +45,7 @@ def config(place: Place) -> Config:
 
 
 def kept(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Nothing of what was there is gone or other, as far as there is still a place for it."""
+    """Check that no value is lost or changed, as far as its column still exists."""
     for table in (before.keys() & after.keys()) - FORGOTTEN:
         assert len(before[table]) == len(after[table]), table
         for old, new in zip(before[table], after[table], strict=True):
@@ -128,7 +128,7 @@ def test_an_event_deactivated_before_the_migration_gets_the_time_of_its_last_cha
 
 
 def add_ticket(place: Place, code: str, label: str) -> None:
-    """Make one more of the event that is there, whatever the migration it is of."""
+    """Add a ticket to the existing event, at any migration."""
     same = "event_id, is_revoked, tokens_not_before, expires_at, created_at"
     place.run(
         f"INSERT INTO ticket (id, code, label, {same}) SELECT '{code}', '{code}', '{label}', {same} "  # noqa: S608
@@ -237,7 +237,7 @@ def test_the_last_seen_time_of_live_sessions_is_moved_and_that_of_others_stays(p
 
 
 def belongs_to_a_model(_: object, name: str | None, *__: object) -> bool:
-    """The index of parts of codes and labels, and the number of tickets, are kept by the database itself."""
+    """Exclude the index of parts of codes and labels and the ticket counter, which the database maintains itself."""
     return not (name or "").startswith(("ticket_search", "ticket_tally"))
 
 
@@ -250,7 +250,7 @@ def test_the_models_and_the_migrations_agree(place: Place) -> None:
 
 
 def test_checks_of_the_models_are_in_the_database(place: Place) -> None:
-    """Autogenerate does not compare them."""
+    """Alembic's autogenerate does not compare checks."""
     upgrade_schema(place.url)
     with place.engine() as engine:
         made = {check["name"] for checks in inspect(engine).get_multi_check_constraints().values() for check in checks}

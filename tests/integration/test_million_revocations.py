@@ -1,4 +1,4 @@
-"""A million revoked codes: taken over in seconds, in little memory, and the gate answers all the while."""
+"""A million revoked codes are loaded in seconds with little memory, while the gate keeps answering."""
 
 import shutil
 import time
@@ -14,15 +14,15 @@ from tests.support.waiting import eventually
 
 MILLION = 1_000_000
 MOST_MEGABYTES = 400
-PATIENCE_SECONDS = 240  # with a machine that is busy with other things
+PATIENCE_SECONDS = 240  # for a busy machine
 NGINX_PATIENCE_SECONDS = 1  # proxy_read_timeout of nginx/locations/authorize.conf
 
 
 class Watch:
-    """Asks the sidecar again and again, and remembers the dearest answer, in seconds of its processor time.
+    """Request the sidecar continuously, and record the slowest response, in seconds of its processor time.
 
-    On a machine that does nothing else these are the seconds that somebody waits. While this test itself waited for a
-    processor nobody was kept waiting by the sidecar, so that is taken off.
+    On an idle machine this is the time that a request waits. The time during which this test itself waited for a
+    processor is subtracted, since the sidecar did not cause it.
     """
 
     def __init__(self, sidecar: SidecarUnderTest) -> None:
@@ -38,7 +38,7 @@ class Watch:
 
 
 def seconds_in_the_queue() -> float:
-    """Tell how long this thread has been waiting for a processor."""
+    """Return how long this thread has been waiting for a processor."""
     return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
 
 
@@ -65,7 +65,7 @@ def test_a_million_revoked_codes_are_in_force_within_seconds_and_survive_a_resta
     knows_a_million(sidecar)
     shutil.copy(sidecar.state_file, saved)
 
-    # Another epoch: the second million is built beside the first and swapped in whole.
+    # A new epoch: the second million is built beside the first one, which it replaces as a whole.
     control_plane.begin_again_without(code(MILLION - 1))
     still_cut, let_go, began = fresh(sub=code(0)), fresh(sub=code(MILLION - 1)), time.monotonic()
     while watch.ask(let_go)[0] != 204:

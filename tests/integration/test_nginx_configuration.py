@@ -1,4 +1,4 @@
-"""The shipped nginx files as data: rules whose breach would open the gate, whatever the tests that ask it see."""
+"""Static checks of the shipped nginx files: rules whose violation would open the gate."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def _shipped(home: Path, _mode: str) -> Path:
 
 
 def _shipped_with_origins(home: Path, mode: str) -> Path:
-    """Enable the lines for origins that the shipped files hold as comments."""
+    """Enable the lines for origins that are comments in the shipped files."""
     site = _shipped(home, mode) / "site"
     origin, root = site / "origin.conf", site / "stream_root.conf"
     lines = re.compile(r"^# (?=proxy_|  +inactive)", re.MULTILINE)
@@ -95,7 +95,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(params=[*sorted(MODES), *SHIPPED], scope="module")
 def configuration(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Directive:
-    """What `up` writes, and what an operator without it edits."""
+    """The configuration that `up` writes, and the shipped one that operators edit without it."""
     make = SHIPPED.get(request.param) or _made_by_up
     folder = make(tmp_path_factory.mktemp("nginx") / "home", request.param)
     parsed = crossplane.parse(str(folder / "nginx.conf"), combine=True)
@@ -119,7 +119,7 @@ def location(configuration: Directive, *args: str) -> Directive:
 
 
 def protected(configuration: Directive) -> tuple[Directive, ...]:
-    """Give what lies in the streams' location: each of these answers for itself."""
+    """Return the locations inside the streams' location; each must be protected."""
     found = tuple(location(configuration, "^~", "/streams/").all("location"))
     assert len(found) == 3
     return found

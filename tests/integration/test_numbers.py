@@ -1,4 +1,4 @@
-"""The control plane's numbers: each is what happened, and none says who it was."""
+"""The control plane's metrics: they are accurate and contain no identifiers."""
 
 import math
 
@@ -68,7 +68,7 @@ async def test_redemptions_are_counted_by_outcome(plane: ControlPlane, admin: Ad
 async def test_live_sessions_and_the_head_of_the_feed_are_exported(
     plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # a count that took long is kept
+    monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # never cache a slow count
     for device in (phone, laptop):
         await device.validate((await admin.ticket())["code"])
     before = await samples(plane)

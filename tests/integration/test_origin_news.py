@@ -1,4 +1,4 @@
-"""A change of an event's own origin comes with the feed: sidecars do not ask again and again; older ones still may."""
+"""Changes of events' own origins are announced with the feed, so sidecars need not poll; older ones still may."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ KEY = {"X-Internal-Api-Key": INTERNAL_KEY}
 async def plane(database_url: str) -> AsyncIterator[ControlPlane]:
     async with running(make_settings(database_url, upstream_allowed_hosts=HOSTS)) as started:
         with anyio.fail_after(20):
-            while started.services.origin_news.tag is None:  # noqa: ASYNC110 - the first look tells nobody
+            while started.services.origin_news.tag is None:  # noqa: ASYNC110 - the first read sets no event
                 await anyio.sleep(0.01)
         yield started
 
@@ -31,7 +31,7 @@ async def ask(plane: ControlPlane, **query: str) -> httpx2.Response:
 
 
 async def told_after(plane: ControlPlane, change: Any) -> httpx2.Response:
-    """Follow the feed as a sidecar that knows all; make the change; give what it is answered."""
+    """Follow the feed as an up-to-date sidecar; make the change; return the answer."""
     first = await ask(plane, cursor="", wait="0", origins="")
     answers: list[httpx2.Response] = []
 
@@ -39,7 +39,7 @@ async def told_after(plane: ControlPlane, change: Any) -> httpx2.Response:
         known = {"cursor": first.json()["cursor"], "origins": first.headers["x-origins"]}
         answers.append(await ask(plane, wait="30", **known))
 
-    with anyio.fail_after(25):  # the question itself is held for 30 s
+    with anyio.fail_after(25):  # the request itself would wait for 30 s
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follow)
             await change()
@@ -116,7 +116,7 @@ async def test_an_older_sidecar_that_does_not_know_origins_is_not_woken_and_may_
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait_for_news)
         await admin.create_event(streamUrl=ADDRESS)
-        await anyio.sleep(1)  # nothing may come of it
+        await anyio.sleep(1)  # no answer may arrive
         assert not answers
         tasks.cancel_scope.cancel()
     assert len((await listed(plane)).json()["origins"]) == 1

@@ -1,4 +1,4 @@
-"""Events with an origin of their own: who may name which, and what sidecars are told."""
+"""Events with their own origin: which addresses are allowed, and the list for sidecars."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ async def origins(plane: ControlPlane) -> dict[str, str]:
 
 
 async def put(plane: ControlPlane, event_id: str, **values: Any) -> None:
-    """Write into the database what nobody may write through the API."""
+    """Write values into the database that the API would refuse."""
     async with plane.services.database.write() as db:
         await db.execute(update(Event).where(Event.id == event_id).values(**values))
 

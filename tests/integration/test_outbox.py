@@ -1,4 +1,4 @@
-"""The outbox: what is told is written with what it tells of, to those who want it, and turns are nobody else's."""
+"""The outbox: messages are written in the same transaction as the change, to subscribers, and leases are exclusive."""
 
 import json
 from collections.abc import AsyncIterator
@@ -45,14 +45,14 @@ async def take(database: Database, webhook: Webhook, seconds: float = 0) -> Leas
         return await outbox.take_lease(db, webhook.id, NOW + timedelta(seconds=seconds))
 
 
-async def end(database: Database, turn: Lease, *statuses: int, seconds: float = 0) -> None:
+async def end(database: Database, lease: Lease, *statuses: int, seconds: float = 0) -> None:
     at = NOW + timedelta(seconds=seconds)
-    pairs = zip(turn.parcels, statuses, strict=False)
+    pairs = zip(lease.parcels, statuses, strict=False)
     outcomes = [
         Outcome(parcel, at, status, None if status < 300 else f"Answered {status}.") for parcel, status in pairs
     ]
     async with database.write() as db:
-        await outbox.end_lease(db, turn, outcomes, at)
+        await outbox.end_lease(db, lease, outcomes, at)
 
 
 async def test_a_rolled_back_message_is_never_sent(database: Database) -> None:
@@ -163,12 +163,12 @@ async def test_a_deactivated_event_reports_every_ended_session_once(database: Da
 async def test_a_lease_has_one_holder_until_it_is_returned_or_expires(database: Database) -> None:
     webhook = await add_webhook(database, URL)
     await put(database)
-    turn = await take(database, webhook)
-    assert turn
+    lease = await take(database, webhook)
+    assert lease
     assert await take(database, webhook, LEASE.total_seconds() - 1) is None
     again = await take(database, webhook, LEASE.total_seconds())
     assert again
-    assert [parcel.message_id for parcel in again.parcels] == [parcel.message_id for parcel in turn.parcels]
+    assert [parcel.message_id for parcel in again.parcels] == [parcel.message_id for parcel in lease.parcels]
     await end(database, again, 204, seconds=LEASE.total_seconds())
     last = await take(database, webhook, LEASE.total_seconds())
     assert last
@@ -189,25 +189,25 @@ async def test_of_ten_simultaneous_requests_for_a_lease_one_succeeds(database: D
             tasks.start_soon(want, other)
     for other in others:
         await other.close()
-    assert len([turn for turn in turns if turn]) == 1
+    assert len([lease for lease in turns if lease]) == 1
 
 
 async def test_a_lease_has_twenty_messages_in_order(database: Database) -> None:
     webhook = await add_webhook(database, URL)
     for number in range(25):
         await put(database, number)
-    turn = await take(database, webhook)
-    assert turn
-    assert [json.loads(parcel.body)["data"]["number"] for parcel in turn.parcels] == list(range(20))
+    lease = await take(database, webhook)
+    assert lease
+    assert [json.loads(parcel.body)["data"]["number"] for parcel in lease.parcels] == list(range(20))
 
 
 async def test_a_message_that_failed_waits_and_its_webhook_pauses(database: Database) -> None:
     webhook = await add_webhook(database, URL)
     await put(database, 1)
     await put(database, 2)
-    turn = await take(database, webhook)
-    assert turn
-    await end(database, turn, 500)
+    lease = await take(database, webhook)
+    assert lease
+    await end(database, lease, 500)
     first, second = await outbox_of(database)
     assert (first.attempts, first.last_status, first.last_error) == (1, 500, "Answered 500.")
     assert first.next_attempt_at
@@ -225,9 +225,9 @@ async def test_a_message_is_given_up_after_its_eighth_attempt(database: Database
     hours = 0
     while (await outbox_of(database))[0].next_attempt_at:
         hours += 48
-        turn = await take(database, webhook, hours * 3600)
-        assert turn
-        await end(database, turn, 500, seconds=hours * 3600)
+        lease = await take(database, webhook, hours * 3600)
+        assert lease
+        await end(database, lease, 500, seconds=hours * 3600)
     [message] = await outbox_of(database)
     assert (message.attempts, message.delivered_at) == (8, None)
 
@@ -236,9 +236,9 @@ async def test_a_receiver_that_is_gone_is_deactivated_with_all_its_messages(data
     webhook = await add_webhook(database, URL)
     await put(database, 1)
     await put(database, 2)
-    turn = await take(database, webhook)
-    assert turn
-    await end(database, turn, 410)
+    lease = await take(database, webhook)
+    assert lease
+    await end(database, lease, 410)
     assert [message.next_attempt_at for message in await outbox_of(database)] == [None, None]
     await put(database, 3)
     assert len(await outbox_of(database)) == 2

@@ -1,4 +1,4 @@
-"""One's own account: password, sessions and second factor, each behind the password where a thief would want it."""
+"""The own account: password, sessions and second factor; sensitive changes require the password."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ async def test_wrong_current_passwords_count_as_sign_in_attempts(admin: Admin) -
     statuses = [
         (await admin.http.post("/api/admin/account/totp", json={"password": "wrong"})).status_code for _ in range(10)
     ]
-    assert statuses == [422] * 9 + [429]  # signing in was the first
+    assert statuses == [422] * 9 + [429]  # signing in was the first attempt
 
 
 @pytest.mark.parametrize("password", ["x" * 11, "x" * 1001, ""])

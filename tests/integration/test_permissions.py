@@ -1,7 +1,6 @@
-"""Every route there is, with nobody, every role and every API key's scope: made from the routes themselves.
+"""Access to every route, for anonymous clients, every role and every API key's scope, generated from the routes.
 
-A route of the API that is added is tested here without a line being written; a page, and whatever asks for nothing,
-has to be named.
+New routes of the API are tested automatically; pages and public routes have to be listed.
 """
 
 import re
@@ -26,7 +25,7 @@ from control_plane.web.endpoints import Endpoint
 from tests.support.api import INTERNAL_KEY, PASSWORD_HASH, UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio
-Call = tuple[str, str]  # a method and a path as it is written in the routes
+Call = tuple[str, str]  # a method and a path as in the routes
 OPEN_TO_ALL: Final[dict[Call, str]] = {
     ("GET", "/"): "the portal, where viewers type their code",
     ("GET", "/tv"): "the portal on a TV, which shows a code",
@@ -55,7 +54,7 @@ OPEN_TO_ALL: Final[dict[Call, str]] = {
     ("GET", "/internal/live"): "not on the public port, and says only that the process answers",
     ("GET", "/internal/metrics"): "not on the public port, and names nobody",
 }
-# What one must be allowed to do to get more than a refusal; None: whoever is signed in.
+# The permission that a page requires; None: any signed-in user.
 CONSOLE: Final[dict[Call, Permission | None]] = {
     ("GET", "/admin"): None,
     ("GET", "/admin/"): None,
@@ -110,7 +109,7 @@ def name(endpoint: Endpoint) -> str:
 
 
 def walk(routes: Iterable[BaseRoute], mounted: str = "") -> Iterator[Call]:
-    """Give all that can be called. HEAD is GET without its body; what is mounted as a whole has no method."""
+    """Yield all endpoints. HEAD is GET without a body; mounts have no method."""
     for route in routes:
         assert isinstance(route, Route | Mount), f"nobody knows what {route} answers"
         path = mounted + route.path
@@ -121,7 +120,7 @@ def walk(routes: Iterable[BaseRoute], mounted: str = "") -> Iterator[Call]:
 
 
 async def ask(http: httpx2.AsyncClient, endpoint: Endpoint, **headers: str) -> tuple[int, str]:
-    """Call a route with ids that do not exist and a body that makes no sense: whoever may ask is told so."""
+    """Call a route with unknown ids and an invalid body, which an authorized client gets an error about."""
     path = re.sub(r"\{\w+:number\}", "0", endpoint.path)
     url = "/api/admin" + re.sub(r"\{\w+(:uuid)?\}", UNKNOWN_ID, path)
     answer = await http.request(endpoint.method, url, content="[]", headers=headers)
@@ -132,7 +131,7 @@ async def ask(http: httpx2.AsyncClient, endpoint: Endpoint, **headers: str) -> t
 
 @pytest.fixture
 async def cookies(plane: ControlPlane) -> dict[Role, str]:
-    """A signed-in person of each role."""
+    """A signed-in user of each role."""
     now, given = utc_now(), {}
     async with plane.services.database.write() as db:
         for role in Role:

@@ -1,4 +1,4 @@
-"""The foot of the portal: what an organiser has to say about themselves, and nothing where they say nothing."""
+"""The footer of the portal: the organiser's links, and nothing if there are none."""
 
 import re
 

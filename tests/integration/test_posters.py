@@ -1,4 +1,4 @@
-"""Posters that organisers upload: drawn anew without metadata, shown from our own origin."""
+"""Posters that organisers upload: re-encoded without metadata, and served from our own origin."""
 
 from io import BytesIO
 
@@ -15,7 +15,7 @@ SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
 
 
 def bomb() -> bytes:
-    """Make a small file that is a picture of 100 megapixels."""
+    """Return a small file with a picture of 100 megapixels."""
     written = BytesIO()
     Image.new("1", (10_000, 10_000)).save(written, "PNG")
     return written.getvalue()
@@ -27,7 +27,7 @@ async def upload(admin: Admin, event_id: str, body: bytes, media_type: str = "im
 
 
 def from_a_phone() -> bytes:
-    """Make a photo that was taken with the phone held upright, and says where."""
+    """Return a portrait photo of a phone, with a location in its metadata."""
     told = Image.Exif()
     told[0x0112], told[0x010E] = 6, PLACE
     return picture("JPEG", (2400, 1200), exif=told, comment=PLACE.encode())

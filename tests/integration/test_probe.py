@@ -1,4 +1,4 @@
-"""Looks at a stream through a gate that answers in every way, on a real socket: few, short, and never elsewhere."""
+"""Probes of a stream through a fake gate, on a real socket: few, short, and never elsewhere."""
 
 from datetime import timedelta
 from email.utils import format_datetime
@@ -213,7 +213,7 @@ async def test_a_cached_result_needs_no_probe(gate: Origin, probe: Probe) -> Non
 
 
 async def test_viewers_count_as_waiting_while_nothing_plays_even_after_a_late_start(gate: Origin, probe: Probe) -> None:
-    """Pages that wait ask every half a minute; who begins to play has just asked."""
+    """Waiting pages poll every 30 seconds; a viewer who begins to play has just polled."""
     late, on = an_event(), an_event()
     put(gate, on, ENDED)
     assert not probe.nothing_plays(late, NOW), "unknown, so somebody may be watching"

@@ -1,4 +1,4 @@
-"""Inspects streams through a gate that answers in every way: what it asks for, and why there is nothing to watch."""
+"""Inspections of streams through a fake gate: their requests, and the reasons why nothing can be watched."""
 
 import pytest
 

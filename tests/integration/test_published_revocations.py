@@ -1,4 +1,4 @@
-"""The revocations as they were published for other media servers."""
+"""The revocations API in its published form, for other media servers."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,7 +60,7 @@ async def test_polling_from_the_last_answer_misses_no_revocation_and_on_sqlite_r
         since = body["serverTime"]
         heard.append([revocation["code"] for revocation in body["revocations"]])
     assert [codes[-1] for codes in heard] == [ticket["code"] for ticket in made]
-    if plane.services.database.is_sqlite:  # where there is one writer, a reader finds none under way
+    if plane.services.database.is_sqlite:  # with one writer, a reader never meets an open transaction
         assert [len(codes) for codes in heard] == [1] * len(made)
         assert (await told(plane, since))["revocations"] == []
 

@@ -1,4 +1,4 @@
-"""What is cleared up behind viewers who never said goodbye."""
+"""Cleanup of sessions that were never released."""
 
 from datetime import timedelta
 

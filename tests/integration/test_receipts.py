@@ -1,4 +1,4 @@
-"""Receipts: asking the feed with a cursor says what is in force there, and an admin can see it."""
+"""Receipts: a request with a cursor acknowledges what is in force at an edge, and admins can see it."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ async def ask(plane: ControlPlane, cursor: str = "", **query: str) -> httpx2.Res
 
 
 async def revoke(admin: Admin) -> str:
-    """Revoke some ticket and return the place in the feed that the answer names."""
+    """Revoke a ticket and return its position in the feed from the response."""
     ticket = await admin.ticket()
     answer = await admin.http.patch(f"/api/admin/tokens/{ticket['id']}/revoke")
     return str(answer.json()["revocation"])

@@ -1,4 +1,4 @@
-"""`nginx 2>&1 | python -m authz_sidecar.redact`: the pipe lives as long as its input, whatever comes through it."""
+"""`nginx 2>&1 | python -m authz_sidecar.redact`: the filter runs as long as its input, with any bytes."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Each tab goes on with its own session: several tickets in one browser, duplicates, pages without cookies."""
+"""Each tab resumes its own session: several tickets in one browser, duplicated tabs, pages without cookies."""
 
 import httpx2
 import pytest
@@ -18,7 +18,7 @@ def sid_of(token: str) -> str:
 
 
 async def watch(viewer: Viewer, ticket: dict[str, str]) -> str:
-    """Redeem in a tab of this browser; give its token."""
+    """Redeem in a tab of this browser; return its token."""
     assert (await viewer.validate(ticket["code"])).status_code == 200
     return viewer.token
 
@@ -71,7 +71,7 @@ async def test_an_invalid_session_id_is_malformed(admin: Admin, phone: Viewer, b
 
 
 async def test_a_page_without_cookies_resumes_with_its_token(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
-    """As in another site's iframe."""
+    """As in an iframe of another site."""
     old = await watch(phone, await admin.ticket())
     phone.http.cookies.clear()
     answer = await phone.resume(token=old)

@@ -1,4 +1,4 @@
-"""What is forgotten after its time, and what is not a day earlier."""
+"""Retention: data is deleted after its time, and not a day earlier."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def days_ago(days: float) -> datetime:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database without an application, whose own clock would forget everything at once."""
+    """A database without an application, whose real clock would delete everything at once."""
     database = Database(database_url)
     yield database
     await database.close()
@@ -49,7 +49,7 @@ async def add_entries(database: Database, *days: float, address: str = "192.0.2.
 
 
 async def add_session(database: Database, age: float, *, ended: bool = True, ticket_ends: datetime = LONG_GONE) -> None:
-    """Add a session of that many days ago, with the ticket that it redeemed."""
+    """Add a session from that many days ago, with its ticket."""
     at, name = days_ago(age), f"{age:g}"
     async with database.write() as db:
         times = {"starts_at": LONG_GONE, "ends_at": NOW + timedelta(days=9), "created_at": at, "updated_at": at}

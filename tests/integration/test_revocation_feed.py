@@ -1,4 +1,4 @@
-"""The revocation feed, as a sidecar gets it and understands it."""
+"""The revocation feed, as a sidecar receives and applies it."""
 
 import json
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ def subjects(page: dict[str, Any]) -> list[tuple[str, str, bool]]:
 
 
 async def refusal(plane: ControlPlane, token: str) -> Reason | None:
-    """Tell what a sidecar that follows the feed says to a token now."""
+    """Return the refusal of a token by a sidecar that follows the feed, or None."""
     revocations = Revocations(parse_page(json.dumps(await plane.feed()).encode()).changes)
     claims = claims_of(token)
     request = MediaRequest(token, f"{claims.sp}stream.m3u8", "GET")
@@ -179,7 +179,7 @@ async def test_waiting_followers_are_answered_when_the_control_plane_stops(plane
 async def test_a_rolled_back_change_is_neither_announced_nor_returned(
     plane: ControlPlane, admin: Admin, database_url: str
 ) -> None:
-    ticket, database = await admin.ticket(), Database(database_url)  # one that nobody else wakes
+    ticket, database = await admin.ticket(), Database(database_url)  # which no other code wakes
     announced = database.announcements.next(revocation_feed.TOPIC)
 
     async def fail() -> None:

@@ -1,4 +1,4 @@
-"""Secrets lie sealed in the database: a copy of it gives none away, and each start brings them to the key in force."""
+"""Secrets are sealed in the database: a copy reveals none, and each start reseals them with the current key."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ HOOK = {"url": "https://hooks.example.org/", "topics": ["ticket.revoked"]}
 
 
 async def stored(url: str) -> dict[str, str]:
-    """Give the secrets as they stand in the database."""
+    """Return the secrets as stored in the database."""
     database = Database(url)
     async with database.read() as db:
         totp, hook = await db.scalar(select(AdminUser.totp_secret)), await db.scalar(select(Webhook.secret))

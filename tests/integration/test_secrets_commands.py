@@ -1,4 +1,4 @@
-"""What `doctor` says of the key for secrets and of the database's files, and `streamgate secrets reset`."""
+"""Findings of `doctor` about the key for secrets and the database's files, and `streamgate secrets reset`."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""No site but ours changes anything, and every answer carries the headers that keep browsers careful."""
+"""Cross-site requests change nothing, and every response has the security headers."""
 
 import httpx2
 import pytest

@@ -20,7 +20,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def keep(root: Path, event_id: str, name: str, size: int = 1000) -> Path:
-    """Write what nginx writes: a binary head, the key's line, the answer."""
+    """Write a cache file like nginx: a binary header, the key's line, the response."""
     key = f"/{event_id}/{name}"
     digest = md5(key.encode(), usedforsecurity=False).hexdigest()
     file = root / "segments" / digest[-1] / digest[-3:-1] / digest

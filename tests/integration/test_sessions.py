@@ -1,4 +1,4 @@
-"""Seats and time: the rules by themselves, each told what time it is."""
+"""Seats and time: the rules with an explicit time."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def after(seconds: float) -> datetime:
 
 
 class House:
-    """One ticket and the database that it lies in."""
+    """One ticket and its database."""
 
     def __init__(self, database: Database, ticket: Ticket) -> None:
         self.database = database
@@ -185,7 +185,7 @@ async def test_a_token_is_refreshed_up_to_a_minute_after_its_end(house: House) -
 
 @pytest.mark.parametrize("subject", ["ticket", "event"])
 async def test_no_token_is_older_than_a_lifted_revocation_demands(house: House, subject: str) -> None:
-    """All within one second: the cut token stays cut, the fresh one plays."""
+    """All within one second: the revoked token stays refused, and the new one plays."""
     cut = await house.redeem(PHONE, NOON)
     async with house.database.write() as db:
         if subject == "ticket":

@@ -1,4 +1,4 @@
-"""The set-up link: it makes the first owner, once, and no log, request line or other user ever sees its token."""
+"""The set-up link: it creates the first owner, once, and its token appears in no log, URL or readable file."""
 
 import asyncio
 import re
@@ -41,7 +41,7 @@ def settings(database_url: str, file: Path) -> Settings:
 
 
 def mode_of(file: Path) -> int | None:
-    """Return who may do what with the file, None when there is none."""
+    """Return the permissions of the file, or None if there is none."""
     return stat.S_IMODE(file.stat().st_mode) if file.exists() else None
 
 
@@ -57,7 +57,7 @@ async def set_up(plane: ControlPlane, token: str, address: str = "192.0.2.10", *
 
 
 def messages(page: str) -> dict[str, str]:
-    """Return the sentence below each field."""
+    """Return the message below each field."""
     found: list[tuple[str, str]] = re.findall(r'id="(\w+)-error">(?:<svg.*?</svg>)?([^<]*)</p>', page, re.DOTALL)
     return dict(found)
 

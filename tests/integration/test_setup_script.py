@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 @contextmanager
 def held(lock: Path) -> Iterator[Callable[[], None]]:
-    """Hold a lock as another apt-get does; give what lets it go."""
+    """Hold a lock as another apt-get does; return a handle to release it."""
     with lock.open("w") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         yield file.close
@@ -34,7 +34,7 @@ def setup(log: Path, *packages: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen([SCRIPT, "packages", *packages], env=environment, stdout=output, stderr=output)
 
 
-# debconf provides debconf-2.0, so there is nothing to install; for a name that is unknown the lists are updated.
+# debconf provides debconf-2.0, so there is nothing to install; for an unknown name the lists are updated.
 @pytest.mark.parametrize(("lock", "package"), [(INSTALLING, "debconf-2.0"), (LISTS, "no-package-of-debian")])
 def test_it_waits_for_another_package_manager_and_reports_missing_packages(
     tmp_path: Path, lock: Path, package: str

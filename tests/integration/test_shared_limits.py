@@ -1,4 +1,4 @@
-"""Limits over several control planes, through a real Redis: shared while it is there, never in anybody's way."""
+"""Limits of several control planes, through a real Redis: shared while it is reachable, and never a bottleneck."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 @contextmanager
 def plane(folder: Path, name: str, **settings: str) -> Iterator[Callable[[], httpx2.AsyncClient]]:
-    """Run a control plane on a socket; give what opens a device at it. End it by its process id."""
+    """Run a control plane on a socket; yield a function that opens a device. End it by its process id."""
     path, log = folder / f"{name}.sock", folder / f"{name}.log"
     argv = (*PYTHON, "tests.support.patient_plane", "--uds", str(path))
     process = fork(argv, {"PATH": os.environ["PATH"]} | settings, log)
@@ -107,14 +107,14 @@ async def test_two_processes_share_their_counts_and_work_without_redis(
         refused = await Viewer(two).validate(codes[1])
         assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
         redis.stop()
-        assert (await Viewer(two).validate(codes[1])).status_code == 200  # it has seen three guesses itself
+        assert (await Viewer(two).validate(codes[1])).status_code == 200  # it has counted only three guesses itself
         assert await guess(one, 1) == [429]
         redis.start()
         await shared_again(one, two)
 
 
 async def shared_again(one: httpx2.AsyncClient, two: httpx2.AsyncClient) -> None:
-    """The Redis that came back knows nothing of before: guess at one until it answers, and be refused at the other."""
+    """Return whether counts are shared with the restarted, empty Redis: guesses at one are refused at the other."""
     with anyio.fail_after(20):
         while await guess(one, 1) != [401]:
             continue
@@ -123,7 +123,7 @@ async def shared_again(one: httpx2.AsyncClient, two: httpx2.AsyncClient) -> None
 
 
 class _Wrong(Refusal):
-    """What a wrong guess is told here."""
+    """The refusal of a wrong guess in these tests."""
 
 
 def fail() -> None:
@@ -131,7 +131,7 @@ def fail() -> None:
 
 
 async def guess_at(limits: Limits, address: str = HOME) -> bool:
-    """Guess wrong; tell whether that was judged."""
+    """Guess wrong; return whether the guess was checked."""
     judged = False
     with suppress(Refusal):
         async with limits.guess(address, wrong=(_Wrong,)):
@@ -166,7 +166,7 @@ async def counts(redis: RedisServer) -> list[RedisCounts]:
 
 @pytest.fixture
 async def patient_counts(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> list[RedisCounts]:
-    """Counts that wait for Redis however busy this machine is."""
+    """Counts with a long timeout for Redis, for busy machines."""
     monkeypatch.setattr(shared_limits, "PATIENCE_SECONDS", 10)
     return [RedisCounts(redis.url) for _ in range(2)]
 
@@ -205,7 +205,7 @@ async def test_of_many_simultaneous_valid_codes_at_two_processes_none_is_refused
 async def test_a_process_that_dies_blocks_nobody_and_its_guesses_count(
     patient_counts: list[RedisCounts],
 ) -> None:
-    """Sixty places that nobody will ever give back: after five seconds they are taken for wrong guesses."""
+    """Sixty places that are never returned: after five seconds they count as wrong guesses."""
     for number in range(60):
         assert await patient_counts[0].open(GUESSES, network_of(HOME), f"dead {number}") == 0
     limits = Limits(600, patient_counts[1])
@@ -219,13 +219,13 @@ async def test_a_hung_redis_blocks_nobody_and_is_retried_later(redis: RedisServe
     limits = Limits(600, counts[0])
     assert await refusals(limits, 3) == 0
     with anyio.fail_after(30):
-        while await counts[0].hit(ANY_LIMIT, HOME) is None:  # this machine may have been slow
+        while await counts[0].hit(ANY_LIMIT, HOME) is None:  # the machine may have been slow
             await anyio.lowlevel.checkpoint()
     with capture_logs() as logs:
         redis.freeze()
         began = time.monotonic()
         await right(limits)
-        assert await refusals(limits, 3) == 1  # those before the outage are not forgotten
+        assert await refusals(limits, 3) == 1  # guesses before the outage still count
         assert time.monotonic() - began < 15
         redis.thaw()
         with anyio.fail_after(30):

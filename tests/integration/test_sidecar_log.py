@@ -1,4 +1,4 @@
-"""What a sidecar prints: one JSON object per line, also where a library has something to say."""
+"""A sidecar's output: one JSON object per line, also for messages of libraries."""
 
 import json
 import socket

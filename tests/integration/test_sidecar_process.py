@@ -1,4 +1,4 @@
-"""One real sidecar process: what comes over its socket, on both lanes, and what it tells the control plane."""
+"""One real sidecar process: requests on its socket, on both lanes, and its reports to the control plane."""
 
 import http.client
 import json
@@ -33,9 +33,12 @@ def control_plane(folder: Path) -> Iterator[ControlPlaneStub]:
         yield stub
 
 
-@pytest.fixture(scope="module")
-def sidecar(folder: Path, control_plane: ControlPlaneStub) -> Iterator[SidecarUnderTest]:
-    with SidecarUnderTest(folder, control_plane.socket, {"EDGE_NAME": "venue"}) as running:
+@pytest.fixture(scope="module", params=["true", "false"], ids=["fast lane", "uvicorn"])
+def sidecar(
+    request: pytest.FixtureRequest, folder: Path, control_plane: ControlPlaneStub
+) -> Iterator[SidecarUnderTest]:
+    settings = {"EDGE_NAME": "venue", "SIDECAR_FAST_LANE": request.param}
+    with SidecarUnderTest(folder, control_plane.socket, settings) as running:
         eventually(lambda: running.health()["revocationCacheSize"] == 3, what="the feed is followed")
         yield running
 
@@ -46,7 +49,7 @@ def question(token: str, more: str = "", version: str = "1.1") -> bytes:
 
 
 def exchange(sidecar: SidecarUnderTest, sent: bytes, answers: int) -> list[tuple[int, str | None]]:
-    """Send all at once on one connection; return statuses and reasons of so many answers."""
+    """Send all bytes at once on one connection; return the statuses and reasons of this many responses."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(30)
         connection.connect(str(sidecar.socket))
@@ -132,4 +135,4 @@ def test_activity_is_reported_even_from_while_the_control_plane_refused_reports(
     assert len(clients["w" * 22]) == 1
     assert set(clients) <= {"w" * 22, SID}
     assert "192.0.2.7" not in json.dumps(report)
-    assert len(parse_report(json.dumps(report).encode()).sids) == len(clients)  # as the control plane reads it
+    assert len(parse_report(json.dumps(report).encode()).sids) == len(clients)  # as the control plane parses it

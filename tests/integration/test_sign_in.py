@@ -1,4 +1,4 @@
-"""Signing in: one answer for every kind of wrong, codes that are good once, and floods that pile up nowhere."""
+"""Signing in: one answer for every kind of failure, single-use codes, and floods that never accumulate."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Watched(PasswordHasher):
-    """A real hasher that keeps what its work costs, and how many were at work at once. It waits for its gate."""
+    """A real hasher that records its costs and simultaneous calls, and waits for its gate to open."""
 
     def __init__(self) -> None:
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
@@ -34,7 +34,7 @@ class Watched(PasswordHasher):
         self.costs.append("hash")
         return super().hash(password, salt=salt)
 
-    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - its name in the base
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - the base class's name
         self.costs.append(str(hash).split("$")[3])
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
@@ -173,7 +173,7 @@ async def test_of_a_hundred_simultaneous_sign_ins_few_are_checked_and_the_rest_i
     database_url: str,
 ) -> None:
     hasher, retry_after = Watched(), set[str]()
-    hasher.gate.clear()  # until somebody was sent away: a fast hasher would find nobody waiting
+    hasher.gate.clear()  # closed until a request was refused, since a fast hasher would have no waiting requests
 
     async def try_once(plane: ControlPlane, number: int) -> int:
         async with plane.browser(f"192.0.2.{number}") as http:
@@ -202,7 +202,7 @@ async def test_a_hash_of_older_parameters_is_renewed_at_sign_in(database_url: st
         owner = Admin(http)
         assert (await owner.sign_in()).status_code == 200
         assert (await owner.sign_in()).status_code == 200
-        assert (await owner.list("/account"))["data"]["username"] == "admin"  # and the session goes on
+        assert (await owner.list("/account"))["data"]["username"] == "admin"  # the session stays valid
         renewed = await hash_of(plane, "admin")
         assert "m=16,t=2" in renewed
     async with running(make_settings(database_url), newer) as plane, plane.browser() as http:
@@ -244,7 +244,7 @@ async def test_too_many_sign_ins_are_recorded_as_few_entries(plane: ControlPlane
     took = time.monotonic() - began
     assert Counter(answers) == {401: 10, 429: 50}
     refused = await refused_sign_ins(plane, admin, "rate-limited")
-    assert 1 <= len(refused) <= took + 2  # one a second
+    assert 1 <= len(refused) <= took + 2  # one per second
     assert sum((entry["detail"] or {}).get("times", 1) for entry in refused) == 50
     assert {(entry["actor"], entry["address"], entry["subject"]) for entry in refused} == {
         ("nobody", "192.0.2.5", None)

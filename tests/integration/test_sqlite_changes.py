@@ -1,4 +1,4 @@
-"""Whether somebody wrote to a SQLite file since the last look."""
+"""Detect writes to a SQLite file since the last check."""
 
 import sqlite3
 from contextlib import closing

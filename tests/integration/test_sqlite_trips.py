@@ -1,4 +1,4 @@
-"""SQLite in one trip: what comes back is what the driver's own connections bring back, however much it is."""
+"""SQLite in one trip: the results are those of the driver's own connections, of any size, and either can be used."""
 
 from collections.abc import AsyncIterator
 
@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.db.engines import make_engine
+from tests.support.api import Admin, Viewer, make_settings, running
 
 pytestmark = pytest.mark.anyio
 MANY = 1000
@@ -18,9 +19,11 @@ NUMBERS_UP_TO_300 = text(
 )
 
 
-@pytest.fixture
-async def connection(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncConnection]:
-    engine = make_engine(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('trips')}/a.db")
+@pytest.fixture(params=["", "?one_trip=false"], ids=["one trip", "aiosqlite"])
+async def connection(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AsyncConnection]:
+    engine = make_engine(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('trips')}/a.db{request.param}")
     async with engine.connect() as connection:
         yield connection
     await engine.dispose()
@@ -50,7 +53,7 @@ async def test_a_stream_that_is_closed_early_releases_its_statement(connection: 
         if number == 300:
             break
     await streamed.close()
-    await connection.execute(text("DROP TABLE t"))  # refused while a statement is under way
+    await connection.execute(text("DROP TABLE t"))  # refused while a statement is open
     await connection.commit()
 
 
@@ -88,3 +91,13 @@ async def test_a_lost_connection_is_noticed(tmp_path_factory: pytest.TempPathFac
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT 1")) == 1
     await engine.dispose()
+
+
+async def test_a_ticket_is_redeemed_and_watched_with_aiosqlite_as_it_is(sqlite_url: str) -> None:
+    settings = make_settings(f"{sqlite_url}?one_trip=false")
+    async with running(settings) as plane, plane.browser("192.0.2.1") as office, plane.browser("192.0.2.2") as home:
+        admin, phone = Admin(office), Viewer(home)
+        await admin.sign_in()
+        assert (await phone.validate((await admin.ticket())["code"])).status_code == 200
+        assert (await phone.refresh()).status_code == 200
+        assert (await phone.heartbeat()).status_code == 200

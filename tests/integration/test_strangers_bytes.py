@@ -1,4 +1,4 @@
-"""Whatever a stranger or a careless program sends, to whichever route: it is refused or answered, and never a 500."""
+"""Any bytes that a client sends, to any route, are refused or answered, and never cause a 500."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.support.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio
 LONG: Final = 5_000
-STEP: Final = 29  # each route gets one in so many of the requests, the next one those beside them
+STEP: Final = 29  # each route gets every 29th request, the next route the following ones
 DIGITS: Final = b"9" * LONG
 IN_URLS: Final = [
     b"%00",
@@ -79,7 +79,7 @@ INTERNAL: Final = [
 
 @dataclass(frozen=True)
 class Target:
-    """A route, and what is known of what it takes."""
+    """A route, and what is known of its input."""
 
     method: str
     path: str
@@ -92,7 +92,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Bytes:
-    """A request as it comes over the wire."""
+    """A request as sent over the wire."""
 
     path: bytes
     query: bytes = b""
@@ -140,7 +140,7 @@ def requests_to(target: Target) -> Iterator[Bytes]:
         for name in target.query or ("x",):
             yield Bytes(plain, b"%s=%s" % (name.encode(), value), method=target.method)
         yield Bytes(plain, value, method=target.method)
-    if target in TARGETS[::12]:  # headers are read in the same few places, whatever the route
+    if target in TARGETS[::12]:  # headers are read in the same few places for all routes
         for value, name in product(IN_HEADERS, HEADERS):
             yield Bytes(plain, headers=((name.encode(), value),), method=target.method)
     if target.method not in {"GET", "DELETE"}:
@@ -160,7 +160,7 @@ def _with_bodies(target: Target, plain: bytes) -> Iterator[Bytes]:
 
 
 class Stranger:
-    """Speaks to the application as uvicorn hands it on, with nothing made right on the way."""
+    """An ASGI client that passes requests to the application as uvicorn does, without any normalization."""
 
     def __init__(self, plane: ControlPlane, cookie: str) -> None:
         self._app = plane.transport.app
@@ -170,14 +170,14 @@ class Stranger:
     async def ask(self, sent: Bytes) -> int:
         self._asked += 1
         given = {name for name, _ in sent.headers}
-        address = f"203.0.{self._asked // 250 % 250}.{self._asked % 250}".encode()  # or limits would answer alone
+        address = f"203.0.{self._asked // 250 % 250}.{self._asked % 250}".encode()  # a new address, or limits would answer
         usual = (*self._shown, (b"x-real-ip", address), (b"content-type", sent.kind), (b"host", b"tickets.example"))
         headers = [*sent.headers, *(one for one in usual if one[0] not in given)]
         statuses: list[int] = []
         is_said = anyio.Event()
 
         async def receive() -> dict[str, Any]:
-            """Say the body once; after that nothing comes any more, and nobody hangs up."""
+            """Return the body once; after that wait, without a disconnect."""
             if is_said.is_set():
                 await anyio.sleep_forever()
             is_said.set()
@@ -214,7 +214,7 @@ async def test_no_route_answers_any_bytes_with_500(plane: ControlPlane, *, signe
     stranger = Stranger(plane, cookie)
     for place, target in enumerate(TARGETS):
         if signed_in and target.path.endswith(("/logout", "/session", "/sessions")):
-            continue  # the one who asks goes on
+            continue  # the request was cut off, so continue
         for sent in islice(requests_to(target), place % STEP, None, STEP):
             try:
                 status = await stranger.ask(sent)

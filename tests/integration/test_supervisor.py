@@ -1,4 +1,4 @@
-"""Supervision of real processes: small ones that misbehave in every way, no StreamGate around them."""
+"""Supervision of real processes: small ones that misbehave in every way, without StreamGate."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ def pid_of(folder: Path, name: str) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether it runs; one that nobody has waited for yet does not."""
+    """Return whether it runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -51,7 +51,7 @@ def is_alive(pid: int) -> bool:
 
 
 class Observed:
-    """Run a supervisor, look at it while it runs, then stop it."""
+    """Run a supervisor, observe it, then stop it."""
 
     def __init__(self, stack: Stack) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Taking a seat over, and taking it over again and again."""
+"""Takeovers of a seat, and their limit."""
 
 from collections.abc import AsyncIterator
 
@@ -40,7 +40,7 @@ async def test_two_devices_cannot_take_over_a_ticket_from_each_other_forever(dat
 async def test_after_a_while_the_ticket_can_be_taken_over_again(database: Database) -> None:
     house = await new_house(database, session_policy="takeover")
     await take_turns(house, takeovers.MOST)
-    for seconds in (30, 90, 150, 210, 500, 600):  # of a device that goes on watching
+    for seconds in (30, 90, 150, 210, 500, 600):  # of a device that keeps watching
         await house.beat_all(after(seconds))
     with pytest.raises(TakenOverTooOften):
         await house.redeem(LAPTOP, after(629), takeover=True)

@@ -1,4 +1,4 @@
-"""The admin API: many tickets revoked at once, and tickets deleted."""
+"""The admin API: bulk revocation and deletion of tickets."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

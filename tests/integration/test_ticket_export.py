@@ -1,4 +1,4 @@
-"""All codes of an event as a file, however many there are, and in it nothing that a spreadsheet would run."""
+"""Export of all codes of an event: any number of them, and without formulas."""
 
 import csv
 from collections.abc import Awaitable, Callable
@@ -76,7 +76,7 @@ async def test_an_exported_file_has_a_safe_name(admin: Admin, title: str, plain:
 
 
 async def add_many(plane: ControlPlane, event_id: str, count: int) -> None:
-    """Let the database make them: they share the moment of their making, and are told apart by their ids."""
+    """Insert them in the database: they share their creation time and differ in their ids."""
     made = text("""
         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
         INSERT INTO ticket (id, code, event_id, label, is_revoked, tokens_not_before, expires_at, created_at)
@@ -88,7 +88,7 @@ async def add_many(plane: ControlPlane, event_id: str, count: int) -> None:
 
 
 def peak_megabytes() -> float:
-    """Give the most memory that this process had since the last time (proc(5), clear_refs)."""
+    """Return the peak memory of this process since the last call (proc(5), clear_refs)."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
@@ -96,7 +96,7 @@ def peak_megabytes() -> float:
 
 
 class Drain:
-    """Somebody who reads an answer and keeps nothing of it; `pause` is awaited once, amid the answer."""
+    """A client that reads a response and discards it; `pause` is awaited once, midway."""
 
     def __init__(self, pause: Callable[[], Awaitable[object]]) -> None:
         self._pause = pause
@@ -132,7 +132,7 @@ class Drain:
 async def test_a_hundred_thousand_tickets_are_exported_in_constant_memory_during_writes(
     plane: ControlPlane, admin: Admin
 ) -> None:
-    """Kept as the rows that they are read as, nine tenths of them would take more than thirty megabytes."""
+    """Kept in memory as rows, nine tenths of them would take more than thirty megabytes."""
     event_id, other = await admin.create_event(), await admin.create_event()
     await add_many(plane, event_id, MANY)
 

@@ -1,4 +1,4 @@
-"""Files of own codes: imported all or none, with questions about what is doubtful."""
+"""Import of own codes: all or none, with questions about doubtful lines."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -139,7 +139,7 @@ async def test_other_bodies_have_a_smaller_limit(admin: Admin) -> None:
 
 
 async def in_pieces() -> AsyncIterator[bytes]:
-    """Give a body whose length nobody knows beforehand."""
+    """Yield a body of unknown length."""
     for _ in range(70):
         yield b"x" * 1000
 

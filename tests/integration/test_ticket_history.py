@@ -1,4 +1,4 @@
-"""The history of a ticket: what happened, and one sentence that says why somebody cannot watch."""
+"""The history of a ticket, and the diagnosis why a viewer cannot watch."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ async def look(plane: ControlPlane, admin: Admin, ticket_id: str, **query: Any) 
 
 
 def told(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Say what happened, newest first: an entry's action and outcome, or how a session ended."""
+    """Return what happened, newest first: an entry's action and outcome, or how a session ended."""
     return [
         (one["entry"]["action"], one["entry"]["outcome"])
         if one["kind"] == "entry"

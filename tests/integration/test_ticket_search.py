@@ -1,4 +1,4 @@
-"""Search among tickets: found by any part, in step with every change, and honest about what it skips."""
+"""Ticket search: by any part, up to date with every change, and explicit about incomplete results."""
 
 import string
 from collections.abc import AsyncIterator

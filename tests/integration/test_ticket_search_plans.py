@@ -1,4 +1,4 @@
-"""How the databases search among tickets: by an index, also after a VACUUM and without PostgreSQL's extension."""
+"""Query plans of the ticket search: by an index, also after a VACUUM and without PostgreSQL's extension."""
 
 import re
 import sqlite3
@@ -29,7 +29,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def plans(database: Database, wanted: TicketFilter) -> str:
-    """Give how the database goes about each statement of a page, as EXPLAIN tells it."""
+    """Return the query plan of each statement of a page, from EXPLAIN."""
     statements: list[tuple[str, Any]] = []
 
     def note(_c: object, _cursor: object, statement: str, parameters: Any, *_more: object) -> None:
@@ -41,7 +41,7 @@ async def plans(database: Database, wanted: TicketFilter) -> str:
         await ticket_search.page(db, wanted, NOW, 0, 50)
         event.remove(engine, "before_cursor_execute", note)
         explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
-        if not database.is_sqlite:  # with so few rows reading them all would be best
+        if not database.is_sqlite:  # with few rows a sequential scan would be chosen
             await db.execute(text("SET LOCAL enable_seqscan = off"))
         found = []
         for statement, parameters in statements:
@@ -92,7 +92,7 @@ async def test_lists_and_searches_use_an_index(
 
 
 async def test_the_search_finds_the_same_after_a_vacuum(sqlite_url: str) -> None:
-    """SQLite may number rows anew then, but not those of a table that has an index (its insert.c, xferOptimization)."""
+    """VACUUM may renumber rows, but not those of a table with an index (SQLite's insert.c, xferOptimization)."""
     database = Database(sqlite_url)
     concert = await add_event(database)
     gone, [kept] = await add(database, concert, "Gone", 50), await add(database, concert, "Kept")
@@ -111,13 +111,13 @@ async def test_the_search_finds_the_same_after_a_vacuum(sqlite_url: str) -> None
 
 @pytest.fixture
 def modest_url(postgres: Postgres) -> Iterator[str]:
-    """A migrated database of somebody who may make tables and no extensions."""
+    """A migrated database of a user who may create tables but no extensions."""
     with postgres.new_database("template1") as url:
         postgres.execute("CREATE ROLE {} LOGIN", "modest")
         with psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True) as line:
             line.execute("GRANT CREATE, USAGE ON SCHEMA public TO modest")
         modest = url.replace("streamgate@", "modest@")
-        with ThreadPoolExecutor(1) as thread:  # migrations run an event loop of their own
+        with ThreadPoolExecutor(1) as thread:  # migrations run their own event loop
             thread.submit(upgrade_schema, modest).result()
         yield modest
     postgres.execute("DROP ROLE {}", "modest")

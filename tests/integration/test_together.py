@@ -1,4 +1,4 @@
-"""Rows written together, and PostgreSQL's connections: what open doors do otherwise than the rest of the code."""
+"""Batched writes, direct reads and PostgreSQL's connections, which are used for openings of events."""
 
 import traceback
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ async def state(database: Database) -> tuple[str | None, int]:
 
 
 def end_all(url: str) -> None:
-    """Let the server close every connection to the database but this one."""
+    """Let the server close every other connection to the database."""
     parts = make_url(url)
     with psycopg.connect(host=str(parts.query["host"]), user=parts.username, dbname=parts.database) as line:
         line.execute(
@@ -97,7 +97,7 @@ async def test_changes_to_a_row_that_was_read_directly_are_not_written(database:
 
 
 async def test_each_transaction_has_its_own_connection(database: Database) -> None:
-    """Also where a session begins a second one: the first line may be somebody else's by now."""
+    """Also if a session begins a second transaction: another one may be using the first connection by then."""
     look = DirectLook(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
     async with database.write() as db:
         await BOTH.run(db, values("NEW", "a"))

@@ -1,4 +1,4 @@
-"""Pages say that a stream does not play: noted by the page's token, told once a minute an event, bounded."""
+"""Pages report that a stream does not play: authorized by the page's token, logged once a minute per event, bounded."""
 
 from typing import Any
 

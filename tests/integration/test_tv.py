@@ -1,4 +1,4 @@
-"""Watch on TV: whose seat it takes, how long its link lives, and what ends it."""
+"""Watch on TV: the seat it uses, the lifetime of its link, and what ends it."""
 
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def pair(admin: Admin, phone: Viewer) -> dict[str, str]:
-    """Give a ticket for two devices, on which the phone watches."""
+    """A ticket for two devices, on which the phone watches."""
     ticket = await admin.ticket(maxDevices=2)
     await phone.validate(ticket["code"])
     return ticket
@@ -23,7 +23,7 @@ async def pair(admin: Admin, phone: Viewer) -> dict[str, str]:
 
 @pytest.fixture
 async def single(admin: Admin, phone: Viewer) -> dict[str, str]:
-    """Give a ticket for one device, on which the phone watches."""
+    """A ticket for one device, on which the phone watches."""
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     return ticket
@@ -61,7 +61,7 @@ async def test_the_link_is_complete_lasts_to_the_tickets_end_and_must_not_be_cac
 
 @pytest.mark.usefixtures("pair")
 async def test_the_qr_code_is_an_svg_without_external_references(phone: Viewer) -> None:
-    picture = ET.fromstring((await ask(phone)).json()["qr"])  # noqa: S314 - our own answer
+    picture = ET.fromstring((await ask(phone)).json()["qr"])  # noqa: S314 - our own response
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
     assert not {name for node in picture.iter() for name in node.attrib} & {"style", "href", "onload"}
 
@@ -78,9 +78,9 @@ async def test_the_link_leads_to_the_stream_server_where_that_is_another(databas
 @pytest.mark.parametrize(
     ("headers", "origin"),
     [
-        ({"X-Forwarded-Host": "other.example:81"}, "http://other.example:81"),  # nginx is sure
-        ({}, "https://tickets.example.org"),  # a proxy was in between and said nothing
-        ({"Origin": "http://tickets.example"}, "http://tickets.example"),  # the browser's own word
+        ({"X-Forwarded-Host": "other.example:81"}, "http://other.example:81"),  # nginx is certain
+        ({}, "https://tickets.example.org"),  # a proxy in between sent no host
+        ({"Origin": "http://tickets.example"}, "http://tickets.example"),  # from the browser itself
         ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, "https://tickets.example.org"),
         ({"X-Forwarded-Host": "a@b"}, "https://tickets.example.org"),
     ],

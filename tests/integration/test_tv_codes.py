@@ -1,4 +1,4 @@
-"""A TV shows a code and the phone approves it: who may, whose seat it takes, and how long a code is good."""
+"""A TV shows a code and the phone approves it: permissions, the seat it uses, and the lifetime of a code."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -23,7 +23,7 @@ TV_CODE = "This TV code is wrong or has expired. The TV shows the current one."
 
 
 class Tv:
-    """A TV's browser at an address of its own."""
+    """A TV's browser at its own address."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer

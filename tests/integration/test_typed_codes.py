@@ -1,4 +1,4 @@
-"""Codes as people type and paste them: taken where exactly one ticket fits, and in its history either way."""
+"""Typed and pasted codes: accepted if exactly one ticket matches, and recorded in its history either way."""
 
 import pytest
 
@@ -36,7 +36,7 @@ async def test_a_code_is_accepted_in_any_case_and_with_look_alikes_if_one_ticket
     assert (await phone.validate("twin5Oa7")).status_code == 200
     assert claims_of(phone.token).sub == "twin5Oa7"
     assert (await phone.validate("TWIN50A7")).status_code == 200
-    assert (await phone.validate("twin50a7")).status_code == 401  # as good as both
+    assert (await phone.validate("twin50a7")).status_code == 401  # matches both
 
 
 async def test_a_refused_code_is_in_the_history_of_its_ticket_in_any_spelling(

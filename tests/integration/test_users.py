@@ -1,4 +1,4 @@
-"""Users: what owners do with them, what it ends, and that an owner is always left."""
+"""Users: management by owners, its effect on sessions, and that there is always an owner."""
 
 import asyncio
 from typing import Any
@@ -87,7 +87,7 @@ async def test_the_shortest_and_the_longest_password_sign_in(plane: ControlPlane
     ("method", "path", "body", "is_out"),
     [
         ("PUT", "role", {"role": "admin"}, True),
-        ("PUT", "role", {"role": "operator"}, False),  # what they are already
+        ("PUT", "role", {"role": "operator"}, False),  # their current role
         ("PATCH", "deactivate", None, True),
         ("POST", "password", {"password": FRESH}, True),
         ("DELETE", "totp", None, True),
@@ -198,7 +198,7 @@ async def test_removals_of_owners_are_serialized(plane: ControlPlane, admin: Adm
     async with anyio.create_task_group() as tasks, plane.services.database.write() as db:
         await admin_users.deactivate(db, one)
         tasks.start_soon(send_the_other_away)
-        with anyio.move_on_after(0.5):  # it would have the time, if it did not wait
+        with anyio.move_on_after(0.5):  # enough time, if it did not wait
             await is_over.wait()
     assert len(refused) == 1
 

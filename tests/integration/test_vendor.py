@@ -1,4 +1,4 @@
-"""The vendored browser code is what its pinned packages give: nobody edited it, and anybody can build it again."""
+"""The vendored browser code is exactly the build of its pinned packages, unedited and reproducible."""
 
 import shutil
 import subprocess

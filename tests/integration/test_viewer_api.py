@@ -1,4 +1,4 @@
-"""Validate: from a code to a playing session, or to a refusal that says why and no more."""
+"""Validate: from a code to a session, or to a refusal with its reason and nothing more."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +32,7 @@ async def test_a_valid_code_is_answered_with_everything_a_player_needs(admin: Ad
     assert expires_at == datetime.fromisoformat(times["endsAt"]) + timedelta(hours=48)
     assert body == {
         "isHeld": False,
-        "playbackBaseUrl": "",  # the streams are where the question was asked
+        "playbackBaseUrl": "",  # the streams are on the requested origin
         "streamPath": f"/streams/{event_id}/stream.m3u8",
     }
 

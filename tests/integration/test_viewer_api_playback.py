@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def ticket(admin: Admin, phone: Viewer) -> dict[str, str]:
-    """Give the ticket on which the phone watches; another device may take over."""
+    """The ticket on which the phone watches; another device may take over."""
     ticket = await admin.ticket(sessionPolicy="takeover")
     assert (await phone.validate(ticket["code"])).status_code == 200
     return ticket

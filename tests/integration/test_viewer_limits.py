@@ -1,4 +1,4 @@
-"""Limits as viewers meet them: those who guess are slowed down, those who hold a ticket are not."""
+"""Limits for viewers: guesses are limited, ticket holders are not."""
 
 import asyncio
 from collections import Counter

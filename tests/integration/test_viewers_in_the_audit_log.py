@@ -1,4 +1,4 @@
-"""What viewers do stands in the audit log: once each, in its own transaction, and never with a code or token."""
+"""Viewers' actions in the audit log: once each, in the same transaction, and never with a code or token."""
 
 import time
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ PHONE, LAPTOP = "192.0.2.10", "192.0.2.20"
 
 
 async def entries(plane: ControlPlane, *conditions: Any) -> Sequence[AuditEntry]:
-    """Read what stands there of viewers and of what happens to them by itself, oldest first."""
+    """Return the entries of viewers and of automatic changes, oldest first."""
     await plane.services.audit_queue.write_behind()
     async with plane.services.database.read() as db:
         query = select(AuditEntry).where(AuditEntry.actor_kind.in_(["viewer", "system"]), *conditions)
@@ -224,8 +224,8 @@ async def test_repeated_refusals_are_one_entry_with_a_count(plane: ControlPlane,
     took = time.monotonic() - began
     limited = await entries(plane, AuditEntry.outcome == "rate-limited")
     counted = await entries(plane)
-    assert 1 <= len(limited) <= took + 2  # one for each time the queue was written meanwhile: once a second
-    assert len(counted) - len(limited) == 5  # guesses that were looked up and told about
+    assert 1 <= len(limited) <= took + 2  # one per write of the queue, which is once a second
+    assert len(counted) - len(limited) == 5  # guesses that were looked up and recorded
 
 
 async def test_a_rolled_back_transaction_leaves_no_entry(plane: ControlPlane, admin: Admin) -> None:

@@ -1,4 +1,4 @@
-"""Messages on their way to a real receiver: signed, in order, tried again, and never anywhere they must not go."""
+"""Delivery of messages to a real receiver: signed, in order, retried, and never to forbidden destinations."""
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -125,7 +125,7 @@ async def test_a_message_that_is_never_accepted_delays_others_only_briefly(
     clock.stop()
     await dispatcher.deliver_due()
     clock.forward(seconds=7)
-    await dispatcher.deliver_due()  # the first is due again, too, and fails again
+    await dispatcher.deliver_due()  # the first one is also due again and fails again
     clock.forward(seconds=13)
     await dispatcher.deliver_due()
     assert numbers(receiver) == [1, 1, 2, 3]
@@ -169,7 +169,7 @@ async def test_a_hung_receiver_does_not_delay_others(database: Database, receive
             assert numbers(receiver) == [1]
             began = anyio.current_time()
             stop.set()
-        assert anyio.current_time() - began < 10  # what was under way is dropped, not waited for
+        assert anyio.current_time() - began < 10  # requests in progress are dropped, not awaited
         undelivered = [message for message in await outbox_of(database) if message.delivered_at is None]
         assert [(message.attempts, message.last_error) for message in undelivered] == [(0, None)]
     finally:

@@ -1,4 +1,4 @@
-"""Webhooks and real control-plane processes: killed in the middle, and several on one outbox."""
+"""Webhooks with real control-plane processes: killed midway, and several sharing one outbox."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -63,7 +63,7 @@ async def test_changes_that_were_confirmed_before_a_kill_are_delivered_after_it(
             return set(told(receiver)) == set(revoked)
 
         await until(is_told, within=60)
-    assert told(receiver)[1:] == revoked  # the one that was under way once more, under the same id
+    assert told(receiver)[1:] == revoked  # the one in progress is sent again with the same id
     assert receiver.heard[0].id == receiver.heard[1].id
 
 

@@ -1,4 +1,4 @@
-"""Webhooks at the admin API: made, changed, tried and looked after; their secret is shown once."""
+"""Webhooks at the admin API: created, changed, tested and monitored; their secret is shown once."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any

@@ -23,7 +23,7 @@ _REDEEMING_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """Duration, number of viewers, and when memory is first measured: after all disruptions, which replace processes."""
+    """Duration, number of viewers, and when memory is first measured: after all disruptions have replaced processes."""
 
     seconds: float
     viewers: int = 1000

@@ -1,4 +1,4 @@
-"""The access log: where it goes, and how large it gets."""
+"""The access log: its destination and its size limit."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Clients of sessions: merged over all edges and forgotten after minutes."""
+"""Clients of sessions: merged over all edges and removed after some minutes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ AT = datetime.fromtimestamp(NOW, UTC)
 
 
 def seen(*clients_of: tuple[str, ...], at: datetime = AT) -> ActivityReport:
-    """Make signs of life of sessions, each with its clients."""
+    """Return reported sessions, each with its clients."""
     return ActivityReport(
         [sid for sid, *_ in clients_of], [at.timestamp()] * len(clients_of), [list(c) for _, *c in clients_of]
     )

@@ -1,4 +1,4 @@
-"""What an address in a playlist means, and why it is not served."""
+"""Addresses in playlists: how they are resolved, and why some are not served."""
 
 import re
 

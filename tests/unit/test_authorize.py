@@ -1,4 +1,4 @@
-"""The endpoint that nginx asks: which status, which reason, and never more than that."""
+"""The authorization endpoint for nginx: status and reason, and nothing more."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the token is looked for, and that the first carrier present decides."""
+"""Carriers of the token: their order, and that the first one present decides."""
 
 import pytest
 

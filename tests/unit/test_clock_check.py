@@ -1,4 +1,4 @@
-"""How far a sidecar's clock is from the control plane's, told by the Date of answers."""
+"""The difference between a sidecar's clock and the control plane's, from the Date of answers."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,7 +12,7 @@ NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 
 
 def seen(seconds: float) -> str:
-    """Give the Date of a control plane to which this clock is so much ahead."""
+    """Return the Date of a control plane that this clock is ahead of by so many seconds."""
     return format_datetime(NOON - timedelta(seconds=seconds), usegmt=True)
 
 

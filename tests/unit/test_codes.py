@@ -1,4 +1,4 @@
-"""Codes: how they are drawn, and what typed text can be one."""
+"""Codes: how they are generated, and which typed texts are accepted."""
 
 import json
 import string
@@ -35,7 +35,7 @@ def test_no_two_codes_are_alike() -> None:
 
 
 def test_every_character_is_drawn_equally_often() -> None:
-    """Chi squared with 31 degrees of freedom stays under 100 in all but one of a hundred million runs."""
+    """Chi-squared with 31 degrees of freedom exceeds 100 in about one of a hundred million runs."""
     counts = Counter("".join(new_code() for _ in range(10_000)))
     expected = 120_000 / 32
     assert sum((counts[character] - expected) ** 2 / expected for character in ALPHABET) < 100

@@ -1,4 +1,4 @@
-"""Containers and codecs read from bytes and from playlists: real ones are in tests/integration/test_inspection.py."""
+"""Containers and codecs from bytes and playlists; real files are in tests/integration/test_inspection.py."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ ENCRYPTED = box(b"encv", bytes(78), box(b"sinf", box(b"frma", b"hvc1")))
 
 
 def transport_stream(*streams: tuple[int, int, bytes], lost: int = 0) -> bytes:
-    """Write a PAT, a PMT with (type, pid, descriptors) and filling; the first `lost` bytes are cut off."""
+    """Return a PAT, a PMT with (type, pid, descriptors) and padding, without the first `lost` bytes."""
 
     def packet(pid: int, payload: bytes, *, begins: bool = True) -> bytes:
         return (b"\x47" + ((0x4000 if begins else 0) | pid).to_bytes(2) + b"\x10" + payload).ljust(188, b"\xff")

@@ -1,4 +1,4 @@
-"""An expensive figure is counted rarely, a cheap one each time."""
+"""An expensive figure is computed rarely, a cheap one each time."""
 
 import anyio
 import pytest
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Counting:
-    """Counts how often it was asked; each time takes so many seconds of a clock that it moves itself."""
+    """Count the computations; each one moves the clock forward by `cost` seconds."""
 
     def __init__(self, cost: float) -> None:
         self.cost, self.now, self.times = cost, 1000.0, 0

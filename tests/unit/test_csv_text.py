@@ -1,4 +1,4 @@
-"""What is exported is text and stays text, whatever opens it."""
+"""Exported text is never interpreted as a formula, whatever program opens it."""
 
 import csv
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Where webhooks may go: which addresses are public, which private, and which are neither."""
+"""Destinations of webhooks: which addresses are public, which private, and which are neither."""
 
 from ipaddress import ip_address
 
@@ -26,7 +26,7 @@ NEITHER = [
     "::ffff:169.254.169.254",
     "64:ff9b::a9fe:a9fe",
     "fe80::1",
-    "0.0.0.0",  # noqa: S104 - that it leads to this machine is the point
+    "0.0.0.0",  # noqa: S104 - tested because it leads to this machine
     "::",
     "100.64.0.1",
     "224.0.0.1",

@@ -1,4 +1,4 @@
-"""The documentation is complete: whatever an operator, an organiser or a program can meet stands in it."""
+"""The documentation is complete for operators, organisers and programs."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = sorted({name.upper() for name in [*Settings.model_fields, *SidecarSettings.model_fields]})
 OF_UP = ["PORT", "STREAM_ROOT", "TRUSTED_PROXIES", "CORS_ALLOWED_ORIGIN", "ACCESS_LOG", "ACCESS_LOG_MAX_SIZE_MB"]
 UPSTREAM = [*origin_settings.SETTINGS, "SEGMENT_CACHE_MAX_SIZE_GB", "SEGMENT_CACHE_MAX_AGE_HOURS"]
-# The portal's sentences that somebody may ask about; what else has such a name is a label.
+# The portal's messages that need an explanation; other strings with such names are labels.
 _MESSAGES = re.compile(r"(?:refused|in_use|other_tab|unreachable$|waiting|notice|trouble|toast|ended)(?!_title)")
 _LABELS = {"ended_another", "ended_here", "ended_reenter", "notice_loading"}
 _LABELS |= {"waiting_calendar", "waiting_starting", "waiting_until"}
@@ -39,7 +39,7 @@ def _reference(name: str) -> str:
 
 
 def _words_of_rows(page: str) -> set[str]:
-    """Give the words that begin the rows of a page's tables: two where a row has two."""
+    """Return the words in the first cells of a page's tables, which may hold several."""
     cells = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \|", page, re.MULTILINE)
     return {word for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
 
@@ -120,7 +120,7 @@ def test_every_metric_is_in_the_reference() -> None:
 
 
 def _logged(*folders: str) -> set[tuple[str, str]]:
-    """Give the level and the event of each line that may be logged."""
+    """Return the level and the event of each log call."""
     return {found for source in _sources(*folders) for found in re.findall(r'\blog\.(\w+)\(\s*"(\w+)"', source)}
 
 

@@ -1,4 +1,4 @@
-"""Receipts: what an edge has in force is the least of what its live sidecars have."""
+"""Receipts: an edge has in force what the slowest of its live sidecars has."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The words for how a session ends: each has its sentence everywhere where one is wanted."""
+"""End reasons of sessions: each has its sentence wherever one is needed."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from control_plane.errors import SessionOver
 from control_plane.portal import locales
 
 REFERENCE = (Path(__file__).parents[2] / "docs/reference/session-endings.md").read_text(encoding="utf-8")
-COLUMN = 16  # characters that the database keeps
+COLUMN = 16  # characters of the database column
 
 
 @pytest.mark.parametrize("language", locales.LANGUAGES)
@@ -35,7 +35,7 @@ def test_the_reference_lists_each_of_them() -> None:
 
 
 def test_each_word_fits_the_database_and_never_changes() -> None:
-    """Rows, pages and receivers of webhooks of before know these."""
+    """Existing rows, pages and webhook receivers know these."""
     assert max(len(ending) for ending in EndReason) <= COLUMN
     published = "released replaced timeout taken-over kicked devices expired revoked event deleted session"
     assert set(published.split()) <= set(EndReason)

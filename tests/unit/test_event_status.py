@@ -1,4 +1,4 @@
-"""How an event stands, from its window, its playlist and what looks before have seen."""
+"""The status of an event, from its window, its playlist and earlier probes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -131,7 +131,7 @@ def test_a_window_that_has_moved_on_was_live_before_the_first_probe() -> None:
 
 
 def test_a_growing_complete_playlist_was_live_before_the_first_probe() -> None:
-    """As after a restart of the control plane, when the encoder had died before."""
+    """As after a restart of the control plane, if the encoder had died before."""
     at = START.timestamp() + 60
     grown = media_at(0, keeps_everything=True)
     seen = follow(None, grown, at, at + 300)

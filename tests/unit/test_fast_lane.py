@@ -1,4 +1,4 @@
-"""The fast lane: what goes wrong on it goes wrong as elsewhere, closed and in the log."""
+"""The fast lane: errors are handled as by uvicorn, closed and logged."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ QUESTION = b"GET /authorize HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer x\r\
 
 
 class Wire(asyncio.Transport):
-    """Keeps what is written."""
+    """A transport that keeps what is written."""
 
     def __init__(self) -> None:
         super().__init__()

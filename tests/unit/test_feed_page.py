@@ -1,4 +1,4 @@
-"""Pages of the feed: read strictly, refused whole."""
+"""Pages of the feed: parsed strictly, and refused as a whole."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The follower: what it holds is whole, and what it has it keeps. Time is trio's mock clock: nobody waits."""
+"""The follower: its set is always complete and survives outages. Time is trio's mock clock, so no test waits."""
 
 import json
 from itertools import pairwise
@@ -34,7 +34,7 @@ def make(*answers: Answer, max_stale_seconds: float | None = None) -> tuple[Foll
 
 
 def refused_by(follower: Follower) -> set[str] | None:
-    """Return the codes that are refused, None while the follower does not know them."""
+    """Return the refused codes, or None while the follower does not know them."""
     revocations = follower.revocations(clock())
     return None if revocations is None else set(revocations.codes)
 
@@ -189,7 +189,7 @@ async def test_entries_that_no_live_token_can_match_are_dropped() -> None:
 
 
 def newer(cursor: str, *kinds: str, snapshot: bool = False) -> bytes:
-    """Write a page of kinds that do not exist yet, with the revocation of `a` among them."""
+    """Return a page with kinds that do not exist yet and a revocation of `a`."""
     entries = [{"kind": kind, "id": "x", "address": "https://media.example.org/"} for kind in kinds]
     return json.dumps(Page(cursor, (), snapshot).to_json() | {"changes": [*entries, cut("a").to_json()]}).encode()
 

@@ -1,4 +1,4 @@
-"""A sidecar whose clock is wrong for a while: nothing revoked plays, then or afterwards. Nobody waits."""
+"""A sidecar whose clock is wrong for a while: revoked tokens never play, then or later. No test waits."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.support.forging import NOW
 
 pytestmark = pytest.mark.anyio
 HOURS = 3600.0
-AHEAD = 3 * HOURS  # later than what the feed's entries last for
+AHEAD = 3 * HOURS  # longer than the lifetime of the feed's entries
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 
 
 class ControlPlane:
-    """Gives a snapshot to who has no place, and holds everybody else's question back until there is news."""
+    """Return a snapshot for an empty cursor; otherwise wait until there are changes."""
 
     def __init__(self) -> None:
         self.codes = ["a"]
@@ -36,7 +36,7 @@ class ControlPlane:
         if self.is_away:
             raise httpx2.ConnectError("away")
         known = int(cursor.partition(".")[2] or 0)
-        while wait and cursor and known == len(self.codes):  # noqa: ASYNC110 - a test's time costs nothing
+        while wait and cursor and known == len(self.codes):  # noqa: ASYNC110 - mock time costs nothing
             await anyio.sleep(0.1)
         place = f"e.{len(self.codes)}"
         page = changes(place, *self.codes[known:]) if cursor else snapshot(place, *self.codes)

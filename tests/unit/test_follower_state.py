@@ -1,4 +1,4 @@
-"""The follower's memory across a restart."""
+"""The follower's state across a restart."""
 
 import os
 from collections.abc import Callable
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 class FullDisk(StateFile):
-    """A state file whose first writing fails."""
+    """A state file whose first write fails."""
 
     has_room = False
 
@@ -44,7 +44,7 @@ async def run_until(follower: Follower, is_done: Callable[[], bool]) -> None:
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follower.run)
-            while not is_done():  # noqa: ASYNC110 - a file tells no event that it changed
+            while not is_done():  # noqa: ASYNC110 - a file has no change event
                 await anyio.sleep(0.002)
             tasks.cancel_scope.cancel()
 

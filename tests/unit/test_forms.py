@@ -1,4 +1,4 @@
-"""A submitted form is read strictly, and in a time that its size bounds."""
+"""Submitted forms are parsed strictly and in linear time."""
 
 import time
 from contextlib import suppress
@@ -9,7 +9,7 @@ from control_plane.errors import MalformedRequest
 from control_plane.web.forms import read
 
 SIZE = 64 * 1024
-SECOND = 1.0  # of processor time: what is quadratic takes minutes
+SECOND = 1.0  # of processor time; a quadratic parser takes minutes
 
 
 @pytest.mark.parametrize(

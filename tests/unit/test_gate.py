@@ -38,7 +38,7 @@ def judge(
     now: float = NOW,
     token: str | None = "a token",
 ) -> Reason | None:
-    """Judge a request whose token says what `claims` say; None: a token that cannot be verified."""
+    """Decide a request whose token has these claims; None is a token that cannot be verified."""
 
     def verify(_token: str) -> Claims:
         if claims is None:
@@ -182,7 +182,7 @@ def test_opening_the_doors_allows_every_token_that_was_not_refused_before() -> N
 
 
 def test_the_first_failure_wins_all_the_way_down_the_ladder() -> None:
-    """Begin with everything wrong and fix one thing after another."""
+    """Begin with everything wrong, and fix one thing after another."""
     everything = [change(kind) for kind in Kind]
     wrong_path, late = f"/streams/{OTHER_EVENT_ID}/stream.m3u8", NOW + 10_000
     ladder = [

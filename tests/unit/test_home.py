@@ -1,4 +1,4 @@
-"""Homes: what `init` writes, and what it must leave alone."""
+"""Homes: what `init` writes, and what it must not touch."""
 
 import stat
 from pathlib import Path

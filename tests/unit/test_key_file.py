@@ -1,4 +1,4 @@
-"""`streamgate key rotate` and `key export-public`: what they write, what they leave alone, what they refuse."""
+"""`streamgate key rotate` and `key export-public`: what they write, keep and refuse."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""The key file's text: what is a key ring, and what is refused in a sentence without key material."""
+"""The key file's content: valid key rings, and errors without key material."""
 
 import json
 import time
@@ -15,7 +15,7 @@ from authz_sidecar.contract.playback_token import TokenRefused, mint, verify
 from tests.support.forging import CLAIMS, HEADER, NOW, encode, forge, good_token
 from tests.support.key_sets import Jwk, base64url, ed25519_key, key_set, oct_key, public, token_of
 
-LEAK = "c2VjcmV0"  # stands in every piece of key material below, and may stand in no sentence
+LEAK = "c2VjcmV0"  # part of all key material below; must not be in any message
 ED = ed25519_key()
 
 
@@ -121,7 +121,7 @@ def test_a_key_does_not_print_its_material() -> None:
 @pytest.mark.parametrize("kid", ["ed", "secret"])
 @pytest.mark.parametrize("algorithm", ["HS256", "EdDSA", "none", "HS512"])
 def test_no_header_turns_a_public_key_into_a_secret_or_vice_versa(kid: str, algorithm: str) -> None:
-    """A ring of both kinds: what an attacker knows is the public key, in whatever form."""
+    """A ring of both kinds: an attacker knows the public key, in any encoding."""
     ring = parse_key_set(key_set(public(ED), oct_key("secret")))
     raw = public(ED)["x"]
     for secret in (raw, raw.encode() + b"=", b"", b"x" * 32):

@@ -1,4 +1,4 @@
-"""Where the ring comes from: a file that changes under our hands, or the secret until there is one."""
+"""The source of the key ring: a file that may change at any time, or the secret until there is one."""
 
 import time
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_an_invalid_file_does_not_fall_back_to_the_secret(file: Path) -> None:
 
 
 def test_a_key_verifies_as_soon_as_it_is_in_the_file(file: Path) -> None:
-    """Whoever signs has read the file before, so no token can ever come too early for a sidecar on the same host."""
+    """A signer has read the file before, so no token can arrive too early for a sidecar on the same host."""
     for newest in (oct_key(f"k{number}", bytes([number]) * 32) for number in range(50)):
         keys = opened(file, OLD)
         write_keys(file, newest, OLD)

@@ -1,4 +1,4 @@
-"""The key ring: several keys at once, and the algorithm that is the key's own."""
+"""The key ring: several keys at once, each with its own algorithm."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

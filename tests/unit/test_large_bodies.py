@@ -1,4 +1,4 @@
-"""A large body is read beside the event loop, so that nobody waits for it; what it may hold is bounded."""
+"""A large body is parsed outside of the event loop, so that it delays no other request; its fields are limited."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ def thread_of(_value: str) -> str:
 
 
 class Letter(Schema):
-    """Says in which thread it was validated."""
+    """A model that records the thread in which it was validated."""
 
     text: Annotated[str, AfterValidator(thread_of)]
 
@@ -65,7 +65,7 @@ async def test_an_invalid_large_body_is_refused_like_a_small_one(body: bytes) ->
 
 
 class ReadIn(list[tuple[int, str, bool]]):
-    """Notes in which threads it is read."""
+    """An iterable that records the threads in which it is read."""
 
     def __init__(self, *lines: tuple[int, str, bool]) -> None:
         super().__init__(lines)

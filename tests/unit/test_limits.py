@@ -1,4 +1,4 @@
-"""Limits: only guesses count, and each household counts for itself."""
+"""Limits: only guesses count, per household."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ HOME, NEIGHBOUR = "192.0.2.1", "192.0.2.2"
 
 
 class _Wrong(Refusal):
-    """What a wrong guess is told here."""
+    """The refusal of a wrong guess in these tests."""
 
 
 def end(outcome: type[BaseException] | None) -> None:
@@ -25,13 +25,13 @@ def end(outcome: type[BaseException] | None) -> None:
 
 
 async def guess(limits: Limits, address: str = HOME, outcome: type[BaseException] | None = _Wrong) -> str:
-    """Guess once, with this outcome, and return what came of it."""
+    """Guess once, with this outcome, and return the result."""
     try:
         async with limits.guess(address, wrong=(_Wrong,)):
             end(outcome)
     except TooManyAttempts:
         return "refused"
-    except BaseException as refusal:  # noqa: BLE001 - also that a request is cancelled
+    except BaseException as refusal:  # noqa: BLE001 - including cancellation
         return type(refusal).__name__
     return "good"
 
@@ -91,7 +91,7 @@ async def test_a_refusal_says_when_to_try_again() -> None:
 
 
 async def at_once(limits: Limits, outcomes: Iterable[type[Refusal] | None]) -> tuple[Counter[str], int]:
-    """Guess with all of these outcomes at once; return what came of them, and how many were judged."""
+    """Guess with all of these outcomes at once; return the results, and how many were checked."""
     judged = 0
 
     async def one(outcome: type[Refusal] | None) -> str:
@@ -125,7 +125,7 @@ async def test_a_few_wrong_codes_among_a_thousand_valid_ones_block_none_of_those
 
 
 async def test_a_waiting_request_continues_when_one_before_it_is_cancelled() -> None:
-    """Of sixty that are being judged one is cancelled: its place stays taken. One is found good: there is room."""
+    """Of sixty requests in progress one is cancelled, and still counts; one succeeds, which frees a place."""
     limits = Limits(3600)
     ends = [asyncio.Event() for _ in range(60)]
 

@@ -1,4 +1,4 @@
-"""Languages: complete in each, chosen by the viewer first and by the browser's order second."""
+"""Languages: each is complete; the viewer's choice comes first, then the browser's order."""
 
 import re
 

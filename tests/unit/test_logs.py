@@ -1,4 +1,4 @@
-"""The control plane's log: one JSON object per line, whoever writes, and no text of an exception."""
+"""The control plane's log: one JSON object per line from every source, without the text of exceptions."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from control_plane import logs
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     written, root = io.StringIO(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    for library in ("uvicorn", "uvicorn.error", "asyncio"):  # as in a process of its own: others have been at work here
+    for library in ("uvicorn", "uvicorn.error", "asyncio"):  # as in a new process: other tests may have configured them
         monkeypatch.setattr(logging.getLogger(library), "handlers", [])
         monkeypatch.setattr(logging.getLogger(library), "propagate", True)
     with redirect_stdout(written):

@@ -1,4 +1,4 @@
-"""The sidecar's numbers: each is what happened, and none says who it was."""
+"""The sidecar's metrics: they are accurate and contain no identifiers."""
 
 import anyio
 import pytest
@@ -23,7 +23,7 @@ Samples = dict[tuple[str, str], float]
 
 
 class Parts:
-    """A sidecar's parts around a feed of given answers, and its metrics."""
+    """A sidecar's parts with a feed of prepared answers, and its metrics."""
 
     def __init__(self, *answers: Answer) -> None:
         self.now = float(NOW)

@@ -1,4 +1,4 @@
-"""Moving windows: exact in time, and small however many keys come by."""
+"""Moving windows: exact in time, and bounded for any number of keys."""
 
 from control_plane.limits.moving_windows import Limit, MovingWindow
 

@@ -1,4 +1,4 @@
-"""What people are told about names is what nginx does with them."""
+"""The documented rules for names match what nginx does."""
 
 import re
 

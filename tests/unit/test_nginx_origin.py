@@ -1,4 +1,4 @@
-"""The origin as settings name it and as nginx reads it."""
+"""The origin in the settings and in nginx's configuration."""
 
 from pathlib import Path
 

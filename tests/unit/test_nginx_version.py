@@ -1,4 +1,4 @@
-"""Is this nginx patched? By its own version, and by that of Debian's package."""
+"""Whether nginx is patched, by its own version and by that of Debian's package."""
 
 import sys
 from pathlib import Path

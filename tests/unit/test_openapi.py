@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of every operation, and of the one whose body may stand for a header."""
+"""The OpenAPI document: responses of every operation, and the one whose body may replace a header."""
 
 from typing import Any
 

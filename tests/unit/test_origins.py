@@ -1,4 +1,4 @@
-"""An event's own origin: which addresses make sense, and on which hosts."""
+"""An event's own origin: which addresses are valid, and on which hosts."""
 
 import pytest
 

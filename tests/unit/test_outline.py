@@ -1,4 +1,4 @@
-"""What a playlist names: every rendition, and of each the files that are looked at."""
+"""The outline of a playlist: every rendition, and the files of each that are checked."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Admin passwords: argon2id, and one answer for every kind of wrong."""
+"""Passwords: argon2id, and one answer for every kind of failure."""
 
 from collections import Counter
 from threading import Event, Lock
@@ -40,7 +40,7 @@ async def test_a_damaged_hash_accepts_no_password(damaged: str) -> None:
 
 
 class Counting(PasswordHasher):
-    """A real hasher that knows how many of its kind were at work at once. It waits for the gate to open."""
+    """A real hasher that counts simultaneous calls, and waits for its gate to open."""
 
     def __init__(self) -> None:
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
@@ -48,7 +48,7 @@ class Counting(PasswordHasher):
         self._lock = Lock()
         self._busy = self.most_busy = self.verified = 0
 
-    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - its name in the base
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - the base class's name
         with self._lock:
             self._busy += 1
             self.most_busy = max(self.most_busy, self._busy)
@@ -82,7 +82,7 @@ async def test_of_a_hundred_simultaneous_checks_two_run_and_few_wait() -> None:
             tasks.start_soon(check)
     assert answers == {"right": MOST_AT_ONCE + MOST_WAITING, "busy": 100 - MOST_AT_ONCE - MOST_WAITING}
     assert (hasher.most_busy, hasher.verified) == (MOST_AT_ONCE, MOST_AT_ONCE + MOST_WAITING)
-    assert await checker.matches("correct horse", known)  # and afterwards there is room again
+    assert await checker.matches("correct horse", known)  # afterwards there is room again
 
 
 async def test_a_hash_with_other_parameters_is_renewed_and_a_current_one_is_not() -> None:

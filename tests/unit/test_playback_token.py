@@ -1,4 +1,4 @@
-"""What is a playback token, and what only looks like one."""
+"""Valid playback tokens, and texts that only look like one."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Playlists: what is read from one, and that nothing in one makes the reader stumble, or take its time."""
+"""Playlists: what is parsed, and that no input crashes the parser or makes it slow."""
 
 import time
 from contextlib import suppress
@@ -147,7 +147,7 @@ pieces = st.text(st.sampled_from('AZ09-=",. \t#:/?eETx\u00e9'), min_size=1, max_
 
 
 def seconds_for(text: str) -> float:
-    """Measure the processor time of reading, the least of three: what else the machine does is not in it."""
+    """Return the processor time of parsing, the minimum of three, to exclude other load of the machine."""
     taken = []
     for _ in range(3):
         began = time.thread_time()

@@ -1,4 +1,4 @@
-"""The description of the processes: who learns what, and where sockets lie."""
+"""The description of the processes: which settings each gets, and where the sockets are."""
 
 import stat
 from pathlib import Path

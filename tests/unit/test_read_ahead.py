@@ -1,4 +1,4 @@
-"""The next page of a snapshot is under way before it is asked for, and nothing goes wrong when it is not wanted."""
+"""The next page of a snapshot is prefetched, and an unused prefetch is harmless."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ PAGES = {"": "1", "1": "2", "2": None}
 
 @dataclass
 class Pages:
-    """A snapshot in three pages; notes which were asked for. `fails` once at a cursor."""
+    """A snapshot in three pages that records the requested cursors. It `fails` once at a cursor."""
 
     fails: str | None = None
     asked: list[tuple[str, bool]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The tokens with which the control plane reads playlists and organisers preview: good at the gate, and nobody's."""
+"""Tokens with which the control plane reads playlists and organisers preview: valid at the gate, without a session."""
 
 import time
 
@@ -25,7 +25,7 @@ PATH = f"/streams/{EVENT_ID}/stream.m3u8"
 
 
 def seen_after(sub: str, sid: str, *, preview: bool = False) -> tuple[bytes, set[str]]:
-    """Ask the gate with such a token; return its answer and the sessions that it would report."""
+    """Return the gate's answer to such a token, and the sessions that it would report."""
     now = int(time.time())
     token = mint(Claims(eid=EVENT_ID, iat=now, exp=now + 10, sub=sub, sid=sid, preview=preview), RING)
     gate = Authorize(Verifier(KeySource(RING)).verify, lambda _now: Revocations())

@@ -1,4 +1,4 @@
-"""What must never reach a log: playback tokens, codes and cookies, however they travel."""
+"""Playback tokens, codes and cookies must never reach a log, whatever their carrier."""
 
 import pytest
 from hypothesis import given

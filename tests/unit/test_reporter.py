@@ -1,4 +1,4 @@
-"""Activity: who watched is reported, nothing is lost while the control plane is away, and nothing grows for ever."""
+"""Activity reports: nothing is lost while the control plane is unreachable, and memory is bounded."""
 
 import anyio
 import pytest

@@ -1,4 +1,4 @@
-"""Reports of who is watching: read whole or refused whole, from new sidecars and from older ones."""
+"""Activity reports: parsed or refused as a whole, from new and older sidecars."""
 
 import json
 from typing import Any

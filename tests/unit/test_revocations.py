@@ -1,4 +1,4 @@
-"""The set of revocations: the last word about a subject counts, and what nobody can meet any more is forgotten."""
+"""The set of revocations: the last change of a subject counts, and entries that no token can match are dropped."""
 
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.revocations import Revocations

@@ -1,4 +1,4 @@
-"""What the API takes: one message a field, and nothing that nobody asked for."""
+"""Input validation of the API: one message per field, and no unknown fields."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a sealed value is, and who can open it."""
+"""Sealed values: their format, and which keys open them."""
 
 import pytest
 

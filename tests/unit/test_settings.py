@@ -1,4 +1,4 @@
-"""Settings: nonsense stops the start with one sentence that names the variable and never its value."""
+"""Settings: an invalid value prevents the start with one sentence that names the variable and never its value."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.support.key_sets import ed25519_key, oct_key, public, write_keys
 
 
 def hashed(kib: int = 8, passes: int = 1, threads: int = 1, salt: int = 16, digest: int = 32) -> str:
-    """Hash a password, as cheaply as can be, and always the same: each worker has to make the same tests of it."""
+    """Return a cheap and deterministic hash, since each pytest worker must generate the same tests."""
     return hash_secret(b"hunter2", b"s" * salt, passes, kib, threads, digest, Type.ID).decode()
 
 
@@ -88,7 +88,7 @@ NONSENSE += [(Settings, *row) for row in CONTROL_PLANE] + [(SidecarSettings, *ro
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Give an environment that holds what both services need and nothing else."""
+    """An environment with only the settings that both services need."""
     for name in Settings.model_fields.keys() | SidecarSettings.model_fields.keys():
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in GOOD.items():
@@ -201,7 +201,7 @@ def test_boundary_values_start(environment: pytest.MonkeyPatch, name: str, value
     "password_hash",
     [
         PASSWORD_HASH,
-        hashed(65_536, 3, 4),  # as `streamgate hash-password` makes them
+        hashed(65_536, 3, 4),  # the parameters of `streamgate hash-password`
         hashed(19_456, 2, digest=64),
         hashed(256 * 1024),
         hashed(passes=16),

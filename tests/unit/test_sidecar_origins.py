@@ -1,4 +1,4 @@
-"""The sidecar's list of events with an origin of their own: asked for again and again, kept when nobody answers."""
+"""The sidecar's list of events with their own origin: polled, and kept during outages."""
 
 import json
 
@@ -22,7 +22,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 
 
 class Given:
-    """Answers with each of these in turn, with the last one for ever."""
+    """Return these answers in turn, and the last one from then on."""
 
     def __init__(self, *answers: dict[str, str] | bytes | Exception | None) -> None:
         self.answers = list(answers)

@@ -1,4 +1,4 @@
-"""The soak's judge: it must see a wrong verdict either way, and forgive a second around a change."""
+"""The soak's judge: it detects wrong verdicts of either kind, and tolerates a second around a change."""
 
 import pytest
 

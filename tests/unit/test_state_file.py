@@ -1,4 +1,4 @@
-"""The state file: whole or not at all, and nobody else's to read."""
+"""The state file: complete or not used at all, and readable by its owner only."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def test_a_file_truncated_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     StateFile(path).save("e.7", revoked("a", "b"))
     whole = path.read_bytes()
-    for length in range(len(whole) - 1):  # all but the last line's end
+    for length in range(len(whole) - 1):  # all but the final newline
         path.write_bytes(whole[:length])
         with pytest.raises(StateFileUnusable):
             StateFile(path).load()

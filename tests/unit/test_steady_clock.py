@@ -1,4 +1,4 @@
-"""Whoever sets the clock is noticed; drift is not, and trust comes back with time."""
+"""Setting the clock is detected, drift is not, and the clock is trusted again after some time."""
 
 import pytest
 

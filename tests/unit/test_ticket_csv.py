@@ -1,4 +1,4 @@
-"""Files of codes: what is read from them, and what is said of lines that are not right."""
+"""Files of codes: what is parsed from them, and the messages about invalid lines."""
 
 import csv
 import time

@@ -1,4 +1,4 @@
-"""Codes of authenticator apps: RFC 6238's own examples, and what a window of one step lets in."""
+"""Codes of authenticator apps: the examples of RFC 6238, and the window of one step."""
 
 from base64 import b32decode, b32encode
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Who forwards without being trusted is told once, and nobody fills the memory or the log with it."""
+"""Untrusted proxies are reported once, and cannot fill the memory or the log."""
 
 import pytest
 import structlog
@@ -7,7 +7,7 @@ from control_plane.unnamed_proxies import UnnamedProxies, line_to_add
 
 
 def noticed(*addresses: str, trusted: str = "") -> tuple[list[str], list[str]]:
-    """Return who is known afterwards, and the lines that were advised."""
+    """Return the noticed addresses, and the suggested settings lines."""
     proxies = UnnamedProxies(trusted)
     with structlog.testing.capture_logs() as lines:
         for address in addresses:

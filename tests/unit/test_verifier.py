@@ -1,4 +1,4 @@
-"""The verifier remembers that a signature was good, and nothing else."""
+"""The verifier caches valid signatures, and nothing else."""
 
 import time
 from hashlib import sha256
@@ -13,7 +13,7 @@ from tests.support.forging import CODE, EVENT_ID, RING, with_claims
 
 
 class Believing(KeySource):
-    """Finds every token good, without the work."""
+    """A key source that accepts every token without verifying it."""
 
     def verify(self, token: str, now: float) -> Claims:  # noqa: ARG002
         return Claims(EVENT_ID, 0, 1, token)
@@ -25,7 +25,7 @@ def test_a_token_that_was_verified_is_cached() -> None:
 
 
 def test_a_refused_token_is_not_cached() -> None:
-    """One that is not valid yet becomes valid; a refusal that was remembered would keep its viewer out."""
+    """A token that is not valid yet becomes valid; a cached refusal would lock its viewer out."""
     verifier, early = Verifier(KeySource(RING)), int(time.time()) + 3600
     token = with_claims(iat=early, exp=early + 60)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What is a web origin, and what must never become part of a link."""
+"""Valid web origins, and texts that must never become part of a link."""
 
 import pytest
 

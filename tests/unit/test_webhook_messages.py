@@ -1,4 +1,4 @@
-"""How a message is signed, named, and tried again."""
+"""How a message is signed, identified and retried."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A visitor of the console, an admin who has signed in, and an event: real application, real database."""
+"""A visitor of the console, a signed-in admin, and an event, with the real application and a real database."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What is no form of ours is refused with a sentence, counted as an attempt, and costs next to nothing."""
+"""Invalid forms are refused with a sentence, count as sign-in attempts, and cost little."""
 
 import time
 

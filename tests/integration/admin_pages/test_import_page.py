@@ -1,4 +1,4 @@
-"""The console's import: own codes are pasted, checked, and made tickets once nothing is wrong or left to be asked."""
+"""The console's import: codes are pasted, checked, and imported once there are no errors or open questions."""
 
 import html
 import re
@@ -12,13 +12,13 @@ DOUBTFUL = "Ticketnummern;Bemerkung\nk7F2x9M4b1;Reihe 1\nGartenparty;\n"
 
 
 def remarks(page: Response) -> dict[int, tuple[str, str]]:
-    """Return what the page says about lines: the line's text and the sentence."""
+    """Return the page's remarks about lines: the line's text and the sentence."""
     rows = re.findall(r'">Line (\d+)</th>.*?">(.*?)</td>.*?">(.*?)</td>', page.text, re.DOTALL)
     return {int(line): (html.unescape(text), html.unescape(sentence)) for line, text, sentence in rows}
 
 
 def buttons(page: Response) -> dict[str, str]:
-    """Return what the buttons that import say, by the answer that they give."""
+    """Return the texts of the import buttons, by the answer that they send."""
     return dict(re.findall(r'name="doubtful" value="(\w+)">([^<]+)</button>', page.text))
 
 
@@ -27,7 +27,7 @@ def test_valid_codes_are_checked_first_and_then_imported(admin: TestClient, even
     sent = {"codes": "code,label\r\nk7F2x9M4b1,Row 5\r\nZ8q3w5t6y2,\r\n"}
     checked = admin.post(f"{event}/import", data=sent)
     assert (checked.status_code, buttons(checked)) == (200, {"ask": "Import 2 codes"})
-    assert "k7F2x9M4b1,Row 5" in checked.text  # to be sent again
+    assert "k7F2x9M4b1,Row 5" in checked.text  # kept in the form to be sent again
     assert validate(admin, "k7F2x9M4b1").status_code == 401
     done = admin.post(f"{event}/import", data=sent | {"doubtful": "ask"})
     assert (done.status_code, done.headers["location"]) == (303, f"{event}?done=imported")

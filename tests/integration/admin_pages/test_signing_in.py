@@ -1,4 +1,4 @@
-"""Signing in and out, and what the pages let nobody else do."""
+"""Signing in and out, and access to the pages."""
 
 import pytest
 from starlette.testclient import TestClient
@@ -85,5 +85,5 @@ def test_pages_run_under_the_strict_policy_and_are_not_stored(admin: TestClient,
 
 
 def test_browsers_may_name_the_origin_of_our_own_forms(admin: TestClient) -> None:
-    """With `no-referrer` they would send `Origin: null`, which over plain http is all there is to judge by."""
+    """With `no-referrer` they would send `Origin: null`, and over plain http there is no other header to check."""
     assert admin.get("/admin").headers["referrer-policy"] == "same-origin"

@@ -1,4 +1,4 @@
-"""A home, and a doctor who looks at it."""
+"""A home, and `streamgate doctor` for it."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def doctor(streamgate: Streamgate, home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def folder(streamgate: Streamgate, home: Path) -> Path:
-    """Give the folder of an event that is on, with a playlist in it."""
+    """The folder of a running event, with a playlist in it."""
     add_event(streamgate, home)
     folder = home / "streams" / EVENT_ID
     folder.mkdir()

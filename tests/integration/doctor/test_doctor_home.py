@@ -1,4 +1,4 @@
-"""`streamgate doctor`: a home in order has no error, and each thing that is wrong is named with its fix."""
+"""`streamgate doctor`: a correct home has no error, and each problem is named with its fix."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`streamgate doctor` asks origins as an edge does, and says what they really answered."""
+"""`streamgate doctor` requests origins as an edge does, and reports their real answers."""
 
 from datetime import UTC, datetime
 from pathlib import Path

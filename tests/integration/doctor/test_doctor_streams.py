@@ -1,4 +1,4 @@
-"""`streamgate doctor` reads the streams of events that are on, and names each file that would not play."""
+"""`streamgate doctor` reads the streams of running events, and names each file that would not play."""
 
 import os
 import threading
@@ -76,7 +76,7 @@ def test_a_stream_that_cannot_be_read_is_an_error(doctor: Doctor, folder: Path) 
 
 @contextmanager
 def writing(write: Callable[[str], object]) -> Iterator[None]:
-    """Be an encoder: a new playlist four times a second."""
+    """Run an encoder that writes a new playlist four times a second."""
     over = threading.Event()
 
     def encode() -> None:

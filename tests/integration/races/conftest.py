@@ -1,4 +1,4 @@
-"""Real servers for a module: one control plane on SQLite, two that share a PostgreSQL. None may complain."""
+"""Real servers for a module: one control plane on SQLite, or two that share a PostgreSQL. None may log complaints."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -18,7 +18,7 @@ def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield new_database(tmp_path_factory.mktemp("shared"))
         return
     with request.getfixturevalue("postgres").new_database() as url:
-        yield f"{url}{'&' if '?' in url else '?'}options=-c%20lock_timeout%3D60s"  # a crowd on a busy machine
+        yield f"{url}{'&' if '?' in url else '?'}options=-c%20lock_timeout%3D60s"  # for many clients on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ async def admins(planes: list[ControlPlaneProcess]) -> AsyncIterator[list[Admin]
 async def devices(
     request: pytest.FixtureRequest, planes: list[ControlPlaneProcess]
 ) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    """As many as the module says."""
+    """As many devices as the module requires."""
     async with crowd(planes, request.module.DEVICES) as people:
         yield people
 

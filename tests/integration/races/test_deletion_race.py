@@ -1,6 +1,6 @@
-"""Deleting and changing while a hundred redeem, on real servers: nobody plays on, nothing crashes, no change is lost.
+"""Deletions and changes during a hundred redemptions, on real servers: nobody keeps playing, and nothing crashes.
 
-All the while somebody follows the feed of each control plane.
+Meanwhile followers read the feed of each control plane.
 """
 
 from collections import Counter
@@ -28,23 +28,23 @@ DEVICES, RUNS = 100, 3
 
 
 class Crowd:
-    """Devices that redeem while something is done to their tickets. Every other one leaves again: the feed is busy."""
+    """Devices that redeem while their tickets are changed. Every other one releases its seat, to keep the feed busy."""
 
     def __init__(self, devices: list[httpx2.AsyncClient], tickets: list[dict[str, Any]]) -> None:
         self._pairs = list(zip(devices, tickets, strict=True))
         self.answered: Counter[int] = Counter()
         self.tokens: list[Claims] = []
 
-    async def redeem_while(self, deed: Callable[[], Awaitable[httpx2.Response]], run: int) -> httpx2.Response:
-        """Let the deed come first, in their midst or last; whoever comes first has their line open already.
+    async def redeem_while(self, change: Callable[[], Awaitable[httpx2.Response]], run: int) -> httpx2.Response:
+        """Run the change first, in the middle or last, on open connections.
 
-        One device has redeemed before all that, and one comes after it: what these two are told is no matter of luck.
+        One device redeems before all others and one after them, so that the answers of these two are deterministic.
         """
         answers: list[httpx2.Response] = []
 
         async def one(pair: tuple[httpx2.AsyncClient, dict[str, Any]] | None) -> None:
             if pair is None:
-                answers.append(await deed())
+                answers.append(await change())
                 return
             pair[0].cookies.clear()
             viewer = Viewer(pair[0])
@@ -55,7 +55,7 @@ class Crowd:
                 if len(self.tokens) % 2:
                     assert (await viewer.release()).status_code == 200
 
-        before, *crowd, after = self._pairs[run:] + self._pairs[:run]  # each time others: a guess too many is 429
+        before, *crowd, after = self._pairs[run:] + self._pairs[:run]  # other devices each time, or limits answer 429
         place = len(crowd) * run // (RUNS - 1)
         await one(before)
         await at_once(lambda pair: pair[0].get("/internal/health"), crowd[:place])
@@ -64,7 +64,7 @@ class Crowd:
         return answers[0]
 
     async def still_playing(self, database: Database) -> list[Claims]:
-        """Give the tokens that a gate lets pass."""
+        """Return the tokens that a gate would allow."""
         async with database.read() as db:
             known = Revocations((await revocation_feed.read_page(db, "")).changes)
         return [
@@ -166,7 +166,7 @@ async def test_of_simultaneous_imports_of_the_same_codes_exactly_one_succeeds(
         answered: Counter[int] = Counter()
 
         async def send(admin: Admin, event_id: str = event_id, body: str = body, seen: Counter[int] = answered) -> None:
-            path = f"/api/admin/events/{event_id}/tokens/import?doubtful=import"  # they count up by one
+            path = f"/api/admin/events/{event_id}/tokens/import?doubtful=import"  # they differ by one
             answer = await admin.http.post(path, content=body.encode(), headers={"Content-Type": "text/csv"})
             seen[answer.status_code] += 1
 

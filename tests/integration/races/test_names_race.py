@@ -1,4 +1,4 @@
-"""Names that are nobody's twice, and a number that is never passed, when several ask at the same moment."""
+"""Unique names and maximum numbers under simultaneous requests."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ WEBHOOK = {"url": "https://93.184.216.34/", "topics": ["event.live"]}
 
 
 async def made(admins: list[Admin], path: str, draft: object) -> Counter[int]:
-    """Ask for the same thing several times at once, at every control plane."""
+    """Send the same request several times at once, to every control plane; return the statuses."""
 
     async def make(admin: Admin) -> httpx2.Response:
         return await admin.http.post(f"/api/admin{path}", json=draft)

@@ -1,4 +1,4 @@
-"""A hundred at once, on real servers: one on SQLite, two that share a PostgreSQL. Nobody gets what is another's."""
+"""A hundred simultaneous requests, on real servers: one on SQLite, or two that share a PostgreSQL."""
 
 import itertools
 from collections import Counter
@@ -20,7 +20,7 @@ from tests.support.server import ControlPlaneProcess
 
 pytestmark = pytest.mark.anyio
 DEVICES, RUNS = 100, 10
-ON_A_SEAT = 1 + takeovers.MOST  # who redeems it, and who may take it over before somebody has to wait
+ON_A_SEAT = 1 + takeovers.MOST  # the redemption, and the takeovers before the limit
 
 
 async def test_of_a_hundred_simultaneous_redemptions_exactly_one_wins_in_each_of_ten_runs(
@@ -47,7 +47,7 @@ async def test_of_a_hundred_takeovers_of_one_seat_the_last_one_wins(
     assert answered == {
         200: ON_A_SEAT,
         429: DEVICES - ON_A_SEAT,
-    }  # the others are told to stop taking it from each other
+    }  # the others are limited
     await the_last_one_has_it(people, [ticket], database)
 
 
@@ -64,7 +64,7 @@ async def test_a_hundred_simultaneous_takeovers_leave_exactly_one_session_per_se
 
 
 async def the_last_one_has_it(people: list[Viewer], made: list[dict[str, Any]], database: Database) -> None:
-    """Each ticket lives on one device, and whoever had it before was taken over, each of them once."""
+    """Check that each ticket has one live session, and that every earlier one was taken over exactly once."""
     admitted = Counter(claims_of(person.token).sub for person in people if person.token)
     assert admitted == {ticket["code"]: ON_A_SEAT for ticket in made}
     assert await live(database, made) == dict.fromkeys((ticket["id"] for ticket in made), 1)
@@ -121,7 +121,7 @@ async def test_revoking_and_restoring_a_ticket_during_a_hundred_redemptions_ends
 
 
 def visit(person: Viewer, code: str) -> list[Callable[[], Awaitable[httpx2.Response]]]:
-    """What a page does from the code to the farewell, whatever it is told."""
+    """Make all requests of a page, from the code to the release, whatever the responses are."""
 
     async def link() -> httpx2.Response:
         return await person.http.post("/api/playback/tv", headers={"Authorization": f"Bearer {person.token}"})
@@ -133,7 +133,7 @@ def visit(person: Viewer, code: str) -> list[Callable[[], Awaitable[httpx2.Respo
 async def test_all_operations_at_once_do_not_deadlock(
     planes: list[ControlPlaneProcess], devices: list[httpx2.AsyncClient], admins: list[Admin], database: Database
 ) -> None:
-    """Code that takes locks in an order of its own ends in a deadlock here."""
+    """Code that takes locks in a different order deadlocks here."""
     event_id = await admins[0].create_event(sessionPolicy="takeover", maxDevices=2)
     made, is_over = await admins[0].codes(event_id, 5), anyio.Event()
     refused = {200, 401, 403, 404, 409, 429}
