@@ -4,13 +4,11 @@ This must never delay or fail a verdict. The list is kept in memory and in a fil
 plane is unreachable, also after a restart.
 """
 
-import os
 import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple, Protocol
 
 import anyio
@@ -22,6 +20,7 @@ from authz_sidecar.contract import origin_credentials
 from authz_sidecar.contract.origin_credentials import Credentials
 from authz_sidecar.contract.playback_token import EVENT_ID
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
+from authz_sidecar.contract.whole_files import replacing
 
 _FIRST_ANSWER_SECONDS: Final = 1.0
 _FIRST_PAUSE_SECONDS: Final = 0.5
@@ -176,12 +175,5 @@ def _is_address(url: object) -> bool:
 def _write(file: Path, body: bytes) -> None:
     """Write a temporary file and rename it, so that a crash leaves the old list or the new one. Raise OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=file.parent, prefix=file.name, delete=False) as temporary:
-        try:
-            temporary.write(body)
-            temporary.flush()
-            os.fsync(temporary.fileno())
-            Path(temporary.name).replace(file)
-        except BaseException:
-            Path(temporary.name).unlink(missing_ok=True)
-            raise
+    with replacing(file) as writer:
+        writer.write(body)

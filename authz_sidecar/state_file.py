@@ -10,11 +10,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any, Final
 
 from authz_sidecar.contract.feed import READS, Cursor, Kind
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
+from authz_sidecar.contract.whole_files import replacing
 from authz_sidecar.revocations import EVERY_TOKEN, Refusal, Revocations
 
 _KINDS: Final = frozenset(kind.value for kind in Kind)
@@ -51,17 +51,10 @@ class StateFile:
         The revocations may change meanwhile: changes after the cursor are read from the feed again.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=self._path.parent, prefix=self._path.name, delete=False) as file:
-            try:
-                for line in _lines(cursor, revocations):
-                    file.write(json.dumps(line) + "\n")
-                    time.sleep(_PAUSE_SECONDS)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(self._path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with replacing(self._path) as file:
+            for line in _lines(cursor, revocations):
+                file.write(f"{json.dumps(line)}\n".encode())
+                time.sleep(_PAUSE_SECONDS)
 
     def touch(self) -> None:
         """Mark the saved state as complete now. Raise OSError, also if the file no longer exists."""

@@ -4,7 +4,6 @@ Its token must not appear in a log or a request line: it is in the link's fragme
 user can read, and hashed in the database.
 """
 
-import os
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -15,6 +14,7 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from authz_sidecar.contract.whole_files import replacing
 from control_plane.access import audit
 from control_plane.access.actors import Actor, Role
 from control_plane.access.audit import About
@@ -92,25 +92,14 @@ async def _write_new(database: Database, file: Path, origin: str, now: datetime)
         async with database.write() as db:
             token = await make(db, now)
             audit.record(db, Actor.system(), Action.SETUP_LINK_CREATE.word, now, About())
-            _write(file, link(origin, token))
+            with replacing(file) as writer:
+                writer.write(f"{link(origin, token)}\n".encode())
     except Conflict:  # an account was created in the meantime
         return
     except OSError as error:
         log.error("setup_link_not_written", file=str(file), error=type(error).__name__)
     else:
         log.warning("setup_link_written", file=str(file))
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a temporary file that only its owner can read, and rename it into place. Raise OSError."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as writer:
-            writer.write(f"{text}\n")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _digest(token: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from authz_sidecar.contract.whole_files import replacing
 from control_plane.errors import OperatorError
 from control_plane.ops.processes import ProcessSpec
 
@@ -44,9 +45,8 @@ class Child:
         finally:
             os.close(writing)
         child = cls(spec, process, run_folder / f"{spec.name}.pid")
-        temporary = child._pid_file.with_suffix(".new")  # renamed below, so that readers never see a partial number
-        temporary.write_text(f"{process.pid}\n", encoding="ascii")
-        temporary.replace(child._pid_file)
+        with replacing(child._pid_file) as writer:
+            writer.write(b"%d\n" % process.pid)
         child._reading = asyncio.create_task(child._read(reading, log))
         return child
 

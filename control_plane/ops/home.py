@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from authz_sidecar.contract.whole_files import replacing
 from control_plane.accounts.passwords import hash_password
 from control_plane.db.database import upgrade_schema
 from control_plane.db.sealing import SETTING
@@ -98,19 +99,11 @@ def add_setting(folder: Path, name: str, value: str) -> None:
     """Append a line to the settings file, where it overrides earlier ones; keep all other lines. Raise OSError."""
     file = settings_file(folder).resolve()
     text, found = file.read_bytes(), file.stat()
-    temporary = file.with_name(f".env.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as writer:
-            writer.write(text if not text or text.endswith(b"\n") else text + b"\n")
-            writer.write(f"{name}={_quoted(value)}\n".encode())
-            writer.flush()
-            os.fchown(descriptor, found.st_uid, found.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
-            os.fsync(descriptor)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(file) as writer:
+        writer.write(text if not text or text.endswith(b"\n") else text + b"\n")
+        writer.write(f"{name}={_quoted(value)}\n".encode())
+        os.fchown(writer.fileno(), found.st_uid, found.st_gid)
+        os.fchmod(writer.fileno(), stat.S_IMODE(found.st_mode))
 
 
 def stream_root(folder: Path, environment: Mapping[str, str]) -> Path:
@@ -159,20 +152,13 @@ def _make_folders(folder: Path, root: Path) -> None:
 
 
 def _write_settings(file: Path, settings: Mapping[str, str]) -> None:
-    """Write a temporary file and link it into place: a crash leaves no partial file, and one of two writers wins."""
-    temporary = file.with_name(f".env.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write the settings file. Raise OperatorError if there is one already."""
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as writer:
-            writer.write("# Settings of this StreamGate; .env.example describes them all. Keep this file secret.\n")
-            writer.writelines(f"{name}={_quoted(value)}\n" for name, value in settings.items())
-            writer.flush()
-            os.fsync(descriptor)
-        os.link(temporary, file)
+        with replacing(file, exclusive=True) as writer:
+            writer.write(b"# Settings of this StreamGate, see docs/reference/settings.md. Keep this file secret.\n")
+            writer.writelines(f"{name}={_quoted(value)}\n".encode() for name, value in settings.items())
     except FileExistsError as error:
         raise OperatorError(_already_exists(file.parent)) from error
-    finally:
-        temporary.unlink()
 
 
 def _quoted(value: str) -> str:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +23,7 @@ from authz_sidecar.contract.key_set import parse_key_set
 from authz_sidecar.contract.key_source import FILE, SECRET
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.strict_json import parse_object
+from authz_sidecar.contract.whole_files import replacing
 from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.home import add_setting, default_keys_file, read_environment, settings_file
 
@@ -148,16 +148,9 @@ def _replace(file: Path, keys: list[Jwk]) -> None:
     text = json.dumps({"keys": keys}, indent=2).encode() + b"\n"
     parse_key_set(text).for_signing()
     owner = (file if file.exists() else file.parent).stat()
-    with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as temporary:
-        try:
-            temporary.write(text)
-            temporary.flush()
-            _set_owner(temporary.fileno(), owner)
-            os.fsync(temporary.fileno())
-            Path(temporary.name).replace(file)
-        except BaseException:
-            Path(temporary.name).unlink(missing_ok=True)
-            raise
+    with replacing(file) as writer:
+        writer.write(text)
+        _set_owner(writer.fileno(), owner)
 
 
 def _set_owner(target: int | Path, owner: os.stat_result) -> None:

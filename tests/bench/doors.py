@@ -16,7 +16,7 @@ import jwt
 from control_plane.clock import utc_now
 from tests.bench import targets
 from tests.bench.crowd import Outcome, crowd
-from tests.bench.doors_house import House
+from tests.bench.doors_house import BenchDatabase
 from tests.bench.doors_stack import DATABASES, Operation, in_operation
 from tests.support.people import Organiser
 
@@ -42,38 +42,38 @@ def main(arguments: list[str] | None = None) -> None:
 def _measure(operation: Operation, codes: int, sessions: int, wanted: int) -> None:
     with ExitStack() as stack:
         organiser = stack.enter_context(closing(Organiser(operation.url)))
-        house, event_id = House(operation.home), organiser.create_event()
+        bench_database, event_id = BenchDatabase(operation.home), organiser.create_event()
         sizes = [min(_BATCH, codes - start) for start in range(0, codes, _BATCH)]
         made = [ticket.code for size in sizes for ticket in organiser.tickets(event_id, size)]
-        redeemed, tokens = _redeem(operation, house, made)
+        redeemed, tokens = _redeem(operation, bench_database, made)
         reached = redeemed.rate >= wanted
         _print("codes redeemed", operation, redeemed, f"{wanted}/s", reached=reached)
-        tokens += house.add_sessions(event_id, sessions - codes)
-        heard = _beat(operation, house, tokens)
+        tokens += bench_database.add_sessions(event_id, sessions - codes)
+        heard = _beat(operation, bench_database, tokens)
         reached = heard.milliseconds(99) < _WANTED_P99_MS
         what = f"heartbeats of {len(tokens):,} sessions"
         _print(what, operation, heard, f"p99 < {_WANTED_P99_MS} ms", reached=reached)
 
 
-def _redeem(operation: Operation, house: House, codes: Sequence[str]) -> tuple[Outcome, list[str]]:
+def _redeem(operation: Operation, bench_database: BenchDatabase, codes: Sequence[str]) -> tuple[Outcome, list[str]]:
     """Return the outcome, and a token of each session."""
     seen = crowd(operation.url, "redeem", codes)
     assert seen.statuses == {"200": len(codes)}, seen.statuses
     tokens: list[str] = [body["playbackToken"] for body in seen.bodies]
     claims = [jwt.decode(token, options={"verify_signature": False}) for token in tokens]
     assert sorted(claim["sub"] for claim in claims) == sorted(codes)
-    assert house.live_sessions() == {claim["sid"] for claim in claims}
+    assert bench_database.live_sessions() == {claim["sid"] for claim in claims}
     return seen, tokens
 
 
-def _beat(operation: Operation, house: House, tokens: Sequence[str]) -> Outcome:
+def _beat(operation: Operation, bench_database: BenchDatabase, tokens: Sequence[str]) -> Outcome:
     """Send one heartbeat of each session, spread evenly over one heartbeat interval."""
     began = utc_now()
     seen = crowd(operation.url, "beat", tokens, len(tokens) / _HEARTBEAT_SECONDS)
     assert seen.statuses == {"200": len(tokens)}, seen.statuses
     assert [body["ok"] for body in seen.bodies] == [True] * len(tokens)
     operation.stop_control_planes()  # this writes all pending heartbeats
-    assert house.count_seen_since(began) == len(tokens)
+    assert bench_database.count_seen_since(began) == len(tokens)
     return seen
 
 

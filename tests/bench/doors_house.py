@@ -21,7 +21,7 @@ from tests.support.tokens import Minter
 T = TypeVar("T")
 
 
-class House:
+class BenchDatabase:
     """The database of a home, and the key for its tokens."""
 
     def __init__(self, home: Path) -> None:

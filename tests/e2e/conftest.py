@@ -32,7 +32,7 @@ def folder(gate: StackUnderTest) -> Folder:
 
 
 @pytest.fixture(scope="module")
-def good(gate: StackUnderTest, folder: Folder) -> str:
+def valid_token(gate: StackUnderTest, folder: Folder) -> str:
     """A valid token for it."""
     return Minter(gate.home).token(folder.event_id)
 

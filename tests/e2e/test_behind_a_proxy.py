@@ -91,7 +91,7 @@ def test_it_plays_and_links_have_the_viewers_address(
 def test_an_unnamed_proxy_is_reported_in_the_log_and_by_the_doctor(
     browser: Browser, gate: StackUnderTest, front: dict[str, Front], codes: Iterator[str]
 ) -> None:
-    assert [finding.level for finding in eventually(lambda: told(gate))] == [Level.OK]
+    assert [finding.level for finding in eventually(lambda: proxy_findings(gate))] == [Level.OK]
     url = f"https://{NAME}:{front['nginx'].forgotten}"
     device = plays_at(browser, url, next(codes))
     device.close()
@@ -99,10 +99,10 @@ def test_an_unnamed_proxy_is_reported_in_the_log_and_by_the_doctor(
     warnings = [each for each in gate.control_plane.printed().splitlines() if "proxy_not_trusted" in each]
     assert len(warnings) == 1
     assert line in warnings[0]
-    [finding] = eventually(lambda: told(gate), what="the control plane answers the doctor")
+    [finding] = eventually(lambda: proxy_findings(gate), what="the control plane answers the doctor")
     assert (finding.level, line in finding.fix) == (Level.WARNING, True)
 
 
-def told(gate: StackUnderTest) -> list[Finding]:
+def proxy_findings(gate: StackUnderTest) -> list[Finding]:
     environment = {name: value or "" for name, value in dotenv_values(gate.home / ".env", interpolate=False).items()}
     return proxies.examine(Installation(environment, gate.home))

@@ -23,27 +23,27 @@ def lines(service: Service) -> list[str]:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
-def test_a_token_with_an_invalid_byte_is_an_invalid_token(ask: Ask, good: str, odd: str) -> None:
+def test_a_token_with_an_invalid_byte_is_an_invalid_token(ask: Ask, valid_token: str, odd: str) -> None:
     for carrier in ("Authorization: Bearer ", "authorization: bEARER ", "Cookie: a=b; sg_playback="):
-        for value in (odd, f"{odd}{good}", f"{good}{odd}", f"{good[:9]}{odd}{good[9:]}"):
+        for value in (odd, f"{odd}{valid_token}", f"{valid_token}{odd}", f"{valid_token[:9]}{odd}{valid_token[9:]}"):
             answer = ask(f"{carrier}{value}")
             assert (answer.status, answer.body) == (401, b'{"error":"Authorization required"}'), ascii(value)
 
 
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
-def test_it_decides_like_any_invalid_token(ask: Ask, good: str, odd: str) -> None:
-    assert ask(f"Authorization: Bearer {good}{odd}", f"Cookie: sg_playback={good}").status == 401
-    assert ask(f"Cookie: sg_playback={odd}; sg_playback={good}").status == 401
-    assert ask(f"Cookie: sg_playback={odd}", prefix=f"/t/{good}").status == 401
+def test_it_decides_like_any_invalid_token(ask: Ask, valid_token: str, odd: str) -> None:
+    assert ask(f"Authorization: Bearer {valid_token}{odd}", f"Cookie: sg_playback={valid_token}").status == 401
+    assert ask(f"Cookie: sg_playback={odd}; sg_playback={valid_token}").status == 401
+    assert ask(f"Cookie: sg_playback={odd}", prefix=f"/t/{valid_token}").status == 401
 
 
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
-def test_such_a_byte_elsewhere_is_harmless(ask: Ask, good: str, odd: str) -> None:
-    bearer = f"Authorization: Bearer {good}"
+def test_such_a_byte_elsewhere_is_harmless(ask: Ask, valid_token: str, odd: str) -> None:
+    bearer = f"Authorization: Bearer {valid_token}"
     assert ask(f"User-Agent: play{odd}er", bearer).status == 200
     assert ask(f"User-Agent: {odd}", bearer, f"X-Other: {odd}", f"Referer: {odd}").status == 200
-    assert ask(f"Cookie: a={odd}; sg_playback={good}; c={odd}").status == 200
-    assert ask(f"Authorization: Basic {odd}", f"Cookie: sg_playback={good}").status == 200
+    assert ask(f"Cookie: a={odd}; sg_playback={valid_token}; c={odd}").status == 200
+    assert ask(f"Authorization: Basic {odd}", f"Cookie: sg_playback={valid_token}").status == 200
 
 
 def test_both_services_logs_stay_one_json_object_per_line(gate: StackUnderTest, ask: Ask) -> None:

@@ -57,7 +57,7 @@ class Venue(Edge):
     def move(self, event: str, source: str | None) -> None:
         self.in_database("UPDATE event SET stream_url = ? WHERE id = ?", source, event)
 
-    def asked_beside(self, *origins: Origin) -> list[str]:
+    def other_requests(self, *origins: Origin) -> list[str]:
         """Return the requests to the other origins."""
         others = {self.origin.port, self.first.port, self.second.port, self.stranger.port} - {o.port for o in origins}
         every = (self.origin, self.first, self.second, self.stranger)
@@ -101,7 +101,7 @@ def test_each_event_plays_from_its_own_origin_and_the_others_from_the_common_one
             assert (answer.status_code, f"mark-of-{mark}" in answer.text) == (200, True), name
         if name != "low/1.ts" or not is_local(edge):
             assert f"mark-of-{shared}" in edge.get(shared, name).text
-    assert edge.asked_beside(edge.first, edge.second, edge.origin) == []
+    assert edge.other_requests(edge.first, edge.second, edge.origin) == []
     folders = [edge.folders[at_first], edge.folders[at_second], shared]
     for origin, own in zip((edge.first, edge.second, edge.origin), folders, strict=True):
         # The control plane's own probes may request other events of the same origin, too.

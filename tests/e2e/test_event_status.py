@@ -59,9 +59,7 @@ def test_a_stream_that_begins_early_is_live_and_one_that_dies_within_the_window_
         eventually(lambda: status_of(now) and looks(gate, now) > before, within=30, every=1, what="it is seen to move")
     for event_id in (early, now):
         playlist = gate.streams / event_id / "stream.m3u8"
-        playlist.write_text(
-            playlist.read_text().replace("#EXT-X-ENDLIST\n", "")
-        )  # like a killed encoder
+        playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST\n", ""))  # like a killed encoder
     eventually(lambda: (status_of(early), status_of(now)) == ("not-started", "interrupted"), within=40, every=1)
     with live(gate.streams / now):
         eventually(lambda: status_of(now) == "live", within=30, every=1)

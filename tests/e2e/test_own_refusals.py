@@ -69,9 +69,13 @@ def test_the_control_planes_own_limit_is_reported_in_the_same_words(gate: StackU
 
 
 @pytest.mark.parametrize("name", ["folder.ts", "folder.m3u8", "folder.key", "folder.mp4"])
-def test_a_folder_that_is_named_like_a_file_is_404(gate: StackUnderTest, folder: Folder, good: str, name: str) -> None:
+def test_a_folder_that_is_named_like_a_file_is_404(
+    gate: StackUnderTest, folder: Folder, valid_token: str, name: str
+) -> None:
     (gate.streams / folder.event_id / name).mkdir(exist_ok=True)
-    answer = raw_request(gate.url, f"/streams/{folder.event_id}/{name}", headers=(f"Authorization: Bearer {good}",))
+    answer = raw_request(
+        gate.url, f"/streams/{folder.event_id}/{name}", headers=(f"Authorization: Bearer {valid_token}",)
+    )
     assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
     assert json.loads(answer.body) == {"error": "Not found"}
     assert "location" not in answer.headers

@@ -124,7 +124,7 @@ def test_a_restart_of_nginx_keeps_the_cache(edge: Edge, event: str) -> None:
     assert edge.get(event, "1.ts").text == f"mark-of-{event}" * 50
 
 
-def test_a_dead_sidecar_and_a_dead_origin_are_told_apart(edge: Edge, event: str) -> None:
+def test_a_dead_sidecar_and_a_dead_origin_are_distinguished(edge: Edge, event: str) -> None:
     edge.get(event, "1.ts").raise_for_status()
     [sidecar] = edge.gate.sidecars
     sidecar.kill()

@@ -176,7 +176,7 @@ async def test_an_event_is_closed_and_opened_again(admin: Admin) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{" in route[1]])
-async def test_what_does_not_exist_is_not_found(admin: Admin, method: str, path: str) -> None:
+async def test_unknown_ids_are_not_found(admin: Admin, method: str, path: str) -> None:
     url = "/api/admin" + re.sub(r"\{\w+:uuid\}", UNKNOWN_ID, path)
     sent = SENT.get((method, path), {"json": {"count": 1}} if method == "POST" else {})
     answer = await admin.http.request(method, url, **sent)

@@ -89,7 +89,7 @@ async def test_an_entry_contains_everything_that_is_known(admin: Admin) -> None:
 
 
 @pytest.mark.parametrize("query", [{"from": "yesterday"}, {"ticketId": "x"}, {"colour": "red"}, {"action": "x" * 101}])
-async def test_what_makes_no_sense_is_refused(admin: Admin, query: dict[str, str]) -> None:
+async def test_an_invalid_filter_is_refused(admin: Admin, query: dict[str, str]) -> None:
     for path in ("/audit", "/audit/export"):
         assert (await admin.http.get(f"/api/admin{path}", params=query)).status_code == 422
 

@@ -26,7 +26,7 @@ def rewrite(file: Path, change: Callable[[bytes], bytes]) -> None:
     file.write_bytes(change(file.read_bytes()))
 
 
-def cut(raw: bytes) -> bytes:
+def truncated(raw: bytes) -> bytes:
     return raw[: len(raw) // 2]
 
 
@@ -44,7 +44,7 @@ def replaced_by(raw: bytes) -> Callable[[bytes], bytes]:
 
 
 FOREIGN = [
-    cut,
+    truncated,
     without_its_last_byte,
     one_bit_flipped,
     *map(

@@ -35,7 +35,7 @@ async def look(database: Database, minutes: float, probe: Probe = BLIND, seconds
     await look_around(database, probe, START + timedelta(minutes=minutes, seconds=seconds))
 
 
-async def told(database: Database) -> list[tuple[str, str]]:
+async def reported(database: Database) -> list[tuple[str, str]]:
     messages = [json.loads(message.body) for message in await outbox_of(database)]
     return [(message["type"], message["data"]["eventId"]) for message in messages]
 
@@ -52,13 +52,13 @@ async def test_the_clock_starts_and_ends_an_event_once(database: Database) -> No
     event = await add_event(database, START)
     for minutes in (-30, -1):
         await look(database, minutes)
-    assert await told(database) == []
+    assert await reported(database) == []
     for minutes in (0, 1, 60, 119):
         await look(database, minutes)
-    assert await told(database) == [("event.live", event.id)]
+    assert await reported(database) == [("event.live", event.id)]
     for minutes in (120, 121, 600):
         await look(database, minutes)
-    assert await told(database) == [("event.live", event.id), ("event.ended", event.id)]
+    assert await reported(database) == [("event.live", event.id), ("event.ended", event.id)]
 
 
 async def test_of_several_processes_that_notice_it_at_once_one_reports_it(
@@ -72,7 +72,7 @@ async def test_of_several_processes_that_notice_it_at_once_one_reports_it(
             tasks.start_soon(look, other, 1)
     for other in others:
         await other.close()
-    assert await told(database) == [("event.live", event.id)]
+    assert await reported(database) == [("event.live", event.id)]
 
 
 async def test_a_webhook_gets_no_messages_from_before_its_creation(database: Database) -> None:
@@ -80,16 +80,16 @@ async def test_a_webhook_gets_no_messages_from_before_its_creation(database: Dat
     await look(database, 1)
     await add_webhook(database, "https://hooks.example.org/")
     await look(database, 2)
-    assert await told(database) == []
+    assert await reported(database) == []
     await look(database, 121)
-    assert await told(database) == [("event.ended", event.id)]
+    assert await reported(database) == [("event.ended", event.id)]
 
 
 async def test_an_event_that_ended_long_ago_is_not_reported(database: Database) -> None:
     await add_webhook(database, "https://hooks.example.org/")
     await add_event(database, START - timedelta(days=3))
     await look(database, 0)
-    assert await told(database) == []
+    assert await reported(database) == []
 
 
 async def test_an_event_with_a_stream_begins_with_the_stream(database: Database, gate: Origin, probe: Probe) -> None:
@@ -97,10 +97,10 @@ async def test_an_event_with_a_stream_begins_with_the_stream(database: Database,
     late = await add_event(database, START)
     early = await add_event(database, START + timedelta(minutes=50), hold_until_start=False)
     await look(database, 10, probe)
-    assert await told(database) == []
+    assert await reported(database) == []
     await go_on(gate, late, database, probe, 20)
     await go_on(gate, early, database, probe, 30)
-    assert await told(database) == [("event.live", late.id), ("event.live", early.id)]
+    assert await reported(database) == [("event.live", late.id), ("event.live", early.id)]
 
 
 async def test_an_event_that_runs_over_ends_with_its_stream(database: Database, gate: Origin, probe: Probe) -> None:
@@ -109,10 +109,10 @@ async def test_an_event_that_runs_over_ends_with_its_stream(database: Database, 
     for number, seconds in enumerate(range(-30, 60, 6)):
         gate.put(f"/streams/{event.id}/stream.m3u8", LIVE.format(n=number))
         await look(database, 120, probe, seconds)
-    assert await told(database) == []
+    assert await reported(database) == []
     for seconds in (60, 66):
         await look(database, 120, probe, seconds)
-    assert await told(database) == [("event.ended", event.id)]
+    assert await reported(database) == [("event.ended", event.id)]
 
 
 async def test_streams_are_probed_only_if_a_webhook_needs_it(database: Database, gate: Origin, probe: Probe) -> None:
@@ -131,4 +131,4 @@ async def test_a_deactivated_event_does_not_begin_and_one_that_had_begun_ends(da
             await revocation.deactivate(db, event.id, START)
     await look(database, 20)
     await look(database, 140)
-    assert await told(database) == [("event.live", begun.id), ("event.ended", begun.id)]
+    assert await reported(database) == [("event.live", begun.id), ("event.ended", begun.id)]

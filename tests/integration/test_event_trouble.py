@@ -50,8 +50,8 @@ class Watched:
     def put(self, event: Event, name: str) -> None:
         """Write a live playlist with a new segment."""
         number = int(self.seconds)
-        told = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{number}\n#EXTINF:2,\n{number}.ts\n"
-        self.gate.put(f"/streams/{event.id}/{name}.m3u8", told)
+        reported = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{number}\n#EXTINF:2,\n{number}.ts\n"
+        self.gate.put(f"/streams/{event.id}/{name}.m3u8", reported)
         self.gate.put(f"/streams/{event.id}/{number}.ts", SEGMENT)
 
     async def two_renditions(self) -> Event:
@@ -59,7 +59,7 @@ class Watched:
         self.gate.put(f"/streams/{event.id}/stream.m3u8", MASTER)
         return event
 
-    async def told(self) -> list[dict[str, Any]]:
+    async def reported(self) -> list[dict[str, Any]]:
         return [json.loads(message.body)["data"] for message in await outbox_of(self.database)]
 
     async def standing(self, event: Event) -> list[tuple[str, str]]:
@@ -81,12 +81,12 @@ async def test_a_stalled_rendition_and_its_recovery_are_each_reported_once(watch
     well = [(sound, "high"), (sound, "low")]
     with capture_logs() as logs:
         await watched.look(4, (event, "high"), (event, "low"), *well)
-        assert await watched.told() == []
+        assert await watched.reported() == []
         await watched.look(12, (event, "high"), *well)
         assert await watched.standing(event) == [("low.m3u8", "stands-still")]
         await watched.look(12, (event, "high"), (event, "low"), *well)
     assert await watched.standing(event) == []
-    began, over = await watched.told()
+    began, over = await watched.reported()
     assert (began["eventId"], began["isOver"], began["eventTitle"]) == (event.id, False, "Concert")
     [fault] = began["faults"]
     assert (fault["file"], fault["reason"]) == ("low.m3u8", "stands-still")
@@ -105,11 +105,11 @@ async def test_one_failed_probe_is_no_trouble_and_flapping_is_reported_once(watc
     for turn in range(10):
         watched.gate.answer(path, Reply(502) if turn % 2 else Reply(200, MASTER.encode()))
         await watched.look(1, *live)
-    assert await watched.told() == []
+    assert await watched.reported() == []
     for turn in range(20):
         watched.gate.answer(path, Reply(502) if turn % 4 < 2 else Reply(200, MASTER.encode()))
         await watched.look(1, *live)
-    assert [told["isOver"] for told in await watched.told()] == [False]
+    assert [reported["isOver"] for reported in await watched.reported()] == [False]
 
 
 async def test_a_missing_or_empty_newest_segment_is_reported(watched: Watched) -> None:
@@ -133,7 +133,7 @@ async def test_viewers_reports_are_trouble_at_once_until_a_minute_after_the_last
             event.id, "a session", Trouble(TroubleKind.MISSING, "9.ts", 404), watched.seconds
         )
         await watched.look(1, (event_without_reports, "high"), (event_without_reports, "low"))
-    [began] = await watched.told()
+    [began] = await watched.reported()
     assert began["eventId"] == event.id
     assert ("9.ts", "viewers") in {(fault["file"], fault["reason"]) for fault in began["faults"]}
 
@@ -141,9 +141,9 @@ async def test_viewers_reports_are_trouble_at_once_until_a_minute_after_the_last
 async def test_an_event_that_has_just_begun_has_a_grace_period_of_a_minute(watched: Watched) -> None:
     event = await add_event(watched.database, NOW)
     await watched.look(5)
-    assert await watched.told() == []
+    assert await watched.reported() == []
     await watched.look(3)
-    [began] = await watched.told()
+    [began] = await watched.reported()
     assert (began["eventId"], began["faults"][0]["reason"]) == (event.id, "missing")
 
 
@@ -153,18 +153,18 @@ async def test_ended_closed_and_future_events_are_never_in_trouble(watched: Watc
     await add_event(watched.database, STARTED, is_active=False)
     closing = await add_event(watched.database, STARTED)
     await watched.look(3)
-    assert [told["eventId"] for told in await watched.told()] == [closing.id]
+    assert [reported["eventId"] for reported in await watched.reported()] == [closing.id]
     async with watched.database.write() as db:
         (await db.get_one(Event, closing.id)).is_active = False
     await watched.look(8)
-    assert [told["isOver"] for told in await watched.told()] == [False, True]
+    assert [reported["isOver"] for reported in await watched.reported()] == [False, True]
 
 
 async def test_an_unreachable_gate_is_not_stream_trouble(watched: Watched) -> None:
     await watched.two_renditions()
     watched.gate.stop()
     await watched.look(4)
-    assert await watched.told() == []
+    assert await watched.reported() == []
 
 
 async def test_two_processes_report_trouble_once_and_neither_ends_what_the_other_sees(watched: Watched) -> None:
@@ -175,13 +175,13 @@ async def test_two_processes_report_trouble_once_and_neither_ends_what_the_other
         other.seconds = watched.seconds
         await other.look()
         await watched.look()
-    assert [told["eventId"] for told in await watched.told()] == [event.id]
+    assert [reported["eventId"] for reported in await watched.reported()] == [event.id]
 
 
 async def test_an_intact_recording_is_read_once_a_minute(watched: Watched) -> None:
     event = await add_event(watched.database, STARTED)
-    told = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n#EXT-X-ENDLIST\n"
-    watched.gate.put(f"/streams/{event.id}/stream.m3u8", told)
+    reported = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n#EXT-X-ENDLIST\n"
+    watched.gate.put(f"/streams/{event.id}/stream.m3u8", reported)
     await watched.look(12)
     assert len(watched.gate.asked) == 2
 

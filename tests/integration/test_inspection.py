@@ -79,7 +79,7 @@ async def look(folder: Path, pause: Callable[[float], object] = lambda _: None) 
     return await inspect(FolderFiles(event, utc_now, folder), wait)
 
 
-def told(found: Inspection) -> set[tuple[str, FaultReason]]:
+def reported_faults(found: Inspection) -> set[tuple[str, FaultReason]]:
     return {(fault.file, fault.reason) for fault in found.faults}
 
 
@@ -132,7 +132,7 @@ locked.m3u8
     (folder / "empty.ts").touch()
     (folder / "en.vtt").write_text("<html>not found</html>")
     found = await look(folder)
-    assert told(found) == {
+    assert reported_faults(found) == {
         ("audio/de.m3u8", FaultReason.MISSING),
         ("missing.m3u8", FaultReason.MISSING),
         ("low rate.m3u8", FaultReason.NAME),
@@ -191,7 +191,7 @@ async def test_each_kind_of_fault_has_its_own_name(
     (folder / "short.key").write_bytes(b"fifteen bytes..")
     (folder / "k.key").write_bytes(b"k" * 16)
     (folder / "link.ts").symlink_to(folder / "stream0.ts")
-    assert faults <= told(await look(folder)) <= faults | {("stream.m3u8", FaultReason.TOO_OLD)}
+    assert faults <= reported_faults(await look(folder)) <= faults | {("stream.m3u8", FaultReason.TOO_OLD)}
 
 
 async def test_another_name_of_the_playlist_is_found(folder: Path) -> None:
@@ -212,12 +212,12 @@ async def test_a_live_stream_advances_and_a_stalled_rendition_is_named(folder: P
     assert (found.stream, found.problem) == (Stream.MOVING, None)
     assert all(seen.latency is not None and seen.latency < 600 for seen in found.renditions)
     found = await look(folder, lambda _: write(folder, high=live(2)))
-    assert (found.stream, told(found)) == (Stream.MOVING, {("low.m3u8", FaultReason.STANDS_STILL)})
+    assert (found.stream, reported_faults(found)) == (Stream.MOVING, {("low.m3u8", FaultReason.STANDS_STILL)})
     found = await look(folder)
     assert found.stream is Stream.STOPPED
-    assert told(found) == {("high.m3u8", FaultReason.TOO_OLD), ("low.m3u8", FaultReason.TOO_OLD)}
+    assert reported_faults(found) == {("high.m3u8", FaultReason.TOO_OLD), ("low.m3u8", FaultReason.TOO_OLD)}
     write(folder, high=f"{live(2)}#EXT-X-ENDLIST\n")
-    assert ("low.m3u8", FaultReason.NO_END) in told(await look(folder))
+    assert ("low.m3u8", FaultReason.NO_END) in reported_faults(await look(folder))
 
 
 async def test_too_many_renditions_are_not_all_read(folder: Path) -> None:
@@ -225,7 +225,7 @@ async def test_too_many_renditions_are_not_all_read(folder: Path) -> None:
     write(folder, stream="#EXTM3U\n" + "".join(f"#EXT-X-STREAM-INF:BANDWIDTH=1\ngood.m3u8?{n}\n" for n in range(500)))
     found = await look(folder)
     assert len(found.renditions) == 60
-    assert told(found) == {("stream.m3u8", FaultReason.CUT_SHORT)}
+    assert reported_faults(found) == {("stream.m3u8", FaultReason.CUT_SHORT)}
 
 
 async def test_a_slow_playlist_is_not_reported_as_standing_still(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,13 +29,13 @@ async def process(url: str) -> AsyncIterator[Database]:
     database, stop = Database(url), anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listening.run, database, stop)
-        await hears(database)
+        await is_listening(database)
         yield database
         stop.set()
     await database.close()
 
 
-async def hears(database: Database) -> None:
+async def is_listening(database: Database) -> None:
     with anyio.fail_after(_PATIENCE_SECONDS):
         while not database.announcements.hears_others:  # noqa: ASYNC110 - there is no event to wait for
             await anyio.sleep(0.01)
@@ -91,7 +91,7 @@ async def test_waiters_are_woken_when_a_lost_connection_is_restored(postgres_url
             )
         with anyio.fail_after(_PATIENCE_SECONDS):
             await woken.wait()
-        await hears(one)
+        await is_listening(one)
 
 
 async def test_the_connection_is_closed_however_busy_the_process_is_when_it_stops(
@@ -111,7 +111,7 @@ async def test_a_feed_that_another_process_writes_to_is_pushed(postgres_url: str
     """Far less than the five seconds after which a feed is looked at all the same."""
     writer, took = Database(postgres_url), list[float]()
     async with running(make_settings(postgres_url)) as plane:
-        await hears(plane.services.database)
+        await is_listening(plane.services.database)
         cursor = (await plane.feed())["cursor"]
         for number in range(20):
             async with anyio.create_task_group() as tasks:

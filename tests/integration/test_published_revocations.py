@@ -19,7 +19,7 @@ async def get(plane: ControlPlane, key: str = INTERNAL_KEY, **query: str) -> htt
         return await server.get("/api/revocations", params=query, headers={"X-Internal-Api-Key": key})
 
 
-async def told(plane: ControlPlane, since: str = EVER) -> dict[str, Any]:
+async def published(plane: ControlPlane, since: str = EVER) -> dict[str, Any]:
     answer = await get(plane, since=since)
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
@@ -32,7 +32,7 @@ async def test_the_response_has_exactly_the_published_form(plane: ControlPlane, 
     ticket = await admin.ticket()
     revoked = await admin.patch("tokens", ticket["id"], "revoke")
     await admin.patch("events", event_id, "deactivate")
-    body = await told(plane)
+    body = await published(plane)
     assert body.keys() == {"revocations", "eventDeactivations", "serverTime"}
     [revocation], [deactivation] = body["revocations"], body["eventDeactivations"]
     assert revocation.keys() == {"code", "revokedAt"}
@@ -45,7 +45,7 @@ async def test_the_response_has_exactly_the_published_form(plane: ControlPlane, 
 
 async def test_without_revocations_both_lists_are_empty(plane: ControlPlane, admin: Admin) -> None:
     await admin.ticket()
-    body = await told(plane)
+    body = await published(plane)
     assert (body["revocations"], body["eventDeactivations"]) == ([], [])
 
 
@@ -56,13 +56,13 @@ async def test_polling_from_the_last_answer_misses_no_revocation_and_on_sqlite_r
     since, heard = EVER, []
     for ticket in made:
         await admin.patch("tokens", ticket["id"], "revoke")
-        body = await told(plane, since)
+        body = await published(plane, since)
         since = body["serverTime"]
         heard.append([revocation["code"] for revocation in body["revocations"]])
     assert [codes[-1] for codes in heard] == [ticket["code"] for ticket in made]
     if plane.services.database.is_sqlite:  # with one writer, a reader never meets an open transaction
         assert [len(codes) for codes in heard] == [1] * len(made)
-        assert (await told(plane, since))["revocations"] == []
+        assert (await published(plane, since))["revocations"] == []
 
 
 async def test_no_revocation_is_missed_between_two_requests_during_many_writes(
@@ -80,7 +80,7 @@ async def test_no_revocation_is_missed_between_two_requests_during_many_writes(
             for number in range(5):
                 tasks.start_soon(revoke, made[number::5])
             while heard != expected:
-                body = await told(plane, since)
+                body = await published(plane, since)
                 heard |= {revocation["code"] for revocation in body["revocations"]}
                 since = body["serverTime"]
 
@@ -92,22 +92,22 @@ async def test_lifted_revocations_are_not_listed(plane: ControlPlane, admin: Adm
         ("deactivate", "reactivate", "events", ticket["eventId"]),
     ):
         await admin.patch(kind, identifier, cut)
-        body = await told(plane)
+        body = await published(plane)
         assert len(body["revocations"]) + len(body["eventDeactivations"]) == 1
         await admin.patch(kind, identifier, lift)
-        body = await told(plane)
+        body = await published(plane)
         assert (body["revocations"], body["eventDeactivations"]) == ([], [])
 
 
 async def test_a_deactivation_is_listed_from_its_own_time_on(plane: ControlPlane, admin: Admin) -> None:
     event_id = await admin.create_event()
-    before = (await told(plane))["serverTime"]
+    before = (await published(plane))["serverTime"]
     await admin.patch("events", event_id, "deactivate")
-    [deactivation] = (await told(plane, before))["eventDeactivations"]
-    assert (await told(plane, deactivation["deactivatedAt"]))["eventDeactivations"] == [deactivation]
+    [deactivation] = (await published(plane, before))["eventDeactivations"]
+    assert (await published(plane, deactivation["deactivatedAt"]))["eventDeactivations"] == [deactivation]
     twice = timedelta(0) if plane.services.database.is_sqlite else published_revocations._UNDER_WAY
     later = datetime.fromisoformat(deactivation["deactivatedAt"]) + twice + timedelta(microseconds=1)
-    assert (await told(plane, later.isoformat()))["eventDeactivations"] == []
+    assert (await published(plane, later.isoformat()))["eventDeactivations"] == []
 
 
 @pytest.mark.parametrize("key", ["", "wrong", INTERNAL_KEY[:-1], INTERNAL_KEY + "x"])
@@ -145,6 +145,6 @@ async def test_deleted_objects_are_listed_as_long_as_their_tokens_could_be_valid
     assert (await admin.http.delete(f"/api/admin/tokens/{ticket['id']}")).status_code == 204
     confirmed = {"X-Confirm-Delete": "Gone"}
     assert (await admin.http.delete(f"/api/admin/events/{event_id}", headers=confirmed)).status_code == 204
-    body = await told(plane)
+    body = await published(plane)
     assert [revocation["code"] for revocation in body["revocations"]] == [ticket["code"]]
     assert [(gone["eventId"], gone["tokenCodes"]) for gone in body["eventDeactivations"]] == [(event_id, [])]

@@ -1,4 +1,4 @@
-"""The wheel as people install it: everything that runs is in it, and it runs where there is no checkout."""
+"""The wheel as users install it: it contains everything that runs, and it runs without a checkout."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-# Where each folder of the checkout is in the wheel. What was compiled stays behind, and what builds static/vendor.
+# Where each folder of the checkout is in the wheel, without compiled files and the build of static/vendor.
 SHIPPED = {"authz_sidecar": "authz_sidecar", "control_plane": "control_plane", "nginx": "control_plane/nginx"}
 LEFT_OUT = {"__pycache__", "vendoring"}
 WITHIN = 120.0  # seconds, on a busy machine
@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def streamgate(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel alone into a new environment, which borrows the dependencies, and give its command."""
+    """Install only the wheel into a new environment that uses this one's dependencies; return its command."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, symlinks=True)
     pip("--python", folder / "bin" / "python", "install", wheel)
@@ -73,7 +73,7 @@ def url(streamgate: Path, home: Path) -> Iterator[str]:
 
 
 def pip(*arguments: str | Path) -> None:
-    """Nothing is looked up or downloaded."""
+    """Run pip without any network access."""
     alone = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     command = [sys.executable, "-m", "pip", "--quiet", *arguments]
     done = subprocess.run(command, env=os.environ | alone, capture_output=True, text=True, check=False, timeout=WITHIN)
@@ -81,12 +81,12 @@ def pip(*arguments: str | Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Give what an operator's shell has; nothing of it leads to the checkout."""
+    """Return the environment of an operator's shell, without references to the checkout."""
     return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 
 def run(program: Path, *arguments: str | int | Path) -> str:
-    """Run a program of the new environment, which must succeed, outside of the checkout; give what it printed."""
+    """Run a program of the new environment outside of the checkout; fail if it fails, and return its output."""
     command = [str(program), *map(str, arguments)]
     done = subprocess.run(
         command, env=environment(), cwd=program.parent, capture_output=True, text=True, check=False, timeout=WITHIN
@@ -100,7 +100,7 @@ def is_up(running: subprocess.Popen[bytes], log: Path) -> bool:
     return "StreamGate is up at" in log.read_text()
 
 
-def test_the_wheel_holds_what_is_shipped_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_exactly_the_shipped_files(wheel: Path) -> None:
     wanted = {
         f"{there}/{file.relative_to(ROOT / here).as_posix()}"
         for here, there in SHIPPED.items()
@@ -119,7 +119,7 @@ def test_the_newest_version_in_the_changelog_is_the_projects() -> None:
     assert re.findall(r"^## (\d\S*)", changelog, re.MULTILINE)[:1] in ([], [VERSION])
 
 
-def test_what_runs_is_what_was_installed(streamgate: Path) -> None:
+def test_the_installed_packages_are_imported(streamgate: Path) -> None:
     script = "import authz_sidecar, control_plane; print(authz_sidecar.__file__, control_plane.__file__)"
     files = run(streamgate.with_name("python"), "-c", script).split()
     assert [Path(file).is_relative_to(streamgate.parents[1]) for file in files] == [True, True]
@@ -134,7 +134,7 @@ def test_doctor_finds_no_error_in_a_new_home(streamgate: Path, home: Path) -> No
     run(streamgate, "doctor", "--home", home)
 
 
-def test_everything_starts_and_each_file_that_a_page_names_is_there(url: str) -> None:
+def test_everything_starts_and_every_asset_of_a_page_exists(url: str) -> None:
     with httpx2.Client(base_url=url, timeout=30) as client:
         assert client.get("/health").status_code == 200
         assert client.get("/api/openapi.json").status_code == 200

@@ -9,7 +9,7 @@ from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
 pytestmark = pytest.mark.anyio
 
 
-def word(answer: httpx2.Response) -> tuple[int, str]:
+def status_and_reason(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("reason", "")
 
 
@@ -41,7 +41,7 @@ async def test_a_refused_tab_does_not_affect_the_others(admin: Admin, phone: Vie
     good, bad = await admin.ticket(), await admin.ticket()
     stays, goes = await watch(phone, good), await watch(phone, bad)
     await admin.patch("tokens", bad["id"], "revoke")
-    assert word(await phone.resume(sid_of(goes))) == (403, "revoked")
+    assert status_and_reason(await phone.resume(sid_of(goes))) == (403, "revoked")
     assert (await phone.resume(sid_of(stays))).status_code == 200
 
 
@@ -49,16 +49,16 @@ async def test_a_session_id_is_useless_in_another_browser(admin: Admin, phone: V
     ticket = await admin.ticket()
     token = await watch(phone, ticket)
     await watch(laptop, await admin.ticket())
-    assert word(await laptop.resume(sid_of(token))) == (401, "no-session")
+    assert status_and_reason(await laptop.resume(sid_of(token))) == (401, "no-session")
     laptop.http.cookies.clear()
-    assert word(await laptop.resume(sid_of(token))) == (401, "no-session")
+    assert status_and_reason(await laptop.resume(sid_of(token))) == (401, "no-session")
     assert (await phone.heartbeat(token)).status_code == 200
 
 
 @pytest.mark.parametrize("sid", ["x" * 22, "-", "a" * 64])
 async def test_an_unknown_session_is_refused(admin: Admin, phone: Viewer, sid: str) -> None:
     await watch(phone, await admin.ticket())
-    assert word(await phone.resume(sid)) == (401, "no-session")
+    assert status_and_reason(await phone.resume(sid)) == (401, "no-session")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ async def test_an_unknown_session_is_refused(admin: Admin, phone: Viewer, sid: s
 )
 async def test_an_invalid_session_id_is_malformed(admin: Admin, phone: Viewer, body: str) -> None:
     await watch(phone, await admin.ticket())
-    assert word(await phone.http.post("/api/playback/resume", content=body)) == (400, "malformed")
+    assert status_and_reason(await phone.http.post("/api/playback/resume", content=body)) == (400, "malformed")
 
 
 async def test_a_page_without_cookies_resumes_with_its_token(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
@@ -94,7 +94,7 @@ async def test_a_page_replaced_by_another_tab_never_takes_the_seat_back_automati
     first = await watch(phone, ticket)
     second = await watch(phone, ticket)
     for answer in (await phone.resume(token=first), await phone.refresh(first), await phone.heartbeat(first)):
-        assert word(answer) == (404, "replaced")
+        assert status_and_reason(answer) == (404, "replaced")
         assert answer.json()["error"] == "This is now playing in another tab of this browser."
     assert (await phone.heartbeat(second)).status_code == 200
 
@@ -104,7 +104,7 @@ async def test_a_page_that_released_its_seat_never_takes_it_back_automatically(a
     first = await watch(phone, ticket)
     await phone.release(first)
     second = await watch(phone, ticket)
-    assert word(await phone.resume(token=first)) == (409, "in-use")
+    assert status_and_reason(await phone.resume(token=first)) == (409, "in-use")
     assert (await phone.heartbeat(second)).status_code == 200
 
 
@@ -118,7 +118,7 @@ async def test_the_viewer_may_take_the_seat_back_by_a_reload(plane: ControlPlane
 
 async def test_a_token_that_expired_long_ago_reveals_nothing_of_its_session(admin: Admin, phone: Viewer) -> None:
     token = await watch(phone, await admin.ticket())
-    assert word(await phone.resume(token=older(token, 3600 + 61))) == (401, "invalid")
+    assert status_and_reason(await phone.resume(token=older(token, 3600 + 61))) == (401, "invalid")
     assert (await phone.resume(token=older(token, 3600 + 20))).status_code == 200
 
 
@@ -129,5 +129,5 @@ async def test_a_deleted_ticket_is_reported_as_deleted(admin: Admin, phone: View
     path = f"tokens/{ticket['id']}" if taken == "ticket" else f"events/{ticket['eventId']}"
     (await admin.http.delete(f"/api/admin/{path}", headers={"X-Confirm-Delete": "Concert"})).raise_for_status()
     for answer in (await phone.heartbeat(token), await phone.refresh(token), await phone.resume(token=token)):
-        assert word(answer) == (404, "deleted")
+        assert status_and_reason(answer) == (404, "deleted")
         assert answer.json()["error"] == "This code is no longer valid. Please contact the event organizer."

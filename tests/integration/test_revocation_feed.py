@@ -30,7 +30,7 @@ async def refusal(plane: ControlPlane, token: str) -> Reason | None:
     return decide(request, lambda _token: claims, revocations, datetime.now(UTC).timestamp()).refusal
 
 
-async def until_somebody_waits(plane: ControlPlane) -> None:
+async def until_a_follower_waits(plane: ControlPlane) -> None:
     with anyio.fail_after(20):
         while not plane.services.metrics.feed_followers._value.get():  # noqa: ASYNC110
             await anyio.sleep(0.001)
@@ -153,7 +153,7 @@ async def test_waiting_followers_get_a_revocation_as_soon_as_it_is_committed(pla
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(poll)
             tasks.start_soon(poll)
-            await until_somebody_waits(plane)
+            await until_a_follower_waits(plane)
             assert not answers
             await admin.patch("tokens", ticket["id"], "revoke")
     assert [subjects(answer) for answer in answers] == [[("code", ticket["code"], True)]] * 2
@@ -172,7 +172,7 @@ async def test_waiting_followers_are_answered_when_the_control_plane_stops(plane
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(plane.feed, cursor, 30)
-            await until_somebody_waits(plane)
+            await until_a_follower_waits(plane)
             plane.services.database.announcements.close()
 
 

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("authz_sidecar.segment_cache._PATIENCE_SECONDS", 20)
-    monkeypatch.setattr("authz_sidecar.segment_cache._REMEMBERED_SECONDS", 600)
+    monkeypatch.setattr("authz_sidecar.segment_cache._MEASURE_WAIT_SECONDS", 20)
+    monkeypatch.setattr("authz_sidecar.segment_cache._FIGURES_SECONDS", 600)
 
 
 def keep(root: Path, event_id: str, name: str, size: int = 1000) -> Path:

@@ -26,7 +26,7 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-class House:
+class SeatScenario:
     """One ticket and its database."""
 
     def __init__(self, database: Database, ticket: Ticket) -> None:
@@ -50,11 +50,11 @@ class House:
             return list(await db.scalars(query))
 
 
-async def new_house(database: Database, **event: object) -> House:
+async def new_scenario(database: Database, **event: object) -> SeatScenario:
     draft = {"title": "Concert", "starts_at": NOON, "ends_at": NOON + timedelta(hours=2), "access_window_hours": 1}
     async with database.write() as db:
         made: Event = await event_changes.create_event(db, EventDraft.model_validate(draft | event))
-        return House(database, (await tickets.generate(db, made, 1))[0])
+        return SeatScenario(database, (await tickets.generate(db, made, 1))[0])
 
 
 @pytest.fixture
@@ -65,136 +65,136 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def house(database: Database) -> House:
-    return await new_house(database)
+async def scenario(database: Database) -> SeatScenario:
+    return await new_scenario(database)
 
 
-async def test_a_silent_seat_can_be_claimed_once_it_has_been_silent_long_enough(house: House) -> None:
-    await house.redeem(PHONE, NOON)
+async def test_a_silent_seat_can_be_claimed_once_it_has_been_silent_long_enough(scenario: SeatScenario) -> None:
+    await scenario.redeem(PHONE, NOON)
     with pytest.raises(TicketInUse):
-        await house.redeem(LAPTOP, after(60))
-    await house.redeem(LAPTOP, after(60.001))
-    assert await house.endings() == ["timeout", None]
+        await scenario.redeem(LAPTOP, after(60))
+    await scenario.redeem(LAPTOP, after(60.001))
+    assert await scenario.endings() == ["timeout", None]
 
 
-async def test_each_heartbeat_restarts_the_silence(house: House) -> None:
-    grant = await house.redeem(PHONE, NOON)
-    await house.heartbeat(grant, after(50))
+async def test_each_heartbeat_restarts_the_silence(scenario: SeatScenario) -> None:
+    grant = await scenario.redeem(PHONE, NOON)
+    await scenario.heartbeat(grant, after(50))
     with pytest.raises(TicketInUse):
-        await house.redeem(LAPTOP, after(110))
-    await house.refresh(grant, after(110))
+        await scenario.redeem(LAPTOP, after(110))
+    await scenario.refresh(grant, after(110))
     with pytest.raises(TicketInUse):
-        await house.redeem(LAPTOP, after(170))
-    await house.redeem(LAPTOP, after(171))
+        await scenario.redeem(LAPTOP, after(170))
+    await scenario.redeem(LAPTOP, after(171))
 
 
-async def test_silence_alone_ends_nothing(house: House) -> None:
-    grant = await house.redeem(PHONE, NOON)
-    await house.heartbeat(grant, after(3000))
-    await house.refresh(grant, after(3500))
-    assert await house.endings() == [None]
+async def test_silence_alone_ends_nothing(scenario: SeatScenario) -> None:
+    grant = await scenario.redeem(PHONE, NOON)
+    await scenario.heartbeat(grant, after(3000))
+    await scenario.refresh(grant, after(3500))
+    assert await scenario.endings() == [None]
 
 
-async def test_downtime_of_the_control_plane_does_not_count_as_silence(house: House) -> None:
-    grant = await house.redeem(PHONE, NOON)
+async def test_downtime_of_the_control_plane_does_not_count_as_silence(scenario: SeatScenario) -> None:
+    grant = await scenario.redeem(PHONE, NOON)
     restarted = SeatRules(3600, timedelta(seconds=60), counting_since=after(1800))
     with pytest.raises(TicketInUse):
-        await house.redeem(LAPTOP, after(1860), restarted)
-    await house.heartbeat(grant, after(1861))
+        await scenario.redeem(LAPTOP, after(1860), restarted)
+    await scenario.heartbeat(grant, after(1861))
     with pytest.raises(TicketInUse):
-        await house.redeem(LAPTOP, after(1900), restarted)
+        await scenario.redeem(LAPTOP, after(1900), restarted)
 
 
-async def test_a_seat_that_stays_silent_after_a_restart_can_be_claimed(house: House) -> None:
-    await house.redeem(PHONE, NOON)
+async def test_a_seat_that_stays_silent_after_a_restart_can_be_claimed(scenario: SeatScenario) -> None:
+    await scenario.redeem(PHONE, NOON)
     restarted = SeatRules(3600, timedelta(seconds=60), counting_since=after(1800))
-    await house.redeem(LAPTOP, after(1861), restarted)
+    await scenario.redeem(LAPTOP, after(1861), restarted)
 
 
-async def test_last_seen_never_goes_back(house: House) -> None:
-    grant = await house.redeem(PHONE, NOON)
-    await house.heartbeat(grant, after(50))
-    await house.heartbeat(grant, after(10))
+async def test_last_seen_never_goes_back(scenario: SeatScenario) -> None:
+    grant = await scenario.redeem(PHONE, NOON)
+    await scenario.heartbeat(grant, after(50))
+    await scenario.heartbeat(grant, after(10))
     with pytest.raises(TicketInUse):
-        await house.redeem(LAPTOP, after(100))
+        await scenario.redeem(LAPTOP, after(100))
 
 
-async def test_the_device_whose_seat_was_claimed_is_notified(house: House) -> None:
-    grant = await house.redeem(PHONE, NOON)
-    await house.redeem(LAPTOP, after(61))
+async def test_the_device_whose_seat_was_claimed_is_notified(scenario: SeatScenario) -> None:
+    grant = await scenario.redeem(PHONE, NOON)
+    await scenario.redeem(LAPTOP, after(61))
     with pytest.raises(SessionOver) as told:
-        await house.heartbeat(grant, after(62))
+        await scenario.heartbeat(grant, after(62))
     assert told.value.reason == "timeout"
 
 
 async def test_of_several_seats_the_longest_silent_is_claimed(database: Database) -> None:
-    house = await new_house(database, max_devices=2)
-    first, second = await house.redeem(PHONE, NOON), await house.redeem(LAPTOP, after(1))
-    await house.heartbeat(first, after(100))
-    third = await house.redeem(Device("192.0.2.30", "tv"), after(101))
-    await house.heartbeat(first, after(102))
-    await house.heartbeat(third, after(102))
+    scenario = await new_scenario(database, max_devices=2)
+    first, second = await scenario.redeem(PHONE, NOON), await scenario.redeem(LAPTOP, after(1))
+    await scenario.heartbeat(first, after(100))
+    third = await scenario.redeem(Device("192.0.2.30", "tv"), after(101))
+    await scenario.heartbeat(first, after(102))
+    await scenario.heartbeat(third, after(102))
     with pytest.raises(SessionOver):
-        await house.heartbeat(second, after(102))
+        await scenario.heartbeat(second, after(102))
 
 
 async def test_a_takeover_ends_the_longest_silent_of_several_devices(database: Database) -> None:
-    house = await new_house(database, max_devices=2, session_policy="takeover")
-    first, second = await house.redeem(PHONE, NOON), await house.redeem(LAPTOP, after(1))
-    await house.heartbeat(first, after(10))
-    await house.redeem(Device("192.0.2.30", "tv"), after(11), takeover=True)
-    assert await house.endings() == [None, "taken-over", None]
-    await house.refresh(first, after(12))
+    scenario = await new_scenario(database, max_devices=2, session_policy="takeover")
+    first, second = await scenario.redeem(PHONE, NOON), await scenario.redeem(LAPTOP, after(1))
+    await scenario.heartbeat(first, after(10))
+    await scenario.redeem(Device("192.0.2.30", "tv"), after(11), takeover=True)
+    assert await scenario.endings() == [None, "taken-over", None]
+    await scenario.refresh(first, after(12))
     assert second.claims.sid != first.claims.sid
 
 
 async def test_a_free_seat_is_used_before_any_session_is_ended(database: Database) -> None:
-    house = await new_house(database, max_devices=2, session_policy="takeover")
-    await house.redeem(PHONE, NOON)
-    await house.redeem(LAPTOP, after(1000), takeover=True)
-    assert await house.endings() == [None, None]
+    scenario = await new_scenario(database, max_devices=2, session_policy="takeover")
+    await scenario.redeem(PHONE, NOON)
+    await scenario.redeem(LAPTOP, after(1000), takeover=True)
+    assert await scenario.endings() == [None, None]
 
 
-async def test_a_ticket_is_valid_until_its_last_moment(house: House) -> None:
-    last = house.ticket.expires_at
+async def test_a_ticket_is_valid_until_its_last_moment(scenario: SeatScenario) -> None:
+    last = scenario.ticket.expires_at
     assert last == NOON + timedelta(hours=3)
-    await house.redeem(PHONE, last - timedelta(microseconds=1))
+    await scenario.redeem(PHONE, last - timedelta(microseconds=1))
     with pytest.raises(TicketExpired):
-        await house.redeem(PHONE, last)
+        await scenario.redeem(PHONE, last)
 
 
-async def test_tokens_end_an_hour_after_their_issue_or_a_minute_after_the_ticket(house: House) -> None:
-    grant = await house.redeem(PHONE, NOON)
+async def test_tokens_end_an_hour_after_their_issue_or_a_minute_after_the_ticket(scenario: SeatScenario) -> None:
+    grant = await scenario.redeem(PHONE, NOON)
     assert grant.claims.exp - grant.claims.iat == 3600
-    ends = int(house.ticket.expires_at.timestamp())
-    assert await house.refresh(grant, after(3600)) == NOON.timestamp() + 7200
-    late = await house.redeem(Device("192.0.2.10", "phone", grant.resume_secret), after(3 * 3600 - 600))
+    ends = int(scenario.ticket.expires_at.timestamp())
+    assert await scenario.refresh(grant, after(3600)) == NOON.timestamp() + 7200
+    late = await scenario.redeem(Device("192.0.2.10", "phone", grant.resume_secret), after(3 * 3600 - 600))
     assert late.claims.exp == ends + 60
     with pytest.raises(TokenFinal):
-        await house.refresh(late, after(3 * 3600 - 300))
+        await scenario.refresh(late, after(3 * 3600 - 300))
     with pytest.raises(TicketExpired):
-        await house.refresh(late, after(3 * 3600))
+        await scenario.refresh(late, after(3 * 3600))
 
 
-async def test_a_token_is_refreshed_up_to_a_minute_after_its_end(house: House) -> None:
-    grant = await house.redeem(PHONE, NOON)
+async def test_a_token_is_refreshed_up_to_a_minute_after_its_end(scenario: SeatScenario) -> None:
+    grant = await scenario.redeem(PHONE, NOON)
     with pytest.raises(TokenUnusable):
-        await house.refresh(grant, after(3660.1))
-    assert await house.refresh(grant, after(3660)) > grant.claims.exp
+        await scenario.refresh(grant, after(3660.1))
+    assert await scenario.refresh(grant, after(3660)) > grant.claims.exp
 
 
 @pytest.mark.parametrize("subject", ["ticket", "event"])
-async def test_no_token_is_older_than_a_lifted_revocation_demands(house: House, subject: str) -> None:
+async def test_no_token_is_older_than_a_lifted_revocation_demands(scenario: SeatScenario, subject: str) -> None:
     """All within one second: the revoked token stays refused, and the new one plays."""
-    cut = await house.redeem(PHONE, NOON)
-    async with house.database.write() as db:
+    cut = await scenario.redeem(PHONE, NOON)
+    async with scenario.database.write() as db:
         if subject == "ticket":
-            await revocation.revoke(db, house.ticket.id, after(0.1))
-            await revocation.unrevoke(db, house.ticket.id, after(0.2))
+            await revocation.revoke(db, scenario.ticket.id, after(0.1))
+            await revocation.unrevoke(db, scenario.ticket.id, after(0.2))
         else:
-            await revocation.deactivate(db, house.ticket.event_id, after(0.1))
-            await revocation.reactivate(db, house.ticket.event_id, after(0.2))
-    fresh = await house.redeem(PHONE, after(0.3))
+            await revocation.deactivate(db, scenario.ticket.event_id, after(0.1))
+            await revocation.reactivate(db, scenario.ticket.event_id, after(0.2))
+    fresh = await scenario.redeem(PHONE, after(0.3))
     assert fresh.claims.iat > cut.claims.iat
     with pytest.raises(SessionOver):
-        await house.heartbeat(cut, after(0.4))
+        await scenario.heartbeat(cut, after(0.4))

@@ -11,7 +11,7 @@ import pytest
 
 from authz_sidecar.contract.feed import Page
 from control_plane.sessions.reports import parse_report
-from tests.support.feeds import cut
+from tests.support.feeds import revocation
 from tests.support.forging import SID, fresh
 from tests.support.sidecar import PATH, ControlPlaneStub, SidecarUnderTest
 from tests.support.waiting import eventually
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def control_plane(folder: Path) -> Iterator[ControlPlaneStub]:
-    page = json.dumps(Page("first.3", tuple(map(cut, REVOKED)), snapshot=True).to_json()).encode()
+    page = json.dumps(Page("first.3", tuple(map(revocation, REVOKED)), snapshot=True).to_json()).encode()
     answer = {"first.3": None}
     with ControlPlaneStub(folder / "control.sock", lambda asked: answer.get(asked, page), report_status=503) as stub:
         yield stub

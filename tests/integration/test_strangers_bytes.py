@@ -170,7 +170,9 @@ class Stranger:
     async def ask(self, sent: Bytes) -> int:
         self._asked += 1
         given = {name for name, _ in sent.headers}
-        address = f"203.0.{self._asked // 250 % 250}.{self._asked % 250}".encode()  # a new address, or limits would answer
+        address = (
+            f"203.0.{self._asked // 250 % 250}.{self._asked % 250}".encode()
+        )  # a new address, or limits would answer
         usual = (*self._shown, (b"x-real-ip", address), (b"content-type", sent.kind), (b"host", b"tickets.example"))
         headers = [*sent.headers, *(one for one in usual if one[0] not in given)]
         statuses: list[int] = []

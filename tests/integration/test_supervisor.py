@@ -58,12 +58,12 @@ class Observed:
         self.ready = asyncio.Event()
         self._supervisor = Supervisor(stack, self.ready.set, self.lines.append)
 
-    async def while_running(self, look: Callable[[], object]) -> None:
+    async def while_running(self, check: Callable[[], object]) -> None:
         """Wait until it is ready and `look` is true, then stop it as Ctrl-C does."""
         running = asyncio.create_task(self._supervisor.run())
         async with asyncio.timeout(90):
             await self.ready.wait()
-            while not look():  # noqa: ASYNC110  what is looked at tells nobody
+            while not check():  # noqa: ASYNC110  what is looked at tells nobody
                 await asyncio.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
         await running
@@ -131,7 +131,7 @@ def test_a_hung_child_that_ignores_signals_is_replaced(tmp_path: Path, monkeypat
 def test_workers_of_a_killed_child_die_with_it(tmp_path: Path) -> None:
     observed = Observed(stack_of(tmp_path, process("control", f"sleep 1000 & echo $!; {STAY}")))
 
-    def look() -> bool:
+    def check() -> bool:
         workers = [int(line.split("|")[1]) for line in observed.lines if line.startswith("control ")]
         if len(workers) == 1 and not killed:
             os.kill(pid_of(tmp_path, "control"), signal.SIGKILL)
@@ -139,7 +139,7 @@ def test_workers_of_a_killed_child_die_with_it(tmp_path: Path) -> None:
         return len(workers) == 2 and not is_alive(killed[0])
 
     killed: list[int] = []
-    asyncio.run(observed.while_running(look))
+    asyncio.run(observed.while_running(check))
 
 
 def test_a_child_that_keeps_dying_stops_everything_and_is_named(tmp_path: Path) -> None:
@@ -178,11 +178,11 @@ def test_a_child_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytes
     observed = Observed(stack_of(tmp_path, process("control", f"trap '' TERM; echo deaf; {STAY}")))
     pids: list[int] = []
 
-    def look() -> bool:
+    def check() -> bool:
         pids[:] = [pid_of(tmp_path, name) for name in ("control", "sidecar-1", "nginx")]
         return bool(observed.lines)
 
-    asyncio.run(observed.while_running(look))
+    asyncio.run(observed.while_running(check))
     assert not [pid for pid in pids if is_alive(pid)]
 
 

@@ -8,7 +8,7 @@ from control_plane.db.database import Database
 from control_plane.errors import TakenOverTooOften
 from control_plane.sessions import takeovers
 from tests.support.api import Admin, Viewer
-from tests.support.house import LAPTOP, NOON, PHONE, House, after, new_house
+from tests.support.house import LAPTOP, NOON, PHONE, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 
@@ -20,43 +20,43 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def take_turns(house: House, times: int) -> None:
+async def take_turns(scenario: Scenario, times: int) -> None:
     """Let two devices take the seat from each other, a minute apart."""
-    await house.redeem(PHONE, NOON)
+    await scenario.redeem(PHONE, NOON)
     for turn in range(1, times + 1):
-        await house.redeem(LAPTOP if turn % 2 else PHONE, after(60 * turn - 30), takeover=True)
+        await scenario.redeem(LAPTOP if turn % 2 else PHONE, after(60 * turn - 30), takeover=True)
 
 
 async def test_two_devices_cannot_take_over_a_ticket_from_each_other_forever(database: Database) -> None:
-    house = await new_house(database, session_policy="takeover")
-    await take_turns(house, takeovers.MOST)
+    scenario = await new_scenario(database, session_policy="takeover")
+    await take_turns(scenario, takeovers.MOST)
     with pytest.raises(TakenOverTooOften) as refused:
-        await house.redeem(LAPTOP, after(240), takeover=True)
+        await scenario.redeem(LAPTOP, after(240), takeover=True)
     assert refused.value.retry_after == 390
     assert "too often" in str(refused.value)
-    assert await house.seats() == {"phone": 0}
+    assert await scenario.seats() == {"phone": 0}
 
 
 async def test_after_a_while_the_ticket_can_be_taken_over_again(database: Database) -> None:
-    house = await new_house(database, session_policy="takeover")
-    await take_turns(house, takeovers.MOST)
+    scenario = await new_scenario(database, session_policy="takeover")
+    await take_turns(scenario, takeovers.MOST)
     for seconds in (30, 90, 150, 210, 500, 600):  # of a device that keeps watching
-        await house.beat_all(after(seconds))
+        await scenario.beat_all(after(seconds))
     with pytest.raises(TakenOverTooOften):
-        await house.redeem(LAPTOP, after(629), takeover=True)
-    await house.redeem(LAPTOP, after(631), takeover=True)
-    assert await house.seats() == {"laptop": 0}
+        await scenario.redeem(LAPTOP, after(629), takeover=True)
+    await scenario.redeem(LAPTOP, after(631), takeover=True)
+    assert await scenario.seats() == {"laptop": 0}
 
 
 async def test_other_tickets_and_free_seats_are_not_affected(database: Database) -> None:
-    house = await new_house(database, session_policy="takeover")
-    await take_turns(house, takeovers.MOST)
-    await house.redeem(LAPTOP, after(240), ticket=1)
-    await house.release_all(after(241))
-    await house.redeem(LAPTOP, after(242), takeover=True)
+    scenario = await new_scenario(database, session_policy="takeover")
+    await take_turns(scenario, takeovers.MOST)
+    await scenario.redeem(LAPTOP, after(240), ticket=1)
+    await scenario.release_all(after(241))
+    await scenario.redeem(LAPTOP, after(242), takeover=True)
 
 
-async def test_a_viewer_is_told_how_long_to_wait(admin: Admin, phone: Viewer, laptop: Viewer) -> None:
+async def test_a_viewer_learns_how_long_to_wait(admin: Admin, phone: Viewer, laptop: Viewer) -> None:
     ticket = await admin.ticket(sessionPolicy="takeover")
     await phone.validate(ticket["code"])
     for turn in range(takeovers.MOST):

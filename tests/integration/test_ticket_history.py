@@ -15,17 +15,17 @@ from control_plane.sessions import takeovers
 from control_plane.sessions.sessions import SeatRules
 from control_plane.tickets import history
 from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
-from tests.support.house import LAPTOP, NOON, PHONE, RULES, House, after, new_house
+from tests.support.house import LAPTOP, NOON, PHONE, RULES, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 
 
-async def look(plane: ControlPlane, admin: Admin, ticket_id: str, **query: Any) -> dict[str, Any]:
+async def history_of(plane: ControlPlane, admin: Admin, ticket_id: str, **query: Any) -> dict[str, Any]:
     await plane.services.audit_queue.write_behind()
     return await admin.list(f"/tokens/{ticket_id}/history", **query)
 
 
-def told(found: dict[str, Any]) -> list[tuple[str, str]]:
+def summary(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what happened, newest first: an entry's action and outcome, or how a session ended."""
     return [
         (one["entry"]["action"], one["entry"]["outcome"])
@@ -45,8 +45,8 @@ async def test_everything_that_happened_to_a_ticket_is_listed_newest_first(
     await phone.refresh()
     await admin.patch("tokens", first["id"], "revoke")
     await phone.validate(first["code"])
-    found = await look(plane, admin, first["id"])
-    assert told(found) == [
+    found = await history_of(plane, admin, first["id"])
+    assert summary(found) == [
         ("ticket.redeem", "revoked"),
         ("session.end", "ok"),
         ("ticket.revoke", "ok"),
@@ -66,12 +66,12 @@ async def test_a_session_is_listed_with_its_device_and_duration(
     phone.http.headers["User-Agent"] = "A phone"
     await phone.validate(ticket["code"])
     [session] = [
-        one["session"] for one in (await look(plane, admin, ticket["id"]))["data"]["happenings"] if one["session"]
+        one["session"] for one in (await history_of(plane, admin, ticket["id"]))["data"]["happenings"] if one["session"]
     ]
     assert (session["device"], session["address"], session["endedAt"]) == ("A phone", "192.0.2.10", None)
     await phone.release()
     [session] = [
-        one["session"] for one in (await look(plane, admin, ticket["id"]))["data"]["happenings"] if one["session"]
+        one["session"] for one in (await history_of(plane, admin, ticket["id"]))["data"]["happenings"] if one["session"]
     ]
     assert (session["endReason"], session["endedAt"] is not None, session["seconds"] >= 0) == ("released", True, True)
 
@@ -80,8 +80,8 @@ async def test_a_long_history_comes_in_pages_without_a_gap(plane: ControlPlane, 
     ticket = await admin.ticket()
     for _ in range(4):
         await phone.validate(ticket["code"])
-    whole = await look(plane, admin, ticket["id"])
-    pages = [await look(plane, admin, ticket["id"], page=page, limit=3) for page in (1, 2, 3, 4)]
+    whole = await history_of(plane, admin, ticket["id"])
+    pages = [await history_of(plane, admin, ticket["id"], page=page, limit=3) for page in (1, 2, 3, 4)]
     assert whole["pagination"]["total"] == len(whole["data"]["happenings"]) == 8
     assert [len(page["data"]["happenings"]) for page in pages] == [3, 3, 2, 0]
     assert [one for page in pages for one in page["data"]["happenings"]] == whole["data"]["happenings"]
@@ -91,8 +91,8 @@ async def test_a_deleted_tickets_history_stays(plane: ControlPlane, admin: Admin
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     await admin.http.delete(f"/api/admin/tokens/{ticket['id']}")
-    found = await look(plane, admin, ticket["id"])
-    assert told(found) == [("ticket.delete", "ok"), ("ticket.redeem", "ok")]
+    found = await history_of(plane, admin, ticket["id"])
+    assert summary(found) == [("ticket.delete", "ok"), ("ticket.redeem", "ok")]
     assert found["data"]["ticket"] is None
     assert found["data"]["verdict"]["word"] == "deleted"
     assert "by admin." in found["data"]["verdict"]["sentence"]
@@ -100,9 +100,9 @@ async def test_a_deleted_tickets_history_stays(plane: ControlPlane, admin: Admin
 
 async def test_the_user_who_revoked_a_ticket_is_named(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket()
-    assert (await look(plane, admin, ticket["id"]))["data"]["verdict"]["word"] == "ok"
+    assert (await history_of(plane, admin, ticket["id"]))["data"]["verdict"]["word"] == "ok"
     await admin.patch("tokens", ticket["id"], "revoke")
-    found = (await look(plane, admin, ticket["id"]))["data"]
+    found = (await history_of(plane, admin, ticket["id"]))["data"]
     assert (found["verdict"]["word"], found["ticket"]["status"]) == ("revoked", "revoked")
     assert found["verdict"]["sentence"].endswith("by admin.")
 
@@ -118,79 +118,79 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def judge(house: House, now: datetime, rules: SeatRules = RULES) -> Diagnosis:
-    async with house.database.read() as db:
-        return await verdict.judge(db, await history.subject(db, house.tickets[0].id), rules, now)
+async def judge(scenario: Scenario, now: datetime, rules: SeatRules = RULES) -> Diagnosis:
+    async with scenario.database.read() as db:
+        return await verdict.judge(db, await history.subject(db, scenario.tickets[0].id), rules, now)
 
 
 async def test_a_valid_ticket_has_no_obstacle(database: Database) -> None:
-    house = await new_house(database, max_devices=2)
-    assert await judge(house, after(1)) == Diagnosis(
+    scenario = await new_scenario(database, max_devices=2)
+    assert await judge(scenario, after(1)) == Diagnosis(
         "ok", "Nothing is in the way: the ticket is good until 15:00 on 15 January 2027 UTC and 2 seats are free."
     )
-    await house.redeem(PHONE, after(2))
-    assert (await judge(house, after(3))).sentence.endswith("UTC and a seat is free.")
+    await scenario.redeem(PHONE, after(2))
+    assert (await judge(scenario, after(3))).sentence.endswith("UTC and a seat is free.")
 
 
 async def test_a_valid_ticket_has_to_wait_before_the_event(database: Database) -> None:
-    assert await judge(await new_house(database), after(-60)) == Diagnosis(
+    assert await judge(await new_scenario(database), after(-60)) == Diagnosis(
         "not-started",
         "The event begins at 12:00 on 15 January 2027 UTC; the ticket is good until 15:00 on 15 January 2027 UTC.",
     )
 
 
 async def test_another_device_has_the_only_seat(database: Database) -> None:
-    house = await new_house(database)
-    await house.redeem(PHONE, after(60))
-    assert await judge(house, after(90)) == Diagnosis(
+    scenario = await new_scenario(database)
+    await scenario.redeem(PHONE, after(60))
+    assert await judge(scenario, after(90)) == Diagnosis(
         "in-use", "Another device is using this ticket's only seat since 12:01 on 15 January 2027 UTC."
     )
 
 
 async def test_a_silent_device_is_no_obstacle(database: Database) -> None:
-    house = await new_house(database)
-    await house.redeem(PHONE, NOON)
-    assert (await judge(house, after(60))).word == "in-use"
-    assert (await judge(house, after(61))).word == "silent"
+    scenario = await new_scenario(database)
+    await scenario.redeem(PHONE, NOON)
+    assert (await judge(scenario, after(60))).word == "in-use"
+    assert (await judge(scenario, after(61))).word == "silent"
 
 
 @pytest.mark.parametrize("policy", ["refuse", "takeover"])
 async def test_a_waiting_device_is_no_obstacle(database: Database, policy: str) -> None:
-    house = await new_house(database, session_policy=policy)
-    await house.redeem(PHONE, NOON)
+    scenario = await new_scenario(database, session_policy=policy)
+    await scenario.redeem(PHONE, NOON)
     rules = replace(RULES, nothing_plays=lambda _event, now: now < after(10))
-    found = await judge(house, after(1), rules)
+    found = await judge(scenario, after(1), rules)
     assert (found.word, found.sentence.startswith("Nothing is in the way")) == ("waiting", True)
-    assert (await judge(house, after(11), rules)).word == "in-use"
+    assert (await judge(scenario, after(11), rules)).word == "in-use"
 
 
 async def test_all_seats_are_taken(database: Database) -> None:
-    house = await new_house(database, max_devices=2)
-    await house.redeem(PHONE, NOON)
-    await house.redeem(LAPTOP, after(1))
-    assert (await judge(house, after(2))).sentence.startswith("All 2 seats of this ticket are taken")
+    scenario = await new_scenario(database, max_devices=2)
+    await scenario.redeem(PHONE, NOON)
+    await scenario.redeem(LAPTOP, after(1))
+    assert (await judge(scenario, after(2))).sentence.startswith("All 2 seats of this ticket are taken")
 
 
 async def test_a_seat_can_be_taken_over_unless_that_happens_too_often(database: Database) -> None:
-    house = await new_house(database, session_policy="takeover")
-    await house.redeem(PHONE, NOON)
-    assert "may take over" in (await judge(house, after(1))).sentence
+    scenario = await new_scenario(database, session_policy="takeover")
+    await scenario.redeem(PHONE, NOON)
+    assert "may take over" in (await judge(scenario, after(1))).sentence
     for turn in range(takeovers.MOST):
-        await house.redeem(LAPTOP, after(turn), takeover=True)
-    found = await judge(house, after(5))
+        await scenario.redeem(LAPTOP, after(turn), takeover=True)
+    found = await judge(scenario, after(5))
     assert (found.word, "in 10 min" in found.sentence) == ("taken-over-too-often", True)
 
 
 async def test_a_closed_or_ended_event_is_an_obstacle(database: Database) -> None:
-    house = await new_house(database)
+    scenario = await new_scenario(database)
     async with database.write() as db:
-        await revocation.deactivate(db, house.event.id, after(1))
-    assert await judge(house, after(2)) == Diagnosis(
+        await revocation.deactivate(db, scenario.event.id, after(1))
+    assert await judge(scenario, after(2)) == Diagnosis(
         "event", "The event was deactivated at 12:00 on 15 January 2027 UTC."
     )
     async with database.write() as db:
-        await revocation.reactivate(db, house.event.id, after(3))
-    assert (await judge(house, after(10_799))).word == "ok"
-    assert await judge(house, after(10_800)) == Diagnosis(
+        await revocation.reactivate(db, scenario.event.id, after(3))
+    assert (await judge(scenario, after(10_799))).word == "ok"
+    assert await judge(scenario, after(10_800)) == Diagnosis(
         "expired", "The ticket expired at 15:00 on 15 January 2027 UTC."
     )

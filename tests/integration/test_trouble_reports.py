@@ -17,7 +17,7 @@ async def report(viewer: Viewer, body: Any, token: str | None = None) -> httpx2.
     return await viewer.http.post("/api/playback/trouble", json=body, headers=headers)
 
 
-def told(logs: list[Any]) -> list[Any]:
+def logged(logs: list[Any]) -> list[Any]:
     return [line for line in logs if line["event"] == "stream_trouble"]
 
 
@@ -31,7 +31,7 @@ async def test_a_report_is_one_line_of_the_log_with_the_file_and_nothing_of_the_
         await report(phone, {"kind": "missing", "file": "720p/18.ts", "status": 404})
     assert (answer.status_code, answer.json()) == (200, {"noted": True})
     about = {"event_id": ticket["eventId"], "kind": "missing", "file": "720p/17.ts", "status": 404}
-    assert told(logs) == [{"event": "stream_trouble", "log_level": "warning"} | about]
+    assert logged(logs) == [{"event": "stream_trouble", "log_level": "warning"} | about]
 
 
 async def test_the_seventh_report_of_a_minute_is_answered_and_ignored(admin: Admin, phone: Viewer) -> None:
@@ -57,7 +57,7 @@ async def test_an_invalid_report_is_refused_and_not_logged(admin: Admin, phone: 
     with capture_logs() as logs:
         answer = await report(phone, body)
     assert (answer.status_code, answer.json()["reason"]) == (400, "malformed")
-    assert told(logs) == []
+    assert logged(logs) == []
 
 
 async def test_reports_require_a_valid_token(phone: Viewer) -> None:
@@ -71,5 +71,5 @@ def test_each_event_and_kind_has_its_own_line_and_the_next_comes_after_a_minute(
             for event in ("one", "other"):
                 for kind in (TroubleKind.BROKEN, TroubleKind.MISSING):
                     reports.report_trouble(event, f"{event} {kind} {now}", Trouble(kind), now)
-    lines = [(line["event_id"], line["kind"]) for line in told(logs)]
+    lines = [(line["event_id"], line["kind"]) for line in logged(logs)]
     assert sorted(lines) == sorted([(e, k) for e in ("one", "other") for k in ("broken", "missing")] * 2)

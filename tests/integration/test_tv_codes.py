@@ -61,7 +61,7 @@ async def plan(viewer: Viewer) -> bool:
     return bool(answer.json()["pausesHere"])
 
 
-def word(answer: httpx2.Response) -> tuple[int, str]:
+def status_and_reason(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("reason", "")
 
 
@@ -91,7 +91,7 @@ async def test_a_page_with_a_second_seat_approves_the_tv_and_keeps_playing(admin
     assert claims_of(tv.viewer.token).sid != claims_of(phone.token).sid
     stopped = await phone.http.delete("/api/playback/tv", headers={"Authorization": f"Bearer {phone.token}"})
     assert stopped.json() == {"stopped": True}
-    assert word(await tv.viewer.heartbeat()) == (404, "stopped")
+    assert status_and_reason(await tv.viewer.heartbeat()) == (404, "stopped")
 
 
 async def test_without_a_second_seat_the_page_gives_its_own_to_the_tv_and_can_take_it_back(
@@ -101,19 +101,19 @@ async def test_without_a_second_seat_the_page_gives_its_own_to_the_tv_and_can_ta
     await phone.validate(ticket["code"])
     assert await plan(phone)
     assert (await approve(phone, await tv.show())).json() == {"approved": True, "moved": True}
-    assert word(await phone.heartbeat()) == (409, "on-tv")
+    assert status_and_reason(await phone.heartbeat()) == (409, "on-tv")
     assert (await tv.ask()).status_code == 200
     assert (await tv.viewer.resume(claims_of(tv.viewer.token).sid)).status_code == 200, "a TV can be reloaded"
-    assert word(await laptop.validate(ticket["code"], takeover=True)) == (409, "in-use")
+    assert status_and_reason(await laptop.validate(ticket["code"], takeover=True)) == (409, "in-use")
     offered = await phone.validate(ticket["code"])
     assert (offered.status_code, offered.json()["canTakeOver"]) == (409, True)
     assert (await phone.validate(ticket["code"], takeover=True)).status_code == 200
-    assert word(await tv.viewer.heartbeat()) == (409, "taken-over")
+    assert status_and_reason(await tv.viewer.heartbeat()) == (409, "taken-over")
 
 
 async def test_a_phone_that_does_not_watch_approves_the_tv_with_a_code(admin: Admin, phone: Viewer, tv: Tv) -> None:
     ticket = await admin.ticket()
-    assert word(await approve_with(phone, await tv.show(), "Wrong0Code12")) == (401, "unknown")
+    assert status_and_reason(await approve_with(phone, await tv.show(), "Wrong0Code12")) == (401, "unknown")
     assert (await approve_with(phone, tv.shown["userCode"], ticket["code"])).json()["approved"]
     assert (await tv.ask()).status_code == 200
     assert (await admin.list("/tokens"))["data"][0]["status"] == "redeemed"
@@ -125,7 +125,7 @@ async def test_a_watching_phone_that_types_its_code_also_moves_to_the_tv(admin: 
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     assert (await approve_with(phone, await tv.show(), ticket["code"])).json() == {"approved": True, "moved": True}
-    assert word(await phone.heartbeat()) == (409, "on-tv")
+    assert status_and_reason(await phone.heartbeat()) == (409, "on-tv")
 
 
 async def test_another_watching_device_is_not_replaced_without_confirmation(
@@ -134,9 +134,9 @@ async def test_another_watching_device_is_not_replaced_without_confirmation(
     ticket = await admin.ticket(sessionPolicy="takeover")
     await laptop.validate(ticket["code"])
     refused = await approve_with(phone, await tv.show(), ticket["code"])
-    assert (word(refused), refused.json()["canTakeOver"]) == ((409, "in-use"), True)
+    assert (status_and_reason(refused), refused.json()["canTakeOver"]) == ((409, "in-use"), True)
     assert (await approve_with(phone, tv.shown["userCode"], ticket["code"], takeover=True)).json()["approved"]
-    assert word(await laptop.heartbeat()) == (409, "taken-over")
+    assert status_and_reason(await laptop.heartbeat()) == (409, "taken-over")
 
 
 async def test_each_code_can_be_used_once_on_both_sides(admin: Admin, phone: Viewer, tv: Tv) -> None:
@@ -145,9 +145,9 @@ async def test_each_code_can_be_used_once_on_both_sides(admin: Admin, phone: Vie
     code = await tv.show()
     await approve(phone, code)
     again = await approve(phone, code)
-    assert (word(again), again.json()["error"]) == ((404, "tv-code"), TV_CODE)
+    assert (status_and_reason(again), again.json()["error"]) == ((404, "tv-code"), TV_CODE)
     assert (await tv.ask()).status_code == 200
-    assert word(await tv.ask()) == (404, "tv-code")
+    assert status_and_reason(await tv.ask()) == (404, "tv-code")
 
 
 async def test_a_code_expires_after_ten_minutes_and_is_deleted(
@@ -157,8 +157,8 @@ async def test_a_code_expires_after_ten_minutes_and_is_deleted(
     code = await tv.show()
     async with plane.services.database.write() as db:
         await db.execute(update(TvCode).values(expires_at=utc_now() - timedelta(seconds=1)))
-    assert word(await approve(phone, code)) == (404, "tv-code")
-    assert word(await tv.ask()) == (404, "tv-code")
+    assert status_and_reason(await approve(phone, code)) == (404, "tv-code")
+    assert status_and_reason(await tv.ask()) == (404, "tv-code")
     await reaper.clear_up(plane.services.database)
     async with plane.services.database.read() as db:
         assert await db.scalar(select(func.count()).select_from(TvCode)) == 0
@@ -188,7 +188,7 @@ async def test_a_tv_that_polls_too_often_is_limited(tv: Tv) -> None:
     "body", ["", "[]", "{}", '{"deviceCode": 5}', '{"deviceCode": "\u0000"}', '{"deviceCode": ""}']
 )
 async def test_an_invalid_request_is_malformed(tv: Tv, body: str) -> None:
-    assert word(await tv.viewer.http.post("/api/tv/session", content=body)) == (400, "malformed")
+    assert status_and_reason(await tv.viewer.http.post("/api/tv/session", content=body)) == (400, "malformed")
 
 
 async def test_a_revoked_ticket_approves_no_tv_and_an_approved_tv_gets_nothing(
@@ -197,8 +197,8 @@ async def test_a_revoked_ticket_approves_no_tv_and_an_approved_tv_gets_nothing(
     ticket = await admin.ticket()
     await approve_with(phone, await tv.show(), ticket["code"])
     await admin.patch("tokens", ticket["id"], "revoke")
-    assert word(await tv.ask()) == (403, "revoked")
-    assert word(await approve_with(phone, await tv.show(), ticket["code"])) == (403, "revoked")
+    assert status_and_reason(await tv.ask()) == (403, "revoked")
+    assert status_and_reason(await approve_with(phone, await tv.show(), ticket["code"])) == (403, "revoked")
 
 
 async def test_the_actions_are_in_the_audit_log_without_secrets(admin: Admin, phone: Viewer, tv: Tv) -> None:

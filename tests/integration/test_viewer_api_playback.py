@@ -20,7 +20,7 @@ async def ticket(admin: Admin, phone: Viewer) -> dict[str, str]:
     return ticket
 
 
-def word(answer: httpx2.Response) -> tuple[int, str]:
+def status_and_reason(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["reason"]
 
 
@@ -65,9 +65,9 @@ async def test_a_release_of_the_replaced_session_that_arrives_late_does_nothing(
 
 
 async def test_a_browser_without_a_session_has_nothing_to_resume(laptop: Viewer) -> None:
-    assert word(await laptop.resume()) == (401, "no-session")
+    assert status_and_reason(await laptop.resume()) == (401, "no-session")
     laptop.http.cookies.set("sg_resume", "made up", path="/api/")
-    assert word(await laptop.resume()) == (401, "no-session")
+    assert status_and_reason(await laptop.resume()) == (401, "no-session")
 
 
 def cookies_that_stay(phone: Viewer) -> set[str | None]:
@@ -80,15 +80,15 @@ async def test_resuming_after_a_revocation_is_refused_and_its_cookies_are_delete
     await admin.patch("tokens", ticket["id"], "revoke")
     assert cookies_that_stay(phone) == {"sg_resume", "sg_playback"}
     answer = await phone.resume()
-    assert word(answer) == (403, "revoked")
+    assert status_and_reason(answer) == (403, "revoked")
     assert cookies_of(answer)["sg_playback"]["path"] == f"/streams/{ticket['eventId']}/"
     assert cookies_that_stay(phone) == {"sg_resume"}, "the browser's other tabs need it"
-    assert word(await phone.resume()) == (403, "revoked")
+    assert status_and_reason(await phone.resume()) == (403, "revoked")
 
 
 async def test_resuming_after_a_deactivation_is_refused(admin: Admin, ticket: dict[str, str], phone: Viewer) -> None:
     await admin.patch("events", ticket["eventId"], "deactivate")
-    assert word(await phone.resume()) == (403, "event")
+    assert status_and_reason(await phone.resume()) == (403, "event")
     assert cookies_that_stay(phone) == {"sg_resume"}
 
 
@@ -98,7 +98,7 @@ async def test_the_deleted_cookies_are_those_of_the_event_watched_last(
     last = await admin.ticket()
     await phone.validate(last["code"])
     await admin.patch("tokens", last["id"], "revoke")
-    assert word(await phone.resume()) == (403, "revoked")
+    assert status_and_reason(await phone.resume()) == (403, "revoked")
     assert {cookie.path for cookie in phone.http.cookies.jar} == {"/api/", f"/streams/{ticket['eventId']}/"}
 
 
@@ -107,7 +107,7 @@ async def test_resuming_after_a_takeover_is_refused_and_does_not_end_the_other_s
 ) -> None:
     await laptop.validate(ticket["code"], takeover=True)
     answer = await phone.resume()
-    assert word(answer) == (409, "taken-over")
+    assert status_and_reason(answer) == (409, "taken-over")
     assert cookies_that_stay(phone) == {"sg_resume"}
     assert (await laptop.heartbeat()).status_code == 200
 
@@ -125,7 +125,7 @@ async def test_a_seat_that_was_taken_meanwhile_is_not_resumed(
 ) -> None:
     await phone.release()
     await laptop.validate(ticket["code"])
-    assert word(await phone.resume()) == (409, "in-use")
+    assert status_and_reason(await phone.resume()) == (409, "in-use")
 
 
 # --- refresh ---
@@ -147,7 +147,7 @@ async def test_a_refreshed_token_has_the_same_session_and_the_cookie_is_updated(
 @pytest.mark.usefixtures("ticket")
 async def test_a_token_expired_for_less_than_a_minute_is_refreshed_and_an_older_one_is_not(phone: Viewer) -> None:
     assert (await phone.refresh(older(phone.token, 3600 + 20))).status_code == 200
-    assert word(await phone.refresh(older(phone.token, 3600 + 61))) == (401, "invalid")
+    assert status_and_reason(await phone.refresh(older(phone.token, 3600 + 61))) == (401, "invalid")
 
 
 @pytest.mark.usefixtures("ticket")
@@ -162,7 +162,7 @@ async def test_a_token_can_be_refreshed_twelve_times_in_its_lifetime(plane: Cont
 async def test_a_token_that_lasts_as_long_as_its_ticket_is_not_renewed(admin: Admin, phone: Viewer) -> None:
     ticket = await admin.ticket(starts_in_hours=-2, ends_in_hours=-0.75, accessWindowHours=1)
     await phone.validate(ticket["code"])
-    assert word(await phone.refresh()) == (403, "final")
+    assert status_and_reason(await phone.refresh()) == (403, "final")
     assert (await phone.heartbeat()).status_code == 200
 
 
@@ -170,14 +170,14 @@ async def test_an_ended_session_is_not_refreshed(
     admin: Admin, ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     await laptop.validate(ticket["code"], takeover=True)
-    assert word(await phone.refresh()) == (409, "taken-over")
+    assert status_and_reason(await phone.refresh()) == (409, "taken-over")
     await laptop.release()
-    assert word(await laptop.refresh()) == (404, "released")
+    assert status_and_reason(await laptop.refresh()) == (404, "released")
     await admin.patch("tokens", ticket["id"], "revoke")
-    assert word(await laptop.refresh()) == (403, "revoked")
+    assert status_and_reason(await laptop.refresh()) == (403, "revoked")
     await admin.patch("tokens", ticket["id"], "unrevoke")
     await admin.patch("events", ticket["eventId"], "deactivate")
-    assert word(await laptop.refresh()) == (403, "event")
+    assert status_and_reason(await laptop.refresh()) == (403, "event")
 
 
 # --- heartbeat ---
@@ -192,9 +192,9 @@ async def test_a_heartbeat_of_an_ended_session_gets_its_reason(
     admin: Admin, ticket: dict[str, str], phone: Viewer, laptop: Viewer
 ) -> None:
     await laptop.validate(ticket["code"], takeover=True)
-    assert word(await phone.heartbeat()) == (409, "taken-over")
+    assert status_and_reason(await phone.heartbeat()) == (409, "taken-over")
     await admin.patch("tokens", ticket["id"], "revoke")
-    assert word(await laptop.heartbeat()) == (404, "revoked")
+    assert status_and_reason(await laptop.heartbeat()) == (404, "revoked")
 
 
 async def test_a_heartbeat_of_an_unknown_session_is_not_found(ticket: dict[str, str], phone: Viewer) -> None:
@@ -210,7 +210,7 @@ async def test_a_released_seat_is_free_at_once_and_its_token_is_refused_at_every
 ) -> None:
     assert (await phone.release()).json() == {"released": True}
     assert await sid_is_cut(plane, claims_of(phone.token).sid)
-    assert word(await phone.heartbeat()) == (404, "released")
+    assert status_and_reason(await phone.heartbeat()) == (404, "released")
     assert (await laptop.validate(ticket["code"])).status_code == 200
 
 
@@ -225,7 +225,7 @@ async def test_releasing_a_session_that_was_taken_over_does_not_change_its_end_r
 ) -> None:
     await laptop.validate(ticket["code"], takeover=True)
     assert (await phone.release()).json() == {"released": True}
-    assert word(await phone.heartbeat()) == (409, "taken-over")
+    assert status_and_reason(await phone.heartbeat()) == (409, "taken-over")
     assert (await laptop.heartbeat()).status_code == 200
 
 
@@ -259,6 +259,6 @@ async def test_without_a_valid_token_nothing_is_done(
     }
     token = tokens.get(wrong, wrong)
     headers = {"Authorization": f"Bearer {token}"}
-    assert word(await phone.http.post(f"/api/playback/{action}", headers=headers)) == (401, "invalid")
+    assert status_and_reason(await phone.http.post(f"/api/playback/{action}", headers=headers)) == (401, "invalid")
     assert ticket["code"] not in (await phone.http.post(f"/api/playback/{action}")).text
     assert (await phone.heartbeat()).status_code == 200

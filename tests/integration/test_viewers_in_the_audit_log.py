@@ -32,7 +32,7 @@ async def entries(plane: ControlPlane, *conditions: Any) -> Sequence[AuditEntry]
         return (await db.scalars(query.order_by(AuditEntry.at, AuditEntry.id))).all()
 
 
-async def told(plane: ControlPlane) -> list[tuple[str, str]]:
+async def recorded(plane: ControlPlane) -> list[tuple[str, str]]:
     return [(entry.action, entry.outcome) for entry in await entries(plane)]
 
 
@@ -59,7 +59,7 @@ async def test_the_entries_of_a_session_cover_it_from_beginning_to_end(
     assert (await phone.refresh()).status_code == 200
     await phone.release()
     await phone.resume()
-    assert await told(plane) == [
+    assert await recorded(plane) == [
         ("ticket.redeem", "ok"),
         ("token.refresh", "ok"),
         ("session.end", "ok"),
@@ -194,12 +194,12 @@ async def test_failed_status_requests_are_recorded_and_successful_ones_are_not(
     path = f"/api/events/{ticket['eventId']}/status"
     assert (await phone.http.get(path, params={"code": ticket["code"]})).status_code == 200
     assert (await phone.http.get(path, params={"code": "Nobodys12345"})).status_code == 401
-    assert await told(plane) == [("ticket.look-up", "unknown")]
+    assert await recorded(plane) == [("ticket.look-up", "unknown")]
 
 
 async def test_a_first_visit_without_a_session_is_not_recorded(plane: ControlPlane, phone: Viewer) -> None:
     assert (await phone.resume()).status_code == 401
-    assert await told(plane) == []
+    assert await recorded(plane) == []
 
 
 async def test_a_refused_resume_and_refresh_belong_to_the_ticket(
@@ -239,7 +239,7 @@ async def test_a_rolled_back_transaction_leaves_no_entry(plane: ControlPlane, ad
 
     with pytest.raises(RuntimeError):
         await redeem_and_fail()
-    assert await told(plane) == []
+    assert await recorded(plane) == []
 
 
 async def test_no_entry_contains_a_code_token_cookie_or_password(

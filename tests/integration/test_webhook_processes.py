@@ -36,7 +36,7 @@ async def revoke(admin: Admin, count: int) -> list[str]:
     return [ticket["id"] for ticket in tickets]
 
 
-def told(receiver: Receiver) -> list[str]:
+def delivered(receiver: Receiver) -> list[str]:
     return [heard.said["data"]["ticketId"] for heard in list(receiver.heard)]
 
 
@@ -60,10 +60,10 @@ async def test_changes_that_were_confirmed_before_a_kill_are_delivered_after_it(
         control.start()
 
         async def is_told() -> bool:
-            return set(told(receiver)) == set(revoked)
+            return set(delivered(receiver)) == set(revoked)
 
         await until(is_told, within=60)
-    assert told(receiver)[1:] == revoked  # the one in progress is sent again with the same id
+    assert delivered(receiver)[1:] == revoked  # the one in progress is sent again with the same id
     assert receiver.heard[0].id == receiver.heard[1].id
 
 
@@ -88,6 +88,6 @@ async def test_two_processes_on_one_outbox_send_each_message_once_and_in_order(
 
             await until(is_told, within=30)
         assert not [line for line in first.complaints() + second.complaints() if "webhook" in line]
-    heard = told(receiver)
+    heard = delivered(receiver)
     assert len(heard) == len(set(heard))
     assert heard == [ticket["id"] for ticket in tickets if ticket["id"] in heard]

@@ -61,7 +61,7 @@ class Spectator:
             judge.complain(f"no answer: {error!r}")
             connection.close()
             return
-        judge.hear(credential, answer.status, asked, time.monotonic())
+        judge.record(credential, answer.status, asked, time.monotonic())
         trouble = self.stream.trouble_with(name, answer.body) if answer.status == ALLOWED else None
         if trouble:
             judge.complain(trouble)

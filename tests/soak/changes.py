@@ -44,14 +44,14 @@ class Changes:
                     pass
 
     async def _revoke_and_restore(self, who: Spectator) -> None:
-        await self._cut([who], "revoked", lambda: self.admin.patch("tokens", who.ticket_id, "revoke"))
+        await self._revoke([who], "revoked", lambda: self.admin.patch("tokens", who.ticket_id, "revoke"))
         await asyncio.sleep(_REVOKED_SECONDS)
         lifted = await self._lift("given back", lambda: self.admin.patch("tokens", who.ticket_id, "unrevoke"))
         await self._return(who, lifted)
 
     async def _release_and_return(self, who: Spectator) -> None:
         token = who.credential.token
-        await self._cut([who], "released", lambda: self.portal.release(token))
+        await self._revoke([who], "released", lambda: self.portal.release(token))
         await asyncio.sleep(_REVOKED_SECONDS)
         await self._return(who, 0)
 
@@ -59,19 +59,21 @@ class Changes:
         """Close one event for all its viewers from time to time; they return with new sessions."""
         while True:
             await asyncio.sleep(_OPEN_SECONDS)
-            await self._cut(self.guests, "closed", lambda: self.admin.patch("events", self.closing_event, "deactivate"))
+            await self._revoke(
+                self.guests, "closed", lambda: self.admin.patch("events", self.closing_event, "deactivate")
+            )
             await asyncio.sleep(_REVOKED_SECONDS)
             lifted = await self._lift("opened", lambda: self.admin.patch("events", self.closing_event, "reactivate"))
             for guest in self.guests:
                 await self._return(guest, lifted)
 
-    async def _cut(self, cut_off: list[Spectator], what: str, ask: Callable[[], Awaitable[object]]) -> None:
+    async def _revoke(self, revoked: list[Spectator], what: str, ask: Callable[[], Awaitable[object]]) -> None:
         async with self.quiet:
-            for who in cut_off:
-                who.credential.cut_begins = min(time.monotonic(), who.credential.cut_begins)
+            for who in revoked:
+                who.credential.revoked_from = min(time.monotonic(), who.credential.revoked_from)
             await ask()
-            for who in cut_off:
-                who.credential.cut(who.credential.cut_begins, time.monotonic())
+            for who in revoked:
+                who.credential.revoke(who.credential.revoked_from, time.monotonic())
             self.made[what] += 1
 
     async def _lift(self, what: str, ask: Callable[[], Awaitable[object]]) -> float:

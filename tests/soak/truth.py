@@ -20,14 +20,14 @@ class Credential:
 
     token: str
     sure_from: float = 0.0
-    cut_begins: float = math.inf
-    cut_sure: float = math.inf
+    revoked_from: float = math.inf
+    surely_revoked_from: float = math.inf
     refusal: int = 403
 
-    def cut(self, began: float, answered: float) -> None:
+    def revoke(self, began: float, answered: float) -> None:
         """Record the change that revoked it; later ones are ignored."""
-        self.cut_begins = min(self.cut_begins, began)
-        self.cut_sure = min(self.cut_sure, answered + TOLERANCE_SECONDS)
+        self.revoked_from = min(self.revoked_from, began)
+        self.surely_revoked_from = min(self.surely_revoked_from, answered + TOLERANCE_SECONDS)
 
     def never(self, refusal: int) -> "Credential":
         """Return a credential that must always be refused with this status."""
@@ -35,8 +35,8 @@ class Credential:
 
     def permits(self, status: int, asked: float, answered: float) -> bool:
         if status == ALLOWED:
-            return asked < self.cut_sure
-        return status == self.refusal and (answered > self.cut_begins or asked < self.sure_from)
+            return asked < self.surely_revoked_from
+        return status == self.refusal and (answered > self.revoked_from or asked < self.sure_from)
 
 
 @dataclass
@@ -47,12 +47,13 @@ class Judge:
     wrong: list[str] = field(default_factory=list)
     wrongs: int = 0
 
-    def hear(self, credential: Credential, status: int, asked: float, answered: float) -> None:
+    def record(self, credential: Credential, status: int, asked: float, answered: float) -> None:
         self.answers[status] += 1
         if not credential.permits(status, asked, answered):
-            cut = f"cut {asked - credential.cut_sure:+.3f} s ago" if math.isfinite(credential.cut_sure) else "never cut"
+            ago = asked - credential.surely_revoked_from
+            revocation = f"revoked {ago:+.3f} s ago" if math.isfinite(ago) else "never revoked"
             lag = f"sure for {asked - credential.sure_from:+.3f} s" if credential.sure_from else "sure from the start"
-            self.complain(f"{status} in {answered - asked:.3f} s for a token that is {lag}, {cut}")
+            self.complain(f"{status} in {answered - asked:.3f} s for a token that is {lag}, {revocation}")
 
     def complain(self, sentence: str) -> None:
         self.wrongs += 1

@@ -14,20 +14,20 @@ from tests.support.forging import NOW
 Answer = Page | bytes | Exception
 
 
-def cut(code: str) -> Change:
+def revocation(code: str) -> Change:
     return Change(Kind.CODE, code, True, None, NOW, NOW + 1e9)
 
 
 def revoked(*codes: str) -> Revocations:
-    return Revocations(cut(code) for code in codes)
+    return Revocations(revocation(code) for code in codes)
 
 
 def changes(cursor: str, *codes: str) -> Page:
-    return Page(cursor, tuple(cut(code) for code in codes))
+    return Page(cursor, tuple(revocation(code) for code in codes))
 
 
 def snapshot(cursor: str, *codes: str, more: bool = False) -> Page:
-    return Page(cursor, tuple(cut(code) for code in codes), True, more, f"{cursor}.snapshot" if more else None)
+    return Page(cursor, tuple(revocation(code) for code in codes), True, more, f"{cursor}.snapshot" if more else None)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def after(seconds: float) -> datetime:
 
 
 @dataclass
-class House:
+class Scenario:
     """An event from noon to two, with access for one more hour, and its tickets."""
 
     database: Database
@@ -92,9 +92,9 @@ class House:
             return {session.user_agent: session.end_reason for session in await db.scalars(select(ViewingSession))}
 
 
-async def new_house(database: Database, **values: object) -> House:
+async def new_scenario(database: Database, **values: object) -> Scenario:
     draft = {"title": "Concert", "starts_at": NOON, "ends_at": after(7200), "access_window_hours": 1}
     draft |= {"hold_until_start": False}
     async with database.write() as db:
         event = await event_changes.create_event(db, EventDraft.model_validate(draft | values))
-        return House(database, event, await tickets.generate(db, event, 2))
+        return Scenario(database, event, await tickets.generate(db, event, 2))

@@ -45,7 +45,7 @@ def test_a_gap_between_old_files_is_harmless(log: AccessLog) -> None:
 
 
 @pytest.mark.parametrize("destination", ["stdout", "off"])
-def test_what_is_not_a_file_is_never_renamed(tmp_path: Path, destination: str) -> None:
+def test_only_files_are_renamed(tmp_path: Path, destination: str) -> None:
     log = AccessLog.read({"ACCESS_LOG": destination, "ACCESS_LOG_MAX_SIZE_MB": "4"}, tmp_path)
     log.file.write_bytes(b"x" * 4 * MEGABYTE)
     assert not log.rotate()

@@ -51,7 +51,7 @@ def authorizing(sources: Mapping[str, Source]) -> Authorize:
     return Authorize(Verifier(KeySource(RING)).verify, lambda _now: Revocations(), sources=sources)
 
 
-def cut(kind: Kind, subject: str) -> Revocations:
+def revocations_of(kind: Kind, subject: str) -> Revocations:
     return Revocations([Change(kind, subject, True, None, 0, 2**40)])
 
 
@@ -84,7 +84,7 @@ async def test_a_refusal_has_a_status_that_nginx_understands_and_its_reason(
     [(Kind.EVENT, EVENT_ID, b"event"), (Kind.CODE, CODE, b"revoked"), (Kind.SESSION, SID, b"session")],
 )
 async def test_a_revoked_subject_is_answered_403(kind: Kind, subject: str, reason: bytes) -> None:
-    status, headers = await ask(question(fresh()), cut(kind, subject))
+    status, headers = await ask(question(fresh()), revocations_of(kind, subject))
     assert (status, headers[b"x-gate-reason"]) == (403, reason)
 
 
@@ -94,7 +94,7 @@ async def test_every_request_is_refused_until_the_revocations_are_known() -> Non
 
 
 async def test_a_refusal_names_neither_code_nor_event_nor_session() -> None:
-    _, headers = await ask(question(fresh()), cut(Kind.CODE, CODE))
+    _, headers = await ask(question(fresh()), revocations_of(Kind.CODE, CODE))
     shown = repr(headers)
     assert not [secret for secret in (CODE, EVENT_ID, SID) if secret in shown]
 

@@ -153,7 +153,7 @@ def test_every_status_of_an_event_is_in_the_reference() -> None:
     assert [status for status in Status if status not in _reference("event-status")] == []
 
 
-def test_the_ladder_of_the_gate_is_in_the_reference_in_its_order() -> None:
+def test_the_verdict_ladder_is_in_the_reference_in_order() -> None:
     ladder = _reference("gate").split("## The ladder")[1].split("\n## ")[0]
     assert re.findall(r"\| `([a-z-]+)` \|$", ladder, re.MULTILINE) == [reason.value for reason in Reason]
 

@@ -1,6 +1,6 @@
-"""The documents are true: every link leads somewhere, every path is there, and every command that they show exists.
+"""The documents are correct: every link, path and command in them exists.
 
-Nothing here is run: a command line is compared with the Typer app, a path with the repository.
+Nothing is executed: command lines are compared with the Typer app, and paths with the repository.
 """
 
 import re
@@ -55,7 +55,7 @@ def _prose(document: Path) -> str:
 
 @cache
 def _code(document: Path) -> list[str]:
-    """Give what stands in backticks, and the lines of blocks of code without their comments."""
+    """Return the text in backticks, and the lines of code blocks without comments."""
     blocks = "\n".join(_FENCE.findall(_text(document))).replace("\\\n", " ")
     lines = (line.split("  #")[0].strip() for line in blocks.splitlines() if "```" not in line)
     return [*_CODE.findall(_prose(document)), *filter(None, lines)]
@@ -68,13 +68,13 @@ def _links(document: Path) -> list[str]:
 
 @cache
 def _anchors(document: Path) -> set[str]:
-    """Give the headings as GitHub makes addresses of them."""
+    """Return the anchors that GitHub generates for the headings."""
     plain = (re.sub(r"[`*]|\[|\]\([^)]*\)", "", heading) for heading in _HEADING.findall(_prose(document)))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
 
 
 def _faults(find: Callable[[Path], Iterable[object]]) -> dict[str, list[object]]:
-    """Give what is wrong, by the document in which it stands."""
+    """Return the faults by document."""
     found = {str(document.relative_to(ROOT)): [*find(document)] for document in DOCUMENTS}
     return {name: faults for name, faults in found.items() if faults}
 
@@ -84,7 +84,7 @@ def _target(document: Path, link: str) -> Path:
     return (document.parent / path).resolve() if path else document
 
 
-def _leads_nowhere(document: Path, link: str) -> bool:
+def _is_broken(document: Path, link: str) -> bool:
     target, anchor = _target(document, link), link.partition("#")[2]
     return not target.exists() or bool(anchor and anchor not in _anchors(target))
 
@@ -93,8 +93,8 @@ def test_the_readme_is_short() -> None:
     assert len(_text(README).splitlines()) <= MOST_LINES_OF_THE_README
 
 
-def test_every_link_leads_somewhere() -> None:
-    assert _faults(lambda document: [link for link in _links(document) if _leads_nowhere(document, link)]) == {}
+def test_every_link_is_valid() -> None:
+    assert _faults(lambda document: [link for link in _links(document) if _is_broken(document, link)]) == {}
 
 
 def test_every_document_is_linked_from_another() -> None:
@@ -114,7 +114,7 @@ def _missing_paths(document: Path) -> list[str]:
     return sorted(filter(_is_missing, paths - _IN_THE_WHEEL))
 
 
-def test_every_path_of_the_repository_is_there() -> None:
+def test_every_path_of_the_repository_exists() -> None:
     assert _faults(_missing_paths) == {}
 
 
@@ -122,28 +122,28 @@ def _all_found(document: Path, pattern: re.Pattern[str]) -> set[str]:
     return {match[1] for code in _code(document) for match in pattern.finditer(code)}
 
 
-def test_every_module_is_there() -> None:
+def test_every_module_exists() -> None:
     assert _faults(lambda document: [one for one in _all_found(document, _MODULE) if find_spec(one) is None]) == {}
 
 
-def test_every_make_target_is_there() -> None:
+def test_every_make_target_exists() -> None:
     targets = {*re.findall(r"^([a-z-]+):", _text(ROOT / "Makefile"), re.MULTILINE)}
     assert _faults(lambda document: _all_found(document, _MAKE) - targets) == {}
 
 
-def test_every_route_is_there() -> None:
+def test_every_route_exists() -> None:
     assert _faults(lambda document: {*re.findall(_ROUTE, "\n".join(_code(document)))} - ROUTES) == {}
 
 
 def _command_lines(document: Path) -> Iterator[list[str]]:
-    """Give the words after `streamgate` of each command line, without what makes a synopsis of it."""
+    """Yield the words after `streamgate` of each command line, without synopsis notation."""
     for code in _code(document):
         if found := _COMMAND.search(code):
             yield re.sub(r"[\[\]]|\.\.\.", " ", found[1].split(" > ")[0]).split()
 
 
 def _unknown(words: Iterable[str]) -> str:
-    """Return the first word that is no subcommand and no option; others are values."""
+    """Return the first word that is neither a subcommand nor an option; others are values."""
     command: Any = COMMANDS
     for word in words:
         commands = getattr(command, "commands", {})
@@ -162,15 +162,15 @@ def test_every_command_line_parses() -> None:
     assert _faults(lambda document: [line for line in _command_lines(document) if _unknown(line)]) == {}
 
 
-def test_command_lines_are_found_and_judged() -> None:
-    """Otherwise nothing would be compared above."""
+def test_command_lines_are_found_and_checked() -> None:
+    """A check of the checks: otherwise nothing might be compared above."""
     assert len([*_command_lines(ROOT / "docs/reference/commands.md")]) > 15
     assert not _unknown(["key", "rotate", "--home", "DIR", "--algorithm", "HS256", "--keep", "2"])
     assert _unknown(["key", "turn", "--home", "DIR"]) == "turn"
     assert _unknown(["key", "rotate", "--speed", "2"]) == "--speed"
 
 
-def test_every_decision_says_what_was_rejected() -> None:
+def test_every_decision_lists_rejected_options() -> None:
     parts = {record.name: re.findall(r"^## (.+)\n\n\S", _text(record), re.MULTILINE) for record in RECORDS}
     wanted = ["Context", "Decision", "Rejected", "Consequences"]
     assert {name: found for name, found in parts.items() if found != wanted} == {}

@@ -20,7 +20,7 @@ def test_each_ending_has_a_title_and_a_sentence_in_each_language(language: str) 
     assert missing == []
 
 
-def test_the_portal_says_in_english_what_the_api_says() -> None:
+def test_the_portals_english_sentences_equal_the_apis() -> None:
     english = locales.strings("en")
     assert {ending: english[f"ended_{ending}"] for ending in EndReason} == dict(SENTENCES)
 
@@ -30,7 +30,7 @@ def test_each_reason_has_a_sentence_of_its_own() -> None:
     assert len(set(own)) == len(own)
 
 
-def test_the_reference_lists_each_of_them() -> None:
+def test_the_reference_lists_every_reason() -> None:
     assert re.findall(r"^\| `([a-z-]+)` \|", REFERENCE, re.MULTILINE) == [ending.value for ending in EndReason]
 
 

@@ -42,20 +42,20 @@ MEDIA = media_at(0)
 
 @pytest.mark.parametrize("stream", Stream)
 def test_the_playlist_decides_if_it_can_and_the_clock_otherwise(stream: Stream) -> None:
-    told = tuple(decide(EVENT, stream, None, now) for now in (BEFORE, DURING, AFTER))
-    assert told == tuple(map(Status, TABLE[stream]))
+    statuses = tuple(decide(EVENT, stream, None, now) for now in (BEFORE, DURING, AFTER))
+    assert statuses == tuple(map(Status, TABLE[stream]))
 
 
 @pytest.mark.parametrize("stream", Stream)
 def test_closed_doors_hold_the_event_and_opened_doors_start_it(stream: Stream) -> None:
-    def told(**values: object) -> tuple[Status, ...]:
+    def statuses(**values: object) -> tuple[Status, ...]:
         event = Event(starts_at=START, ends_at=END, **values)
         return tuple(decide(event, stream, None, now) for now in (BEFORE, DURING, AFTER))
 
     _, during, after = map(Status, TABLE[stream])
-    assert told(hold_until_start=True) == (Status.NOT_STARTED, during, after)
-    assert told(hold_until_start=True, doors="closed") == (Status.HELD, Status.HELD, Status.ENDED)
-    assert told(hold_until_start=True, doors="open") == (during, during, after)
+    assert statuses(hold_until_start=True) == (Status.NOT_STARTED, during, after)
+    assert statuses(hold_until_start=True, doors="closed") == (Status.HELD, Status.HELD, Status.ENDED)
+    assert statuses(hold_until_start=True, doors="open") == (during, during, after)
 
 
 def moved_at(moment: datetime) -> Movement:
@@ -65,8 +65,8 @@ def moved_at(moment: datetime) -> Movement:
 
 @pytest.mark.parametrize("stream", Stream)
 def test_a_stream_that_stops_within_the_window_without_an_end_is_interrupted(stream: Stream) -> None:
-    told = tuple(decide(EVENT, stream, moved_at(START + MINUTE), now) for now in (START + 2 * MINUTE, AFTER))
-    assert told == tuple(map(Status, HAS_STOPPED[stream]))
+    statuses = tuple(decide(EVENT, stream, moved_at(START + MINUTE), now) for now in (START + 2 * MINUTE, AFTER))
+    assert statuses == tuple(map(Status, HAS_STOPPED[stream]))
 
 
 @pytest.mark.parametrize("stream", [Stream.STOPPED, Stream.PAUSED, Stream.ABSENT])
@@ -81,7 +81,7 @@ def test_a_failed_probe_does_not_stop_a_stream_that_has_just_moved(stream: Strea
     assert decide(EVENT, stream, moving, START + MINUTE + timedelta(seconds=8)) is Status.INTERRUPTED
 
 
-def look(before: Movement | None, sequence: int, now: float, modified_at: float | None = None) -> Movement:
+def probe(before: Movement | None, sequence: int, now: float, modified_at: float | None = None) -> Movement:
     return follow(before, media_at(sequence), modified_at, now)
 
 
@@ -98,24 +98,24 @@ def test_a_playlist_that_advances_between_two_probes_is_live_regardless_of_clock
 
 @pytest.mark.parametrize("offset", [-60, -10, 0, 10, 60])
 def test_a_playlist_that_does_not_change_has_stopped_regardless_of_clocks(offset: int) -> None:
-    movement = look(look(None, 1, 1000, 1000 + offset), 2, 1005, 1005 + offset)
-    assert stream_of(MEDIA, look(movement, 2, 1010, 1005 + offset)) is Stream.MOVING
-    assert stream_of(MEDIA, look(movement, 2, 1013, 1005 + offset)) is Stream.STOPPED
+    movement = probe(probe(None, 1, 1000, 1000 + offset), 2, 1005, 1005 + offset)
+    assert stream_of(MEDIA, probe(movement, 2, 1010, 1005 + offset)) is Stream.MOVING
+    assert stream_of(MEDIA, probe(movement, 2, 1013, 1005 + offset)) is Stream.STOPPED
 
 
 @pytest.mark.parametrize("offset", [-60, -10, 0, 10, 60])
 def test_a_playlist_that_never_changed_has_stopped_after_three_target_durations(
     offset: int,
 ) -> None:
-    first = look(None, 0, 1000, 1000 + offset)
-    assert stream_of(MEDIA, look(first, 0, 1008, 1000 + offset)) is Stream.STOPPED
+    first = probe(None, 0, 1000, 1000 + offset)
+    assert stream_of(MEDIA, probe(first, 0, 1008, 1000 + offset)) is Stream.STOPPED
     assert first.moved_at is None
 
 
 def test_the_first_probe_trusts_a_recent_time_and_one_long_ago() -> None:
-    assert stream_of(MEDIA, look(None, 0, 1000, modified_at=999)) is Stream.MOVING
-    assert stream_of(MEDIA, look(None, 0, 1000, modified_at=902)) is Stream.STOPPED
-    assert stream_of(MEDIA, look(None, 0, 1000, modified_at=940)) is Stream.UNKNOWN
+    assert stream_of(MEDIA, probe(None, 0, 1000, modified_at=999)) is Stream.MOVING
+    assert stream_of(MEDIA, probe(None, 0, 1000, modified_at=902)) is Stream.STOPPED
+    assert stream_of(MEDIA, probe(None, 0, 1000, modified_at=940)) is Stream.UNKNOWN
 
 
 def test_without_a_time_from_the_server_the_encoders_clock_counts() -> None:
@@ -126,8 +126,8 @@ def test_without_a_time_from_the_server_the_encoders_clock_counts() -> None:
 
 def test_a_window_that_has_moved_on_was_live_before_the_first_probe() -> None:
     at = START.timestamp() + 60
-    assert look(None, 3, at + 300, modified_at=at).moved_at == at
-    assert look(None, 0, at + 300, modified_at=at).moved_at is None
+    assert probe(None, 3, at + 300, modified_at=at).moved_at == at
+    assert probe(None, 0, at + 300, modified_at=at).moved_at is None
 
 
 def test_a_growing_complete_playlist_was_live_before_the_first_probe() -> None:
@@ -141,20 +141,20 @@ def test_a_growing_complete_playlist_was_live_before_the_first_probe() -> None:
 
 
 def test_an_undated_playlist_is_unknown_until_it_moves_or_stands_for_three_target_durations() -> None:
-    first = look(None, 0, 1000)
+    first = probe(None, 0, 1000)
     assert stream_of(MEDIA, first) is Stream.UNKNOWN
-    assert stream_of(MEDIA, look(first, 1, 1005)) is Stream.MOVING
-    still = look(first, 0, 1005)
+    assert stream_of(MEDIA, probe(first, 1, 1005)) is Stream.MOVING
+    still = probe(first, 0, 1005)
     assert stream_of(MEDIA, still) is Stream.UNKNOWN
-    assert stream_of(MEDIA, look(still, 0, 1010)) is Stream.STOPPED
+    assert stream_of(MEDIA, probe(still, 0, 1010)) is Stream.STOPPED
 
 
 def test_the_time_of_a_change_since_a_probe_long_ago_is_unknown() -> None:
-    assert stream_of(MEDIA, look(look(None, 0, 1000), 1, 2000)) is Stream.UNKNOWN
+    assert stream_of(MEDIA, probe(probe(None, 0, 1000), 1, 2000)) is Stream.UNKNOWN
 
 
 def test_restarting_names_and_new_parts_count_as_movement() -> None:
-    again = look(look(None, 100, 1000), 0, 1005)
+    again = probe(probe(None, 100, 1000), 0, 1005)
     assert again.moved_at == 1005
     part = media_at(0)
     longer = Media(2.0, 5, "5.ts", False, False, None, part.position._replace(parts=1))

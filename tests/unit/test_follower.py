@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from authz_sidecar.contract.feed import FeedPageRefused, Page
 from authz_sidecar.follower import Follower
-from tests.support.feeds import Answer, GivenFeed, changes, cut, snapshot
+from tests.support.feeds import Answer, GivenFeed, changes, revocation, snapshot
 from tests.support.forging import NOW
 
 pytestmark = pytest.mark.anyio
@@ -191,7 +191,9 @@ async def test_entries_that_no_live_token_can_match_are_dropped() -> None:
 def newer(cursor: str, *kinds: str, snapshot: bool = False) -> bytes:
     """Return a page with kinds that do not exist yet and a revocation of `a`."""
     entries = [{"kind": kind, "id": "x", "address": "https://media.example.org/"} for kind in kinds]
-    return json.dumps(Page(cursor, (), snapshot).to_json() | {"changes": [*entries, cut("a").to_json()]}).encode()
+    return json.dumps(
+        Page(cursor, (), snapshot).to_json() | {"changes": [*entries, revocation("a").to_json()]}
+    ).encode()
 
 
 async def test_unknown_kinds_are_skipped_and_counted_and_the_cursor_advances() -> None:

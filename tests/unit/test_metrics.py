@@ -15,7 +15,7 @@ from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.follower import Follower
 from authz_sidecar.gate import Reason
 from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
-from tests.support.feeds import Answer, GivenFeed, GivenReports, changes, cut, snapshot
+from tests.support.feeds import Answer, GivenFeed, GivenReports, changes, revocation, snapshot
 from tests.support.forging import CODE, EVENT_ID, NOW, RING, SID, with_claims
 
 pytestmark = pytest.mark.anyio
@@ -135,5 +135,5 @@ async def test_metrics_contain_no_identifiers() -> None:
     await parts.follow()
     parts.ask(living())
     shown = parts.text()
-    assert not [secret for secret in (CODE, EVENT_ID, SID, cut(CODE).id) if secret in shown]
+    assert not [secret for secret in (CODE, EVENT_ID, SID, revocation(CODE).id) if secret in shown]
     assert "process_resident_memory_bytes" in shown

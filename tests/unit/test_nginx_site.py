@@ -81,7 +81,7 @@ def test_a_portal_on_another_origin_is_named_exactly(site: Site) -> None:
 
 
 @pytest.mark.parametrize("origins", ["*", "https://*.example", "a.example", "https://a/path", 'https://a" "x'])
-def test_what_is_no_origin_is_refused(site: Site, origins: str) -> None:
+def test_an_invalid_origin_is_refused(site: Site, origins: str) -> None:
     with pytest.raises(OperatorError, match="CORS_ALLOWED_ORIGIN"):
         write_site(replace(site, allowed_origins=origins))
 

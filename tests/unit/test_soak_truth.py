@@ -9,7 +9,7 @@ Verdict = tuple[int, float, float]  # status, asked, answered
 
 def cut_at_100() -> Credential:
     credential = Credential("token")
-    credential.cut(100.0, 100.2)
+    credential.revoke(100.0, 100.2)
     return credential
 
 
@@ -37,7 +37,7 @@ def stranger() -> Credential:
 )
 def test_an_answer_that_agrees_with_the_truth_is_right(credential: Credential, verdict: Verdict) -> None:
     judge = Judge()
-    judge.hear(credential, *verdict)
+    judge.record(credential, *verdict)
     assert judge.wrong == []
 
 
@@ -57,11 +57,11 @@ def test_an_answer_that_agrees_with_the_truth_is_right(credential: Credential, v
 )
 def test_an_answer_that_contradicts_the_truth_is_wrong(credential: Credential, verdict: Verdict) -> None:
     judge = Judge()
-    judge.hear(credential, *verdict)
+    judge.record(credential, *verdict)
     assert judge.wrongs == len(judge.wrong) == 1
 
 
 def test_only_the_first_revocation_counts() -> None:
     credential = cut_at_100()
-    credential.cut(300.0, 300.1)
+    credential.revoke(300.0, 300.1)
     assert not credential.permits(200, 250.0, 250.1)

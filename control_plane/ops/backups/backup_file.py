@@ -13,7 +13,6 @@ rows: a file that is truncated, damaged or not a backup is never accepted. Error
 import json
 import math
 import os
-import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from gzip import BadGzipFile, GzipFile
 from pathlib import Path
 from typing import Any, Final
 
+from authz_sidecar.contract.whole_files import replacing
 from control_plane.errors import OperatorError
 
 FORMAT: Final = 1
@@ -183,18 +183,13 @@ def writing(file: Path) -> Iterator[Writer]:
     """Write to a temporary file (mode 600) and rename it when it is complete. Raise OperatorError."""
     if os.path.lexists(file):
         raise OperatorError(f"{file} exists already and is not overwritten.")
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as raw:
-                with GzipFile(fileobj=raw, mode="wb", filename="", compresslevel=_COMPRESSION) as compressed:
-                    yield Writer(compressed)
-                raw.flush()
-                os.fsync(descriptor)
-            temporary.replace(file)  # not a hard link: file systems used for backups often have none
-        finally:
-            temporary.unlink(missing_ok=True)
+        # Not exclusive: file systems used for backups often have no hard links.
+        with (
+            replacing(file) as raw,
+            GzipFile(fileobj=raw, mode="wb", filename="", compresslevel=_COMPRESSION) as compressed,
+        ):
+            yield Writer(compressed)
     except OSError as error:
         raise OperatorError(f"{file} cannot be written: {error.strerror}.") from error
 
