@@ -8,7 +8,7 @@ from pathlib import Path
 FULL, MODERATE = 32, 4  # connections
 _LUA = """
 local requests, turn = {}, 0
-function init(args)  -- made once: wrk shares the cores with what it measures
+function init(args)  -- built once, since wrk shares the cores with the measured server
   for line in io.lines(args[2]) do
     requests[#requests + 1] = wrk.format("GET", args[1], {["Authorization"] = "Bearer " .. line})
   end

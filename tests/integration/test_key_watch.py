@@ -94,7 +94,7 @@ async def test_a_changed_file_is_in_force_within_two_seconds(
 async def test_a_rename_is_noticed_through_the_kernel_and_not_only_by_polling(
     watch: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_LOOK_EVERY_MS", 60_000)
+    monkeypatch.setattr(watch, "_POLL_MS", 60_000)
     write_keys(file, OLD)
     keys = KeySource.open(file, None, KeyRing.for_signing)
 

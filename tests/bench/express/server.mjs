@@ -1,5 +1,5 @@
-// The design that the gate replaced, for comparison: one Node process that verifies the token and streams the file.
-// Environment: NODE_ENV=production, SECRET, STREAM_ROOT, PORT. It must verify what the gate verifies, no more.
+// The design that the gate replaced, for comparison: one Node process verifies the token and streams the file.
+// Environment: NODE_ENV=production, SECRET, STREAM_ROOT, PORT. It must verify exactly what the gate verifies.
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
