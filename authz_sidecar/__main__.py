@@ -24,7 +24,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit("\n".join(sentences(error.errors())))
     app = create_app(settings)
-    protocol = FastLane.for_questions(app.authorize) if settings.sidecar_fast_lane else "httptools"
+    protocol = FastLane.with_authorize(app.authorize) if settings.sidecar_fast_lane else "httptools"
     serve(app, http=protocol, uds=arguments.uds, host="127.0.0.1", port=arguments.port or 0)
 
 

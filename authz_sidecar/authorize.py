@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from authz_sidecar.activity import Activity
 from authz_sidecar.carriers import token_of
-from authz_sidecar.contract.playback_token import NO_VIEWERS, READER_SID, Claims
+from authz_sidecar.contract.playback_token import NON_VIEWER_SIDS, READER_SID, Claims
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.meter import Meter
 from authz_sidecar.origins import Source
@@ -74,7 +74,7 @@ class Authorize:
                 added += source.headers_of(path[len(claims.sp) :])
             if claims.sid == READER_SID:
                 added.append(_READER)
-            elif claims.sid is not None and claims.sid not in NO_VIEWERS:
+            elif claims.sid is not None and claims.sid not in NON_VIEWER_SIDS:
                 self.activity.note(claims.sid, get(b"x-gate-client", b""), get(b"x-gate-user-agent", b""), now)
         self.meter.count(refusal, time.perf_counter() - began)
         answer = _answer(refusal, claims.sub if claims else None)

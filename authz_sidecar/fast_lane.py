@@ -15,7 +15,7 @@ _AUTHORIZE_PATH: Final = b"/authorize"
 
 
 class FastLane(HttpToolsProtocol):
-    """One connection. `for_questions` returns the subclass that answers with a given `Authorize`.
+    """One connection. `with_authorize` returns the subclass that answers with a given `Authorize`.
 
     Idle connections are never closed from this side: the peer is nginx, which limits its own idle connections.
     """
@@ -24,7 +24,7 @@ class FastLane(HttpToolsProtocol):
     _is_answered = False
 
     @classmethod
-    def for_questions(cls, authorize: Authorize) -> "type[FastLane]":
+    def with_authorize(cls, authorize: Authorize) -> "type[FastLane]":
         return type("FastLane", (cls,), {"authorize": authorize})
 
     def on_message_begin(self) -> None:

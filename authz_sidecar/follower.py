@@ -186,7 +186,7 @@ class Follower:
                 self._request_snapshot()
 
     def _check_clock(self, steady: SteadyClock) -> None:
-        if leap := steady.look():
+        if leap := steady.check():
             log.warning("clock_set", seconds=round(leap, 1))
             self._request_snapshot()
 

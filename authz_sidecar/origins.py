@@ -155,7 +155,7 @@ def parse(body: bytes) -> dict[str, Source]:
     try:
         whole = parse_object(body)
         found, credentials_of = whole["origins"].items(), whole.get("credentials", {})
-        credentials = {event_id: origin_credentials.checked(**one) for event_id, one in credentials_of.items()}
+        credentials = {event_id: origin_credentials.normalize(**one) for event_id, one in credentials_of.items()}
     except (JsonRefused, KeyError, AttributeError, TypeError, ValueError) as error:
         raise OriginsRefused(type(error).__name__) from None
     if not all(EVENT_ID.fullmatch(event_id) and _is_address(url) for event_id, url in found):

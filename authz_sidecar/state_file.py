@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
-from authz_sidecar.contract.feed import READS, Cursor, Kind
+from authz_sidecar.contract.feed import SUPPORTED_ENTRIES, Cursor, Kind
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 from authz_sidecar.contract.whole_files import replacing
 from authz_sidecar.revocations import EVERY_TOKEN, Refusal, Revocations
@@ -62,7 +62,7 @@ class StateFile:
 
 
 def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
-    yield {"cursor": cursor, "reads": sorted(READS), "completeFrom": revocations.complete_from}
+    yield {"cursor": cursor, "reads": sorted(SUPPORTED_ENTRIES), "completeFrom": revocations.complete_from}
     entries = 0
     for kind, part in revocations.slices():
         entries += len(part)
@@ -98,7 +98,7 @@ def _cursor(heading: dict[str, Any]) -> str:
     cursor, reads = heading["cursor"], heading.get("reads", _DEFAULT_READS)
     if not isinstance(cursor, str) or not Cursor.parse(cursor):
         raise ValueError("no cursor")
-    return cursor if frozenset(reads) >= READS else ""
+    return cursor if frozenset(reads) >= SUPPORTED_ENTRIES else ""
 
 
 def _put(

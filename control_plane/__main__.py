@@ -28,9 +28,9 @@ class Server(uvicorn.Server):
     of them again.
     """
 
-    def __init__(self, config: uvicorn.Config, let_waiters_go: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, wake_waiters: Callable[[], None]) -> None:
         super().__init__(config)
-        self._let_waiters_go = let_waiters_go
+        self._let_waiters_go = wake_waiters
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._let_waiters_go()
@@ -78,7 +78,7 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
     )
-    server = Server(config, app.state.let_waiters_go)
+    server = Server(config, app.state.wake_waiters)
     gc.freeze()  # these objects live as long as the process: exclude them from all collections
     server.run()
     if server.has_crashed:

@@ -118,7 +118,7 @@ def create_app(settings: Settings) -> Starlette:
         ],
         lifespan=lifespan,
     )
-    app.state.let_waiters_go = services.database.announcements.close
+    app.state.wake_waiters = services.database.announcements.close
     return app
 
 

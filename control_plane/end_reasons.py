@@ -29,7 +29,13 @@ class EndReason(StrEnum):
 # Another device of the viewer has the seat: answered with 409, the others with 404.
 MOVED: Final = frozenset({EndReason.TAKEN_OVER, EndReason.YIELDED, EndReason.ON_TV})
 # Somebody intended these: a page that receives one does not resume automatically.
-MEANT: Final = MOVED | {EndReason.REPLACED, EndReason.STOPPED, EndReason.KICKED, EndReason.DEVICES, EndReason.DELETED}
+INTENDED: Final = MOVED | {
+    EndReason.REPLACED,
+    EndReason.STOPPED,
+    EndReason.KICKED,
+    EndReason.DEVICES,
+    EndReason.DELETED,
+}
 
 _OVER: Final = "This session has ended. Please enter your access code again."
 SENTENCES: Final[Mapping[str, str]] = {

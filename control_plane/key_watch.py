@@ -27,7 +27,7 @@ async def run(keys: KeySource, stop: anyio.Event) -> None:
         return
     ring, problem = keys.ring, keys.problem
     async for _ in _checks(keys.file.parent, stop):
-        keys.look()
+        keys.reload_if_changed()
         if keys.problem and keys.problem != problem:
             log.error("key_file_refused", error=keys.problem)
         if keys.ring is not ring:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict
 
-from authz_sidecar.contract.log_lines import listen_to_libraries, told
+from authz_sidecar.contract.log_lines import describe_exception, listen_to_libraries
 
 _ALREADY_LOGGED: Final = "Exception in ASGI application"  # uvicorn's message for what we log as unhandled_error
 
@@ -21,9 +21,9 @@ def set_up() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
     )
-    listen_to_libraries(but_for=_ALREADY_LOGGED)
+    listen_to_libraries(except_prefix=_ALREADY_LOGGED)
 
 
 def _describe_exceptions(_logger: Any, _method: str, event: EventDict) -> EventDict:
     error = event.pop("exc_info", None)
-    return {**event, **told(error)} if isinstance(error, BaseException) else event
+    return {**event, **describe_exception(error)} if isinstance(error, BaseException) else event

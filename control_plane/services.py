@@ -60,7 +60,7 @@ class Services:
     clients: Clients = field(default_factory=Clients)
     trouble_reports: TroubleReports = field(default_factory=TroubleReports)
     metrics: Metrics = field(default_factory=Metrics)
-    drawing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))  # a poster takes up to 100 MB
+    poster_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))  # a poster takes up to 100 MB
 
     @property
     def ring(self) -> KeyRing:

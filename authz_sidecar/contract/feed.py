@@ -34,7 +34,7 @@ class Kind(StrEnum):
 _KINDS: Final = {kind.value: kind for kind in Kind}
 # What this reader understands. It continues from a saved cursor only if the reader that got there understood all of it:
 # entries that were skipped are sent again only in a snapshot.
-READS: Final = frozenset({*_KINDS, "until"})
+SUPPORTED_ENTRIES: Final = frozenset({*_KINDS, "until"})
 
 
 class FeedPageRefused(Exception):

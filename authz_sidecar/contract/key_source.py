@@ -46,7 +46,7 @@ class KeySource:
         source._seen = seen
         return source
 
-    def look(self) -> None:
+    def reload_if_changed(self) -> None:
         """Read the file again if it has changed; otherwise this costs one `stat`. Never raises."""
         seen = _stamp(self.file)
         if self.file is None or seen == self._seen:
@@ -63,7 +63,7 @@ class KeySource:
             return playback_token.verify(token, self.ring, now)
         except UnknownKey:
             before = self.ring
-            self.look()
+            self.reload_if_changed()
             if self.ring is before:
                 raise
         return playback_token.verify(token, self.ring, now)

@@ -17,15 +17,15 @@ _LIBRARIES: Final = "site-packages"
 _TRACEBACK: Final = "Traceback (most recent call last):"
 
 
-def listen_to_libraries(but_for: str | None = None) -> None:
-    """Log warnings of libraries as JSON lines, except messages that begin with `but_for`."""
+def listen_to_libraries(except_prefix: str | None = None) -> None:
+    """Log warnings of libraries as JSON lines, except messages that begin with `except_prefix`."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(OneLine())
-    handler.addFilter(lambda record: but_for is None or not record.getMessage().startswith(but_for))
+    handler.addFilter(lambda record: except_prefix is None or not record.getMessage().startswith(except_prefix))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-def told(error: BaseException) -> dict[str, Any]:
+def describe_exception(error: BaseException) -> dict[str, Any]:
     """Return the types of an exception and of its causes, and the places of their tracebacks, innermost first."""
     chain: list[str] = []
     places: list[str] = []
@@ -46,7 +46,7 @@ class OneLine(logging.Formatter):
         if lines[0] == _TRACEBACK:
             event |= {"error": lines[-1].partition(":")[0][:_SHOWN_CHARACTERS]}
         if record.exc_info and record.exc_info[1]:
-            event |= told(record.exc_info[1])
+            event |= describe_exception(record.exc_info[1])
         at = datetime.fromtimestamp(record.created, UTC).isoformat()
         return json.dumps({**event, "event": "library_message", "level": record.levelname.lower(), "timestamp": at})
 

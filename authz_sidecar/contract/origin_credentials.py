@@ -47,6 +47,6 @@ def read_query(text: str) -> str:
     return query
 
 
-def checked(header: str, query: str) -> Credentials:
+def normalize(header: str, query: str) -> Credentials:
     """Return both in normalized form; empty texts stay empty. Raise ValueError."""
     return Credentials(": ".join(read_header(header)) if header else "", read_query(query) if query else "")

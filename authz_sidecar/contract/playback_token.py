@@ -29,7 +29,7 @@ READER_SID = "the-control-plane-reads-playlists"
 # For tokens with which an organiser previews a stream, also behind closed doors.
 PREVIEW_SUB = "AnOrganiserPreviewsTheStreamAndIsNoViewer"
 PREVIEW_SID = "an-organiser-previews-the-stream"
-NO_VIEWERS = frozenset({READER_SID, PREVIEW_SID})
+NON_VIEWER_SIDS = frozenset({READER_SID, PREVIEW_SID})
 _TOKEN = re.compile(r"[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+", re.ASCII)
 _HEADER_NAMES = {"alg", "typ", "kid"}
 _ALGORITHMS = ["HS256", "EdDSA"]

@@ -19,7 +19,7 @@ class SteadyClock:
         self._offset = wall() - steady()
         self._set_at: float | None = None
 
-    def look(self) -> float:
+    def check(self) -> float:
         """Return by how many seconds the clock was set since the last call; 0 if it was not."""
         offset = self.wall() - self.steady()
         leap, self._offset = offset - self._offset, offset

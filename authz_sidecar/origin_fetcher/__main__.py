@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m authz_sidecar.origin_fetcher", description=__doc__)
     parser.add_argument("--uds", required=True, help="unix socket to listen on")
     arguments = parser.parse_args()
-    log_as_json(but_for=_LEFT_INCOMPLETE)
+    log_as_json(except_prefix=_LEFT_INCOMPLETE)
     try:
         settings = OriginSettings.read(os.environ)
     except ValueError as error:

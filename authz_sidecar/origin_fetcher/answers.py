@@ -91,7 +91,7 @@ def accept(answer: httpx2.Response, name: str, asked: frozenset[bytes]) -> Accep
     is_part = status in {HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
     is_as_asked = (is_part and b"range" in asked) or (status == HTTPStatus.NOT_MODIFIED and asked & _CONDITIONS)
     if status != HTTPStatus.OK and not is_as_asked:
-        raise Refused(said(answer))
+        raise Refused(describe_answer(answer))
     has_body = status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
     headers = [(b"content-type", media_type(name).encode()), *_passed_on(answer)]
     if not has_body or "content-encoding" in answer.headers:
@@ -129,12 +129,12 @@ def _describe(cause: BaseException) -> str | None:
     return next((word for kind, word in _DESCRIPTIONS.items() if isinstance(cause, kind)), None)
 
 
-def words(text: str) -> bytes:
+def header_text(text: str) -> bytes:
     """Encode a text as a header value: printable ASCII, truncated."""
     return re.sub(r"[^ -~]", "?", text)[:_MAX_REASON_LENGTH].encode()
 
 
-def said(answer: httpx2.Response) -> str:
+def describe_answer(answer: httpx2.Response) -> str:
     """Describe an answer by its status and its redirect target, without query values, which may be secret."""
     location = answer.headers.get("location", "")
     address, mark, query = location.partition("?")

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from authz_sidecar.contract.origin_settings import OriginSettings
 from authz_sidecar.origin_fetcher import bounds
-from authz_sidecar.origin_fetcher.answers import Accepted, Refused, accept, explain, words
+from authz_sidecar.origin_fetcher.answers import Accepted, Refused, accept, explain, header_text
 from authz_sidecar.origin_fetcher.bounds import Bounds
 from authz_sidecar.origin_fetcher.metrics import CONTENT_TYPE, FetcherMetrics
 from authz_sidecar.origin_fetcher.targets import NoOrigin, OriginRefused, Origins, Target
@@ -72,7 +72,7 @@ class Fetcher:
     async def _answer(self, scope: Scope, send: Send) -> None:
         """Answer 200, 206, 304, 404 or 416 as the origin does, and anything else with 502. Failures are logged."""
         path, query, headers = scope["path"], scope["query_string"].decode("latin-1"), dict(scope["headers"])
-        limits = bounds.of(path, is_blocking=bool(query))
+        limits = bounds.limits_for(path, is_blocking=bool(query))
         try:
             target = self.origins.target(path, query, headers)
             async with self._open_response(target, headers, limits) as answer:
@@ -82,7 +82,7 @@ class Fetcher:
             await _respond(send, Accepted(404, []))
         except (Refused, OriginRefused) as refusal:
             self._log_refusal(path, str(refusal))
-            await _respond(send, Accepted(502, [(b"x-origin-answer", words(str(refusal)))]))
+            await _respond(send, Accepted(502, [(b"x-origin-answer", header_text(str(refusal)))]))
         except BrokeOff as refusal:  # the head was already sent: nginx does not cache an incomplete response
             self.metrics.note_broken_off()
             self._log_refusal(path, str(refusal))

@@ -39,7 +39,7 @@ _KEY: Final = Bounds(64 * 1024, 64 * 1024, 5.0, 5.0, is_small=True)
 _SEGMENT: Final = Bounds(256 * _MEGABYTE, 64 * 1024 * _MEGABYTE, 10.0, 12.0)
 
 
-def of(name: str, *, is_blocking: bool) -> Bounds:
+def limits_for(name: str, *, is_blocking: bool) -> Bounds:
     """Return the limits for a file of this name; `is_blocking` if the origin may delay a playlist until it changes."""
     extension = name.rpartition(".")[2].lower()
     if extension == "m3u8":

@@ -60,7 +60,7 @@ def _own_credentials(headers: Mapping[bytes, bytes]) -> Credentials:
         headers.get(name, b"").decode("latin-1") for name in (b"x-gate-origin-header", b"x-gate-origin-query")
     )
     try:
-        return origin_credentials.checked(header, query)
+        return origin_credentials.normalize(header, query)
     except ValueError as error:
         raise OriginRefused(f"what it is to be shown {error}") from None
 

@@ -41,8 +41,8 @@ class ActorKind(StrEnum):
 
 _OPERATOR: Final = frozenset({Permission.READ, Permission.REVOKE, Permission.OWN_ACCOUNT})
 _ADMIN: Final = _OPERATOR | {Permission.TICKETS, Permission.EVENTS}
-OF_ROLE: Final = {Role.OWNER: frozenset(Permission), Role.ADMIN: _ADMIN, Role.OPERATOR: _OPERATOR}
-OF_SCOPE: Final = {
+ROLE_PERMISSIONS: Final = {Role.OWNER: frozenset(Permission), Role.ADMIN: _ADMIN, Role.OPERATOR: _OPERATOR}
+SCOPE_PERMISSIONS: Final = {
     Scope.READ: frozenset({Permission.READ}),
     Scope.TICKETS: frozenset({Permission.REVOKE, Permission.TICKETS}),
     Scope.EVENTS: frozenset({Permission.EVENTS}),

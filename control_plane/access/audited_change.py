@@ -62,7 +62,7 @@ class Action(Enum):
         return self.value[0]
 
     @property
-    def needs(self) -> Permission:
+    def permission(self) -> Permission:
         return self.value[1]
 
 
@@ -91,7 +91,7 @@ async def audited_change(
     """
     change = None
     try:
-        actor.require(action.needs)
+        actor.require(action.permission)
         async with database.write() as db:
             change = AuditedChange(db, subject)
             yield change

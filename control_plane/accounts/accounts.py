@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access import audit
-from control_plane.access.actors import OF_ROLE, Actor, ActorKind, Role
+from control_plane.access.actors import ROLE_PERMISSIONS, Actor, ActorKind, Role
 from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
 from control_plane.errors import FieldRefused, NotFound
@@ -95,7 +95,7 @@ async def actor_of_session(db: AsyncSession, secret: str, address: str, now: dat
 
 def actor_of_user(user: AdminUser, address: str, session_id: str | None = None) -> Actor:
     role = Role(user.role)
-    return Actor(ActorKind.USER, user.username, OF_ROLE[role], address, user.id, role, session_id)
+    return Actor(ActorKind.USER, user.username, ROLE_PERMISSIONS[role], address, user.id, role, session_id)
 
 
 async def sessions_of(db: AsyncSession, user_id: str, now: datetime) -> Sequence[AdminSession]:

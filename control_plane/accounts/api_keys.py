@@ -15,7 +15,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.access.actors import OF_SCOPE, Actor, ActorKind, Permission, Scope
+from control_plane.access.actors import SCOPE_PERMISSIONS, Actor, ActorKind, Permission, Scope
 from control_plane.db.database import Database
 from control_plane.errors import Conflict, NotFound
 from control_plane.models_admin import ApiKey
@@ -72,7 +72,7 @@ async def actor_of_key(db: AsyncSession, secret: str, address: str) -> Actor | N
     key = await db.scalar(query)
     if key is None:
         return None
-    permissions = frozenset[Permission]().union(*(OF_SCOPE[scope] for scope in scopes_of(key)))
+    permissions = frozenset[Permission]().union(*(SCOPE_PERMISSIONS[scope] for scope in scopes_of(key)))
     return Actor(ActorKind.KEY, key.name, permissions, address, key.id)
 
 

@@ -14,7 +14,7 @@ from control_plane.web.answers import Data, Page
 from control_plane.web.endpoints import Call, endpoint
 
 
-@endpoint("GET /users", needs=Permission.ADMINISTER, answers={200: Page[UserView]})
+@endpoint("GET /users", permission=Permission.ADMINISTER, answers={200: Page[UserView]})
 async def list_users(call: Call, query: Paging) -> Response:
     """List the users by name."""
     async with call.app.database.read() as db:
@@ -24,7 +24,7 @@ async def list_users(call: Call, query: Paging) -> Response:
 
 @endpoint(
     "POST /users",
-    needs=Permission.ADMINISTER,
+    permission=Permission.ADMINISTER,
     answers={201: Data[UserWithPassword]},
     refuses=(Conflict, TooBusy),
 )
@@ -38,7 +38,7 @@ async def create_user(call: Call, body: UserDraft) -> Response:
     return answers.data(_with_password(user, generated), 201)
 
 
-@endpoint("GET /users/{user_id:uuid}", needs=Permission.ADMINISTER, answers={200: Data[UserView]})
+@endpoint("GET /users/{user_id:uuid}", permission=Permission.ADMINISTER, answers={200: Data[UserView]})
 async def show_user(call: Call) -> Response:
     """Show one user."""
     async with call.app.database.read() as db:
@@ -47,7 +47,7 @@ async def show_user(call: Call) -> Response:
 
 @endpoint(
     "PUT /users/{user_id:uuid}/role",
-    needs=Permission.ADMINISTER,
+    permission=Permission.ADMINISTER,
     answers={200: Data[UserView]},
     refuses=(Conflict,),
 )
@@ -62,7 +62,7 @@ async def change_role(call: Call, body: RoleChange) -> Response:
 
 @endpoint(
     "PATCH /users/{user_id:uuid}/deactivate",
-    needs=Permission.ADMINISTER,
+    permission=Permission.ADMINISTER,
     answers={200: Data[UserView]},
     refuses=(Conflict,),
 )
@@ -75,7 +75,7 @@ async def deactivate_user(call: Call) -> Response:
     return answers.data(user_view(user))
 
 
-@endpoint("PATCH /users/{user_id:uuid}/reactivate", needs=Permission.ADMINISTER, answers={200: Data[UserView]})
+@endpoint("PATCH /users/{user_id:uuid}/reactivate", permission=Permission.ADMINISTER, answers={200: Data[UserView]})
 async def reactivate_user(call: Call) -> Response:
     """Let a deactivated user sign in again."""
     async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
@@ -87,7 +87,7 @@ async def reactivate_user(call: Call) -> Response:
 
 @endpoint(
     "POST /users/{user_id:uuid}/password",
-    needs=Permission.ADMINISTER,
+    permission=Permission.ADMINISTER,
     answers={200: Data[UserWithPassword]},
     refuses=(Conflict, TooBusy),
 )
@@ -104,7 +104,7 @@ async def reset_password(call: Call, body: PasswordReset) -> Response:
 
 @endpoint(
     "DELETE /users/{user_id:uuid}/totp",
-    needs=Permission.ADMINISTER,
+    permission=Permission.ADMINISTER,
     answers={200: Data[UserView]},
     refuses=(Conflict,),
 )

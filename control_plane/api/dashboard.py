@@ -12,13 +12,13 @@ from control_plane.schemas.records import (
     UpcomingEvent,
     WatchingAt,
 )
-from control_plane.streams.event_status import Status, standing
+from control_plane.streams.event_status import Status, detail_of
 from control_plane.web import answers
 from control_plane.web.answers import Data
 from control_plane.web.endpoints import Call, endpoint
 
 
-@endpoint("GET /dashboard", needs=Permission.READ, answers={200: Data[DashboardView]})
+@endpoint("GET /dashboard", permission=Permission.READ, answers={200: Data[DashboardView]})
 async def show_dashboard(call: Call) -> Response:
     """Show an overview of events, tickets, viewers, edges and refusals."""
     return answers.data(await dashboard_view(call))
@@ -36,7 +36,7 @@ async def dashboard_view(call: Call) -> DashboardView:
                 title=event.title,
                 starts_at=event.starts_at,
                 ends_at=event.ends_at,
-                standing=standing(event, statuses[event.id], call.now).value,
+                standing=detail_of(event, statuses[event.id], call.now).value,
             )
             for event in figures.events.current
         ],

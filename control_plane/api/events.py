@@ -32,7 +32,7 @@ from control_plane.schemas import (
     TroubleOfEvent,
 )
 from control_plane.streams import origins
-from control_plane.streams.event_status import Status, standing
+from control_plane.streams.event_status import Status, detail_of
 from control_plane.tickets import event_figures
 from control_plane.web import answers
 from control_plane.web.answers import Changed, Data, Page
@@ -42,7 +42,7 @@ Rule = Callable[[AsyncSession, str, datetime], Awaitable[Event]]
 CONFIRMATION: Final = "X-Confirm-Delete"
 
 
-@endpoint("GET /events", needs=Permission.READ, answers={200: Page[EventView]})
+@endpoint("GET /events", permission=Permission.READ, answers={200: Page[EventView]})
 async def list_events(call: Call, query: EventQuery) -> Response:
     """List events, latest start first unless sorted otherwise."""
     selected = EventFilter(call.now, query.status, query.timeframe, query.search or None, query.archived, query.sort)
@@ -55,7 +55,9 @@ async def list_events(call: Call, query: EventQuery) -> Response:
     return answers.page(views, query, total)
 
 
-@endpoint("POST /events", needs=Permission.EVENTS, answers={201: Data[EventView]}, refuses=(Conflict, FieldRefused))
+@endpoint(
+    "POST /events", permission=Permission.EVENTS, answers={201: Data[EventView]}, refuses=(Conflict, FieldRefused)
+)
 async def create_event(call: Call, body: EventDraft) -> Response:
     """Create an event."""
     async with call.act(Action.EVENT_CREATE) as change:
@@ -64,7 +66,7 @@ async def create_event(call: Call, body: EventDraft) -> Response:
     return answers.data(changed_event_view(call, event), 201)
 
 
-@endpoint("GET /events/{event_id:uuid}", needs=Permission.READ, answers={200: Data[EventView]})
+@endpoint("GET /events/{event_id:uuid}", permission=Permission.READ, answers={200: Data[EventView]})
 async def show_event(call: Call) -> Response:
     """Show one event with its figures."""
     async with call.app.database.read() as db:
@@ -77,7 +79,7 @@ async def show_event(call: Call) -> Response:
 
 @endpoint(
     "PUT /events/{event_id:uuid}",
-    needs=Permission.EVENTS,
+    permission=Permission.EVENTS,
     answers={200: Changed[EventView]},
     refuses=(Conflict, FieldRefused),
 )
@@ -94,7 +96,7 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
 
 @endpoint(
     "PUT /events/{event_id:uuid}/origin-credentials",
-    needs=Permission.EVENTS,
+    permission=Permission.EVENTS,
     answers={200: Data[EventView]},
     refuses=(Conflict, FieldRefused),
 )
@@ -103,16 +105,16 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
     async with call.act(Action.EVENT_ORIGIN_CREDENTIALS, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await events.find(change.db, call.id("event_id"), for_update=True)
-        origins.show(change.db, event, body.header, body.query)
+        origins.set_credentials(change.db, event, body.header, body.query)
         await change.db.flush()
-        change.detail = dict(origins.shown(event))
+        change.detail = dict(origins.credentials_set(event))
         figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
     return answers.data(changed_event_view(call, event, figures.get(event.id)))
 
 
 @endpoint(
     "DELETE /events/{event_id:uuid}",
-    needs=Permission.EVENTS,
+    permission=Permission.EVENTS,
     answers={204: None},
     refuses=(MalformedRequest, Conflict),
     headers={CONFIRMATION: "The event's title, percent-encoded UTF-8."},
@@ -127,19 +129,19 @@ async def delete_event(call: Call) -> Response:
     return answers.nothing()
 
 
-@endpoint("PATCH /events/{event_id:uuid}/archive", needs=Permission.EVENTS, answers={200: Data[EventView]})
+@endpoint("PATCH /events/{event_id:uuid}/archive", permission=Permission.EVENTS, answers={200: Data[EventView]})
 async def archive_event(call: Call) -> Response:
     """Hide an event from the lists; nothing else changes."""
     return await _archive(call, Action.EVENT_ARCHIVE, event_changes.archive)
 
 
-@endpoint("PATCH /events/{event_id:uuid}/unarchive", needs=Permission.EVENTS, answers={200: Data[EventView]})
+@endpoint("PATCH /events/{event_id:uuid}/unarchive", permission=Permission.EVENTS, answers={200: Data[EventView]})
 async def unarchive_event(call: Call) -> Response:
     """Show an archived event in the lists again."""
     return await _archive(call, Action.EVENT_UNARCHIVE, event_changes.unarchive)
 
 
-@endpoint("PATCH /events/{event_id:uuid}/deactivate", needs=Permission.EVENTS, answers={200: Changed[EventView]})
+@endpoint("PATCH /events/{event_id:uuid}/deactivate", permission=Permission.EVENTS, answers={200: Changed[EventView]})
 async def deactivate_event(call: Call) -> Response:
     """Close an event to all viewers at once."""
     async with call.act(Action.EVENT_DEACTIVATE, call.id("event_id")) as change:
@@ -149,7 +151,7 @@ async def deactivate_event(call: Call) -> Response:
     return answers.changed(changed_event_view(call, event), cursor)
 
 
-@endpoint("PATCH /events/{event_id:uuid}/reactivate", needs=Permission.EVENTS, answers={200: Changed[EventView]})
+@endpoint("PATCH /events/{event_id:uuid}/reactivate", permission=Permission.EVENTS, answers={200: Changed[EventView]})
 async def reactivate_event(call: Call) -> Response:
     """Open a deactivated event again."""
     async with call.act(Action.EVENT_REACTIVATE, call.id("event_id")) as change:
@@ -161,7 +163,7 @@ async def reactivate_event(call: Call) -> Response:
 
 @endpoint(
     "PATCH /events/{event_id:uuid}/open-doors",
-    needs=Permission.EVENTS,
+    permission=Permission.EVENTS,
     answers={200: Changed[EventView]},
     refuses=(Conflict,),
 )
@@ -172,7 +174,7 @@ async def open_doors(call: Call) -> Response:
 
 @endpoint(
     "PATCH /events/{event_id:uuid}/close-doors",
-    needs=Permission.EVENTS,
+    permission=Permission.EVENTS,
     answers={200: Changed[EventView]},
     refuses=(Conflict,),
 )
@@ -211,7 +213,7 @@ def _confirmed_title(call: Call) -> str:
 
 def changed_event_view(call: Call, event: Event, figures: event_figures.EventFigures | None = None) -> EventView:
     """Return the view of a changed event, with its last known status: the stream is not probed again."""
-    return event_view(event, figures, call.app.probe.remembered_status(event, utc_now()))
+    return event_view(event, figures, call.app.probe.cached_status(event, utc_now()))
 
 
 async def _trouble_of(db: AsyncSession, found: Sequence[Event]) -> dict[str, TroubleOfEvent]:
@@ -231,7 +233,7 @@ def event_view(
     status: Status | None = None,
     trouble: TroubleOfEvent | None = None,
 ) -> EventView:
-    """Return the view of an event; without a status from probing its stream, `standing` is null."""
+    """Return the view of an event; without a status from probing its stream, `detail_of` is null."""
     found = figures or event_figures.EventFigures()
     computed = {
         "tickets",
@@ -247,13 +249,13 @@ def event_view(
     names = EventView.model_fields.keys() - computed
     return EventView(
         **{name: getattr(event, name) for name in names},
-        has_origin_header=origins.shown(event)["header"],
-        has_origin_query=origins.shown(event)["query"],
+        has_origin_header=origins.credentials_set(event)["header"],
+        has_origin_query=origins.credentials_set(event)["query"],
         uploaded_poster=posters.address(event),
         tickets=found.counts.total,
         redeemed=found.counts.ever_redeemed,
         watching=found.watching,
-        standing=standing(event, status, utc_now()) if status else None,
+        standing=detail_of(event, status, utc_now()) if status else None,
         trouble=trouble,
         ticket_counts=TicketsByStatus(
             unused=found.counts.unused,

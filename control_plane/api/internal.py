@@ -131,7 +131,7 @@ async def _next_page(app: Services, feed_request: FeedRequest) -> RenderedPage:
         if instance and not is_noted:
             is_noted = _note_receipt(app, instance, requested_cursor, rendered.page)
         is_due = clock() >= deadline or announcements.is_closed
-        is_news = not rendered.is_empty or rendered.page.snapshot or app.origin_news.is_news_to(known_origins)
+        is_news = not rendered.is_empty or rendered.page.snapshot or app.origin_news.differs_from(known_origins)
         if is_news or is_due:
             _note_answer(app, instance, rendered)
             return rendered
@@ -145,7 +145,7 @@ def _note_receipt(app: Services, instance: Instance, requested_cursor: str, page
     parsed = Cursor.parse(page.cursor if page.snapshot else requested_cursor)
     if parsed:
         cursor = Cursor(parsed.epoch, parsed.n, in_snapshot=page.snapshot)
-        app.receipts.note_question(instance, cursor, utc_now().timestamp())
+        app.receipts.record_receipt(instance, cursor, utc_now().timestamp())
     return True
 
 
@@ -153,7 +153,7 @@ def _note_answer(app: Services, instance: Instance | None, answer: RenderedPage)
     """Record what is pushed, except snapshots: the age of their changes says nothing about the feed's delay."""
     cursor = Cursor.parse(answer.page.cursor)
     if instance and cursor and answer.newest and not answer.page.snapshot:
-        app.receipts.note_answer(instance, cursor.n, answer.newest.timestamp())
+        app.receipts.record_push(instance, cursor.n, answer.newest.timestamp())
 
 
 def _wait_seconds(text: str) -> float:

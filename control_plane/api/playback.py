@@ -53,7 +53,7 @@ NOT_ADMITTED: Final = (TicketRevoked, EventUnavailable, TicketExpired)
 
 @endpoint(
     "POST /tokens/validate",
-    needs=None,
+    permission=None,
     answers={200: Granted},
     refuses=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TicketInUse, TooManyAttempts),
     reads_body=Redemption,
@@ -88,8 +88,8 @@ async def _redemption(request: Request) -> Redemption:
 
 @endpoint(
     "POST /playback/refresh",
-    needs=None,
-    shows="playbackToken",
+    permission=None,
+    credential="playbackToken",
     answers={200: Token},
     refuses=(TokenUnusable, *NOT_ADMITTED, TokenFinal, SessionOver, SessionTakenOver, TooManyAttempts),
 )
@@ -114,8 +114,8 @@ async def refresh(call: Call) -> Response:
 
 @endpoint(
     "POST /playback/heartbeat",
-    needs=None,
-    shows="playbackToken",
+    permission=None,
+    credential="playbackToken",
     answers={200: Alive},
     refuses=(TokenUnusable, SessionOver, SessionTakenOver),
 )
@@ -130,11 +130,11 @@ async def heartbeat(call: Call) -> Response:
 
 @endpoint(
     "POST /playback/release",
-    needs=None,
-    shows="playbackToken",
+    permission=None,
+    credential="playbackToken",
     answers={200: Released},
     refuses=(TokenUnusable,),
-    consumes=("text/plain",),
+    raw_body=("text/plain",),
 )
 async def release(call: Call) -> Response:
     """End the session; the token is in the header, or in the body of a beacon. Idempotent."""
@@ -148,7 +148,7 @@ async def release(call: Call) -> Response:
 
 @endpoint(
     "GET /events/{event_id:uuid}/status",
-    needs=None,
+    permission=None,
     answers={200: StatusView},
     refuses=(MalformedRequest, UnknownCode, TokenUnusable, *NOT_ADMITTED, TooManyAttempts),
     reads_query=StatusQuery,
@@ -206,7 +206,7 @@ def granted(request: Request, grant: Grant) -> Response:
             starts_at=event.starts_at,
             ends_at=event.ends_at,
             poster_url=posters.shown(event),
-            is_live=app.probe.remembered_status(event, utc_now()) is Status.LIVE,
+            is_live=app.probe.cached_status(event, utc_now()) is Status.LIVE,
         ),
         playback_token=token,
         token_expires_in=_seconds_left(grant.claims),

@@ -17,10 +17,10 @@ from control_plane.web.endpoints import Call, endpoint
 
 @endpoint(
     "PUT /events/{event_id:uuid}/poster",
-    needs=Permission.EVENTS,
+    permission=Permission.EVENTS,
     answers={200: Data[EventView]},
     refuses=(MalformedRequest, FieldRefused),
-    consumes=posters.MEDIA_TYPES,
+    raw_body=posters.MEDIA_TYPES,
     max_body=posters.MAX_BYTES,
 )
 async def upload_poster(call: Call) -> Response:
@@ -28,11 +28,11 @@ async def upload_poster(call: Call) -> Response:
     if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() not in posters.MEDIA_TYPES:
         raise MalformedRequest("Please send a JPEG, PNG or WebP picture (image/jpeg, image/png or image/webp).")
     body = await call.request.body()
-    content = await to_thread.run_sync(posters.drawn, body, limiter=call.app.drawing)
+    content = await to_thread.run_sync(posters.reencoded, body, limiter=call.app.poster_limiter)
     return await _change_poster(call, content)
 
 
-@endpoint("DELETE /events/{event_id:uuid}/poster", needs=Permission.EVENTS, answers={200: Data[EventView]})
+@endpoint("DELETE /events/{event_id:uuid}/poster", permission=Permission.EVENTS, answers={200: Data[EventView]})
 async def remove_poster(call: Call) -> Response:
     """Remove an event's uploaded poster; `posterUrl`, if set, is shown again."""
     return await _change_poster(call, None)

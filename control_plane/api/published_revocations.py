@@ -18,8 +18,8 @@ _PLUS_LOST = re.compile(r" (?=\d\d:?\d\d\Z)")  # `+02:00` arrives as ` 02:00` if
 
 @endpoint(
     "GET /revocations",
-    needs=None,
-    shows="internalKey",
+    permission=None,
+    credential="internalKey",
     answers={200: PublishedRevocations},
     refuses=(TokenUnusable, MalformedRequest),
     reads_query=SinceQuery,

@@ -28,8 +28,8 @@ from control_plane.web.requests import bearer, parse, services
 
 @endpoint(
     "POST /playback/resume",
-    needs=None,
-    shows="resumeCookie",
+    permission=None,
+    credential="resumeCookie",
     answers={200: Granted},
     refuses=(MalformedRequest, NoSession, TokenUnusable, *NOT_ADMITTED, SessionOver, SessionTakenOver, TicketInUse),
     reads_body=Resumption,

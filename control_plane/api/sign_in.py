@@ -48,7 +48,9 @@ async def sign_in(request: Request, credentials: Credentials) -> tuple[str, Sign
     return secret, SignedIn(username=user.username, role=Role(user.role))
 
 
-@endpoint("POST /login", needs=None, answers={200: Data[SignedIn]}, refuses=(SignInFailed, TooManyAttempts, TooBusy))
+@endpoint(
+    "POST /login", permission=None, answers={200: Data[SignedIn]}, refuses=(SignInFailed, TooManyAttempts, TooBusy)
+)
 async def login(call: Call, body: Credentials) -> Response:
     """Sign in; the response sets the session cookie."""
     await admit(call.request)
@@ -67,19 +69,19 @@ async def sign_out(request: Request, response: Response) -> Response:
     return response
 
 
-@endpoint("POST /logout", needs=None, answers={204: None})
+@endpoint("POST /logout", permission=None, answers={204: None})
 async def logout(call: Call) -> Response:
     """Sign out; does nothing if you are not signed in."""
     return await sign_out(call.request, answers.nothing())
 
 
-@endpoint("DELETE /session", needs=None, answers={204: None})
+@endpoint("DELETE /session", permission=None, answers={204: None})
 async def end_own_session(call: Call) -> Response:
     """Sign out; does nothing if you are not signed in."""
     return await sign_out(call.request, answers.nothing())
 
 
-@endpoint("GET /session", needs=Permission.READ, answers={200: Data[SignedIn]})
+@endpoint("GET /session", permission=Permission.READ, answers={200: Data[SignedIn]})
 async def show_session(call: Call) -> Response:
     """Show signed_in is signed in."""
     return answers.data(SignedIn(username=call.actor.name, role=call.actor.role))

@@ -36,7 +36,7 @@ STREAM_STATES: Final = {
 }
 
 
-@endpoint("POST /events/{event_id:uuid}/test-stream", needs=Permission.READ, answers={200: Data[StreamTestView]})
+@endpoint("POST /events/{event_id:uuid}/test-stream", permission=Permission.READ, answers={200: Data[StreamTestView]})
 async def test_stream(call: Call) -> Response:
     """Inspect the whole stream of an event through the gate, like a viewer. This takes some seconds if it is live."""
     async with call.app.database.read() as db:
@@ -46,7 +46,7 @@ async def test_stream(call: Call) -> Response:
 
 @endpoint(
     "POST /events/{event_id:uuid}/preview",
-    needs=Permission.EVENTS,
+    permission=Permission.EVENTS,
     answers={200: Data[PreviewView]},
     refuses=(Conflict,),
 )

@@ -31,10 +31,10 @@ _LONGEST_NAME: Final = 60
 
 @endpoint(
     "POST /events/{event_id:uuid}/tokens/import",
-    needs=Permission.TICKETS,
+    permission=Permission.TICKETS,
     answers={200: Data[ImportReport], 201: Data[ImportReport]},
     refuses=(MalformedRequest, ImportRefused, Conflict),
-    consumes=(_CSV,),
+    raw_body=(_CSV,),
     max_body=ticket_csv.MAX_BYTES,
 )
 async def import_tickets(call: Call, query: ImportQuery) -> Response:
@@ -57,7 +57,7 @@ async def import_tickets(call: Call, query: ImportQuery) -> Response:
     return answers.data(imported, 201)
 
 
-@endpoint("GET /events/{event_id:uuid}/tokens/export", needs=Permission.READ, answers={200: _CSV})
+@endpoint("GET /events/{event_id:uuid}/tokens/export", permission=Permission.READ, answers={200: _CSV})
 async def export_tickets(call: Call, query: ExportQuery) -> Response:
     """Export the tickets of an event as CSV, oldest first."""
     async with call.app.database.read() as db:
@@ -68,7 +68,7 @@ async def export_tickets(call: Call, query: ExportQuery) -> Response:
 
 async def _lines(call: Call, event: Event, status: Status | None) -> AsyncIterator[str]:
     yield csv_text.MARK + csv_text.line(_HEADINGS)
-    async for batch in ticket_export.everything(call.app.database, event.id, status, call.now):
+    async for batch in ticket_export.batches(call.app.database, event.id, status, call.now):
         yield await to_thread.run_sync(_csv_lines, event.title, batch)
 
 

@@ -12,18 +12,18 @@ from control_plane.models_admin import AuditEntry
 from control_plane.schemas import Paging
 from control_plane.schemas.tickets import DiagnosisView, HappeningView, HistoryEntry, HistoryView, PastSession
 from control_plane.tickets import history
-from control_plane.tickets.history import Happening
+from control_plane.tickets.history import HistoryItem
 from control_plane.web import answers
 from control_plane.web.answers import History
 from control_plane.web.endpoints import Call, endpoint
 
 
-@endpoint("GET /tokens/{ticket_id:uuid}/history", needs=Permission.READ, answers={200: History[HistoryView]})
+@endpoint("GET /tokens/{ticket_id:uuid}/history", permission=Permission.READ, answers={200: History[HistoryView]})
 async def show_history(call: Call, query: Paging) -> Response:
     """Show why a viewer can or cannot watch with a ticket, and everything that happened to it, newest first."""
     async with call.app.database.read() as db:
         subject = await history.subject(db, call.id("ticket_id"))
-        result = await diagnosis.judge(db, subject, call.app.rules, call.now)
+        result = await diagnosis.diagnose(db, subject, call.app.rules, call.now)
         found, total = await history.page(db, call.id("ticket_id"), query.offset, query.limit)
     view = HistoryView(
         ticket=ticket_view(subject.ticket) if subject.ticket else None,
@@ -33,7 +33,7 @@ async def show_history(call: Call, query: Paging) -> Response:
     return answers.history(view, query, total)
 
 
-def _happening(one: Happening, now: datetime) -> HappeningView:
+def _happening(one: HistoryItem, now: datetime) -> HappeningView:
     return HappeningView(
         at=one.at,
         kind="session" if one.session else "entry",
@@ -42,7 +42,7 @@ def _happening(one: Happening, now: datetime) -> HappeningView:
     )
 
 
-def _entry(entry: AuditEntry, one: Happening) -> HistoryEntry:
+def _entry(entry: AuditEntry, one: HistoryItem) -> HistoryEntry:
     values = {name: getattr(entry, name) for name in ("action", "outcome", "actor", "address")}
     return HistoryEntry(**values, detail=one.detail)
 

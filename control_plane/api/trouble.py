@@ -17,8 +17,8 @@ from control_plane.web.requests import bearer, parse
 
 @endpoint(
     "POST /playback/trouble",
-    needs=None,
-    shows="playbackToken",
+    permission=None,
+    credential="playbackToken",
     answers={200: Noted},
     refuses=(MalformedRequest, TokenUnusable),
     reads_body=TroubleReport,

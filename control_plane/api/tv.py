@@ -12,7 +12,7 @@ from control_plane.api.playback import NOT_ADMITTED, claims_of
 from control_plane.api.viewer_records import record_done, recording_refusals
 from control_plane.clock import utc_now
 from control_plane.errors import MalformedRequest, SessionOver, SessionTakenOver, TokenUnusable, TooManyAttempts
-from control_plane.schemas.viewer import Stopped, TvLink, TvWish
+from control_plane.schemas.viewer import Stopped, TvLink, TvLinkRequest
 from control_plane.services import Request
 from control_plane.sessions import tv
 from control_plane.web.answers import as_json
@@ -22,11 +22,11 @@ from control_plane.web.requests import bearer, client_address, own_origin, parse
 
 @endpoint(
     "POST /playback/tv",
-    needs=None,
-    shows="playbackToken",
+    permission=None,
+    credential="playbackToken",
     answers={200: TvLink},
     refuses=(MalformedRequest, TokenUnusable, *NOT_ADMITTED, SessionOver, SessionTakenOver, TooManyAttempts),
-    reads_body=TvWish,
+    reads_body=TvLinkRequest,
 )
 async def link(call: Call) -> Response:
     """Return a URL for playing the session on a TV; it is rate limited like refreshing a token."""
@@ -50,8 +50,8 @@ async def link(call: Call) -> Response:
 
 @endpoint(
     "DELETE /playback/tv",
-    needs=None,
-    shows="playbackToken",
+    permission=None,
+    credential="playbackToken",
     answers={200: Stopped},
     refuses=(TokenUnusable, SessionOver, SessionTakenOver),
 )
@@ -68,7 +68,7 @@ async def stop(call: Call) -> Response:
 async def _wants_own_session(request: Request) -> bool:
     """Return whether the TV gets a session of its own; false without a body. Raise MalformedRequest."""
     try:
-        return bool(await request.body()) and (await parse(request, TvWish)).own_session
+        return bool(await request.body()) and (await parse(request, TvLinkRequest)).own_session
     except ValidationError:
         raise MalformedRequest("ownSession is true or false.") from None
 

@@ -28,7 +28,7 @@ from control_plane.schemas.viewer import (
     TvCodeShown,
     TvPageApproval,
     TvPlan,
-    TvQuestion,
+    TvPoll,
     TvWaiting,
 )
 from control_plane.services import Request
@@ -41,14 +41,14 @@ from control_plane.web.requests import SchemaT, bearer, client_address, own_orig
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-@endpoint("POST /tv/codes", needs=None, answers={200: TvCodeShown}, refuses=(TooManyAttempts,))
+@endpoint("POST /tv/codes", permission=None, answers={200: TvCodeShown}, refuses=(TooManyAttempts,))
 async def show_code(call: Call) -> Response:
     """Return a code for a TV to show, and a secret with which it polls for the approval."""
     request = call.request
     app = services(request)
     await app.limits.count_tv_code(client_address(request))
     async with app.database.write() as db:
-        shown = await tv_codes.show(db, device_of(request), utc_now())
+        shown = await tv_codes.issue(db, device_of(request), utc_now())
     origin = own_origin(request)
     view = TvCodeShown(
         user_code=shown.user_code,
@@ -63,17 +63,17 @@ async def show_code(call: Call) -> Response:
 
 @endpoint(
     "POST /tv/session",
-    needs=None,
+    permission=None,
     answers={200: Granted, 202: TvWaiting},
     refuses=(MalformedRequest, TvCodeUnusable, SessionOver, SessionTakenOver, *NOT_ADMITTED, TooManyAttempts),
-    reads_body=TvQuestion,
+    reads_body=TvPoll,
 )
 async def collect(call: Call) -> Response:
     """Return the TV's session, once, when its code has been approved; 202 until then."""
     request = call.request
     app = services(request)
-    body = await _parse(request, TvQuestion, "deviceCode is what /api/tv/codes gave.")
-    await app.limits.count_tv_question(body.device_code)
+    body = await _parse(request, TvPoll, "deviceCode is what /api/tv/codes gave.")
+    await app.limits.count_tv_poll(body.device_code)
     async with app.database.write() as db:
         grant = await tv_codes.collect(db, body.device_code, device_of(request), app.rules, utc_now())
         if grant:
@@ -85,7 +85,7 @@ async def collect(call: Call) -> Response:
 
 @endpoint(
     "POST /tv/approve",
-    needs=None,
+    permission=None,
     answers={200: TvApproved},
     refuses=(
         *(MalformedRequest, UnknownCode, *NOT_ADMITTED, TvCodeUnusable),
@@ -111,8 +111,8 @@ async def approve_by_code(call: Call) -> Response:
 
 @endpoint(
     "POST /playback/tv/approve",
-    needs=None,
-    shows="playbackToken",
+    permission=None,
+    credential="playbackToken",
     answers={200: TvApproved},
     refuses=(
         *(MalformedRequest, TokenUnusable, *NOT_ADMITTED, TvCodeUnusable),
@@ -137,8 +137,8 @@ async def approve_by_page(call: Call) -> Response:
 
 @endpoint(
     "GET /playback/tv",
-    needs=None,
-    shows="playbackToken",
+    permission=None,
+    credential="playbackToken",
     answers={200: TvPlan},
     refuses=(TokenUnusable, SessionOver, SessionTakenOver),
 )

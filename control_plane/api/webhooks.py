@@ -19,7 +19,7 @@ from control_plane.webhooks.outbox import Topic
 _ONE = "/webhooks/{webhook_id:uuid}"
 
 
-@endpoint("GET /webhooks", needs=Permission.ADMINISTER, answers={200: Page[WebhookView]})
+@endpoint("GET /webhooks", permission=Permission.ADMINISTER, answers={200: Page[WebhookView]})
 async def list_webhooks(call: Call, query: Paging) -> Response:
     """List webhooks, oldest first."""
     async with call.app.database.read() as db:
@@ -29,7 +29,7 @@ async def list_webhooks(call: Call, query: Paging) -> Response:
 
 @endpoint(
     "POST /webhooks",
-    needs=Permission.ADMINISTER,
+    permission=Permission.ADMINISTER,
     answers={201: Data[NewWebhookView]},
     refuses=(Conflict, FieldRefused),
 )
@@ -42,7 +42,7 @@ async def create_webhook(call: Call, body: WebhookDraft) -> Response:
     return answers.data(NewWebhookView(**dict(webhook_view(webhook)), secret=secret), 201)
 
 
-@endpoint(f"GET {_ONE}", needs=Permission.ADMINISTER, answers={200: Data[WebhookView]})
+@endpoint(f"GET {_ONE}", permission=Permission.ADMINISTER, answers={200: Data[WebhookView]})
 async def show_webhook(call: Call) -> Response:
     """Show one webhook."""
     async with call.app.database.read() as db:
@@ -50,7 +50,7 @@ async def show_webhook(call: Call) -> Response:
     return answers.data(webhook_view(webhook))
 
 
-@endpoint(f"PUT {_ONE}", needs=Permission.ADMINISTER, answers={200: Data[WebhookView]}, refuses=(FieldRefused,))
+@endpoint(f"PUT {_ONE}", permission=Permission.ADMINISTER, answers={200: Data[WebhookView]}, refuses=(FieldRefused,))
 async def change_webhook(call: Call, body: WebhookDraft) -> Response:
     """Change a webhook, or switch it on or off."""
     url = await _checked_url(call, body)
@@ -60,7 +60,7 @@ async def change_webhook(call: Call, body: WebhookDraft) -> Response:
     return answers.data(webhook_view(changed))
 
 
-@endpoint(f"DELETE {_ONE}", needs=Permission.ADMINISTER, answers={204: None})
+@endpoint(f"DELETE {_ONE}", permission=Permission.ADMINISTER, answers={204: None})
 async def delete_webhook(call: Call) -> Response:
     """Delete a webhook and its pending deliveries."""
     async with call.act(Action.WEBHOOK_DELETE, call.id("webhook_id")) as change:
@@ -68,7 +68,7 @@ async def delete_webhook(call: Call) -> Response:
     return answers.nothing()
 
 
-@endpoint(f"POST {_ONE}/test", needs=Permission.ADMINISTER, answers={202: Data[DeliveryView]}, refuses=(Conflict,))
+@endpoint(f"POST {_ONE}/test", permission=Permission.ADMINISTER, answers={202: Data[DeliveryView]}, refuses=(Conflict,))
 async def test_webhook(call: Call) -> Response:
     """Send a webhook a message of the type `webhook.test`."""
     async with call.act(Action.WEBHOOK_TEST, call.id("webhook_id")) as change:
@@ -76,7 +76,7 @@ async def test_webhook(call: Call) -> Response:
     return answers.data(delivery_view(delivery), 202)
 
 
-@endpoint(f"GET {_ONE}/deliveries", needs=Permission.ADMINISTER, answers={200: Page[DeliveryView]})
+@endpoint(f"GET {_ONE}/deliveries", permission=Permission.ADMINISTER, answers={200: Page[DeliveryView]})
 async def list_deliveries(call: Call, query: Paging) -> Response:
     """List the deliveries of a webhook in the last week, newest first."""
     async with call.app.database.read() as db:
@@ -87,7 +87,7 @@ async def list_deliveries(call: Call, query: Paging) -> Response:
 
 @endpoint(
     f"POST {_ONE}/deliveries/{{n:number}}/retry",
-    needs=Permission.ADMINISTER,
+    permission=Permission.ADMINISTER,
     answers={202: Data[DeliveryView]},
     refuses=(Conflict,),
 )

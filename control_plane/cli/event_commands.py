@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from authz_sidecar.contract.origin_addresses import Place, read_allowed
+from authz_sidecar.contract.origin_addresses import Server, read_allowed
 from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.api.events import Rule, event_view
 from control_plane.cli import commands
@@ -75,7 +75,7 @@ def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[Ev
     return commands.apply_change(home, action, work)
 
 
-def _allowed(environment: Mapping[str, str]) -> tuple[Place, ...]:
+def _allowed(environment: Mapping[str, str]) -> tuple[Server, ...]:
     try:
         return read_allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", ""))
     except ValueError as error:

@@ -31,7 +31,7 @@ def reset_secrets(
     from control_plane.errors import OperatorError  # noqa: PLC0415
     from control_plane.lifecycle import lost_secrets  # noqa: PLC0415  see control_plane.cli
     from control_plane.ops import home_database  # noqa: PLC0415
-    from control_plane.ops.backups.backup_home import held  # noqa: PLC0415
+    from control_plane.ops.backups.backup_home import locked_home  # noqa: PLC0415
     from control_plane.ops.home import read_environment  # noqa: PLC0415
 
     async def count(database: Database) -> lost_secrets.LostSecrets:
@@ -47,7 +47,7 @@ def reset_secrets(
     environment = read_environment(home)
     if not home_database.sealer(environment).has_key:
         raise OperatorError("Set SECRETS_KEY to a new key of at least 32 characters first.")
-    with held(home, home_database.database_url(environment)):
+    with locked_home(home, home_database.database_url(environment)):
         found = commands.on_database(home, count)
         if not yes:
             typer.echo(_question(found), err=True)

@@ -47,7 +47,7 @@ def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0
     from control_plane.cli import setup_commands  # noqa: PLC0415  see control_plane.cli
     from control_plane.ops import nginx_version, processes, supervisor  # noqa: PLC0415  see control_plane.cli
 
-    stack = processes.stack(home, sidecars, host)
+    stack = processes.prepare_stack(home, sidecars, host)
     warning = nginx_version.finding(stack.nginx.argv[0])
 
     def on_ready() -> None:
@@ -55,7 +55,9 @@ def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0
         if hint := setup_commands.hint(home, is_terminal=sys.stdout.isatty()):
             typer.echo(hint)
 
-    supervisor.run(stack, on_ready=on_ready, warning=warning, reread=lambda: processes.described(home, sidecars, host))
+    supervisor.run(
+        stack, on_ready=on_ready, warning=warning, reread=lambda: processes.describe_stack(home, sidecars, host)
+    )
 
 
 def demo(
@@ -107,6 +109,6 @@ def hash_password() -> None:
 
 def setup_link(home: HomeOption) -> None:
     """Print a link, good for a day, with which the first owner is made; only while there is no account."""
-    from control_plane.cli.setup_commands import fresh_link  # noqa: PLC0415  see control_plane.cli
+    from control_plane.cli.setup_commands import create_link  # noqa: PLC0415  see control_plane.cli
 
-    typer.echo(fresh_link(home))
+    typer.echo(create_link(home))

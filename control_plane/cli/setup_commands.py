@@ -10,7 +10,7 @@ from control_plane.ops.home import public_port, read_environment, setup_link_fil
 from control_plane.ops.processes import local_url
 
 
-def fresh_link(home: Path) -> str:
+def create_link(home: Path) -> str:
     """Return a new link that creates the first owner. Raise OperatorError if there is an account already."""
     environment = read_environment(home)
     origin = environment.get("PLATFORM_APP_URL", "").rstrip("/")

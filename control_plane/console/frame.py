@@ -90,7 +90,9 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
     return response
 
 
-def doing(request: Request, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[AuditedChange]:
+def audited_action(
+    request: Request, action: Action, subject: str | None = None
+) -> AbstractAsyncContextManager[AuditedChange]:
     """Open an audited change with the signed-in admin as its actor."""
     return audited_change(services(request).database, request.scope["actor"], action, utc_now(), subject)
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from control_plane.access.audited_change import Action
 from control_plane.clock import utc_now
-from control_plane.console.frame import HOME, console_page, doing, redirect, render
+from control_plane.console.frame import HOME, audited_action, console_page, redirect, render
 from control_plane.errors import Conflict, ImportRefused, MalformedRequest
 from control_plane.events import events
 from control_plane.models import Event
@@ -50,7 +50,7 @@ async def show(request: Request) -> Response:
 @console_page
 async def take(request: Request) -> Response:
     """Check the codes; import them if the form has a decision about doubtful lines."""
-    typed, event = await forms.typed(request), await _event(request)
+    typed, event = await forms.read_form(request), await _event(request)
     text, answer = typed.get("codes", ""), _ANSWERS.get(typed.get("doubtful", ""))
     try:
         codes = await to_thread.run_sync(_read, text)
@@ -58,7 +58,7 @@ async def take(request: Request) -> Response:
             async with services(request).database.read() as db:
                 problems = await ticket_import.check(db, event.id, codes)
             return await to_thread.run_sync(_report, request, event, text, codes, problems)
-        async with doing(request, Action.TICKET_IMPORT, event.id) as change:
+        async with audited_action(request, Action.TICKET_IMPORT, event.id) as change:
             chosen = codes.answered(answer)
             change.event_id, change.detail = event.id, {"count": chosen.total}
             await ticket_import.run(change.db, event.id, chosen, utc_now())

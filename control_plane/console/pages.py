@@ -29,8 +29,8 @@ from control_plane.console.frame import (
     HOME,
     SIGN_IN,
     alive_since,
+    audited_action,
     console_page,
-    doing,
     local_path,
     no_such_page,
     redirect,
@@ -72,7 +72,7 @@ async def sign_in(request: Request) -> Response:
         await admit(request)
     except TooManyAttempts as refusal:
         return _sign_in_again(request, {}, refusal)
-    typed = await forms.typed(request)
+    typed = await forms.read_form(request)
     onward = local_path(typed.get("next"))
     try:
         credentials = Credentials.model_validate({name: typed.get(name, "") for name in Credentials.model_fields})
@@ -109,10 +109,10 @@ async def new_event(request: Request) -> Response:
 
 @console_page
 async def create_event(request: Request) -> Response:
-    typed = await forms.typed(request)
+    typed = await forms.read_form(request)
     try:
         draft = admin_forms.event_draft(typed)
-        async with doing(request, Action.EVENT_CREATE) as change:
+        async with audited_action(request, Action.EVENT_CREATE) as change:
             event = await event_changes.create_event(change.db, draft, services(request).settings.allowed_places)
             change.subject = change.event_id = event.id
     except ValidationError as error:
@@ -129,12 +129,12 @@ async def show_event(request: Request) -> Response:
 
 @console_page
 async def generate_codes(request: Request) -> Response:
-    typed = await forms.typed(request)
+    typed = await forms.read_form(request)
     try:
         order = admin_forms.ticket_order(typed)
     except ValidationError as error:
         return await _event_page(request, SubmittedForm(typed, admin_forms.messages(error)), 422)
-    async with doing(request, Action.TICKET_GENERATE) as change:
+    async with audited_action(request, Action.TICKET_GENERATE) as change:
         event = await events.find(change.db, _event_id(request))
         generated = await tickets.generate(change.db, event, order.count, order.label)
         change.subject = change.event_id = event.id
@@ -159,13 +159,13 @@ async def show_codes(request: Request) -> Response:
 @console_page
 async def show_to_origin(request: Request) -> Response:
     """Set the credentials for the event's own origin. The values are never sent back."""
-    typed = await forms.typed(request)
+    typed = await forms.read_form(request)
     try:
-        async with doing(request, Action.EVENT_ORIGIN_CREDENTIALS) as change:
+        async with audited_action(request, Action.EVENT_ORIGIN_CREDENTIALS) as change:
             event = await events.find(change.db, _event_id(request), for_update=True)
             change.subject = change.event_id = event.id
-            origins.show(change.db, event, typed.get("header", "").strip(), typed.get("query", "").strip())
-            change.detail = dict(origins.shown(event))
+            origins.set_credentials(change.db, event, typed.get("header", "").strip(), typed.get("query", "").strip())
+            change.detail = dict(origins.credentials_set(event))
     except FieldRefused as refusal:
         wrong = SubmittedForm({}, {refusal.field: str(refusal)})
         return await _event_page(request, SubmittedForm(admin_forms.ORDER_DEFAULTS), 422, wrong)

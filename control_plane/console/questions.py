@@ -12,7 +12,16 @@ from control_plane.access.audited_change import Action
 from control_plane.api.events import event_view
 from control_plane.api.tickets import ticket_view
 from control_plane.clock import utc_now
-from control_plane.console.frame import HOME, Page, alive_since, console_page, doing, local_path, redirect, render
+from control_plane.console.frame import (
+    HOME,
+    Page,
+    alive_since,
+    audited_action,
+    console_page,
+    local_path,
+    redirect,
+    render,
+)
 from control_plane.errors import Conflict
 from control_plane.events import doors, events
 from control_plane.lifecycle import revocation
@@ -126,9 +135,9 @@ async def _confirm_or_change(
     if request.method != "POST":
         back = local_path(request.query_params.get("back"), parent)
         return render(request, "confirm.html", question=question, back=back, **subject)
-    back = local_path((await forms.typed(request)).get("back"), parent)
+    back = local_path((await forms.read_form(request)).get("back"), parent)
     try:
-        async with doing(request, question.action, subject_id) as change:
+        async with audited_action(request, question.action, subject_id) as change:
             change.event_id = subject["event"].id
             change.ticket_id = subject["ticket"].id if subject["ticket"] else None
             await question.rule(change.db, subject_id, utc_now())

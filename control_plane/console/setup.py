@@ -47,7 +47,7 @@ async def set_up(request: Request) -> Response:
         await services(request).limits.count_sign_in(client_address(request))
     except TooManyAttempts as refusal:
         return _render_again(request, {}, {}, refusal)
-    typed = await forms.typed(request)
+    typed = await forms.read_form(request)
     if errors := _errors(typed):
         return _render_again(request, typed, errors)
     try:

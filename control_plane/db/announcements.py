@@ -35,7 +35,7 @@ class Announcements:
     def __init__(self) -> None:
         self._events: defaultdict[str, anyio.Event] = defaultdict(anyio.Event)
         self.is_closed = False
-        self.hears_others = False  # whether notices of other processes arrive: there is little need to poll, then
+        self.receives_notices = False  # whether notices of other processes arrive: there is little need to poll, then
 
     def next(self, topic: str) -> anyio.Event:
         return self._events[topic]

@@ -63,7 +63,7 @@ class Direct:
         return str(compiled), compiled.positiontup or [], compiled.params or {}
 
 
-class DirectLook:
+class DirectQuery:
     """A query for one row of whole tables. The objects belong to no session: changing one writes nothing."""
 
     def __init__(self, query: Select[*tuple[Any, ...]]) -> None:

@@ -43,7 +43,7 @@ async def _listen(database: Database) -> None:
         except (Error, OSError) as error:
             log.error("not_listening", error=type(error).__name__)
         finally:
-            database.announcements.hears_others = False
+            database.announcements.receives_notices = False
         await anyio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -60,7 +60,7 @@ async def _connect(database: Database) -> AsyncIterator[AsyncConnection]:
 
 async def _receive(connection: AsyncConnection, database: Database) -> None:
     announcements = database.announcements
-    announcements.hears_others = True
+    announcements.receives_notices = True
     announcements.wake_all()
     while True:
         async for notification in connection.notifies(timeout=_TEST_EVERY_SECONDS):

@@ -2,7 +2,7 @@
 
 While the doors are closed the gate serves no bytes to anyone: the feed's only entry about the event says until when, so
 every edge opens at that moment automatically. That entry must always be correct: code that changes an event calls
-`tell_edges` last, in the same transaction.
+`update_feed` last, in the same transaction.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -60,11 +60,11 @@ async def _set(db: AsyncSession, event_id: str, doors: Doors, now: datetime) -> 
         raise Conflict("This event is deactivated: nobody can watch it, even with open doors.")
     if event.doors != doors:
         event.doors, event.updated_at = doors, now
-        await tell_edges(db, event, now)
+        await update_feed(db, event, now)
     return event
 
 
-async def tell_edges(db: AsyncSession, event: Event, now: datetime) -> None:
+async def update_feed(db: AsyncSession, event: Event, now: datetime) -> None:
     """Append the event's entry to the feed, unless the current entry already says the same."""
     await db.flush()
     conditions = RevocationChange.kind == Kind.EVENT.value, RevocationChange.subject == event.id

@@ -29,7 +29,7 @@ _TOO_MANY_PIXELS: Final = "This picture has more than 25 megapixels. Please uplo
 Image.MAX_IMAGE_PIXELS = None  # our own limit is lower, and an error instead of a warning
 
 
-def drawn(upload: bytes) -> bytes:
+def reencoded(upload: bytes) -> bytes:
     """Return the picture re-encoded for storage. Raise FieldRefused. This may take a second: call it in a thread."""
     try:
         return _reencoded(upload)
@@ -54,7 +54,7 @@ def _reencoded(upload: bytes) -> bytes:
 
 
 async def put(db: AsyncSession, event: Event, content: bytes) -> None:
-    """Store this picture, as returned by `drawn`, in place of the previous one."""
+    """Store this picture, as returned by `reencoded`, in place of the previous one."""
     await db.merge(Poster(event_id=event.id, content=content))
     event.poster_digest = sha256(content).hexdigest()[:_DIGEST_LENGTH]
     await db.flush()

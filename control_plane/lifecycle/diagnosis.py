@@ -27,7 +27,7 @@ class Diagnosis:
     sentence: str
 
 
-async def judge(db: AsyncSession, subject: Subject, rules: SeatRules, now: datetime) -> Diagnosis:
+async def diagnose(db: AsyncSession, subject: Subject, rules: SeatRules, now: datetime) -> Diagnosis:
     ticket, event = subject.ticket, subject.event
     if ticket is None or event is None:
         return await _deleted(subject)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Kind
-from authz_sidecar.contract.origin_addresses import Place
+from authz_sidecar.contract.origin_addresses import Server
 from control_plane.access.actors import Actor
 from control_plane.clock import utc_now
 from control_plane.db.announcements import announce
@@ -36,11 +36,11 @@ _SYSTEM: Final = Actor.system()
 _LIVE: Final = ViewingSession.ended_at.is_(None)
 
 
-async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[Place] = ()) -> Event:
+async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[Server] = ()) -> Event:
     """Add an event. Raise Conflict if the id is taken, or FieldRefused if the origin is not allowed."""
     now, source = utc_now(), origins.checked(draft.stream_url, allowed)
     values = draft.model_dump() | {"id": draft.id or new_id(), "stream_url": source}
-    not_before = await revival.make_way(db, Kind.EVENT, [draft.id], now) if draft.id else {}
+    not_before = await revival.lift_deleted(db, Kind.EVENT, [draft.id], now) if draft.id else {}
     event = Event(**values, created_at=now, updated_at=now, tokens_not_before=not_before.get(values["id"], 0))
     db.add(event)
     announce(db, origins.TOPIC)
@@ -48,12 +48,12 @@ async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[
         await db.flush()
     except IntegrityError:
         raise Conflict("An event with this id already exists.") from None
-    await doors.tell_edges(db, event, now)
+    await doors.update_feed(db, event, now)
     return event
 
 
 async def update_event(
-    db: AsyncSession, event_id: str, wanted: EventUpdate, allowed: Collection[Place], now: datetime
+    db: AsyncSession, event_id: str, wanted: EventUpdate, allowed: Collection[Server], now: datetime
 ) -> Event:
     """Apply the update. Raise NotFound, Conflict for a stale version, or FieldRefused for a disallowed origin."""
     event = await events.find(db, event_id, for_update=True)
@@ -63,7 +63,7 @@ async def update_event(
     expiry, devices = events.ticket_expiry(event), event.max_devices
     if wanted.hold_until_start and not event.hold_until_start and event.doors == Doors.OPEN:
         event.doors = None  # holding it again means following the schedule again
-    origins.move(db, event, source)
+    origins.change_address(db, event, source)
     for name, value in (wanted.model_dump(exclude={"version", "stream_url"}) | {"updated_at": now}).items():
         setattr(event, name, value)
     await db.flush()
@@ -71,7 +71,7 @@ async def update_event(
         await _end_surplus(db, event, now)
     if events.ticket_expiry(event) != expiry:
         await _move_expiry(db, event, expiry, now)
-    await doors.tell_edges(db, event, now)
+    await doors.update_feed(db, event, now)
     return event
 
 

@@ -37,13 +37,13 @@ async def run(database: Database, probe: Probe, stop: anyio.Event) -> None:
     """Check every few seconds until `stop`. Never cancel it: a transaction must be ended properly."""
     while not stop.is_set():
         try:
-            await look_around(database, probe, utc_now())
+            await check_events(database, probe, utc_now())
         except SQLAlchemyError as error:
             log.error("events_not_watched", error=type(error).__name__)
         await idle(_EVERY_SECONDS, stop)
 
 
-async def look_around(database: Database, probe: Probe, now: datetime) -> None:
+async def check_events(database: Database, probe: Probe, now: datetime) -> None:
     """Announce what is new. Streams are probed only if a webhook wants to know."""
     async with database.read() as db:
         query = select(Event, _announced(Topic.EVENT_LIVE)).where(_is_due(now)).order_by(Event.ends_at)
@@ -73,7 +73,7 @@ async def _announce(database: Database, event: Event, topic: Topic, now: datetim
         async with database.write() as db:
             db.add(EventNews(event_id=event.id, topic=topic.value, at=now))
             await db.flush()
-            await news.of_event(db, topic, event, now)
+            await news.report_event(db, topic, event, now)
     except IntegrityError:
         return
 

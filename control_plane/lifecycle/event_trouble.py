@@ -40,13 +40,13 @@ async def run(database: Database, watch: StreamWatch, reports: TroubleReports, s
     """Check every ten seconds until `stop`. Never cancel it: a transaction must be ended properly."""
     while not stop.is_set():
         try:
-            await look_around(database, watch, reports, utc_now(), time.monotonic())
+            await check_events(database, watch, reports, utc_now(), time.monotonic())
         except SQLAlchemyError as error:
             log.error("event_trouble_not_watched", error=type(error).__name__)
         await idle(EVERY_SECONDS, stop)
 
 
-async def look_around(
+async def check_events(
     database: Database, watch: StreamWatch, reports: TroubleReports, now: datetime, seconds: float
 ) -> None:
     """Check all running streams and announce what is new. `seconds` are those of a monotonic clock."""
@@ -57,7 +57,7 @@ async def look_around(
         query = query.order_by(EventTrouble.event_id.is_(None), Event.starts_at.desc())  # events in trouble first
         found = [(row[0], row[1]) for row in await db.execute(query.limit(_MAX_EVENTS))]
     running = [event for event, _ in found if _is_running(event, now)]
-    found_faults = await watch.look(running, now, seconds)
+    found_faults = await watch.check(running, now, seconds)
     for event, known in found:
         faults = [*found_faults.get(event.id, ()), *_reported(reports, event, seconds)]
         if event not in running or (known is None and now < event.starts_at + GRACE):
@@ -104,7 +104,7 @@ async def _begin(database: Database, event: Event, faults: Sequence[Fault], now:
                 return
             db.add(EventTrouble(event_id=event.id, since=now, seen_at=now, faults=_serialized(faults)))
             await db.flush()
-            await news.of_trouble(db, event, now, faults, now)
+            await news.report_trouble(db, event, now, faults, now)
     except IntegrityError:
         return
     first = faults[0]
@@ -118,7 +118,7 @@ async def _end(database: Database, event: Event, known: EventTrouble, now: datet
         deleted = await db.execute(delete(EventTrouble).where(*conditions).returning(EventTrouble.event_id))
         if deleted.one_or_none() is None:
             return
-        await news.of_trouble(db, event, known.since, (), now)
+        await news.report_trouble(db, event, known.since, (), now)
     log.info("event_trouble_over", event_id=event.id)
 
 

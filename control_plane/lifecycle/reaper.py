@@ -36,7 +36,7 @@ async def run(database: Database, retention: Retention, stop: anyio.Event) -> No
     clock = SteadyClock()
     await idle(_INITIAL_DELAY_SECONDS, stop)
     while not stop.is_set():
-        if leap := clock.look():
+        if leap := clock.check():
             log.warning("clock_set", seconds=round(leap, 1))
         try:
             if clock.is_trusted:

@@ -32,7 +32,7 @@ async def revoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     ticket, _ = await tickets.hold(db, ticket_id)
     if not ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = True, now
-        await news.of_ticket(db, Topic.TICKET_REVOKED, ticket, now)
+        await news.report_ticket(db, Topic.TICKET_REVOKED, ticket, now)
         ended = await ending.end_all(db, _of_ticket(ticket), EndReason.REVOKED, now)
         expires_at = await ending.latest_expiry(db, _of_ticket(ticket), now)
         await revocation_feed.append(db, Change(Kind.CODE, ticket.code, True, None, now.timestamp(), expires_at))
@@ -54,7 +54,7 @@ async def revoke_all(db: AsyncSession, ticket_ids: Collection[str], now: datetim
     to_revoke = [ticket for ticket in found if not ticket.is_revoked]
     for ticket in to_revoke:
         ticket.is_revoked, ticket.revoked_at = True, now
-        await news.of_ticket(db, Topic.TICKET_REVOKED, ticket, now)
+        await news.report_ticket(db, Topic.TICKET_REVOKED, ticket, now)
     await _end_sessions(db, to_revoke, now)
     return found
 
@@ -78,7 +78,7 @@ async def deactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     if event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = False, now, now
         ended = await ending.end_all(db, _of_event(event), EndReason.EVENT, now)
-        await doors.tell_edges(db, event, now)
+        await doors.update_feed(db, event, now)
         ending.record(db, len(ended), EndReason.EVENT, now, event_id=event.id)
     return event
 
@@ -89,7 +89,7 @@ async def reactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     if not event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = True, None, now
         event.tokens_not_before = await _refuse_older_tokens(db, _of_event(event), now)
-        await doors.tell_edges(db, event, now)
+        await doors.update_feed(db, event, now)
     return event
 
 

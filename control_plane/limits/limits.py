@@ -82,7 +82,7 @@ class Limits:
         """Count a code that a TV requests. Raise TooManyAttempts after a hundred in ten minutes."""
         _refuse_if_limited(await self._hit(_TV_CODES, network_of(address)))
 
-    async def count_tv_question(self, device_code: str) -> None:
+    async def count_tv_poll(self, device_code: str) -> None:
         """Count a TV's poll for its approval. Raise TooManyAttempts after thirty in a minute."""
         _refuse_if_limited(await self._hit(_TV_POLLS, sha256(device_code.encode()).hexdigest()))
 

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from control_plane.limits.guesses import UNDECIDED
 from control_plane.limits.moving_windows import Limit
 
-PATIENCE_SECONDS: Final = 0.1
+TIMEOUT_SECONDS: Final = 0.1
 OPEN_SECONDS: Final = 5  # the process of a hit that is open for longer is taken to have died
 _RETRY_AFTER_SECONDS: Final = 2.0
 _PREFIX: Final = "streamgate"
@@ -53,7 +53,7 @@ class RedisCounts:
 
     def __init__(self, url: str) -> None:
         once = Retry(NoBackoff(), 0)  # the default makes three more attempts, with pauses
-        timeouts = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
+        timeouts = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
         self._pool = ConnectionPool.from_url(url, retry=once, **timeouts)
         self._redis = Redis(connection_pool=self._pool)
         self._script = self._redis.register_script(_HIT)
@@ -91,7 +91,7 @@ class RedisCounts:
         if time.monotonic() < self._retry_at:
             return None
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 answer = await request()
         except (RedisError, OSError, TimeoutError) as error:
             self._note_failure(error)

@@ -16,7 +16,7 @@ from control_plane.lifecycle import event_changes
 from control_plane.models import Event
 from control_plane.ops import demo_streams, nginx_version, supervisor
 from control_plane.ops.home import create_home, new_password, read_environment, settings_file, stream_root
-from control_plane.ops.processes import ProcessSpec, described, for_everybody, stack
+from control_plane.ops.processes import ProcessSpec, common_environment, describe_stack, prepare_stack
 from control_plane.schemas import EventDraft
 from control_plane.settings import Settings
 from control_plane.tickets import ticket_search, tickets
@@ -42,7 +42,7 @@ def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
     password = _ensure_home(home, port)
     environment = read_environment(home)
     folders = stream_root(home, environment)
-    running = stack(home, sidecars, host)
+    running = prepare_stack(home, sidecars, host)
     _ensure_recording(folders / RECORDING_ID)
     demo_events = prepare_events(environment)
     companions = (_live_encoder(folders / LIVE_ID, environment),)
@@ -50,7 +50,7 @@ def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
         replace(running, companions=companions),
         on_ready=lambda: _print(_welcome(running.url, demo_events, password)),
         warning=nginx_version.finding(running.nginx.argv[0]),
-        reread=lambda: replace(described(home, sidecars, host), companions=companions),
+        reread=lambda: replace(describe_stack(home, sidecars, host), companions=companions),
     )
 
 
@@ -141,7 +141,7 @@ def _live_encoder(folder: Path, environment: Mapping[str, str]) -> ProcessSpec:
     (folder / demo_streams.MASTER).unlink(
         missing_ok=True
     )  # from an earlier run: the encoder is ready once it has written a new one
-    return ProcessSpec("live", demo_streams.live_command(folder), for_everybody(environment), is_ready)
+    return ProcessSpec("live", demo_streams.live_command(folder), common_environment(environment), is_ready)
 
 
 def _welcome(url: str, demo_events: list[DemoEvent], password: str | None) -> list[str]:

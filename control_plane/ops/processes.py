@@ -53,12 +53,12 @@ class HttpProbe:
 
     url: str
     socket: Path | None = None
-    patience: float = _PROBE_TIMEOUT_SECONDS
+    timeout_seconds: float = _PROBE_TIMEOUT_SECONDS
 
     async def __call__(self) -> bool:
         # Without TLS: otherwise each probe would load the system's certificates, 40 ms of CPU time.
         transport = httpx2.AsyncHTTPTransport(uds=str(self.socket) if self.socket else None, verify=False)
-        async with httpx2.AsyncClient(transport=transport, timeout=self.patience) as client:
+        async with httpx2.AsyncClient(transport=transport, timeout=self.timeout_seconds) as client:
             try:
                 return (await client.get(self.url)).status_code == httpx2.codes.OK
             except httpx2.HTTPError:
@@ -103,15 +103,15 @@ class Stack:
         return tuple(spec for tier in self.tiers for spec in tier)
 
 
-def stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
-    """Return the processes as `described` does, and create the folder that nginx runs from."""
-    found = described(home, sidecars, host, worker_processes)
+def prepare_stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
+    """Return the processes as `describe_stack` does, and create the folder that nginx runs from."""
+    found = describe_stack(home, sidecars, host, worker_processes)
     if found.site:
         write_site(found.site)
     return found
 
 
-def described(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
+def describe_stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
     """Read the home's settings, create its run folder and return the processes. Nothing is started.
 
     Raise OperatorError if a setting is invalid.
@@ -153,7 +153,7 @@ def local_url(host: str, port: int) -> str:
     return f"http://{_bracketed(reachable)}:{port}"
 
 
-def for_everybody(environment: Mapping[str, str]) -> dict[str, str]:
+def common_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables that every process gets; they contain no settings of StreamGate."""
     return {name: environment[name] for name in _COMMON_VARIABLES if name in environment}
 
@@ -180,7 +180,7 @@ def _sidecar(name: str, environment: Mapping[str, str], sockets: Path, state_fol
     return ProcessSpec(
         name=name,
         argv=_python("authz_sidecar", socket),
-        env={**for_everybody(environment), **settings, **own},
+        env={**common_environment(environment), **settings, **own},
         is_ready=HttpProbe("http://sidecar/health", socket),
         is_alive=HttpProbe("http://sidecar/live", socket, _ALIVE_TIMEOUT_SECONDS),
     )
@@ -191,7 +191,7 @@ def _fetcher(environment: Mapping[str, str], socket: Path) -> ProcessSpec:
     return ProcessSpec(
         name="fetcher",
         argv=_python("authz_sidecar.origin_fetcher", socket),
-        env={**for_everybody(environment), **settings, "PYTHONUNBUFFERED": "1"},
+        env={**common_environment(environment), **settings, "PYTHONUNBUFFERED": "1"},
         is_ready=HttpProbe("http://fetcher/live", socket),
         is_alive=HttpProbe("http://fetcher/live", socket, _ALIVE_TIMEOUT_SECONDS),
     )
@@ -206,7 +206,7 @@ def _nginx(site: Site, environment: Mapping[str, str], url: str) -> ProcessSpec:
     return ProcessSpec(
         name="nginx",
         argv=(find_nginx(), "-e", "stderr", "-p", f"{site.folder}/", "-c", configuration, "-g", "daemon off;"),
-        env={**for_everybody(environment), **_NGINX_MEMORY},
+        env={**common_environment(environment), **_NGINX_MEMORY},
         is_ready=HttpProbe(f"{url}/health"),
         stop_signal=signal.SIGQUIT,
         orphan_signal=signal.SIGTERM,  # a killed master would leave its workers serving

@@ -50,7 +50,7 @@ def run(
 
     SIGHUP applies changed settings, which `reread` returns; under `nohup` it is ignored.
     """
-    with only_one(stack.run_folder):
+    with exclusive_lock(stack.run_folder):
         _check_port_is_free(*stack.listen)
         supervisor = Supervisor(stack, on_ready, write, reread)
         if warning:
@@ -239,7 +239,7 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 
 
 @contextmanager
-def only_one(run_folder: Path) -> Iterator[None]:
+def exclusive_lock(run_folder: Path) -> Iterator[None]:
     """Lock the home: a second `up` would take over the first one's sockets. Raise OperatorError if it is locked."""
     with (run_folder / LOCK_FILE).open("w") as lock:
         try:

@@ -97,7 +97,7 @@ class Receipts:
         self._epoch = ""
         self._unwritten: set[Instance] = set()
 
-    def note_question(self, who: Instance, cursor: Cursor, now: float) -> None:
+    def record_receipt(self, who: Instance, cursor: Cursor, now: float) -> None:
         """Record a sidecar's request: from a place in the log, which acknowledges it, or from inside a snapshot."""
         if cursor.epoch != self._epoch:
             self._epoch, self._edges = cursor.epoch, {}
@@ -107,7 +107,7 @@ class Receipts:
             receipts.acknowledge(cursor.n, now)
         self._unwritten.add(who)
 
-    def note_answer(self, who: Instance, n: int, changed_at: float) -> None:
+    def record_push(self, who: Instance, n: int, changed_at: float) -> None:
         """Record the last change of a response and when it was made: the receipt for it will show the lag."""
         if receipts := self._edges.get(who.edge, {}).get(who.name):
             receipts.sent = (n, changed_at)

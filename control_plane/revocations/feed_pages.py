@@ -83,8 +83,8 @@ class FeedPages:
         """Read what comes after the cursor: a snapshot of a new history if the database was set back."""
         try:
             async with self._database.read() as db:
-                return await revocation_feed.read_answer(db, cursor)
+                return await revocation_feed.read_encoded_page(db, cursor)
         except LogSetBack as set_back:
             await revocation_feed.begin_epoch(self._database, str(set_back))
         async with self._database.read() as db:
-            return await revocation_feed.read_answer(db, cursor)
+            return await revocation_feed.read_encoded_page(db, cursor)

@@ -19,7 +19,7 @@ from control_plane.revocations import revocation_feed
 _BATCH_SIZE: Final = 500  # subjects in a statement
 
 
-async def make_way(db: AsyncSession, kind: Kind, subjects: Collection[str], now: datetime) -> dict[str, int]:
+async def lift_deleted(db: AsyncSession, kind: Kind, subjects: Collection[str], now: datetime) -> dict[str, int]:
     """Lift the refusals of these. Return the second from which tokens are valid, for each that was refused."""
     soon, until, begins = int(now.timestamp()) + 1, dict[str, float](), dict[str, int]()
     row = RevocationChange

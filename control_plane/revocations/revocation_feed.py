@@ -110,7 +110,7 @@ async def read_page(db: AsyncSession, cursor_text: str, limit: int = MAX_PAGE_CH
     return replace(page, changes=tuple(map(_change, rows)))
 
 
-async def read_answer(db: AsyncSession, cursor_text: str) -> "EncodedPage":
+async def read_encoded_page(db: AsyncSession, cursor_text: str) -> "EncodedPage":
     """Return the same in the form in which it is sent. Raise LogSetBack for a place that this log never had."""
     return EncodedPage(*await _read(db, cursor_text, MAX_PAGE_CHANGES))
 
@@ -134,7 +134,7 @@ async def watch(database: Database, stop: anyio.Event) -> None:
     """
     seen, before, polled_at = "", Cursor("none", 0), float("-inf")
     while not stop.is_set():
-        pause = _SLOW_POLL_SECONDS if database.announcements.hears_others else _POLL_SECONDS
+        pause = _SLOW_POLL_SECONDS if database.announcements.receives_notices else _POLL_SECONDS
         try:
             if await database.may_have_changed() or time.monotonic() - polled_at > _SLOW_POLL_SECONDS:
                 newest, before = await _poll(database, before)

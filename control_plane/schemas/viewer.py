@@ -31,7 +31,7 @@ class Resumption(ViewerSchema):
     sid: str | None = Field(default=None, pattern=re.compile(r"^[0-9A-Za-z_-]{1,64}\Z"))
 
 
-class TvQuestion(ViewerSchema):
+class TvPoll(ViewerSchema):
     """The device code that `POST /api/tv/codes` returned to the TV."""
 
     device_code: str = Field(pattern=re.compile(r"^[0-9A-Za-z_-]{1,64}\Z"))
@@ -56,7 +56,7 @@ class StatusQuery(ViewerSchema):
     code: Code | None = None
 
 
-class TvWish(ViewerSchema):
+class TvLinkRequest(ViewerSchema):
     """With `ownSession`, the URL belongs to the page's own session and takes no seat: for AirPlay."""
 
     own_session: bool = False

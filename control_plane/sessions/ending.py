@@ -24,7 +24,7 @@ async def end_all(
     live = await hold_live(db, which)
     values = {"ended_at": now, "end_reason": reason.value, "seen_until": ViewingSession.last_seen_at}
     await db.execute(update(ViewingSession).where(which, ViewingSession.ended_at.is_(None)).values(values))
-    await news.of_sessions(db, Topic.SESSION_ENDED, [sid for sid, _ in live], now, reason)
+    await news.report_sessions(db, Topic.SESSION_ENDED, [sid for sid, _ in live], now, reason)
     return live
 
 

@@ -63,8 +63,8 @@ async def begin(db: AsyncSession, attempt: SeatRequest) -> Grant:
     except IntegrityError:  # another session took the seat after it was found free
         raise TicketInUse(can_take_over=_may_take_over(attempt, live)) from None
     if is_first:
-        await news.of_ticket(db, Topic.TICKET_REDEEMED, ticket, attempt.now)
-    await news.of_start(db, session.sid, ticket, event, attempt.now)
+        await news.report_ticket(db, Topic.TICKET_REDEEMED, ticket, attempt.now)
+    await news.report_session_start(db, session.sid, ticket, event, attempt.now)
     return Grant(event, ticket, claims, secret)
 
 

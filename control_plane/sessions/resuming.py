@@ -15,7 +15,7 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import Intent
-from control_plane.end_reasons import MEANT, EndReason
+from control_plane.end_reasons import INTENDED, EndReason
 from control_plane.errors import NoSession
 from control_plane.models import ViewingSession
 from control_plane.sessions import redeeming, sessions
@@ -64,7 +64,7 @@ async def resume(db: AsyncSession, device: Device, rules: SeatRules, now: dateti
     )
     if tab.claims:  # automatic, so it takes no seat from another tab
         attempt = replace(attempt, device=replace(device, resume_secret=None), kept_hash=last.resume_hash)
-    if last.end_reason in (MEANT if tab.claims else MEANT - {EndReason.REPLACED}):
+    if last.end_reason in (INTENDED if tab.claims else INTENDED - {EndReason.REPLACED}):
         raise sessions.why_over(last)
     return await redeeming.begin(db, attempt)
 

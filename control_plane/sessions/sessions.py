@@ -143,7 +143,7 @@ async def end(db: AsyncSession, session: ViewingSession, reason: EndReason, now:
     about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason.value})
     audit.record(db, by, audit.END, now, about)
     await db.flush()
-    await news.of_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
+    await news.report_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
     await revocation_feed.append(db, end_of_session(session, now))
 
 

@@ -117,7 +117,7 @@ async def _add(db: AsyncSession, session: ViewingSession) -> ViewingSession | No
             db.add_all([session, LastSeen(sid=session.sid, at=session.started_at)])
     except IntegrityError:
         return None
-    await news.of_sessions(db, Topic.SESSION_STARTED, [session.sid], session.started_at)
+    await news.report_sessions(db, Topic.SESSION_STARTED, [session.sid], session.started_at)
     return session
 
 

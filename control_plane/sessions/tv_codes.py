@@ -28,7 +28,7 @@ _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628, section 6.1: no vowels, so
 
 @dataclass(frozen=True, slots=True)
 class IssuedTvCode:
-    """What the TV receives: a code to show, and the secret with which it asks whether the code was approved."""
+    """What the TV receives: a code to issue, and the secret with which it asks whether the code was approved."""
 
     user_code: str
     device_code: str
@@ -56,7 +56,7 @@ def parse_user_code(text: str) -> str:
     return "".join(letter for letter in text.upper() if letter.isalnum())
 
 
-async def show(db: AsyncSession, tv: Device, now: datetime) -> IssuedTvCode:
+async def issue(db: AsyncSession, tv: Device, now: datetime) -> IssuedTvCode:
     issued = IssuedTvCode("".join(secrets.choice(_LETTERS) for _ in range(LENGTH)), secrets.token_urlsafe(32))
     row = TvCode(
         device_hash=sessions.digest(issued.device_code),

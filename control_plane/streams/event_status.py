@@ -90,7 +90,7 @@ _DETAILS: Final = {
 }
 
 
-def standing(event: Event, status: Status, now: datetime) -> StatusDetail:
+def detail_of(event: Event, status: Status, now: datetime) -> StatusDetail:
     if not event.is_active:
         return StatusDetail.DEACTIVATED
     return _DETAILS.get(status) or (StatusDetail.UPCOMING if now < event.starts_at else StatusDetail.NO_STREAM)
@@ -106,7 +106,7 @@ class Movement:
 
     position: Position
     seen_since: float
-    looked_at: float
+    observed_at: float
     changed_at: float | None
     moved_at: float | None = None
     patience: float = 0.0
@@ -139,8 +139,8 @@ def follow(before: Movement | None, media: Media, modified_at: float | None, now
     """
     position, patience = media.position, _patience(media)
     if before and before.position == position:
-        return replace(before, looked_at=now, patience=patience)
-    if before and now - before.looked_at <= max(_RECENT_SECONDS, patience):
+        return replace(before, observed_at=now, patience=patience)
+    if before and now - before.observed_at <= max(_RECENT_SECONDS, patience):
         return Movement(position, now, now, now, now, patience)
     reported_at = modified_at if modified_at is not None else media.written_at
     changed_at = reported_at if reported_at is not None and _is_plausible(now - reported_at, patience) else None
@@ -163,9 +163,9 @@ def stream_of(media: Media, movement: Movement) -> Stream:
         return Stream.ABSENT
     if media.is_complete:
         return Stream.COMPLETE
-    if movement.moves(movement.looked_at):
+    if movement.moves(movement.observed_at):
         return Stream.MOVING
-    if movement.changed_at is None and movement.looked_at - movement.seen_since <= movement.patience:
+    if movement.changed_at is None and movement.observed_at - movement.seen_since <= movement.patience:
         return Stream.UNKNOWN
     return Stream.PAUSED if media.keeps_everything else Stream.STOPPED
 

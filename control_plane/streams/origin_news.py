@@ -47,7 +47,7 @@ class OriginNews:
     database: Database
     tag: str | None = field(default=None, init=False)
 
-    def is_news_to(self, known: str | None) -> bool:
+    def differs_from(self, known: str | None) -> bool:
         """Return whether a follower has another list. An older sidecar, which sends no tag, asks on its own."""
         return known is not None and self.tag is not None and known != self.tag
 
@@ -56,13 +56,13 @@ class OriginNews:
         while not stop.is_set():
             changed = self.database.announcements.next(origins.TOPIC)
             try:
-                await self.look()
+                await self.check()
             except SQLAlchemyError as error:
                 log.error("origins_not_watched", error=type(error).__name__)
             with anyio.move_on_after(_CHECK_EVERY_SECONDS):
                 await changed.wait()
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Wake the followers of the feed if the list has changed."""
         async with self.database.read() as db:
             tag = (await read(db, utc_now())).tag

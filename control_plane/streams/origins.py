@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract import origin_credentials
-from authz_sidecar.contract.origin_addresses import Place, read_address
+from authz_sidecar.contract.origin_addresses import Server, read_address
 from authz_sidecar.contract.origin_credentials import Credentials
 from control_plane.db.announcements import announce
 from control_plane.db.sealing import SealBroken, sealer_of
@@ -25,7 +25,7 @@ _TOKENS_OUTLIVE_TICKETS: Final = timedelta(seconds=65)  # a minute plus the gate
 _NO_ADDRESS: Final = "Please enter an address like https://media.example.org/live/ or https://media.example.org/a.m3u8."
 
 
-def checked(stream_url: str | None, allowed: Collection[Place]) -> str | None:
+def checked(stream_url: str | None, allowed: Collection[Server]) -> str | None:
     """Return an event's own origin in normalised form. Raise FieldRefused."""
     if stream_url is None:
         return None
@@ -47,7 +47,7 @@ class OwnOrigin(NamedTuple):
     credentials: Credentials
 
 
-def show(db: AsyncSession, event: Event, header: str | None, query: str | None) -> None:
+def set_credentials(db: AsyncSession, event: Event, header: str | None, query: str | None) -> None:
     """Use these credentials for the event's own origin from now on.
 
     Raise Conflict, FieldRefused or SecretsKeyMissing.
@@ -59,12 +59,12 @@ def show(db: AsyncSession, event: Event, header: str | None, query: str | None) 
     event.origin_query = _sealed(db, _checked("query", query or "").query)
 
 
-def shown(event: Event) -> dict[str, bool]:
+def credentials_set(event: Event) -> dict[str, bool]:
     """Return which credentials the event's own origin has: nothing else about them is ever disclosed."""
     return {"header": event.origin_header is not None, "query": event.origin_query is not None}
 
 
-def move(db: AsyncSession, event: Event, stream_url: str | None) -> None:
+def change_address(db: AsyncSession, event: Event, stream_url: str | None) -> None:
     """Change where an event's stream comes from. Credentials for one host are never sent to another one."""
     announce(db, TOPIC)  # the event's window may have changed, too
     if _place_of(event.stream_url) != _place_of(stream_url):
@@ -86,7 +86,7 @@ async def by_event(db: AsyncSession, now: datetime) -> dict[str, OwnOrigin]:
 
 def _checked(field: str, text: str) -> Credentials:
     try:
-        return origin_credentials.checked(*((text, "") if field == "header" else ("", text)))
+        return origin_credentials.normalize(*((text, "") if field == "header" else ("", text)))
     except ValueError as error:
         raise FieldRefused(field, f"This {error}.") from None
 
@@ -109,14 +109,14 @@ def _opened(db: AsyncSession, sealed: str | None) -> str:
         return ""
 
 
-def _place_of(url: str | None) -> Place | None:
+def _place_of(url: str | None) -> Server | None:
     try:
         return read_address(url)[0] if url else None
     except ValueError:
         return None
 
 
-def _normalized(place: Place, path: str) -> str:
+def _normalized(place: Server, path: str) -> str:
     """Return a playlist's address without a trailing slash, and a folder's with one."""
     return f"{place}{path}" if path.lower().endswith(".m3u8") else f"{place}{path}/"
 

@@ -26,9 +26,9 @@ from control_plane.streams.stream_files import GateFiles
 
 REMEMBERED_SECONDS: Final = 5.0
 WAITING_SECONDS: Final = 40.0
-LOOK_SECONDS: Final = 0.5
-_LONGEST_LOOK_SECONDS: Final = 5.0
-_STALE_SECONDS: Final = REMEMBERED_SECONDS + 2 * _LONGEST_LOOK_SECONDS
+WAIT_SECONDS: Final = 0.5
+_MAX_PROBE_SECONDS: Final = 5.0
+_STALE_SECONDS: Final = REMEMBERED_SECONDS + 2 * _MAX_PROBE_SECONDS
 _EARLY: Final = timedelta(hours=1)  # streams are not probed earlier than this before the start
 _MAX_EVENTS: Final = 10_000
 _LOG_AFTER_FAILURES: Final = 2
@@ -42,16 +42,16 @@ class Observation:
     """The result of the last probe of an event's stream, and when it began (seconds)."""
 
     stream: Stream
-    looked_at: float
+    observed_at: float
     movement: Movement | None = None
 
 
 class Probe:
     """`reader` is None if no gate is configured: then every stream is unknown."""
 
-    def __init__(self, reader: PlaylistReader | None, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(self, reader: PlaylistReader | None, wait_seconds: float = WAIT_SECONDS) -> None:
         self._reader = reader
-        self._look_seconds = look_seconds
+        self._look_seconds = wait_seconds
         self._observations: LRUCache[str, Observation] = LRUCache(_MAX_EVENTS)
         self._in_progress: dict[str, asyncio.Task[None]] = {}
         self._failures: LRUCache[str, int] = LRUCache(_MAX_EVENTS)
@@ -61,9 +61,9 @@ class Probe:
         """Return the event's status, probing its stream if the last probe is too old."""
         if self._recent(event, now) is None and self._reader:
             await self._probe_once(self._reader, event, now)
-        return self.remembered_status(event, now)
+        return self.cached_status(event, now)
 
-    def remembered_status(self, event: Event, now: datetime) -> Status:
+    def cached_status(self, event: Event, now: datetime) -> Status:
         """Return the event's status without probing: by the last observation, else by the clock."""
         observation = self._recent(event, now, _STALE_SECONDS if event.id in self._in_progress else REMEMBERED_SECONDS)
         return _status(event, observation, now)
@@ -82,7 +82,7 @@ class Probe:
             for event in found:
                 if event.is_active and event.starts_at - _EARLY <= now < events.ticket_expiry(event):
                     tasks.start_soon(self.status, event, now)
-        return {event.id: self.remembered_status(event, now) for event in found}
+        return {event.id: self.cached_status(event, now) for event in found}
 
     async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
         """Inspect the whole stream to find out what is wrong; only a few inspections run at once."""
@@ -104,7 +104,7 @@ class Probe:
 
     def _recent(self, event: Event, now: datetime, seconds: float = REMEMBERED_SECONDS) -> Observation | None:
         observation = self._observations.get(event.id)
-        return observation if observation and abs(now.timestamp() - observation.looked_at) < seconds else None
+        return observation if observation and abs(now.timestamp() - observation.observed_at) < seconds else None
 
     async def _probe_once(self, reader: PlaylistReader, event: Event, now: datetime) -> None:
         """Start a probe, or join the one in progress, and wait for it for a limited time."""
@@ -119,7 +119,7 @@ class Probe:
         previous, is_failing = self._observations.get(event.id), False
         movement = previous.movement if previous else None
         try:
-            with anyio.fail_after(max(self._look_seconds, _LONGEST_LOOK_SECONDS)):
+            with anyio.fail_after(max(self._look_seconds, _MAX_PROBE_SECONDS)):
                 fetched, media = await _first_media(reader, event, now)
             movement = follow(movement, media, fetched.modified_at, now.timestamp())
             stream = stream_of(media, movement)

@@ -40,7 +40,7 @@ class StreamWatch:
         self._probe = probe
         self._histories: dict[str, _History] = {}
 
-    async def look(self, events: Sequence[Event], now: datetime, seconds: float) -> dict[str, tuple[Fault, ...]]:
+    async def check(self, events: Sequence[Event], now: datetime, seconds: float) -> dict[str, tuple[Fault, ...]]:
         """Check each stream, a few at once; return what is certainly wrong, by event id."""
         self._histories = {event.id: self._histories.get(event.id) or _History() for event in events}
         limit = anyio.CapacityLimiter(_CONCURRENT_CHECKS)

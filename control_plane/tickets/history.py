@@ -28,7 +28,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class HistoryItem:
     """One item of a history and its time: an entry of the audit log, or a session."""
 
     at: datetime
@@ -57,7 +57,7 @@ async def subject(db: AsyncSession, ticket_id: str) -> Subject:
     return Subject(None, await db.get(Event, entry.event_id) if entry.event_id else None, entry)
 
 
-async def page(db: AsyncSession, ticket_id: str, offset: int, limit: int) -> tuple[list[Happening], int]:
+async def page(db: AsyncSession, ticket_id: str, offset: int, limit: int) -> tuple[list[HistoryItem], int]:
     """Return one page, newest first, and the total count."""
     session, entry = ViewingSession, AuditEntry
     sessions = select(session.started_at.label("at"), literal("session").label("kind"), session.sid.label("key"))
@@ -77,9 +77,9 @@ def _conditions(ticket_id: str) -> tuple[ColumnElement[bool], ...]:
     return AuditEntry.ticket_id == ticket_id, not_(refreshed), not_(func.coalesce(ended, False))
 
 
-async def _load(db: AsyncSession, rows: Sequence[Any]) -> list[Happening]:
+async def _load(db: AsyncSession, rows: Sequence[Any]) -> list[HistoryItem]:
     sids = [row.key for row in rows if row.kind == "session"]
     numbers = [int(row.key) for row in rows if row.kind == "entry"]
     sessions = {one.sid: one for one in await db.scalars(select(ViewingSession).where(ViewingSession.sid.in_(sids)))}
     entries = {str(one.id): one for one in await db.scalars(select(AuditEntry).where(AuditEntry.id.in_(numbers)))}
-    return [Happening(row.at, entries.get(row.key), sessions.get(row.key)) for row in rows]
+    return [HistoryItem(row.at, entries.get(row.key), sessions.get(row.key)) for row in rows]

@@ -16,7 +16,7 @@ from control_plane.tickets import tickets
 from control_plane.tickets.ticket_search import has_status
 from control_plane.tickets.tickets import Status
 
-AT_ONCE: Final = 1_000
+BATCH_SIZE: Final = 1_000
 _POSITION: Final = (Ticket.created_at, Ticket.id)
 _COLUMNS: Final = (Ticket.code, Ticket.expires_at, Ticket.label, Ticket.redeemed_at, Ticket.is_revoked)
 
@@ -28,10 +28,10 @@ class Exported(NamedTuple):
     status: Status
 
 
-async def everything(
+async def batches(
     database: Database, event_id: str, status: Status | None, now: datetime
 ) -> AsyncIterator[Sequence[Exported]]:
-    query = select(*_POSITION, *_COLUMNS).where(Ticket.event_id == event_id).order_by(*_POSITION).limit(AT_ONCE)
+    query = select(*_POSITION, *_COLUMNS).where(Ticket.event_id == event_id).order_by(*_POSITION).limit(BATCH_SIZE)
     if status:
         query = query.where(has_status(Ticket, status, now))
     after: list[Any] = []
@@ -40,7 +40,7 @@ async def everything(
             rows = (await db.execute(query.where(*after))).all()
         if rows:
             yield [_exported(row, now) for row in rows]
-        if len(rows) < AT_ONCE:
+        if len(rows) < BATCH_SIZE:
             return
         created_at, ticket_id = rows[-1][:2]
         after = [tuple_(*_POSITION) > tuple_(literal(created_at, UtcDateTime()), literal(ticket_id))]

@@ -36,7 +36,7 @@ async def run(db: AsyncSession, event_id: str, codes: ParsedCodes, now: datetime
     event = await tickets.hold_event(db, event_id)
     if problems := await check(db, event_id, codes):
         raise ImportRefused(problems)
-    not_before = await revival.make_way(db, Kind.CODE, [line.code for line in codes.lines], now)
+    not_before = await revival.lift_deleted(db, Kind.CODE, [line.code for line in codes.lines], now)
     rows = (_row(line, event, not_before.get(line.code, 0), now) for line in codes.lines)
     try:
         for batch in _batches(rows):

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from control_plane.clock import utc_now
 from control_plane.codes import canonical, new_code
 from control_plane.db.database import Lock, queue_for
-from control_plane.db.direct import Direct, DirectLook
+from control_plane.db.direct import Direct, DirectQuery
 from control_plane.errors import EventUnavailable, NotFound, TicketExpired, TicketRevoked, UnknownCode
 from control_plane.events.events import ticket_expiry
 from control_plane.models import Event, Ticket, ViewingSession, is_watching
@@ -129,8 +129,8 @@ def _event_lock(key: str) -> Direct:
 
 
 @cache
-def _direct_query(key: str, *, for_update: bool) -> DirectLook:
-    return DirectLook(_query(key, for_update=for_update))
+def _direct_query(key: str, *, for_update: bool) -> DirectQuery:
+    return DirectQuery(_query(key, for_update=for_update))
 
 
 @cache

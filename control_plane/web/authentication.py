@@ -15,18 +15,18 @@ from control_plane.web.requests import bearer, client_address, is_secure, servic
 ADMIN_COOKIE = "sg_admin"
 
 
-async def actor_of(request: Request, needs: Permission | None) -> Actor:
+async def actor_of(request: Request, permission: Permission | None) -> Actor:
     """Return the actor of a request. Raise SignInRequired, or Forbidden, which is recorded in the audit log.
 
     If no permission is needed, return an anonymous actor without authentication.
     """
-    if needs is None:
+    if permission is None:
         return Actor(ActorKind.USER, "nobody", address=client_address(request))
     key = bearer(request) or ""
     actor = await _by_key(request, key) if key.startswith(api_keys.PREFIX) else await signed_in(request)
-    if not actor.may(needs):
+    if not actor.may(permission):
         _record_refusal(request, actor)
-    actor.require(needs)
+    actor.require(permission)
     return actor
 
 

@@ -71,22 +71,22 @@ class Call:
 class Endpoint:
     """A route of the JSON API. `answers` maps a status to the model of its body, None for no body.
 
-    `refuses` lists the refusals that do not follow from the other fields (as 401, 403, 404 and 422 do). `shows` names
-    the security scheme of a credential that a player or a server presents instead of being signed in. `consumes` lists
-    the media types of a body that the handler itself reads (with `shows`: a body that carries the credential).
-    `headers` maps required request headers to their descriptions. `max_body` raises the size limit of the body (bytes).
+    `refuses` lists the refusals that do not follow from the other fields (as 401, 403, 404 and 422 do). `credential`
+    names the security scheme of what a player or a server presents instead of being signed in. `raw_body` lists the
+    media types of a body that the handler itself reads (with `credential`: a body that carries it). `headers` maps
+    required request headers to their descriptions. `max_body` raises the size limit of the body (bytes).
     """
 
     method: str
     path: str
-    needs: Permission | None
+    permission: Permission | None
     handler: Handler
     answers: Mapping[int, type[BaseModel] | str | None]
     refuses: tuple[type[Refusal], ...] = ()
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
-    shows: str | None = None
-    consumes: tuple[str, ...] = ()
+    credential: str | None = None
+    raw_body: tuple[str, ...] = ()
     reads_query: type[BaseModel] | None = None
     reads_body: type[BaseModel] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Endpoint:
 
     async def __call__(self, request: Request) -> Response:
         """Authenticate, authorise and validate the request, in this order, then call the handler."""
-        actor = await actor_of(request, self.needs)
+        actor = await actor_of(request, self.permission)
         given: dict[str, BaseModel] = {}
         if self.query:
             given["query"] = self.query.model_validate(dict(request.query_params))
@@ -127,11 +127,11 @@ def _route(path: str, by_method: Mapping[str, Endpoint]) -> Route:
 def endpoint(  # noqa: PLR0913 - keyword arguments
     route: str,
     *,
-    needs: Permission | None,
+    permission: Permission | None,
     answers: Mapping[int, type[BaseModel] | str | None],
     refuses: tuple[type[Refusal], ...] = (),
-    shows: str | None = None,
-    consumes: tuple[str, ...] = (),
+    credential: str | None = None,
+    raw_body: tuple[str, ...] = (),
     reads_query: type[BaseModel] | None = None,
     reads_body: type[BaseModel] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -149,7 +149,12 @@ def endpoint(  # noqa: PLR0913 - keyword arguments
         implied = (NotFound,) if "{" in path else ()
         validated: dict[str, Any] = {"query": hints.get("query"), "body": hints.get("body")}
         read: dict[str, Any] = {"reads_query": reads_query, "reads_body": reads_body}
-        others: dict[str, Any] = {"shows": shows, "consumes": consumes, "headers": headers or {}, "max_body": max_body}
-        return Endpoint(method, path, needs, handler, answers, (*implied, *refuses), **validated, **read, **others)
+        others: dict[str, Any] = {
+            "credential": credential,
+            "raw_body": raw_body,
+            "headers": headers or {},
+            "max_body": max_body,
+        }
+        return Endpoint(method, path, permission, handler, answers, (*implied, *refuses), **validated, **read, **others)
 
     return make

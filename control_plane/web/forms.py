@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from control_plane.errors import MalformedRequest, UnsupportedForm
 from control_plane.services import Request
-from control_plane.web.requests import read_aside
+from control_plane.web.requests import parse_in_thread_if_large
 
 _TYPE: Final = "application/x-www-form-urlencoded"
 _CHARSETS: Final = {"", "charset=utf-8", 'charset="utf-8"'}
@@ -18,7 +18,7 @@ _NOT_TEXT: Final = "The form is not valid UTF-8."
 _TOO_MANY: Final = f"The form has more than {_MAX_FIELDS} fields."
 
 
-async def typed(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """Return the fields of the form; the last one of a name wins. Raise UnsupportedForm or MalformedRequest."""
     body = await request.body()
     if not body:
@@ -26,7 +26,7 @@ async def typed(request: Request) -> dict[str, str]:
     media_type, _, charset = request.headers.get("content-type", "").lower().partition(";")
     if media_type.strip() != _TYPE or charset.strip().replace(" ", "") not in _CHARSETS:
         raise UnsupportedForm
-    return await read_aside(read, body)
+    return await parse_in_thread_if_large(read, body)
 
 
 def read(body: bytes) -> dict[str, str]:

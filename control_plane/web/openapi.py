@@ -100,13 +100,13 @@ def _operation(endpoint: Endpoint, mount: str, names: _Names, schemas: dict[str,
     if body := endpoint.body or endpoint.reads_body:
         required = endpoint.body is not None or any(one.is_required() for one in body.model_fields.values())
         operation["requestBody"] = _content("application/json", names[body, "validation"]) | {"required": required}
-    if endpoint.consumes:
+    if endpoint.raw_body:
         operation["requestBody"] = {
-            "content": {kind: {"schema": {}} for kind in endpoint.consumes},
-            "required": not endpoint.shows,
+            "content": {kind: {"schema": {}} for kind in endpoint.raw_body},
+            "required": not endpoint.credential,
         }
-    if endpoint.needs:
-        operation["x-permission"] = endpoint.needs.value
+    if endpoint.permission:
+        operation["x-permission"] = endpoint.permission.value
     return operation
 
 
@@ -115,10 +115,10 @@ def _tag(endpoint: Endpoint, mount: str) -> str:
 
 
 def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
-    if endpoint.needs:
+    if endpoint.permission:
         return [{"session": []}, {"apiKey": []}]
-    in_body: list[dict[str, list[str]]] = [{}] if endpoint.consumes else []
-    return [{endpoint.shows: []}, *in_body] if endpoint.shows else []
+    in_body: list[dict[str, list[str]]] = [{}] if endpoint.raw_body else []
+    return [{endpoint.credential: []}, *in_body] if endpoint.credential else []
 
 
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -170,13 +170,13 @@ def _responses(endpoint: Endpoint, names: _Names) -> dict[str, Any]:
 def _refusals(endpoint: Endpoint) -> dict[int, list[str]]:
     """Return the reasons of an endpoint's refusals by status."""
     kinds: list[type[refusals.Refusal]] = [*endpoint.refuses, refusals.Unavailable]
-    if endpoint.needs:
+    if endpoint.permission:
         kinds += [refusals.SignInRequired, refusals.Forbidden]
     if endpoint.method in _CHANGING:
         kinds.append(refusals.CrossOrigin)
     if endpoint.body:
         kinds.append(refusals.MalformedRequest)
-    if endpoint.body or endpoint.reads_body or endpoint.consumes:
+    if endpoint.body or endpoint.reads_body or endpoint.raw_body:
         kinds.append(refusals.TooLarge)
     found: dict[int, list[str]] = {}
     for kind in kinds:

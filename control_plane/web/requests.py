@@ -24,7 +24,7 @@ def services(request: Request) -> Services:
     return request.state["services"]
 
 
-async def read_aside(read: Callable[[bytes], T], body: bytes) -> T:
+async def parse_in_thread_if_large(read: Callable[[bytes], T], body: bytes) -> T:
     """Parse a body, in a thread if it is large so that it does not block the event loop. Raise what `read` raises."""
     return read(body) if len(body) <= _MAX_INLINE_BYTES else await to_thread.run_sync(read, body)
 
@@ -34,7 +34,7 @@ async def parse(request: Request, schema: type[SchemaT]) -> SchemaT:
 
     Validation is strict: neither `true` nor `"5"` is a number. JSON that parsers could read differently is refused.
     """
-    return await read_aside(lambda body: _validated(body, schema), await request.body())
+    return await parse_in_thread_if_large(lambda body: _validated(body, schema), await request.body())
 
 
 def _validated(body: bytes, schema: type[SchemaT]) -> SchemaT:

@@ -100,7 +100,7 @@ class Dispatcher:
         """Send in order; stop at the first failure."""
         ends_at = anyio.current_time() + _SENDING_SECONDS
         async with self._clients.open(lease.url, lease.secret) as client:
-            for message in lease.parcels:
+            for message in lease.messages:
                 if anyio.current_time() > ends_at or stop.is_set():
                     return
                 outcome = await self._post(client, message, stop)

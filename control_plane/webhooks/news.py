@@ -16,20 +16,20 @@ from control_plane.webhooks.outbox import Topic
 _BATCH_SIZE: Final = 500  # ids in a query
 
 
-async def of_ticket(db: AsyncSession, topic: Topic, ticket: Ticket, now: datetime) -> None:
+async def report_ticket(db: AsyncSession, topic: Topic, ticket: Ticket, now: datetime) -> None:
     """Report what happened to a ticket."""
     if await outbox.is_wanted(db, topic, now):
         event = await db.get_one(Event, ticket.event_id)
         await outbox.put(db, topic, _ticket(ticket.id, ticket.label) | _event(event.id, event.title), now)
 
 
-async def of_start(db: AsyncSession, sid: str, ticket: Ticket, event: Event, now: datetime) -> None:
+async def report_session_start(db: AsyncSession, sid: str, ticket: Ticket, event: Event, now: datetime) -> None:
     """Report that a session has started, without a query: this runs in the rush when doors open."""
     about = _ticket(ticket.id, ticket.label) | _event(event.id, event.title)
     await outbox.put(db, Topic.SESSION_STARTED, _session(sid, None) | about, now)
 
 
-async def of_sessions(
+async def report_sessions(
     db: AsyncSession, topic: Topic, sids: Sequence[str], now: datetime, reason: EndReason | None = None
 ) -> None:
     """Report what happened to sessions, and why. They must be in the database already."""
@@ -41,13 +41,15 @@ async def of_sessions(
         await outbox.put_all(db, topic, sessions, now)
 
 
-async def of_event(db: AsyncSession, topic: Topic, event: Event, now: datetime) -> None:
+async def report_event(db: AsyncSession, topic: Topic, event: Event, now: datetime) -> None:
     """Report the state of an event."""
     window = {"startsAt": event.starts_at.isoformat(), "endsAt": event.ends_at.isoformat()}
     await outbox.put(db, topic, _event(event.id, event.title) | window, now)
 
 
-async def of_trouble(db: AsyncSession, event: Event, since: datetime, faults: Sequence[Fault], now: datetime) -> None:
+async def report_trouble(
+    db: AsyncSession, event: Event, since: datetime, faults: Sequence[Fault], now: datetime
+) -> None:
     """Report that a stream is in trouble, and its faults; without any fault, that the trouble is over."""
     listed = [{"file": fault.file, "reason": fault.reason.value, "sentence": fault.sentence} for fault in faults]
     state = {"since": since.isoformat(), "isOver": not faults, "faults": listed}

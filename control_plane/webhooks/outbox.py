@@ -69,7 +69,7 @@ class Lease:
     url: str
     secret: str
     failures: int
-    parcels: Sequence[Message]
+    messages: Sequence[Message]
 
 
 @dataclass(frozen=True, slots=True)

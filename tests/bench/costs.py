@@ -29,7 +29,7 @@ from tests.bench.doors_load import Connection
 from tests.bench.doors_stack import DATABASES, postgresql
 from tests.support.api import INTERNAL_KEY
 from tests.support.server import ControlPlaneProcess
-from tests.support.stack import apart
+from tests.support.stack import in_thread
 
 _CONNECTIONS: Final = 16
 _BEATS_AT_ONCE: Final = 32  # requests that arrive between two database reads on a fully busy core
@@ -99,13 +99,13 @@ def main(arguments: list[str] | None = None) -> None:
     print("|---|---|---|---|---|")
     for database in chosen.database or DATABASES:
         with tempfile.TemporaryDirectory() as name, _running(Path(name), database) as (bench, url):
-            apart(partial(asyncio.run, _measure(bench, url, database, chosen.count)))
+            in_thread(partial(asyncio.run, _measure(bench, url, database, chosen.count)))
 
 
 @contextmanager
 def _running(folder: Path, database: str) -> Iterator[tuple[Bench, str]]:
     with postgresql() if database == "postgresql" else _sqlite(folder) as (url, postmaster):
-        apart(lambda: upgrade_schema(url))
+        in_thread(lambda: upgrade_schema(url))
         with ControlPlaneProcess(folder, url) as process:
             yield Bench(process, postmaster), url
 

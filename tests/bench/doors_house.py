@@ -15,7 +15,7 @@ from control_plane.clock import utc_now
 from control_plane.codes import new_code
 from control_plane.db.database import Database
 from control_plane.models import LastSeen, Ticket, ViewingSession, new_id
-from tests.support.stack import apart
+from tests.support.stack import in_thread
 from tests.support.tokens import Minter
 
 T = TypeVar("T")
@@ -70,4 +70,4 @@ class BenchDatabase:
             finally:
                 await database.close()
 
-        return apart(lambda: asyncio.run(within()))
+        return in_thread(lambda: asyncio.run(within()))

@@ -30,7 +30,7 @@ from control_plane.db.database import Database
 from control_plane.models import RevocationChange
 from tests.bench import targets
 from tests.support.people import Organiser, Ticket, Viewer
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest, apart
+from tests.support.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
 from tests.support.waiting import eventually
 
 ROOT: Final = Path(__file__).parents[2]
@@ -123,7 +123,7 @@ def _measure(edges: int, in_force: int, count: int) -> Samples:
     samples = Samples()
     with ExitStack() as stack, tempfile.TemporaryDirectory() as name:
         running = StackUnderTest(Path(name) / "home")
-        apart(lambda: asyncio.run(_fill(running, in_force)))
+        in_thread(lambda: asyncio.run(_fill(running, in_force)))
         stack.callback(running.stop)
         running.start()
         stack.enter_context(_followers(running, edges - 1))

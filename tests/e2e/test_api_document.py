@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from control_plane.access.actors import OF_SCOPE
+from control_plane.access.actors import SCOPE_PERMISSIONS
 from tests.support.api_stock import STILL_SIGNED_IN
 from tests.support.stack import StackUnderTest
 
@@ -30,7 +30,7 @@ MANY: Final = 3
 FEW: Final = 2
 SECONDS: Final = 600
 ROOT: Final = Path(__file__).parents[2]
-FOR_KEYS: Final = {permission.value for permissions in OF_SCOPE.values() for permission in permissions}
+FOR_KEYS: Final = {permission.value for permissions in SCOPE_PERMISSIONS.values() for permission in permissions}
 # At least one valid case of each operation; existing ids come from our hooks, not from responses.
 CONFIGURATION: Final = """
 [phases]

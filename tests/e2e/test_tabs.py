@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from control_plane.end_reasons import MEANT, EndReason
+from control_plane.end_reasons import INTENDED, EndReason
 from tests.support.people import Organiser, Ticket
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
@@ -205,7 +205,11 @@ def test_the_page_knows_every_end_reason(open_device: OpenDevice) -> None:
     device.page.goto(device.url)
     known = device.page.evaluate("async () => (await import('/static/portal/endings.js')).ENDINGS")
     assert set(known) == set(EndReason)
-    assert {word for word, shown in known.items() if shown.get("meant")} == {*MEANT, EndReason.REVOKED, EndReason.EVENT}
+    assert {word for word, shown in known.items() if shown.get("meant")} == {
+        *INTENDED,
+        EndReason.REVOKED,
+        EndReason.EVENT,
+    }
     icons = device.page.evaluate("async () => (await fetch('/static/vendor/icons.svg')).text()")
     assert [shown["icon"] for shown in known.values() if f'"i-{shown["icon"]}"' not in icons] == []
     eventually(lambda: device.page.locator("#code").is_visible())

@@ -61,6 +61,6 @@ def gate() -> Iterator[Origin]:
 
 @pytest.fixture
 async def probe(gate: Origin) -> AsyncIterator[Probe]:
-    looking = Probe(reader_of(gate), look_seconds=20)  # the machine may be busy
+    looking = Probe(reader_of(gate), wait_seconds=20)  # the machine may be busy
     yield looking
     await looking.close()

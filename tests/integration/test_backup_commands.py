@@ -14,7 +14,7 @@ from control_plane.db.sealing import Sealer
 from control_plane.models_admin import AdminUser, Webhook
 from control_plane.ops.home import read_environment, settings_file
 from control_plane.ops.key_file import rotate
-from control_plane.ops.supervisor import only_one
+from control_plane.ops.supervisor import exclusive_lock
 from tests.support.backups import lines_of, write_lines
 from tests.support.command import Streamgate
 from tests.support.home import new_home
@@ -156,7 +156,7 @@ def test_the_home_that_contains_the_database_must_not_be_running_either(
         settings.write(f"DATABASE_URL=sqlite+aiosqlite:///{tmp_path}/link/streamgate.db\n")
     streamgate("backup", file, "--home", home)
     (home / "run").mkdir(exist_ok=True)
-    with only_one(home / "run"):
+    with exclusive_lock(home / "run"):
         said = streamgate("restore", file, "--home", tmp_path / "other", "--force")
     assert (said.code, said.err) == (1, f"streamgate: {home} is up already.\n")
 
@@ -226,7 +226,7 @@ def test_a_running_home_is_not_restored(streamgate: Streamgate, home: Path, file
     streamgate("backup", file, "--home", home)
     before = anyio.run(contents, url(home))
     (home / "run").mkdir(exist_ok=True)
-    with only_one(home / "run"):
+    with exclusive_lock(home / "run"):
         said = streamgate("restore", file, "--home", home, "--force")
     assert (said.code, said.err) == (1, f"streamgate: {home} is up already.\n")
     assert anyio.run(contents, url(home)) == before

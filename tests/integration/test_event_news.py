@@ -10,7 +10,7 @@ import pytest
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import revocation
-from control_plane.lifecycle.event_news import look_around
+from control_plane.lifecycle.event_news import check_events
 from control_plane.models import Event
 from control_plane.streams.probe import Probe
 from control_plane.webhooks.outbox import Topic
@@ -32,7 +32,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def look(database: Database, minutes: float, probe: Probe = BLIND, seconds: float = 0) -> None:
-    await look_around(database, probe, START + timedelta(minutes=minutes, seconds=seconds))
+    await check_events(database, probe, START + timedelta(minutes=minutes, seconds=seconds))
 
 
 async def reported(database: Database) -> list[tuple[str, str]]:

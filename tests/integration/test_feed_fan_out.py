@@ -90,7 +90,7 @@ async def test_a_request_without_waiting_gets_the_current_state_of_the_database(
 async def test_a_failed_read_affects_only_its_own_request(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     pages, call, cursor = FeedPages(plane.services.database), anyio.Event(), (await plane.feed())["cursor"]
     handouts: list[RenderedPage] = []
-    real, failures = revocation_feed.read_answer, [OSError("away")]
+    real, failures = revocation_feed.read_encoded_page, [OSError("away")]
 
     async def failing_once(*asked: object) -> revocation_feed.EncodedPage:
         await anyio.lowlevel.checkpoint()
@@ -140,8 +140,8 @@ async def test_a_thousand_receipts_are_written_at_once_and_newer_ones_of_other_p
     assert place
     earlier, later = Receipts(), Receipts()
     for number in range(1000):
-        earlier.note_question(Instance(f"edge-{number:04}", "0"), place, now.timestamp() - 5)
-    later.note_question(Instance("edge-0007", "0"), place, now.timestamp())
+        earlier.record_receipt(Instance(f"edge-{number:04}", "0"), place, now.timestamp() - 5)
+    later.record_receipt(Instance("edge-0007", "0"), place, now.timestamp())
     await write_behind(database, later, now)
     await write_behind(database, earlier, now)
     async with database.read() as db:

@@ -93,7 +93,7 @@ async def test_a_log_that_was_set_back_and_has_grown_past_an_edge_again_is_detec
         await set_back(db, 1)
         await revocation_feed.append_all(db, cuts("a", "b", "c", "d", "e"))
         with pytest.raises(revocation_feed.LogSetBack):
-            await revocation_feed.read_answer(db, place_of(before))
+            await revocation_feed.read_encoded_page(db, place_of(before))
     page = await plane.feed(place_of(before))
     assert (page["snapshot"], epoch_of(page) == epoch_of(before)) == (True, False)
     assert [change["id"] for change in page["changes"]] == [kept, "a", "b", "c", "d", "e"]

@@ -37,7 +37,7 @@ async def process(url: str) -> AsyncIterator[Database]:
 
 async def is_listening(database: Database) -> None:
     with anyio.fail_after(_PATIENCE_SECONDS):
-        while not database.announcements.hears_others:  # noqa: ASYNC110 - there is no event to wait for
+        while not database.announcements.receives_notices:  # noqa: ASYNC110 - there is no event to wait for
             await anyio.sleep(0.01)
 
 

@@ -16,9 +16,9 @@ import pytest
 from authz_sidecar.origin_fetcher.answers import MEDIA_TYPES
 from control_plane.ops.binaries import find_nginx
 from control_plane.ops.nginx_site import shipped_folder
-from control_plane.ops.processes import stack
+from control_plane.ops.processes import prepare_stack
 from tests.support.home import new_home
-from tests.support.stack import apart
+from tests.support.stack import in_thread
 
 MODES = {
     "local": {},
@@ -63,11 +63,11 @@ class Directive:
 
 
 def _made_by_up(home: Path, mode: str) -> Path:
-    apart(lambda: new_home(home))
+    in_thread(lambda: new_home(home))
     with (home / ".env").open("a") as file:
         file.writelines(f"{name}={value}\n" for name, value in MODES[mode].items())
         file.write("CORS_ALLOWED_ORIGIN=https://portal.example\n")
-    stack(home)
+    prepare_stack(home)
     return home / "run" / "nginx"
 
 

@@ -71,7 +71,7 @@ async def test_it_is_notified_of_a_new_address_of_credentials_of_a_new_end_and_o
     plane: ControlPlane, admin: Admin
 ) -> None:
     event = await admin.create_event(streamUrl=ADDRESS)
-    await plane.services.origin_news.look()
+    await plane.services.origin_news.check()
 
     async def change(**values: Any) -> None:
         known = (await admin.list(f"/events/{event}"))["data"]
@@ -90,7 +90,7 @@ async def test_it_is_notified_of_a_new_address_of_credentials_of_a_new_end_and_o
     await told_after(plane, show)
     await told_after(plane, delete)
     event = await admin.create_event(streamUrl=ADDRESS)
-    await plane.services.origin_news.look()
+    await plane.services.origin_news.check()
     await told_after(plane, lambda: change(**over))
 
 
@@ -125,5 +125,5 @@ async def test_an_older_sidecar_that_does_not_know_origins_is_not_woken_and_may_
 async def test_other_changes_wake_no_follower(plane: ControlPlane, admin: Admin) -> None:
     before = plane.services.origin_news.tag
     await admin.create_event()
-    await plane.services.origin_news.look()
+    await plane.services.origin_news.check()
     assert plane.services.origin_news.tag == before

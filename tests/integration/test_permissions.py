@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
-from control_plane.access.actors import OF_ROLE, OF_SCOPE, Permission, Role, Scope
+from control_plane.access.actors import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Permission, Role, Scope
 from control_plane.accounts import api_keys
 from control_plane.api.admin_routes import ADMIN_ENDPOINTS
 from control_plane.api.viewer_routes import VIEWER_ENDPOINTS
@@ -99,8 +99,8 @@ FILLED_IN: Final = {
     "count": "1",
     "doubtful": "import",
 }
-SHOWN: Final = [endpoint for endpoint in VIEWER_ENDPOINTS if endpoint.shows]
-GUARDED: Final = [endpoint for endpoint in ADMIN_ENDPOINTS if endpoint.needs]
+SHOWN: Final = [endpoint for endpoint in VIEWER_ENDPOINTS if endpoint.credential]
+GUARDED: Final = [endpoint for endpoint in ADMIN_ENDPOINTS if endpoint.permission]
 REFUSED: Final = (401, "sign-in-required"), (403, "forbidden")
 
 
@@ -168,15 +168,15 @@ def test_every_route_is_tested_or_deliberately_open() -> None:
 async def test_each_route_requires_its_permission(
     endpoint: Endpoint, stranger: httpx2.AsyncClient, cookies: dict[Role, str], keys: dict[Scope, str]
 ) -> None:
-    assert endpoint.needs
+    assert endpoint.permission
     for headers in ({}, {"Cookie": "sg_admin=made-up"}, {"Authorization": "Bearer sgk_made-up"}):
         assert await ask(stranger, endpoint, **headers) == REFUSED[0], headers
     for scope, secret in keys.items():
         answer = await ask(stranger, endpoint, Authorization=f"Bearer {secret}")
-        assert (answer not in REFUSED) is (endpoint.needs in OF_SCOPE[scope]), (scope, answer)
+        assert (answer not in REFUSED) is (endpoint.permission in SCOPE_PERMISSIONS[scope]), (scope, answer)
     for role, secret in cookies.items():
         answer = await ask(stranger, endpoint, Cookie=f"sg_admin={secret}")
-        assert (answer not in REFUSED) is (endpoint.needs in OF_ROLE[role]), (role, answer)
+        assert (answer not in REFUSED) is (endpoint.permission in ROLE_PERMISSIONS[role]), (role, answer)
         assert answer[0] < 500, (role, answer)
 
 
@@ -188,8 +188,8 @@ async def test_an_invalid_key_is_refused_despite_a_valid_session_cookie(
 
 
 async def test_every_permission_belongs_to_a_role() -> None:
-    assert OF_ROLE[Role.OWNER] == set(Permission)
-    assert OF_ROLE[Role.OPERATOR] < OF_ROLE[Role.ADMIN] < OF_ROLE[Role.OWNER]
+    assert ROLE_PERMISSIONS[Role.OWNER] == set(Permission)
+    assert ROLE_PERMISSIONS[Role.OPERATOR] < ROLE_PERMISSIONS[Role.ADMIN] < ROLE_PERMISSIONS[Role.OWNER]
 
 
 @pytest.mark.parametrize("endpoint", SHOWN, ids=name)
@@ -226,7 +226,7 @@ async def test_each_page_requires_a_session_and_its_permission(
         assert await asked(**headers) == (303, f"/admin/login?next={path}"), headers
     for role, secret in cookies.items():
         status, onward = await asked(Cookie=f"sg_admin={secret}")
-        assert status == (allowed if needs in {None, *OF_ROLE[role]} else 403), role
+        assert status == (allowed if needs in {None, *ROLE_PERMISSIONS[role]} else 403), role
         assert not onward.startswith("/admin/login"), role
 
 

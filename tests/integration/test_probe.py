@@ -154,8 +154,8 @@ async def test_a_playlist_of_ten_hours_is_read(gate: Origin, probe: Probe) -> No
 async def test_the_result_of_a_slow_probe_is_used_by_the_next_request(
     gate: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("control_plane.streams.probe._LONGEST_LOOK_SECONDS", 60)
-    event, probe = an_event(-2, -1), Probe(reader_of(gate), look_seconds=0.1)
+    monkeypatch.setattr("control_plane.streams.probe._MAX_PROBE_SECONDS", 60)
+    event, probe = an_event(-2, -1), Probe(reader_of(gate), wait_seconds=0.1)
     gate.answer(f"/streams/{event.id}/stream.m3u8", Reply(200, ENDED.encode(), delay=0.5))
     assert await probe.status(event, NOW) is Status.ENDED
     with anyio.fail_after(20):
@@ -205,11 +205,11 @@ async def test_an_unrequested_compressed_playlist_is_not_decompressed(gate: Orig
 async def test_a_cached_result_needs_no_probe(gate: Origin, probe: Probe) -> None:
     event = an_event(-2, -1)
     put(gate, event, ENDED)
-    assert probe.remembered_status(event, NOW) is Status.ENDED
+    assert probe.cached_status(event, NOW) is Status.ENDED
     assert gate.asked == []
     await probe.status(event, NOW)
-    assert probe.remembered_status(event, NOW + timedelta(seconds=4)) is Status.RECORDING
-    assert probe.remembered_status(event, NOW + timedelta(seconds=6)) is Status.ENDED
+    assert probe.cached_status(event, NOW + timedelta(seconds=4)) is Status.RECORDING
+    assert probe.cached_status(event, NOW + timedelta(seconds=6)) is Status.ENDED
 
 
 async def test_viewers_count_as_waiting_while_nothing_plays_even_after_a_late_start(gate: Origin, probe: Probe) -> None:
@@ -253,4 +253,4 @@ async def test_a_gate_that_answered_late_is_not_probed_twice_at_the_same_time(ga
         await anyio.lowlevel.checkpoint()
         tasks.start_soon(probe.status, event, NOW)
     assert len(gate.asked) == 1
-    assert probe.remembered_status(event, NOW) is Status.RECORDING
+    assert probe.cached_status(event, NOW) is Status.RECORDING

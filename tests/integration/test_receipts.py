@@ -175,7 +175,7 @@ async def test_an_edge_that_is_silent_for_a_week_is_removed(plane: ControlPlane,
     for name, at in (("old", utc_now() - edges.FORGOTTEN_AFTER * 1.01), ("new", utc_now())):
         place = Cursor.parse(cursor)
         assert place
-        services.receipts.note_question(edges.Instance(name, "1"), place, at.timestamp())
+        services.receipts.record_receipt(edges.Instance(name, "1"), place, at.timestamp())
         await edges.write_behind(services.database, services.receipts, at)
     services.receipts._edges.clear()
     assert [edge["name"] for edge in await edges_of(admin)] == ["new"]

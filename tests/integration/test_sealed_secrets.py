@@ -13,7 +13,7 @@ from control_plane.models_admin import AdminUser, RecoveryCode, Webhook
 from control_plane.sealed_columns import seal_all
 from tests.support.api import SEALER, SECRETS_KEY, Admin, ControlPlane, make_settings, running
 from tests.support.server import ControlPlaneProcess
-from tests.support.stack import apart
+from tests.support.stack import in_thread
 from tests.support.staff import code_now, use_codes
 from tests.support.waiting import eventually
 
@@ -60,24 +60,24 @@ async def test_a_start_seals_unsealed_secrets_and_those_sealed_with_an_older_key
     async with plane.services.database.write() as db:
         await db.execute(update(AdminUser).values(totp_secret=secrets["totp"]))
         await db.execute(update(Webhook).values(secret=secrets["hook"]))
-    assert apart(lambda: seal_all(database_url, SEALER)) == 0
+    assert in_thread(lambda: seal_all(database_url, SEALER)) == 0
     assert {name: SEALER.open(value) for name, value in (await stored(database_url)).items()} == secrets
     assert not set(secrets.values()) & set((await stored(database_url)).values())
-    assert apart(lambda: seal_all(database_url, Sealer([OTHER_KEY, SECRETS_KEY]))) == 0
+    assert in_thread(lambda: seal_all(database_url, Sealer([OTHER_KEY, SECRETS_KEY]))) == 0
     other = Sealer([OTHER_KEY])
     assert {name: other.open(value) for name, value in (await stored(database_url)).items()} == secrets
     before = await stored(database_url)
-    assert apart(lambda: seal_all(database_url, other)) == 0
+    assert in_thread(lambda: seal_all(database_url, other)) == 0
     assert await stored(database_url) == before
 
 
 @pytest.mark.parametrize("keys", [[], [OTHER_KEY]])
 async def test_a_wrong_key_changes_nothing(plane: ControlPlane, database_url: str, keys: list[str]) -> None:
     await make_secrets(plane)
-    apart(lambda: seal_all(database_url, SEALER))
+    in_thread(lambda: seal_all(database_url, SEALER))
     before = await stored(database_url)
     with pytest.raises(DatabaseUnusable, match="SECRETS_KEY is missing or is not the key"):
-        apart(lambda: seal_all(database_url, Sealer(keys)))
+        in_thread(lambda: seal_all(database_url, Sealer(keys)))
     assert await stored(database_url) == before
 
 
@@ -89,7 +89,7 @@ async def test_a_damaged_value_does_not_affect_others(plane: ControlPlane, datab
         secret, recovery_codes = await use_codes(owner)
         async with plane.services.database.write() as db:
             await db.execute(update(AdminUser).values(totp_secret="sealed:nonsense"))
-        assert apart(lambda: seal_all(database_url, SEALER)) == 1
+        assert in_thread(lambda: seal_all(database_url, SEALER)) == 1
         assert (await owner.sign_in(totp=code_now(secret, 1))).status_code == 401
         assert (await owner.sign_in(totp=recovery_codes[0])).status_code == 200
 
@@ -144,9 +144,9 @@ async def test_secrets_with_a_lost_key_are_replaced_and_second_factors_stay_requ
 
 async def test_a_new_database_file_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "open to all"
-    apart(lambda: folder.mkdir(mode=0o755))
+    in_thread(lambda: folder.mkdir(mode=0o755))
     url = f"sqlite+aiosqlite:///{folder}/new.db"
-    apart(lambda: upgrade_schema(url))
+    in_thread(lambda: upgrade_schema(url))
     database = Database(url)
     async with database.write() as db:
         await db.execute(text("UPDATE feed_epoch SET epoch = 'x'"))

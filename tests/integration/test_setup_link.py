@@ -17,7 +17,7 @@ from control_plane.ops.home import create_home
 from control_plane.settings import Settings
 from tests.support.api import Admin, ControlPlane, cookies_of, make_settings, running
 from tests.support.ports import free_port
-from tests.support.stack import apart
+from tests.support.stack import in_thread
 from tests.support.staff import audit_of
 
 pytestmark = pytest.mark.anyio
@@ -193,9 +193,9 @@ def test_the_command_prints_a_link_while_there_is_no_account(tmp_path: Path, mon
     for name in ("DATABASE_URL", "ADMIN_PASSWORD_HASH", "PLATFORM_APP_URL", "STREAM_ROOT"):
         monkeypatch.delenv(name, raising=False)
     home, port = tmp_path / "home", free_port()
-    apart(lambda: create_home(home, None, port))
+    in_thread(lambda: create_home(home, None, port))
     assert "ADMIN_PASSWORD_HASH=''" in (home / ".env").read_text()
-    first, second = (apart(lambda: setup_commands.fresh_link(home)) for _ in range(2))
+    first, second = (in_thread(lambda: setup_commands.create_link(home)) for _ in range(2))
     assert first.startswith(f"http://127.0.0.1:{port}/admin/setup#")
     assert first != second
 
@@ -207,9 +207,9 @@ def test_the_command_prints_a_link_while_there_is_no_account(tmp_path: Path, mon
                 (entry["actorKind"], entry["outcome"]) for entry in await audit_of(Admin(http), "setup-link.create")
             ]
 
-    assert apart(lambda: asyncio.run(use(second.partition("#")[2]))) == [("command", "ok")] * 2
+    assert in_thread(lambda: asyncio.run(use(second.partition("#")[2]))) == [("command", "ok")] * 2
     with pytest.raises(OperatorError, match="An account already exists"):
-        apart(lambda: setup_commands.fresh_link(home))
+        in_thread(lambda: setup_commands.create_link(home))
 
 
 @pytest.mark.parametrize(("is_terminal", "is_shown"), [(True, True), (False, False)])

@@ -112,7 +112,7 @@ def test_a_hung_child_that_ignores_signals_is_replaced(tmp_path: Path, monkeypat
     monkeypatch.setattr(liveness, "ASK_EVERY_SECONDS", 0.1)
     monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.2)
     port = free_port()
-    probe = HttpProbe(f"http://127.0.0.1:{port}/", patience=1.0)
+    probe = HttpProbe(f"http://127.0.0.1:{port}/", timeout_seconds=1.0)
     argv = (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path))
     observed = Observed(stack_of(tmp_path, ProcessSpec("control", argv, {}, probe, is_alive=probe)))
     frozen: list[int] = []

@@ -120,7 +120,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 async def judge(scenario: Scenario, now: datetime, rules: SeatRules = RULES) -> Diagnosis:
     async with scenario.database.read() as db:
-        return await verdict.judge(db, await history.subject(db, scenario.tickets[0].id), rules, now)
+        return await verdict.diagnose(db, await history.subject(db, scenario.tickets[0].id), rules, now)
 
 
 async def test_a_valid_ticket_has_no_obstacle(database: Database) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from control_plane.db.database import Database
-from control_plane.db.direct import DirectLook
+from control_plane.db.direct import DirectQuery
 from control_plane.db.together import WriteBatch, change_of, columns_of, named, row_of
 from control_plane.models import Event, RevocationChange, TvCode
 
@@ -81,15 +81,15 @@ async def test_a_row_that_is_read_directly_is_the_stored_one(database: Database)
         db.add(event)
         await db.execute(update(TvCode).values(sid="e"))
     async with database.read() as db:
-        found = await DirectLook(query).one(db, {"wanted": "OLD"})
+        found = await DirectQuery(query).one(db, {"wanted": "OLD"})
         stored = (await db.execute(query, {"wanted": "OLD"})).one()
         assert found
         assert [columns_of(row) for row in found] == [columns_of(row) for row in stored]
-        assert await DirectLook(query).one(db, {"wanted": "NEW"}) is None
+        assert await DirectQuery(query).one(db, {"wanted": "NEW"}) is None
 
 
 async def test_changes_to_a_row_that_was_read_directly_are_not_written(database: Database) -> None:
-    look = DirectLook(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
+    look = DirectQuery(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
     async with database.write() as db:
         [found] = await look.one(db, {"wanted": "OLD"}) or []
         found.user_code = "NEW"
@@ -98,7 +98,7 @@ async def test_changes_to_a_row_that_was_read_directly_are_not_written(database:
 
 async def test_each_transaction_has_its_own_connection(database: Database) -> None:
     """Also if a session begins a second transaction: another one may be using the first connection by then."""
-    look = DirectLook(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
+    look = DirectQuery(select(TvCode).where(TvCode.user_code == bindparam("wanted")))
     async with database.write() as db:
         await BOTH.run(db, values("NEW", "a"))
         await db.rollback()

@@ -5,7 +5,7 @@ import time
 
 import httpx2
 
-from tests.support.stack import apart
+from tests.support.stack import in_thread
 
 
 def fetch_together(url: str, token: str, viewers: int, timeout: float = 60) -> list[httpx2.Response]:
@@ -17,7 +17,7 @@ def fetch_together(url: str, token: str, viewers: int, timeout: float = 60) -> l
             headers = {"Authorization": f"Bearer {token}"}
             return list(await asyncio.gather(*(client.get(url, headers=headers) for _ in range(viewers))))
 
-    return apart(lambda: asyncio.run(fetch()))
+    return in_thread(lambda: asyncio.run(fetch()))
 
 
 def fetch_on_and_on(url: str, token: str, viewers: int, seconds: float) -> list[tuple[float, httpx2.Response]]:
@@ -35,5 +35,5 @@ def fetch_on_and_on(url: str, token: str, viewers: int, seconds: float) -> list[
             end = time.monotonic() + seconds
             await asyncio.gather(*(watch(client, end) for _ in range(viewers)))
 
-    apart(lambda: asyncio.run(fetch()))
+    in_thread(lambda: asyncio.run(fetch()))
     return answers

@@ -5,5 +5,5 @@ from unittest.mock import patch
 from control_plane.__main__ import main
 
 if __name__ == "__main__":
-    with patch("control_plane.limits.shared_limits.PATIENCE_SECONDS", 10):
+    with patch("control_plane.limits.shared_limits.TIMEOUT_SECONDS", 10):
         main()

@@ -106,7 +106,7 @@ async def followed(planes: Sequence[ControlPlaneProcess], database: Database) ->
         yield
         is_over.set()
     async with database.read() as db:
-        page = json.loads((await revocation_feed.read_answer(db, "")).body())
+        page = json.loads((await revocation_feed.read_encoded_page(db, "")).body())
     truth = {(change["kind"], change["id"]): change for change in page["changes"]}
     for follower in followers:
         assert follower.known == truth

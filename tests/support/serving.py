@@ -40,7 +40,7 @@ async def serving(settings: Settings, socket: Path) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
         await tasks.start(lambda task_status: server.run_beside(task_status=task_status))
         yield
-        app.state.let_waiters_go()
+        app.state.wake_waiters()
         server.should_exit = True
 
 

@@ -13,7 +13,7 @@ from typing import IO, ClassVar, Final, TypeVar
 
 from argon2 import PasswordHasher
 
-from control_plane.ops.processes import ProcessSpec, Stack, stack
+from control_plane.ops.processes import ProcessSpec, Stack, prepare_stack
 from tests.support import leaks
 from tests.support.forks import PYTHON, Fork, fork
 from tests.support.home import new_home
@@ -27,7 +27,7 @@ _WEAK_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).ha
 _REDACT: Final = (sys.executable, "-m", "authz_sidecar.redact")
 
 
-def apart(work: Callable[[], T]) -> T:
+def in_thread(work: Callable[[], T]) -> T:
     """Run in a separate thread: Playwright keeps an event loop running in the tests' thread, which asyncio refuses."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(work).result()
@@ -66,7 +66,7 @@ class Service:
     def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"{self.spec.name} died: {self.printed()}"
-        return apart(lambda: asyncio.run(self._ask()))
+        return in_thread(lambda: asyncio.run(self._ask()))
 
     async def _ask(self) -> bool:
         return await self.spec.is_ready()
@@ -135,11 +135,11 @@ class StackUnderTest:
         port: int | None = None,
     ) -> None:
         self.home = home
-        apart(lambda: new_home(home, ADMIN_PASSWORD, port or free_port()))
+        in_thread(lambda: new_home(home, ADMIN_PASSWORD, port or free_port()))
         with (home / ".env").open("a") as file:
             file.write(f"ADMIN_PASSWORD_HASH='{_WEAK_HASH}'\n")
             file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())
-        self.described: Stack = stack(home, sidecars, worker_processes=nginx_workers)
+        self.described: Stack = prepare_stack(home, sidecars, worker_processes=nginx_workers)
         (home / "log").mkdir(exist_ok=True)
         self.control_plane = self._service(self.described.control_plane)
         self.sidecars = [self._service(spec) for spec in self.described.sidecars]

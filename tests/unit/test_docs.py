@@ -83,7 +83,7 @@ def test_every_route_for_admins_is_described_in_the_document(endpoint: Endpoint)
 
 
 def _permission(endpoint: Endpoint) -> str:
-    return f"`{endpoint.needs.value}`" if endpoint.needs else ""
+    return f"`{endpoint.permission.value}`" if endpoint.permission else ""
 
 
 def test_the_reference_names_the_permission_that_a_route_needs() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.end_reasons import MEANT, MOVED, SENTENCES, EndReason
+from control_plane.end_reasons import INTENDED, MOVED, SENTENCES, EndReason
 from control_plane.errors import SessionOver
 from control_plane.portal import locales
 
@@ -39,7 +39,7 @@ def test_each_word_fits_the_database_and_never_changes() -> None:
     assert max(len(ending) for ending in EndReason) <= COLUMN
     published = "released replaced timeout taken-over kicked devices expired revoked event deleted session"
     assert set(published.split()) <= set(EndReason)
-    assert MOVED < MEANT
+    assert MOVED < INTENDED
 
 
 def test_a_word_of_a_newer_version_gets_a_generic_sentence() -> None:

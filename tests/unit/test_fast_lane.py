@@ -35,7 +35,7 @@ class Wire(asyncio.Transport):
 
 
 def connect(authorize: Authorize) -> tuple[FastLane, Wire]:
-    lane = FastLane.for_questions(authorize)
+    lane = FastLane.with_authorize(authorize)
     config = Config(authorize, http=lane, log_config=None, lifespan="off")
     config.load()
     connection, wire = lane(config, ServerState(), {}), Wire()

@@ -43,10 +43,10 @@ def test_the_file_replaces_the_secret(file: Path) -> None:
 
 def test_the_secret_is_the_key_until_there_is_a_file(file: Path) -> None:
     keys = KeySource.open(file, SECRET, KeyRing.for_signing)
-    keys.look()
+    keys.reload_if_changed()
     assert keys.ring.kids == [None]
     write_keys(file, NEW)
-    keys.look()
+    keys.reload_if_changed()
     assert keys.ring.kids == ["new"]
 
 
@@ -83,7 +83,7 @@ def test_a_flood_of_unknown_kids_does_not_block_a_new_key(file: Path) -> None:
 def test_an_unchanged_file_is_not_read_again(file: Path) -> None:
     keys = opened(file, OLD)
     ring = keys.ring
-    keys.look()
+    keys.reload_if_changed()
     assert not is_good(keys, token_of(NEW))
     assert keys.ring is ring
 
@@ -92,12 +92,12 @@ def test_an_unchanged_file_is_not_read_again(file: Path) -> None:
 def test_an_invalid_new_file_leaves_the_old_ring_in_force_and_is_reported(file: Path, text: bytes) -> None:
     keys = opened(file, OLD)
     write_text(file, text)
-    keys.look()
+    keys.reload_if_changed()
     assert is_good(keys, token_of(OLD))
     assert keys.problem
     assert keys.problem.startswith("PLAYBACK_KEYS_FILE: ")
     write_keys(file, NEW)
-    keys.look()
+    keys.reload_if_changed()
     assert keys.ring.kids == ["new"]
     assert not keys.problem
 
@@ -106,7 +106,7 @@ def test_a_deleted_file_leaves_its_ring_in_force(file: Path) -> None:
     write_keys(file, OLD)
     keys = KeySource.open(file, SECRET, KeyRing.for_verifying)
     file.unlink()
-    keys.look()
+    keys.reload_if_changed()
     assert (keys.ring.kids, keys.problem) == (
         ["old"],
         "PLAYBACK_KEYS_FILE: the file cannot be read: no such file or directory.",
@@ -117,7 +117,7 @@ def test_a_control_plane_keeps_its_key_when_the_new_file_has_only_public_ones(fi
     write_keys(file, OLD)
     keys = KeySource.open(file, None, KeyRing.for_signing)
     write_keys(file, public(ed25519_key()))
-    keys.look()
+    keys.reload_if_changed()
     assert keys.ring.kids == ["old"]
     assert keys.problem
     assert "not sign" in keys.problem
@@ -127,7 +127,7 @@ def test_a_sidecar_keeps_no_private_key(file: Path) -> None:
     keys = opened(file, ed25519_key(), OLD)
     assert keys.ring.signing_key.signing is None
     write_keys(file, ed25519_key(), OLD)
-    keys.look()
+    keys.reload_if_changed()
     assert keys.ring.signing_key.signing is None
 
 
@@ -136,7 +136,7 @@ def test_a_cached_token_is_refused_after_its_key_is_removed(file: Path) -> None:
     verifier, token = Verifier(keys), token_of(OLD)
     assert is_good(verifier, token)
     write_keys(file, NEW)
-    keys.look()
+    keys.reload_if_changed()
     assert not is_good(verifier, token)
     assert is_good(verifier, token_of(NEW))
 

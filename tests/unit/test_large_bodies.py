@@ -13,7 +13,7 @@ from control_plane.errors import ImportRefused, MalformedRequest
 from control_plane.schemas import Schema
 from control_plane.web import forms
 from control_plane.web.errors import HANDLERS
-from control_plane.web.requests import parse, read_aside
+from control_plane.web.requests import parse, parse_in_thread_if_large
 
 pytestmark = pytest.mark.anyio
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
@@ -48,8 +48,8 @@ async def test_a_large_body_is_validated_in_another_thread_and_a_small_one_here(
 async def test_a_large_form_is_read_in_another_thread_and_a_small_one_here() -> None:
     for length, is_here in ((100, True), (60_000, False)):
         body = b"text=" + b"x" * length
-        assert await forms.typed(request(body, FORM)) == {"text": "x" * length}
-        name = await read_aside(lambda _: threading.current_thread().name, body)
+        assert await forms.read_form(request(body, FORM)) == {"text": "x" * length}
+        name = await parse_in_thread_if_large(lambda _: threading.current_thread().name, body)
         assert (name == threading.current_thread().name) is is_here
 
 

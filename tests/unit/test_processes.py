@@ -7,7 +7,7 @@ import pytest
 
 from authz_sidecar.settings import SidecarSettings
 from control_plane.errors import OperatorError, UsageError
-from control_plane.ops.processes import SIDECAR_SETTINGS, local_url, stack
+from control_plane.ops.processes import SIDECAR_SETTINGS, local_url, prepare_stack
 from tests.support.home import new_home
 
 SET_FOR_EACH_SIDECAR = {"CONTROL_PLANE_URL", "SIDECAR_STATE_FILE"}
@@ -25,7 +25,7 @@ def test_every_setting_of_the_sidecar_is_passed_to_it() -> None:
 
 def test_no_process_gets_settings_that_it_does_not_need(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:secret@host")
-    described = stack(home, sidecars=2)
+    described = prepare_stack(home, sidecars=2)
     for sidecar in described.sidecars:
         assert not {"ADMIN_PASSWORD_HASH", "SETUP_LINK_FILE", "DATABASE_URL", "REDIS_URL"} & set(sidecar.env)
         assert "PLAYBACK_SIGNING_SECRET" in sidecar.env
@@ -35,17 +35,17 @@ def test_no_process_gets_settings_that_it_does_not_need(home: Path, monkeypatch:
 
 
 def test_a_description_does_not_print_secrets(home: Path) -> None:
-    described = stack(home)
+    described = prepare_stack(home)
     assert described.control_plane.env["INTERNAL_API_KEY"] not in repr(described)
 
 
 def test_each_sidecar_keeps_its_own_state(home: Path) -> None:
-    first, second = stack(home, sidecars=2).sidecars
+    first, second = prepare_stack(home, sidecars=2).sidecars
     assert first.env["SIDECAR_STATE_FILE"] != second.env["SIDECAR_STATE_FILE"]
 
 
 def test_nginx_is_the_last_to_start(home: Path) -> None:
-    described = stack(home, sidecars=2)
+    described = prepare_stack(home, sidecars=2)
     assert described.tiers[-1] == (described.nginx,)
 
 
@@ -55,43 +55,43 @@ def test_sockets_of_a_home_with_a_long_or_odd_path_are_in_a_private_folder(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     new_home(tmp_path / folder)
-    stack(tmp_path / folder)
+    prepare_stack(tmp_path / folder)
     (private,) = tmp_path.glob("streamgate-*")
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     private.chmod(0o755)
     with pytest.raises(OperatorError, match="not a private folder"):
-        stack(tmp_path / folder)
+        prepare_stack(tmp_path / folder)
 
 
 def test_a_missing_stream_root_is_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_ROOT", str(home / "nowhere"))
     with pytest.raises(OperatorError, match="STREAM_ROOT is not a folder"):
-        stack(home)
+        prepare_stack(home)
 
 
 def test_a_missing_source_of_streams_is_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_ROOT", "")
     with pytest.raises(OperatorError, match="Neither STREAM_ROOT nor UPSTREAM_ORIGIN is set"):
-        stack(home)
+        prepare_stack(home)
 
 
 def test_sidecars_get_a_cache_folder_only_if_there_is_a_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMENT_CACHE_ROOT", str(home / "segments"))
-    assert stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == ""
+    assert prepare_stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == ""
     monkeypatch.setenv("UPSTREAM_ORIGIN", "http://127.0.0.1:9")
-    assert stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == str(home / "segments")
+    assert prepare_stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == str(home / "segments")
 
 
 @pytest.mark.parametrize("host", ["", "everywhere", "127.0.0.1; include x", "1.2.3"])
 def test_an_invalid_listen_address_is_refused(home: Path, host: str) -> None:
     with pytest.raises(UsageError, match="not an address"):
-        stack(home, host=host)
+        prepare_stack(home, host=host)
 
 
 @pytest.mark.parametrize("sidecars", [0, -1, 65])
 def test_the_number_of_sidecars_is_bounded(home: Path, sidecars: int) -> None:
     with pytest.raises(UsageError, match="number of sidecars"):
-        stack(home, sidecars)
+        prepare_stack(home, sidecars)
 
 
 @pytest.mark.parametrize(

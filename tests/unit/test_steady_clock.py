@@ -19,11 +19,11 @@ def test_a_clock_that_is_set_is_noticed_once_and_not_trusted_for_ten_minutes(lea
     clocks = Clocks()
     clock = SteadyClock(lambda: clocks.wall, lambda: clocks.steady)
     clocks.go_on(60)
-    assert (clock.look(), clock.is_trusted) == (0, True)
+    assert (clock.check(), clock.is_trusted) == (0, True)
     clocks.wall += leap
-    assert (clock.look(), clock.is_trusted) == (leap, False)
+    assert (clock.check(), clock.is_trusted) == (leap, False)
     clocks.go_on(600)
-    assert (clock.look(), clock.is_trusted) == (0, False)
+    assert (clock.check(), clock.is_trusted) == (0, False)
     clocks.go_on(1)
     assert clock.is_trusted
 
@@ -33,16 +33,16 @@ def test_drift_and_steps_of_a_time_service_are_not_detected() -> None:
     clock = SteadyClock(lambda: clocks.wall, lambda: clocks.steady)
     for _ in range(1000):
         clocks.go_on(1, drift=0.5)
-        assert (clock.look(), clock.is_trusted) == (0, True)
+        assert (clock.check(), clock.is_trusted) == (0, True)
 
 
 def test_a_clock_that_is_set_back_is_detected_again() -> None:
     clocks = Clocks()
     clock = SteadyClock(lambda: clocks.wall, lambda: clocks.steady)
     clocks.wall += 7200
-    assert clock.look() == 7200
+    assert clock.check() == 7200
     clocks.go_on(590)
     clocks.wall -= 7200
-    assert clock.look() == -7200
+    assert clock.check() == -7200
     clocks.go_on(590)
     assert not clock.is_trusted

@@ -65,7 +65,7 @@ def restore(home: Path, file: Path, *, force: bool) -> Restored:
         url = database_url(environment)
         if saved:
             _check_database_is_inside(home, url)
-        with held(home, url):
+        with locked_home(home, url):
             sealer = _sealer(environment, contents.settings)
             ending = anyio.run(partial(backup.restore, url, file, sealer, force=force))
     return Restored(contents.heading.created_at, ending.rows, saved is not None)
@@ -96,14 +96,14 @@ def _check_database_is_inside(home: Path, url: str) -> None:
 
 
 @contextmanager
-def held(home: Path, url: str) -> Iterator[None]:
+def locked_home(home: Path, url: str) -> Iterator[None]:
     """Prevent `up` from starting in this home and in the one that holds its database. Raise OperatorError."""
     run_folder = home / "run"
     with _reporting_os_errors(home):
         run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as locks:
         for folder in {run_folder.resolve(), *_run_folders_above(url)}:
-            locks.enter_context(supervisor.only_one(folder))
+            locks.enter_context(supervisor.exclusive_lock(folder))
         yield
 
 

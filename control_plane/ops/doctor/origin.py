@@ -15,7 +15,7 @@ import httpx2
 
 from authz_sidecar.contract.origin_credentials import read_header
 from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
-from authz_sidecar.origin_fetcher.answers import explain, said
+from authz_sidecar.origin_fetcher.answers import describe_answer, explain
 from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home_database import database_url
@@ -59,11 +59,11 @@ def _common(installation: Installation, settings: OriginSettings) -> Iterator[Fi
 
 def _response_findings(answer: httpx2.Response) -> Iterator[Finding]:
     if answer.is_redirect or answer.status_code in {400, 401, 403, 407}:
-        yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {said(answer)}.", _FIX_CREDENTIALS)
+        yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {describe_answer(answer)}.", _FIX_CREDENTIALS)
     elif answer.is_server_error:
-        yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {said(answer)}.", "Look at the origin's own log.")
+        yield warning(_ABOUT, f"UPSTREAM_ORIGIN answers {describe_answer(answer)}.", "Look at the origin's own log.")
     else:  # 404 is fine: most origins list no folders
-        yield ok(_ABOUT, f"UPSTREAM_ORIGIN answers ({said(answer)}).")
+        yield ok(_ABOUT, f"UPSTREAM_ORIGIN answers ({describe_answer(answer)}).")
     try:
         server_time = parsedate_to_datetime(answer.headers.get("Date", ""))
     except ValueError:
