@@ -233,7 +233,7 @@ def event_view(
     status: Status | None = None,
     trouble: TroubleOfEvent | None = None,
 ) -> EventView:
-    """Return the view of an event; without a status from probing its stream, `detail_of` is null."""
+    """Return the view of an event; without a status from probing its stream, `standing` is null."""
     found = figures or event_figures.EventFigures()
     computed = {
         "tickets",

@@ -28,7 +28,7 @@ _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628, section 6.1: no vowels, so
 
 @dataclass(frozen=True, slots=True)
 class IssuedTvCode:
-    """What the TV receives: a code to issue, and the secret with which it asks whether the code was approved."""
+    """What the TV receives: a code to show, and the secret with which it asks whether the code was approved."""
 
     user_code: str
     device_code: str
