@@ -1,6 +1,6 @@
 """The gate: one pure decision for each media request. It knows no HTTP, no clock and no files.
 
-The order of the checks is the verdict ladder of the README; the first failure wins. The reason is precise in the log
+The order of the checks is the one in docs/reference/gate.md; the first failure wins. The reason is precise in the log
 and uniform to the client.
 """
 

@@ -22,7 +22,7 @@ def test_on_an_error_the_old_content_stays(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     file.write_text("old")
     with pytest.raises(TypeError), replacing(file) as writer:
-        writer.write("not bytes")  # type: ignore[arg-type]
+        writer.write("not bytes")  # type: ignore[call-overload]
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
 

@@ -1,4 +1,4 @@
-// Every way in which a session ends, by the control plane's reason (its `Ending`): what is shown, and how to continue.
+// Every way in which a session ends, by the control plane's reason (its `EndReason`): what is shown, and how to continue.
 // again: "other" (another code), "same" (the same code, prefilled) or "here" (this page's own ticket, at once).
 // ask: show the organiser's contact.
 // meant: it was intended, so the page does not resume automatically.
