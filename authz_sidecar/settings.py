@@ -11,7 +11,7 @@ from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
 
 
 class SidecarSettings(BaseSettings):
-    """Each field is the environment variable of the same name in upper case; docs/reference/settings.md describes them."""
+    """Each field is the environment variable of the same name in capitals; see docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 

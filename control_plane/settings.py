@@ -19,7 +19,7 @@ _CONTACT = re.compile(r"https?://[!-~]+|tel:[+0-9-]+|[!-9;-?A-~]+@[0-9A-Za-z.-]+
 
 
 class Settings(BaseSettings):
-    """Each field is read from the environment variable of the same name in capitals; docs/reference/settings.md describes them."""
+    """Each field is the environment variable of the same name in capitals; see docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
