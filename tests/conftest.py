@@ -22,6 +22,23 @@ Service.forks = True
 compile_once()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--one-database", action="store_true", help="leave out what needs PostgreSQL")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--one-database"):
+        return
+    left_out = [item for item in items if _needs_postgresql(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _needs_postgresql(item: pytest.Item) -> bool:
+    parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+    return "postgresql" in parameters or "postgres" in getattr(item, "fixturenames", ())
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
