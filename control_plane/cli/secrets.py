@@ -65,9 +65,9 @@ def _question(found: "LostSecrets") -> str:
         (
             "SECRETS_KEY does not open what follows. If you still have the key that sealed it, stop here and put",
             "that key behind the new one with a comma between: the next start then seals everything with the new key.",
-            f"- authentication apps: {found.users}. These users sign in with a recovery code and set the app up anew.",
+            f"- authentication apps: {found.users}. These users sign in with a recovery code and set the app up again.",
             f"  {found.codeless} of them have no code left and sign in with their password alone.",
-            f"- webhooks: {found.webhooks}. They are switched off; make them anew.",
+            f"- webhooks: {found.webhooks}. They are switched off; create them again.",
             f"- events whose origin is shown a secret: {found.events}. Enter it again.",
         )
     )

@@ -2,7 +2,7 @@
 
 Those that arrive during a query are answered together by the next one. Last-seen times are written behind, once a
 second: kill -9 loses that much of them, which the silence timeout tolerates. They never revive a session, and no client
-is told that its session is live if it was already over when the client asked.
+is answered that its session is live if it was already over when the client asked.
 """
 
 from collections.abc import Iterator, Sequence

@@ -212,7 +212,7 @@ def test_new_changed_and_deleted_segments_are_noticed_within_seconds(streams: St
     name, file = "9.ts", streams.gate.streams / streams.folder.event_id / "9.ts"
     assert streams.ask(name).status_code in {404, 502}
     put(streams.folder, name, "the first")
-    assert streams.ask(name).text == "the first", "what was missing is looked for anew"
+    assert streams.ask(name).text == "the first", "what was missing is looked for again"
     put(streams.folder, name, "the second, of another length")
     eventually(lambda: streams.ask(name).text == "the second, of another length", within=5)
     file.unlink()

@@ -248,7 +248,7 @@ def test_a_truncated_segment_is_never_cached(place: Place) -> None:
     with pytest.raises(httpx2.RemoteProtocolError):
         place.get("half.ts")
     place.origin.behaviours["half.ts"] = says(answer(b"y" * 500_000))
-    eventually(lambda: place.get("half.ts").content == b"y" * 500_000, within=20, what="it is fetched anew")
+    eventually(lambda: place.get("half.ts").content == b"y" * 500_000, within=20, what="it is fetched again")
 
 
 def test_a_misbehaving_stream_does_not_affect_others(place: Place) -> None:

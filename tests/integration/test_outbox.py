@@ -49,7 +49,7 @@ async def end(database: Database, lease: Lease, *statuses: int, seconds: float =
     at = NOW + timedelta(seconds=seconds)
     pairs = zip(lease.messages, statuses, strict=False)
     outcomes = [
-        Outcome(parcel, at, status, None if status < 300 else f"Answered {status}.") for parcel, status in pairs
+        Outcome(message, at, status, None if status < 300 else f"Answered {status}.") for message, status in pairs
     ]
     async with database.write() as db:
         await outbox.end_lease(db, lease, outcomes, at)
@@ -168,7 +168,7 @@ async def test_a_lease_has_one_holder_until_it_is_returned_or_expires(database: 
     assert await take(database, webhook, LEASE.total_seconds() - 1) is None
     again = await take(database, webhook, LEASE.total_seconds())
     assert again
-    assert [parcel.message_id for parcel in again.messages] == [parcel.message_id for parcel in lease.messages]
+    assert [message.message_id for message in again.messages] == [message.message_id for message in lease.messages]
     await end(database, again, 204, seconds=LEASE.total_seconds())
     last = await take(database, webhook, LEASE.total_seconds())
     assert last
@@ -198,7 +198,7 @@ async def test_a_lease_has_twenty_messages_in_order(database: Database) -> None:
         await put(database, number)
     lease = await take(database, webhook)
     assert lease
-    assert [json.loads(parcel.body)["data"]["number"] for parcel in lease.messages] == list(range(20))
+    assert [json.loads(message.body)["data"]["number"] for message in lease.messages] == list(range(20))
 
 
 async def test_a_message_that_failed_waits_and_its_webhook_pauses(database: Database) -> None:

@@ -49,7 +49,7 @@ class Outcome:
         lines = [
             f"{self.plan.viewers} viewers, {self.plan.seconds:.0f} s, {rate:.0f} requests/s: {answers}",
             f"changes: {made}",
-            f"connections found closed, and opened anew: {self.reopened} (nginx reloads once)",
+            f"connections found closed, and opened again: {self.reopened} (nginx reloads once)",
             f"wrong: {self.judge.wrongs}",
             *(f"  {sentence}" for sentence in self.judge.wrong),
             "",

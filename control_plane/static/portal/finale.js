@@ -53,7 +53,7 @@ class Finale {
       if (signal.aborted) return;
       if (awaited.includes(await askStatus(session)) && !signal.aborted) {
         this.hide();
-        await this.context.loadAnew();
+        await this.context.reloadStream();
         return;
       }
     }

@@ -50,7 +50,7 @@ class LiveWatch {
     this.#answeredAt = performance.now();
     this.#losses = 0;
     if (this.#restartsNumbering(level, details)) {
-      setTimeout(() => this.context.signal.aborted || this.context.loadAnew()); // hls.js is still busy with it
+      setTimeout(() => this.context.signal.aborted || this.context.reloadStream()); // hls.js is still busy with it
     }
     if (this.#playlist.note(position(details))) this.#setInterrupted(false);
   }
@@ -108,23 +108,23 @@ class LiveWatch {
 
   /** Reloads if the picture stalls; segments that are still loading may just be slow. */
   #checkPicture() {
-    const { loadAnew, fail, segments, isInterrupted } = this.context;
+    const { reloadStream, fail, segments, isInterrupted } = this.context;
     const stallLimit = Math.max(MIN_STALL_MS, this.#targets(2)) * 2 ** this.#reloads;
     const isSlow = segments.areUnderWay && segments.loaded - this.#loadedBefore < SEGMENTS_WITHOUT_PICTURE;
     if (isInterrupted || isSlow || this.#picture.stillMs < stallLimit || this.#playlist.at < this.#picture.at) return;
     this.#picture.excuse();
-    if (this.#reloads++ < RELOADS) loadAnew();
+    if (this.#reloads++ < RELOADS) reloadStream();
     else fail({ kind: "stalled" });
   }
 
   /** The playlist of a stream that has played is gone: retry until it is back or the event is over. */
   async gone() {
-    const { session, signal, loadAnew, view } = this.context;
+    const { session, signal, reloadStream, view } = this.context;
     this.#setInterrupted(true);
     while (!signal.aborted && this.context.isInterrupted && view.finale.hidden) {
       await sleep(backoff(this.#losses++), signal);
       heed(this.context, await askStatus(session));
-      if (!signal.aborted && (await probeStream(session)) === 200) return loadAnew();
+      if (!signal.aborted && (await probeStream(session)) === 200) return reloadStream();
     }
     return undefined;
   }

@@ -41,13 +41,13 @@ class NativeWatch {
    * often.
    */
   async #askAndAct() {
-    const { session, signal, loadAnew } = this.context;
+    const { session, signal, reloadStream } = this.context;
     const status = await askStatus(session);
     if (signal.aborted) return;
     this.#picture.excuse();
     heed(this.context, status);
     if (status === "live") {
-      await loadAnew();
+      await reloadStream();
       this.#stallLimit = Math.min(MAX_STALL_MS, this.#stallLimit * 2);
     } else if (this.context.isInterrupted) this.#stallLimit = jittered(page.statusSeconds * 1000);
   }

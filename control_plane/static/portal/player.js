@@ -13,7 +13,7 @@ import { watchGestures } from "./gestures.js";
 import { watchKeys } from "./keys.js";
 import { watchKind } from "./kind.js";
 import { watchLive } from "./live-watch.js";
-import { makeLoadAnew } from "./load-anew.js";
+import { makeReloadStream } from "./reload-stream.js";
 import { nativeUrl } from "./native.js";
 import { watchNativeLive } from "./native-watch.js";
 import { Notices } from "./notices.js";
@@ -84,7 +84,7 @@ export function openPlayer(session) {
     closed.signal.addEventListener("abort", () => resolve("closed"));
   });
   context.reload = () => load(context);
-  context.loadAnew = makeLoadAnew(context);
+  context.reloadStream = makeReloadStream(context);
   fixRoles(view);
   view.title.textContent = session.event.title;
   show("player", view.title);

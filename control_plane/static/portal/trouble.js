@@ -78,7 +78,7 @@ class Trouble {
     const { signal } = this.context;
     for (let failures = 1; !this.panel.hidden && !signal.aborted; failures += 1) {
       await sleep(backoff(failures), signal);
-      if (!this.panel.hidden && !signal.aborted) this.context.loadAnew();
+      if (!this.panel.hidden && !signal.aborted) this.context.reloadStream();
     }
   }
 
@@ -86,7 +86,7 @@ class Trouble {
     if (this.panel.hidden) return;
     this.hide();
     this.context.view.title.focus();
-    this.context.loadAnew();
+    this.context.reloadStream();
   }
 
   hide() {

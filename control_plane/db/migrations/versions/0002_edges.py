@@ -24,6 +24,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # No batch: it would make the table anew, and dropping the old one takes the tickets along.
+    # No batch: it would create the table again, and dropping the old one takes the tickets along.
     op.drop_column("event", "deactivated_at")
     op.drop_table("edge")

@@ -50,7 +50,7 @@ def _count_changes_in(number: sa.types.TypeEngine[int]) -> None:
 
 
 def _extend_users() -> None:
-    # No batch: it would make the table anew, and dropping the old one takes what hangs from it along.
+    # No batch: it would create the table again, and dropping the old one takes what hangs from it along.
     op.add_column("admin_user", sa.Column("is_active", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.add_column("admin_user", sa.Column("totp_secret", sa.String(length=64), nullable=True))
     op.add_column("admin_user", sa.Column("totp_step", sa.BigInteger(), nullable=True))

@@ -12,7 +12,7 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    # No batch: it would make the table anew, and dropping the old one takes what hangs from it along.
+    # No batch: it would create the table again, and dropping the old one takes what hangs from it along.
     op.add_column("webhook", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("webhook", sa.Column("free_at", _TIME, nullable=True))
     op.drop_index(op.f("ix_webhook_delivery_next_attempt_at"), "webhook_delivery")

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 # The names are not the models': ticket_counts.py reads the table, nobody but these triggers writes it, and a backup
-# leaves it out, since the tickets make it anew.
+# leaves it out, since the tickets make it again.
 _SQLITE: Final = (
     """CREATE TRIGGER ticket_tally_insert AFTER INSERT ON ticket BEGIN
          INSERT INTO ticket_tally (event_id, total) VALUES (new.event_id, 1)

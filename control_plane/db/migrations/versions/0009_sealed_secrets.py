@@ -30,7 +30,7 @@ def downgrade() -> None:
 
 
 def _retype(old: sa.types.TypeEngine[str], new: sa.types.TypeEngine[str]) -> None:
-    """SQLite does not care how long a text is, and would have to make the tables anew."""
+    """SQLite does not care how long a text is, and would have to create the tables again."""
     if op.get_bind().dialect.name != "sqlite":
         for table, column, nullable in _COLUMNS:
             op.alter_column(table, column, existing_type=old, type_=new, existing_nullable=nullable)

@@ -14,7 +14,7 @@ _KNOWN = "doors IN ('open', 'closed')"
 
 
 def upgrade() -> None:
-    """Add columns as they are in both databases: SQLite could not make the table anew beside its tickets."""
+    """Add columns as they are in both databases: SQLite could not create the table again beside its tickets."""
     op.add_column("revocation_change", sa.Column("until", sa.DateTime(timezone=True)))
     op.add_column("event", sa.Column("hold_until_start", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.execute(f"ALTER TABLE event ADD COLUMN doors VARCHAR(8) CONSTRAINT ck_event_doors CHECK ({_KNOWN})")

@@ -1,7 +1,7 @@
 // Reloads the stream and discards what was loaded: a live stream continues at its edge, a recording at its position.
 
 /** Returns the function that reloads. The player and everything attached to it stay. */
-export function makeLoadAnew(context) {
+export function makeReloadStream(context) {
   const { session, video, patience } = context;
   let position = -1;
   video.addEventListener("timeupdate", () => { if (video.currentTime > 0) position = video.currentTime; }, { signal: context.signal });
