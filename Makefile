@@ -51,6 +51,10 @@ soak: test-setup ## Ten minutes of mixed load, failures and revocations, then an
 	$(BIN)/python -m tests.soak
 	$(BIN)/python -m tests.soak.origin_outage
 
+.PHONY: pictures
+pictures: test-setup ## Take the README's pictures again: of the real pages, by the test that is part of every run
+	PICTURES=docs/images $(BIN)/pytest -n 0 tests/e2e/test_pictures.py
+
 .PHONY: vendor
 vendor: ## Rebuild the vendored browser code from its pinned packages (needs Node.js and npm)
 	control_plane/vendoring/build.sh

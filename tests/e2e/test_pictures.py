@@ -1,0 +1,66 @@
+"""The pictures of the README show what the product really looks like: `make pictures` takes them again."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from control_plane.ops import demo_streams
+from tests.support.people import Organiser
+from tests.support.screen import Device
+from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.video import make_recording
+from tests.support.waiting import eventually
+
+OpenDevice = Callable[..., Device]
+SIZE = {"width": 1280, "height": 800}
+ARE_KEPT = bool(os.environ.get("PICTURES"))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Return where the pictures go: into the documents, if they are to be kept."""
+    return Path(os.environ["PICTURES"]).absolute() if ARE_KEPT else tmp_path
+
+
+@pytest.fixture(scope="module")
+def concert(gate: StackUnderTest, organiser: Organiser) -> str:
+    event_id = organiser.create_event(
+        title="Midsummer concert", description="The town band, live from the market square"
+    )
+    if ARE_KEPT:
+        shutil.rmtree(gate.streams / event_id, ignore_errors=True)
+        demo_streams.make_recording(gate.streams / event_id, lambda _: None)
+    else:
+        make_recording(gate.streams / event_id, seconds=20)
+    return event_id
+
+
+def test_the_player(open_device: OpenDevice, organiser: Organiser, concert: str, pictures: Path) -> None:
+    device = open_device(**SIZE)
+    device.enter(organiser.tickets(concert)[0].code)
+    device.plays()
+    if ARE_KEPT:
+        eventually(lambda: (seen := device.picture()) and seen.time > 20, within=60, what="a picture worth showing")
+    device.page.mouse.move(640, 700)
+    expect(device.page.locator("media-mute-button")).to_be_visible()
+    device.page.screenshot(path=pictures / "player.png")
+    assert (pictures / "player.png").stat().st_size > 10_000
+
+
+def test_the_console(open_device: OpenDevice, organiser: Organiser, concert: str, pictures: Path) -> None:
+    tickets = organiser.tickets(concert, 5)
+    organiser.revoke(tickets[1])
+    device = open_device(**SIZE)
+    page = device.page
+    page.goto(f"{device.url}/admin/login")
+    page.fill("#username", "admin")
+    page.fill("#password", ADMIN_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.goto(f"{device.url}/admin/events/{concert}")
+    expect(page.get_by_text("Midsummer concert").first).to_be_visible()
+    page.screenshot(path=pictures / "console.png")
+    assert (pictures / "console.png").stat().st_size > 10_000
