@@ -98,7 +98,7 @@ async def test_a_failed_read_affects_only_its_own_request(plane: ControlPlane, m
             raise failures.pop()
         return await real(*asked)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(revocation_feed, "read_answer", failing_once)
+    monkeypatch.setattr(revocation_feed, "read_encoded_page", failing_once)
 
     async def first() -> None:
         with pytest.raises(OSError, match="away"):

@@ -167,7 +167,7 @@ async def counts(redis: RedisServer) -> list[RedisCounts]:
 @pytest.fixture
 async def patient_counts(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> list[RedisCounts]:
     """Counts with a long timeout for Redis, for busy machines."""
-    monkeypatch.setattr(shared_limits, "PATIENCE_SECONDS", 10)
+    monkeypatch.setattr(shared_limits, "TIMEOUT_SECONDS", 10)
     return [RedisCounts(redis.url) for _ in range(2)]
 
 
