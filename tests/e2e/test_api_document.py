@@ -1,7 +1,8 @@
 """Run schemathesis against the real server, through nginx, with the whole OpenAPI document.
 
 There must be no 5xx, no undocumented response, no accepted invalid input, and no access without the documented
-credentials; and each operation must succeed at least once with each kind of credential.
+credentials; and each operation must succeed at least once with each kind of credential. LONG=1 adds schemathesis'
+systematic cases, which take minutes.
 """
 
 import os
@@ -28,7 +29,8 @@ CHECKS: Final = (
 # The first database gets all enumerable cases, the second one some generated cases.
 MANY: Final = 3
 FEW: Final = 2
-SECONDS: Final = 600
+SECONDS: Final = 900
+LONG: Final = bool(os.environ.get("LONG"))
 ROOT: Final = Path(__file__).parents[2]
 FOR_KEYS: Final = {permission.value for permissions in SCOPE_PERMISSIONS.values() for permission in permissions}
 # At least one valid case of each operation; existing ids come from our hooks, not from responses.
@@ -97,10 +99,10 @@ def check_coverage(answered: Answered, labels: Iterable[str]) -> None:
 def test_every_operation_answers_as_its_document_says(
     running: StackUnderTest, operations: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    phases = "examples,coverage,stateful"
+    phases = "examples,coverage,stateful" if LONG else "examples,stateful"
     answered = run(running, tmp_path, "session", phases, "--max-examples", str(MANY))
     check_coverage(answered, operations)
-    assert answered[IMPORT].keys() >= {200, 201}
+    assert not LONG or answered[IMPORT].keys() >= {200, 201}
 
 
 @pytest.mark.parametrize("running", ["postgresql"], indirect=True)
