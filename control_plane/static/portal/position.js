@@ -12,6 +12,7 @@ export function keepPosition({ Hls, hls, view, video, signal }) {
   hls?.once(Hls.Events.LEVEL_LOADED, (_, { details }) => goOn(details.live, details.totalduration));
   if (!hls) video.addEventListener("loadedmetadata", () => goOn(video.duration === Infinity, video.duration), { signal });
   video.addEventListener("timeupdate", () => {
+    if (!video.currentTime) return; // where the browser begins to load again, it says zero first: that is no place to go on from
     if (view.badge.dataset.kind !== "recording" || Date.now() - savedAt < EVERY_MS) return;
     savedAt = Date.now();
     rememberPosition(video.currentTime);
