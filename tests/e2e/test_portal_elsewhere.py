@@ -13,7 +13,7 @@ from tests.support.elsewhere import is_playing, media_of, native_url, portal_els
 from tests.support.people import Organiser
 from tests.support.screen import Device
 from tests.support.stack import StackUnderTest
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, stays
 
 OpenDevice = Callable[..., Device]
 
@@ -89,6 +89,20 @@ def test_a_refused_url_is_replaced_and_the_recording_continues_where_it_was(
     device.plays()
     assert position(device) > 4
     expect(device.page.locator(".trouble:visible")).to_have_count(0)
+
+
+def test_a_recording_that_was_paused_and_is_loaded_again_continues_where_it_was(
+    open_native: Callable[[], Device], organiser: Organiser, recording: str
+) -> None:
+    """It is paused for longer than the page waits between two saves, so the browser's 0 would be saved."""
+    device = open_native()
+    device.enter(organiser.tickets(recording)[0].code)
+    device.plays()
+    eventually(lambda: position(device) > 8, within=60, what="it is well into the recording")
+    device.page.evaluate("() => document.querySelector('hls-video').pause()")
+    stays(lambda: not is_playing(device), during=4)
+    device.page.evaluate("() => document.querySelector('hls-video').nativeEl.load()")
+    eventually(lambda: position(device) > 4, what="the place where it was")
 
 
 def test_watching_here_again_after_the_tv_plays_with_a_url_of_the_new_session(

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,7 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def control_plane(folder: Path) -> Iterator[ControlPlaneStub]:
-    page = json.dumps(Page("first.3", tuple(map(revocation, REVOKED)), snapshot=True).to_json()).encode()
+    changes = tuple(revocation(code, expires_at=time.time() + 86_400) for code in REVOKED)
+    page = json.dumps(Page("first.3", changes, snapshot=True).to_json()).encode()
     answer = {"first.3": None}
     with ControlPlaneStub(folder / "control.sock", lambda asked: answer.get(asked, page), report_status=503) as stub:
         yield stub

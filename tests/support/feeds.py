@@ -14,8 +14,8 @@ from tests.support.forging import NOW
 Answer = Page | bytes | Exception
 
 
-def revocation(code: str) -> Change:
-    return Change(Kind.CODE, code, True, None, NOW, NOW + 1e9)
+def revocation(code: str, expires_at: float = NOW + 10_000) -> Change:
+    return Change(Kind.CODE, code, True, None, NOW, expires_at)
 
 
 def revoked(*codes: str) -> Revocations:

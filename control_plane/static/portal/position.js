@@ -14,6 +14,7 @@ export function keepPosition({ Hls, hls, view, video, signal }) {
   const onMetadata = () => seekToSaved(video.duration === Infinity, video.duration);
   if (!hls) video.addEventListener("loadedmetadata", onMetadata, { signal });
   video.addEventListener("timeupdate", () => {
+    if (!video.currentTime) return; // a browser that starts to load again reports 0 first: that is not a position to continue at
     if (view.badge.dataset.kind !== "recording" || Date.now() - savedAt < SAVE_EVERY_MS) return;
     savedAt = Date.now();
     rememberPosition(video.currentTime);
