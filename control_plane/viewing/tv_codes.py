@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.endings import Ending
-from control_plane.refusals import TokenUnusable, TvCodeUnusable
+from control_plane.refusals import NotFound, TokenUnusable, TvCodeUnusable
 from control_plane.storage.models import Event, Ticket, TvCode, ViewingSession
 from control_plane.ticketing import tickets
 from control_plane.viewing import last_seen, redeeming, sessions
@@ -116,7 +116,10 @@ async def collect(db: AsyncSession, device_code: str, tv: Device, rules: SeatRul
     if ticket_id is None:
         raise TvCodeUnusable
     # The ticket before the session, and the code last, as who approves one does: see database.py.
-    watched = await tickets.hold(db, ticket_id)
+    try:
+        watched = await tickets.hold(db, ticket_id)
+    except NotFound:
+        raise TvCodeUnusable from None  # deleted since, and the session with it
     session = await db.get(ViewingSession, row.sid, with_for_update=True, populate_existing=True)
     row = await db.scalar(query.with_for_update(), execution_options={"populate_existing": True})
     if session is None or row is None:

@@ -135,7 +135,7 @@ async def _next_page(app: Services, question: Question) -> Handout:
         if is_news or is_late:
             _note_answer(app, who, handout)
             return handout
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # not an anyio scope: a thousand followers wait here
             async with asyncio.timeout_at(deadline):
                 await changed.wait()
 

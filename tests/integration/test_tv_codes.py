@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from sqlalchemy import func, select, text, update
 
+from control_plane.scheduling import deletion
 from control_plane.schemas import utc_now
 from control_plane.storage.database import Database
 from control_plane.storage.models import TvCode
@@ -234,6 +235,23 @@ async def test_a_tv_that_gets_its_session_waits_for_the_ticket_before_it_holds_t
         [session] = await sessions.live_of(db, ticket["id"])
         assert session.ended_at is None
     assert [answer.status_code for answer in answers] == [200]
+
+
+async def test_a_tv_whose_ticket_is_deleted_while_it_asks_is_told_that_its_code_is_void(
+    plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
+) -> None:
+    database, ticket = plane.services.database, await admin.ticket()
+    await approve_with(phone, await tv.show(), ticket["code"])
+    answers: list[httpx2.Response] = []
+
+    async def ask() -> None:
+        answers.append(await tv.ask())
+
+    async with anyio.create_task_group() as tasks, database.write() as db:
+        await deletion.delete_ticket(db, ticket["id"], utc_now())
+        tasks.start_soon(ask)
+        await until_somebody_is_held_up(database)
+    assert [answer.json()["error"] for answer in answers] == [TV_CODE]
 
 
 async def until_somebody_is_held_up(database: Database) -> None:
