@@ -135,7 +135,7 @@ async def _next_page(app: Services, feed_request: FeedRequest) -> RenderedPage:
         if is_news or is_due:
             _note_answer(app, instance, rendered)
             return rendered
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # not an anyio scope: a thousand followers wait here
             async with asyncio.timeout_at(deadline):
                 await changed.wait()
 

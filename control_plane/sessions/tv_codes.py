@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.end_reasons import EndReason
-from control_plane.errors import TokenUnusable, TvCodeUnusable
+from control_plane.errors import NotFound, TokenUnusable, TvCodeUnusable
 from control_plane.models import Event, Ticket, TvCode, ViewingSession
 from control_plane.sessions import last_seen, redeeming, sessions
 from control_plane.sessions.sessions import Device, Grant, SeatRequest, SeatRules
@@ -119,7 +119,10 @@ async def collect(db: AsyncSession, device_code: str, tv: Device, rules: SeatRul
     if ticket_id is None:
         raise TvCodeUnusable
     # Lock the ticket before the session, and the code last, as an approval does: see db/database.py.
-    watched = await tickets.hold(db, ticket_id)
+    try:
+        watched = await tickets.hold(db, ticket_id)
+    except NotFound:
+        raise TvCodeUnusable from None  # deleted since, and the session with it
     session = await db.get(ViewingSession, row.sid, with_for_update=True, populate_existing=True)
     row = await db.scalar(query.with_for_update(), execution_options={"populate_existing": True})
     if session is None or row is None:

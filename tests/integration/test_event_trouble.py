@@ -197,3 +197,17 @@ async def test_the_api_shows_the_trouble_of_an_event_and_of_no_other(plane: Cont
     assert (listed[event_id], listed[sound]) == (shown, None)
     assert datetime.fromisoformat(shown["since"]) == now
     assert shown["faults"] == [{"file": "low.m3u8", "reason": "stands-still", "sentence": "It does not move."}]
+
+
+async def test_trouble_ends_also_where_more_events_are_on_than_are_watched(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = await watched.two_renditions()
+    both = (event, "high"), (event, "low")
+    await watched.look(4, *both)
+    await watched.look(12, (event, "high"))
+    assert await watched.standing(event) == [("low.m3u8", "stands-still")]
+    monkeypatch.setattr(event_trouble, "_MAX_EVENTS", 1)
+    await add_event(watched.database, STARTED + timedelta(minutes=1))
+    await watched.look(12, *both)
+    assert await watched.standing(event) == []

@@ -84,6 +84,7 @@ def by_another_link(file: Path) -> None:
 async def test_a_changed_file_is_in_force_within_two_seconds(
     watch: ModuleType, file: Path, change: Callable[[Path], None]
 ) -> None:
+    assert watch._POLL_MS <= 1000  # a busy machine may take longer for it
     write_keys(file, OLD)
     keys = KeySource.open(file, None, KeyRing.for_signing)
     async with watching(watch, keys):

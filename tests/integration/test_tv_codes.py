@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.lifecycle import reaper
+from control_plane.lifecycle import deletion, reaper
 from control_plane.models import TvCode
 from control_plane.sessions import sessions, tv_codes
 from control_plane.tickets import tickets
@@ -233,6 +233,23 @@ async def test_a_tv_locks_the_ticket_before_its_session(
         [session] = await sessions.live_of(db, ticket["id"])
         assert session.ended_at is None
     assert [answer.status_code for answer in answers] == [200]
+
+
+async def test_a_tv_whose_ticket_is_deleted_while_it_asks_is_told_that_its_code_is_void(
+    plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
+) -> None:
+    database, ticket = plane.services.database, await admin.ticket()
+    await approve_with(phone, await tv.show(), ticket["code"])
+    answers: list[httpx2.Response] = []
+
+    async def ask() -> None:
+        answers.append(await tv.ask())
+
+    async with anyio.create_task_group() as tasks, database.write() as db:
+        await deletion.delete_ticket(db, ticket["id"], utc_now())
+        tasks.start_soon(ask)
+        await until_a_lock_is_waited_for(database)
+    assert [answer.json()["error"] for answer in answers] == [TV_CODE]
 
 
 async def until_a_lock_is_waited_for(database: Database) -> None:

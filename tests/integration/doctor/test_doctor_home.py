@@ -1,10 +1,12 @@
 """`streamgate doctor`: a correct home has no error, and each problem is named with its fix."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
+from control_plane.ops import binaries
 from tests.support.command import Streamgate
 from tests.support.doctoring import Doctor, add_settings, answering, change, wrong
 
@@ -108,3 +110,18 @@ def test_a_home_without_accounts_is_reported(doctor: Doctor, home: Path) -> None
     )
     findings = doctor()
     assert wrong(findings, "accounts").level == "error"
+
+
+@pytest.mark.parametrize(("hosts", "is_told"), [("media.example.org", True), ("", False)])
+def test_an_nginx_without_slices_matters_where_events_may_have_origins(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, hosts: str, is_told: bool
+) -> None:
+    real, lacking = binaries.find_nginx(), tmp_path / "bin" / "nginx"
+    lacking.parent.mkdir()
+    without = f"exec {real} -V 2>&1 | sed s/--with-http_slice_module// >&2"
+    lacking.write_text(f'#!/bin/sh\nif [ "$1" = -V ]; then {without}; else exec {real} "$@"; fi\n')
+    lacking.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{lacking.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("UPSTREAM_ALLOWED_HOSTS", hosts)
+    told = [finding for finding in doctor() if "large files come in one piece" in finding.what]
+    assert [finding.level for finding in told] == ["warning"] * is_told
