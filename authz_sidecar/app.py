@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from authz_sidecar import key_watch
 from authz_sidecar.activity import Reporter
 from authz_sidecar.authorize import Authorize
 from authz_sidecar.clock_check import ClockCheck
+from authz_sidecar.contract import key_watch
 from authz_sidecar.contract.steady_clock import SteadyClock
 from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.follower import Follower

@@ -13,7 +13,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from control_plane import key_watch
+from authz_sidecar.contract import key_watch
 from control_plane.accounts import accounts, setup_link
 from control_plane.api import docs as api_docs
 from control_plane.api import internal as internal_api

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from control_plane.cli.options import HomeOption, JsonOption, print_json
+from control_plane.clock import utc_now
+from control_plane.ops.backups.backup_home import back_up
+from control_plane.ops.backups.backup_home import restore as restore_home
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(backup)
-    app.command()(restore)
-
-
+@app.command()
 def backup(
     file: Annotated[Path, typer.Argument(help="The new file; readable by its owner only.")],
     home: HomeOption,
@@ -24,9 +25,6 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Write the whole database into one file, also while the service runs. Never overwrites."""
-    from control_plane.clock import utc_now  # noqa: PLC0415
-    from control_plane.ops.backups.backup_home import back_up  # noqa: PLC0415  see control_plane.cli
-
     trailer = back_up(home, file, utc_now(), with_secrets=with_secrets)
     if as_json:
         print_json({"file": file, "settings": with_secrets, "rows": trailer.rows})
@@ -34,6 +32,7 @@ def backup(
     typer.echo(f"{file}: {_counts(trailer.rows)}; {'with' if with_secrets else 'without'} settings and keys.")
 
 
+@app.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="What `streamgate backup` wrote.")],
     home: HomeOption,
@@ -42,8 +41,6 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Make the database what the backup says: all of it or nothing. A new home takes the backup's settings, too."""
-    from control_plane.ops.backups.backup_home import restore as restore_home  # noqa: PLC0415  see control_plane.cli
-
     restored = restore_home(home, file, force=force)
     if as_json:
         print_json(dataclasses.asdict(restored))

@@ -1,26 +1,22 @@
 """The command `doctor`."""
 
 import dataclasses
+from functools import partial
 
+import anyio
 import typer
 
 from control_plane.cli.options import HomeOption, JsonOption, print_json
+from control_plane.clock import utc_now
+from control_plane.ops.doctor import Installation, Level, examine, worst
+from control_plane.ops.home import read_environment
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(doctor)
-
-
+@app.command()
 def doctor(home: HomeOption, *, as_json: JsonOption = False) -> None:
     """Look for what is wrong and say how to fix it. Changes nothing; the exit code is 1 when there is an error."""
-    from functools import partial  # noqa: PLC0415  see control_plane.cli
-
-    import anyio  # noqa: PLC0415
-
-    from control_plane.clock import utc_now  # noqa: PLC0415
-    from control_plane.ops.doctor import Installation, Level, examine, worst  # noqa: PLC0415
-    from control_plane.ops.home import read_environment  # noqa: PLC0415
-
     installation = Installation(read_environment(home), home.absolute())
     findings = anyio.run(partial(examine, installation, utc_now()))
     if as_json:

@@ -1,12 +1,31 @@
-"""Commands for events: they print the API's JSON with --json, otherwise a table or a sentence."""
+"""Commands for events: the rules of the API on a home's database, with the command line as the actor.
 
+They print the API's JSON with --json, otherwise a table or a sentence.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from authz_sidecar.contract.origin_addresses import Server, read_allowed
+from control_plane.access.audited_change import Action, AuditedChange
+from control_plane.api.events import Rule, event_view
+from control_plane.cli import commands
 from control_plane.cli.options import HomeOption, JsonOption, LimitOption, PageOption, minute, print_json, print_page
+from control_plane.clock import utc_now
+from control_plane.db.database import Database
+from control_plane.errors import NotFound, OperatorError
+from control_plane.events import doors, events
+from control_plane.lifecycle import event_changes, revocation
+from control_plane.ops.home import read_environment
+from control_plane.revocations import revocation_feed
+from control_plane.schemas import EventDraft, EventView, Paging
+from control_plane.tickets import event_figures
+from control_plane.web.answers import Changed, Data, Page
 
-app = typer.Typer(no_args_is_help=True, help="Events: something to watch.")
+app = typer.Typer(name="event", no_args_is_help=True, help="Events: something to watch.")
 
 
 @app.command("create")
@@ -29,9 +48,7 @@ def create_event(  # noqa: PLR0913 - one parameter per option
     as_json: JsonOption = False,
 ) -> None:
     """Create an event and print its id."""
-    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
-
-    created = event_commands.create(
+    created = _create(
         home,
         id=event_id,
         title=title,
@@ -56,9 +73,7 @@ def list_events(
     home: HomeOption, page: PageOption = 1, limit: LimitOption = 50, *, as_json: JsonOption = False
 ) -> None:
     """List events that are not archived, latest start first."""
-    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
-
-    found = event_commands.list_page(home, page=page, limit=limit)
+    found = _list_page(home, page=page, limit=limit)
     if as_json:
         print_json(found)
         return
@@ -75,9 +90,7 @@ def deactivate_event(
     event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
 ) -> None:
     """Close an event to everybody at once, including those who are watching."""
-    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
-
-    closed = event_commands.deactivate(home, event)
+    closed = _change(home, event, Action.EVENT_DEACTIVATE, revocation.deactivate)
     if as_json:
         print_json(closed)
     else:
@@ -89,9 +102,7 @@ def open_doors(
     event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
 ) -> None:
     """Let everybody with a ticket in, also before the start."""
-    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
-
-    opened = event_commands.open_doors(home, event)
+    opened = _change(home, event, Action.EVENT_OPEN_DOORS, doors.open_doors)
     if as_json:
         print_json(opened)
     else:
@@ -103,10 +114,56 @@ def close_doors(
     event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
 ) -> None:
     """Keep everybody out until the doors are opened, including those who are watching."""
-    from control_plane.cli import event_commands  # noqa: PLC0415  see control_plane.cli
-
-    closed = event_commands.close_doors(home, event)
+    closed = _change(home, event, Action.EVENT_CLOSE_DOORS, doors.close_doors)
     if as_json:
         print_json(closed)
     else:
         typer.echo(f"The doors of {closed.data.id} are closed.")
+
+
+def _create(home: Path, **values: object) -> Data[EventView]:
+    """Create an event. Raise OperatorError."""
+    draft = commands.parse(EventDraft, values)
+    allowed = _allowed(read_environment(home))
+
+    async def work(change: AuditedChange) -> Data[EventView]:
+        event = await event_changes.create_event(change.db, draft, allowed)
+        change.subject = change.event_id = event.id
+        return Data(data=event_view(event))
+
+    return commands.apply_change(home, Action.EVENT_CREATE, work)
+
+
+def _list_page(home: Path, **values: object) -> Page[EventView]:
+    """Return one page of events. Raise OperatorError."""
+    paging = commands.parse(Paging, values)
+
+    async def work(database: Database) -> Page[EventView]:
+        async with database.read() as db:
+            found, total = await events.page(db, paging.offset, paging.limit)
+            figures = await event_figures.figures(db, [event.id for event in found], commands.alive_since(home))
+        return Page(
+            data=[event_view(event, figures.get(event.id)) for event in found],
+            pagination=commands.pagination(paging, total),
+        )
+
+    return commands.on_database(home, work)
+
+
+def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[EventView]:
+    async def work(change: AuditedChange) -> Changed[EventView]:
+        try:
+            event = await rule(change.db, event_id, utc_now())
+        except NotFound:
+            raise NotFound("There is no event with this id.") from None
+        change.subject = change.event_id = event.id
+        return Changed(data=event_view(event), revocation=await revocation_feed.head(change.db))
+
+    return commands.apply_change(home, action, work)
+
+
+def _allowed(environment: Mapping[str, str]) -> tuple[Server, ...]:
+    try:
+        return read_allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", ""))
+    except ValueError as error:
+        raise OperatorError(f"UPSTREAM_ALLOWED_HOSTS {error}.") from None

@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 from control_plane.cli.options import HomeOption, JsonOption
+from control_plane.errors import UsageError
+from control_plane.ops import key_file
+from control_plane.ops.key_file import public_keys
 
-app = typer.Typer(no_args_is_help=True, help="The keys that sign playback tokens.")
+app = typer.Typer(name="key", no_args_is_help=True, help="The keys that sign playback tokens.")
 
 
 @app.command("rotate")
@@ -22,9 +25,6 @@ def rotate_key(
     as_json: JsonOption = False,
 ) -> None:
     """Sign with a fresh key from now on, without a restart. Older keys go on verifying until --keep drops them."""
-    from control_plane.errors import UsageError  # noqa: PLC0415
-    from control_plane.ops import key_file  # noqa: PLC0415  see control_plane.cli
-
     if algorithm not in {None, *key_file.Algorithm}:
         raise UsageError("--algorithm is HS256 or EdDSA.")
     if promote and (standby or algorithm):
@@ -43,6 +43,4 @@ def rotate_key(
 @app.command("export-public")
 def export_public_keys(home: HomeOption) -> None:
     """Print the public keys as a JWK set: the PLAYBACK_KEYS_FILE of an edge that verifies and cannot sign."""
-    from control_plane.ops.key_file import public_keys  # noqa: PLC0415  see control_plane.cli
-
     typer.echo(json.dumps(public_keys(home), indent=2))

@@ -4,12 +4,11 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from control_plane.web.answers import Pagination
+from control_plane.web.answers import Pagination
 
 HomeOption = Annotated[Path, typer.Option(help="The folder of settings, database and logs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -23,7 +22,7 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
 
 
-def print_page(headings: Sequence[str], rows: Sequence[Sequence[object]], pagination: "Pagination") -> None:
+def print_page(headings: Sequence[str], rows: Sequence[Sequence[object]], pagination: Pagination) -> None:
     """Print a table, and how to see more if it is not the last page."""
     print_table(headings, rows)
     if pagination.page < pagination.total_pages:

@@ -1,15 +1,21 @@
 """Commands for the secrets in the database, which are sealed with SECRETS_KEY."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from control_plane.access.audited_change import Action, AuditedChange
+from control_plane.cli import commands
 from control_plane.cli.options import HomeOption, JsonOption, print_json
+from control_plane.db.database import Database
+from control_plane.errors import OperatorError
+from control_plane.lifecycle import lost_secrets
+from control_plane.lifecycle.lost_secrets import LostSecrets
+from control_plane.ops import home_database
+from control_plane.ops.backups.backup_home import locked_home
+from control_plane.ops.home import read_environment
 
-if TYPE_CHECKING:
-    from control_plane.lifecycle.lost_secrets import LostSecrets
-
-app = typer.Typer(no_args_is_help=True, help="The secrets in the database.")
+app = typer.Typer(name="secrets", no_args_is_help=True, help="The secrets in the database.")
 
 
 @app.callback()
@@ -25,14 +31,6 @@ def reset_secrets(
     as_json: JsonOption = False,
 ) -> None:
     """Replace secrets that SECRETS_KEY does not open, because the key that sealed them is lost. The service is down."""
-    from control_plane.access.audited_change import Action, AuditedChange  # noqa: PLC0415
-    from control_plane.cli import commands  # noqa: PLC0415
-    from control_plane.db.database import Database  # noqa: PLC0415
-    from control_plane.errors import OperatorError  # noqa: PLC0415
-    from control_plane.lifecycle import lost_secrets  # noqa: PLC0415  see control_plane.cli
-    from control_plane.ops import home_database  # noqa: PLC0415
-    from control_plane.ops.backups.backup_home import locked_home  # noqa: PLC0415
-    from control_plane.ops.home import read_environment  # noqa: PLC0415
 
     async def count(database: Database) -> lost_secrets.LostSecrets:
         async with database.read() as db:
@@ -59,7 +57,7 @@ def reset_secrets(
         typer.echo(f"Replaced {lost.total}. SECRETS_KEY is the key of this database now.")
 
 
-def _question(found: "LostSecrets") -> str:
+def _question(found: LostSecrets) -> str:
     """Return the question to confirm: what cannot be opened, and what happens to it."""
     return "\n".join(
         (

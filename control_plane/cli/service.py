@@ -1,22 +1,31 @@
 """Commands that create a home and run the service."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from control_plane.accounts.passwords import hash_password as hashed
+from control_plane.cli import setup_link
 from control_plane.cli.options import HomeOption
+from control_plane.db.database import upgrade_schema
+from control_plane.errors import OperatorError, UsageError
+from control_plane.ops import nginx_version, processes, supervisor
+from control_plane.ops.demo import run_demo
+from control_plane.ops.home import create_home, ensure_secrets_key, new_password
+from control_plane.ops.home_database import sealer
+from control_plane.sealed_columns import seal_all
 
 SidecarsOption = Annotated[int, typer.Option(help="How many sidecars answer nginx.")]
 HostOption = Annotated[str, typer.Option(help="The address nginx listens on.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    for command in (init, up, demo, migrate, hash_password, setup_link):
-        app.command()(command)
+app = typer.Typer()
 
 
+@app.command()
 def init(
     home: HomeOption,
     admin_password: Annotated[str | None, typer.Option(help="Generated and printed once if omitted.")] = None,
@@ -28,9 +37,6 @@ def init(
     ] = False,
 ) -> None:
     """Make a home: settings with fresh secrets, and an empty database. Never overwrites."""
-    from control_plane.errors import UsageError  # noqa: PLC0415  see control_plane.cli
-    from control_plane.ops.home import create_home, new_password  # noqa: PLC0415  see control_plane.cli
-
     if without_password and admin_password is not None:
         raise UsageError("--setup-link makes no account: it does not go with --admin-password.")
     password = None if without_password else new_password() if admin_password is None else admin_password
@@ -42,17 +48,15 @@ def init(
         typer.echo(f"Sign in at /admin as admin with the password: {password}")
 
 
+@app.command()
 def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0.0.1") -> None:
     """Run nginx, the sidecars and the control plane in the foreground, until SIGINT or SIGTERM."""
-    from control_plane.cli import setup_commands  # noqa: PLC0415  see control_plane.cli
-    from control_plane.ops import nginx_version, processes, supervisor  # noqa: PLC0415  see control_plane.cli
-
     stack = processes.prepare_stack(home, sidecars, host)
     warning = nginx_version.finding(stack.nginx.argv[0])
 
     def on_ready() -> None:
         typer.echo(f"StreamGate is up at {stack.url}")
-        if hint := setup_commands.hint(home, is_terminal=sys.stdout.isatty()):
+        if hint := setup_link.hint(home, is_terminal=sys.stdout.isatty()):
             typer.echo(hint)
 
     supervisor.run(
@@ -60,6 +64,7 @@ def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0
     )
 
 
+@app.command()
 def demo(
     home: HomeOption,
     port: Annotated[int, typer.Option(envvar="PORT", help="The public port, when the home is made now.")] = 8080,
@@ -67,23 +72,14 @@ def demo(
     host: HostOption = "127.0.0.1",
 ) -> None:
     """Show everything: make a home, a recording, a live stream, two events and codes, then run them."""
-    from control_plane.ops.demo import run_demo  # noqa: PLC0415  see control_plane.cli
-
     run_demo(home, port, sidecars, host)
 
 
+@app.command()
 def migrate(
     home: Annotated[Path | None, typer.Option(help="Take DATABASE_URL from this home's settings.")] = None,
 ) -> None:
     """Bring the database at DATABASE_URL to the current schema."""
-    import os  # noqa: PLC0415  see control_plane.cli
-
-    from control_plane.db.database import upgrade_schema  # noqa: PLC0415
-    from control_plane.errors import OperatorError  # noqa: PLC0415
-    from control_plane.ops.home import ensure_secrets_key  # noqa: PLC0415
-    from control_plane.ops.home_database import sealer  # noqa: PLC0415
-    from control_plane.sealed_columns import seal_all  # noqa: PLC0415
-
     environment = ensure_secrets_key(home) if home else os.environ
     url = environment.get("DATABASE_URL")
     if not url:
@@ -93,11 +89,9 @@ def migrate(
     typer.echo("The database has the current schema.")
 
 
+@app.command()
 def hash_password() -> None:
     """Ask for a password, or read one line of standard input, and print its hash for ADMIN_PASSWORD_HASH."""
-    from control_plane.accounts.passwords import hash_password as hashed  # noqa: PLC0415
-    from control_plane.errors import UsageError  # noqa: PLC0415  see control_plane.cli
-
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
@@ -105,10 +99,3 @@ def hash_password() -> None:
     if not password.strip():
         raise UsageError("The password must not be empty.")
     typer.echo(hashed(password))
-
-
-def setup_link(home: HomeOption) -> None:
-    """Print a link, good for a day, with which the first owner is made; only while there is no account."""
-    from control_plane.cli.setup_commands import create_link  # noqa: PLC0415  see control_plane.cli
-
-    typer.echo(create_link(home))

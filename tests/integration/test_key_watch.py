@@ -1,23 +1,21 @@
-"""The key watch of both services: every kind of change of the file is noticed, and none ends the watch."""
+"""The key watch: every kind of change of the file is noticed, and none ends the watch."""
 
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import ModuleType
 
 import anyio
 import pytest
 
-from authz_sidecar import key_watch as sidecar_watch
+from authz_sidecar.contract import key_watch
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
-from control_plane import key_watch as control_plane_watch
 from tests.support.forging import SECRET
 from tests.support.key_sets import base64url, key_set, oct_key, write_keys, write_text
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("watch", [sidecar_watch, control_plane_watch])]
+pytestmark = pytest.mark.anyio
 OLD, NEW = oct_key("old", b"o" * 32), oct_key("new", b"n" * 32)
 
 
@@ -27,12 +25,12 @@ def file(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def watching(watch: ModuleType, keys: KeySource) -> AsyncIterator[None]:
+async def watching(keys: KeySource) -> AsyncIterator[None]:
     """Watch during the block; afterwards the watch must stop on request."""
     stop, ended = anyio.Event(), anyio.Event()
 
     async def run() -> None:
-        await watch.run(keys, stop)
+        await key_watch.run(keys, stop)
         ended.set()
 
     async with anyio.create_task_group() as tasks:
@@ -81,49 +79,32 @@ def by_another_link(file: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [in_place, by_rename, by_removal_and_return, by_another_folder])
-async def test_a_changed_file_is_in_force_within_two_seconds(
-    watch: ModuleType, file: Path, change: Callable[[Path], None]
-) -> None:
-    assert watch._POLL_MS <= 1000  # a busy machine may take longer for it
+async def test_a_changed_file_is_in_force_within_two_seconds(file: Path, change: Callable[[Path], None]) -> None:
+    assert key_watch._POLL_SECONDS <= 1  # a busy machine may take longer for it
     write_keys(file, OLD)
     keys = KeySource.open(file, None, KeyRing.for_signing)
-    async with watching(watch, keys):
+    async with watching(keys):
         change(file)
         await soon(lambda: keys.ring.kids == ["new"])
 
 
-async def test_a_rename_is_noticed_through_the_kernel_and_not_only_by_polling(
-    watch: ModuleType, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch, "_POLL_MS", 60_000)
-    write_keys(file, OLD)
-    keys = KeySource.open(file, None, KeyRing.for_signing)
-
-    def is_noticed() -> bool:
-        by_rename(file)  # repeatedly, since the first ones may precede the watch
-        return keys.ring.kids == ["new"]
-
-    async with watching(watch, keys):
-        await soon(is_noticed)
-
-
-async def test_a_file_behind_symbolic_links_is_watched(watch: ModuleType, file: Path) -> None:
+async def test_a_file_behind_symbolic_links_is_watched(file: Path) -> None:
     link_twice(file)
     keys = KeySource.open(file, None, KeyRing.for_signing)
-    async with watching(watch, keys):
+    async with watching(keys):
         by_another_link(file)
         await soon(lambda: keys.ring.kids == ["new"])
 
 
-async def test_a_file_in_a_folder_that_is_created_later_replaces_the_secret(watch: ModuleType, file: Path) -> None:
+async def test_a_file_in_a_folder_that_is_created_later_replaces_the_secret(file: Path) -> None:
     keys = KeySource.open(file, SECRET, KeyRing.for_signing)
-    async with watching(watch, keys):
+    async with watching(keys):
         write_keys(file, NEW)
         await soon(lambda: keys.ring.kids == ["new"])
 
 
 async def test_an_invalid_file_is_logged_once_without_key_material_and_the_next_valid_one_is_used(
-    watch: ModuleType, file: Path, capsys: pytest.CaptureFixture[str]
+    file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_keys(file, OLD)
     keys = KeySource.open(file, None, KeyRing.for_signing)
@@ -134,7 +115,7 @@ async def test_an_invalid_file_is_logged_once_without_key_material_and_the_next_
         printed += capsys.readouterr().out
         return words in printed
 
-    async with watching(watch, keys):
+    async with watching(keys):
         write_text(file, json.dumps({"keys": [NEW, NEW]}).encode())
         await soon(lambda: has_printed("key_file_refused"))
         assert keys.ring.kids == ["old"]
@@ -145,6 +126,6 @@ async def test_an_invalid_file_is_logged_once_without_key_material_and_the_next_
     assert base64url(b"n" * 32) not in printed
 
 
-async def test_without_a_file_there_is_nothing_to_watch(watch: ModuleType) -> None:
+async def test_without_a_file_there_is_nothing_to_watch() -> None:
     with anyio.fail_after(20):
-        await watch.run(KeySource.open(None, SECRET, KeyRing.for_signing), anyio.Event())
+        await key_watch.run(KeySource.open(None, SECRET, KeyRing.for_signing), anyio.Event())

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from control_plane.accounts import accounts, admin_users, setup_link
-from control_plane.cli import setup_commands
+from control_plane.cli import setup_link as setup_command
 from control_plane.clock import utc_now
 from control_plane.errors import Conflict, OperatorError, SetupLinkUnusable
 from control_plane.ops.home import create_home
@@ -195,7 +195,7 @@ def test_the_command_prints_a_link_while_there_is_no_account(tmp_path: Path, mon
     home, port = tmp_path / "home", free_port()
     in_thread(lambda: create_home(home, None, port))
     assert "ADMIN_PASSWORD_HASH=''" in (home / ".env").read_text()
-    first, second = (in_thread(lambda: setup_commands.create_link(home)) for _ in range(2))
+    first, second = (in_thread(lambda: setup_command.create_link(home)) for _ in range(2))
     assert first.startswith(f"http://127.0.0.1:{port}/admin/setup#")
     assert first != second
 
@@ -209,14 +209,14 @@ def test_the_command_prints_a_link_while_there_is_no_account(tmp_path: Path, mon
 
     assert in_thread(lambda: asyncio.run(use(second.partition("#")[2]))) == [("command", "ok")] * 2
     with pytest.raises(OperatorError, match="An account already exists"):
-        in_thread(lambda: setup_commands.create_link(home))
+        in_thread(lambda: setup_command.create_link(home))
 
 
 @pytest.mark.parametrize(("is_terminal", "is_shown"), [(True, True), (False, False)])
 def test_up_shows_the_link_to_a_terminal_only(tmp_path: Path, *, is_terminal: bool, is_shown: bool) -> None:
-    assert setup_commands.hint(tmp_path, is_terminal=is_terminal) is None
+    assert setup_command.hint(tmp_path, is_terminal=is_terminal) is None
     (tmp_path / "setup-link").write_text("http://127.0.0.1:8080/admin/setup#secret\n")
-    hint = setup_commands.hint(tmp_path, is_terminal=is_terminal)
+    hint = setup_command.hint(tmp_path, is_terminal=is_terminal)
     assert hint
     assert ("#secret" in hint) is is_shown
     assert (str(tmp_path / "setup-link") in hint) is not is_shown
