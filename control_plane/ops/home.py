@@ -17,6 +17,7 @@ from control_plane.accounts.passwords import hash_password
 from control_plane.db.database import upgrade_schema
 from control_plane.db.sealing import SETTING
 from control_plane.errors import OperatorError, UsageError
+from control_plane.ops.up_settings import UpSettings
 
 DEFAULT_PORT = 8080
 _HIGHEST_PORT = 65_535
@@ -112,11 +113,7 @@ def stream_root(folder: Path, environment: Mapping[str, str]) -> Path:
 
 def public_port(environment: Mapping[str, str]) -> int:
     """Return the port that nginx listens on. Raise OperatorError if PORT is invalid."""
-    value = environment.get("PORT") or str(DEFAULT_PORT)
-    if not value.isascii() or not value.isdigit():
-        raise OperatorError("PORT must be a number.")
-    _check_port(int(value))
-    return int(value)
+    return UpSettings.read(environment).port
 
 
 def new_password() -> str:

@@ -3,7 +3,6 @@
 A setting must never reach nginx as anything but a folder or a number. The fetcher decides which origin is requested.
 """
 
-import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
 from control_plane.errors import OperatorError
 from control_plane.ops.nginx_words import quoted
+from control_plane.ops.up_settings import UpSettings
 
 _SLICE: Final = "8m"
 _MIN_FREE: Final = "1g"  # free disk space: below it the cache is pruned, so that a full disk never stops the database
@@ -44,11 +44,12 @@ def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -
         return None
     if settings.uses_tls and trusted_authorities(environment) is None:
         raise OperatorError("No file of trusted certificate authorities was found; SSL_CERT_FILE may name one.")
+    cache = UpSettings.read(environment)
     return NginxOrigin(
         settings,
-        Path(environment.get("SEGMENT_CACHE_ROOT") or cache_root).absolute(),
-        _number(environment, "SEGMENT_CACHE_MAX_SIZE_GB", 50, 100_000),
-        _number(environment, "SEGMENT_CACHE_MAX_AGE_HOURS", 72, 8_760),
+        (cache.segment_cache_root or cache_root).absolute(),
+        cache.segment_cache_max_size_gb,
+        cache.segment_cache_max_age_hours,
         has_slices(nginx),
     )
 
@@ -86,10 +87,3 @@ def _slices(origins: NginxOrigin) -> list[str]:
         return ['map "" $origin_range   { default ""; }']
     # Each slice is a request of its own: the range must not be cached from the previous one.
     return [f"slice {_SLICE};", 'map "" $origin_range   { volatile; default $slice_range; }']
-
-
-def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
-    text = environment.get(name) or str(default)
-    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= highest:
-        raise OperatorError(f"{name} must be a whole number from 1 to {highest}.")
-    return int(text)

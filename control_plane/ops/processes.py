@@ -22,9 +22,10 @@ from authz_sidecar.contract import origin_settings
 from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.access_log import AccessLog
 from control_plane.ops.binaries import find_nginx
-from control_plane.ops.home import default_keys_file, ensure_secrets_key, public_port, setup_link_file, stream_root
+from control_plane.ops.home import default_keys_file, ensure_secrets_key, setup_link_file, stream_root
 from control_plane.ops.nginx_origin import NginxOrigin, read_origins
 from control_plane.ops.nginx_site import Site, write_site
+from control_plane.ops.up_settings import UpSettings
 
 MAXIMUM_SIDECARS = 64
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes
@@ -120,7 +121,8 @@ def describe_stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worke
         raise UsageError(f"The number of sidecars must be between 1 and {MAXIMUM_SIDECARS}.")
     home = home.absolute()
     environment = _with_keys_file(home, ensure_secrets_key(home))
-    listen = (_address(host), public_port(environment))
+    settings = UpSettings.read(environment)
+    listen = (_address(host), settings.port)
     run_folder, sockets = _folders(home)
     for_control_plane = {"SETUP_LINK_FILE": str(setup_link_file(home)), **environment}
     control_plane = _control_plane(for_control_plane, sockets / "control.sock", local_url(*listen))
@@ -128,14 +130,14 @@ def describe_stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worke
     origins = read_origins(environment, home / "cache", find_nginx())
     site = Site(
         folder=run_folder / "nginx",
-        access_log=AccessLog.read(environment, home / "log"),
+        access_log=AccessLog.of(settings, home / "log"),
         listen=f"{_bracketed(listen[0])}:{listen[1]}",
         stream_root=_existing_stream_root(home, environment, origins),
         sidecars=[sockets / f"{name}.sock" for name in names],
         control_plane=sockets / "control.sock",
         fetcher=sockets / "fetcher.sock",
-        trusted_proxies=environment.get("TRUSTED_PROXIES", ""),
-        allowed_origins=environment.get("CORS_ALLOWED_ORIGIN", ""),
+        trusted_proxies=settings.trusted_proxies,
+        allowed_origins=settings.cors_allowed_origin,
         worker_processes=worker_processes,
         origins=origins,
     )

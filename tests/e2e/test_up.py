@@ -137,7 +137,7 @@ def test_a_second_up_of_the_same_home_is_refused(home: Path, start: Start) -> No
         ("PLAYBACK_KEYS_FILE=keys.json", "PLAYBACK_KEYS_FILE: must be an absolute path"),
         ("EDGE_NAME='no spaces'", "EDGE_NAME"),
         ("TRUSTED_PROXIES=everybody", "TRUSTED_PROXIES"),
-        ("PORT=none", "PORT must be a number"),
+        ("PORT=none", "PORT must be a whole number"),
     ],
 )
 def test_an_invalid_setting_is_reported_at_once_in_one_sentence(home: Path, setting: str, sentence: str) -> None:

@@ -5,14 +5,19 @@ from pathlib import Path
 import pytest
 
 from control_plane.errors import OperatorError
-from control_plane.ops.access_log import KEPT_FILES, AccessLog, LogDestination
+from control_plane.ops.access_log import AccessLog
+from control_plane.ops.up_settings import KEPT_LOG_FILES, LogDestination, UpSettings
 
 MEGABYTE = 1_000_000
 
 
+def open_log(folder: Path, **settings: str) -> AccessLog:
+    return AccessLog.of(UpSettings.read(settings), folder)
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> AccessLog:
-    return AccessLog.read({"ACCESS_LOG_MAX_SIZE_MB": "4"}, tmp_path)
+    return open_log(tmp_path, ACCESS_LOG_MAX_SIZE_MB="4")
 
 
 def names(log: AccessLog) -> list[str]:
@@ -32,7 +37,7 @@ def test_all_files_together_stay_below_the_bound(log: AccessLog) -> None:
         assert log.rotate()
         assert not log.file.exists()
     assert names(log) == ["access.jsonl.1", "access.jsonl.2", "access.jsonl.3"]
-    assert len(names(log)) + 1 == KEPT_FILES
+    assert len(names(log)) + 1 == KEPT_LOG_FILES
     newest, oldest = log.file.with_name("access.jsonl.1"), log.file.with_name("access.jsonl.3")
     assert (newest.read_bytes()[:1], oldest.read_bytes()[:1]) == (b"9", b"7")
 
@@ -46,7 +51,7 @@ def test_a_gap_between_old_files_is_harmless(log: AccessLog) -> None:
 
 @pytest.mark.parametrize("destination", ["stdout", "off"])
 def test_only_files_are_renamed(tmp_path: Path, destination: str) -> None:
-    log = AccessLog.read({"ACCESS_LOG": destination, "ACCESS_LOG_MAX_SIZE_MB": "4"}, tmp_path)
+    log = open_log(tmp_path, ACCESS_LOG=destination, ACCESS_LOG_MAX_SIZE_MB="4")
     log.file.write_bytes(b"x" * 4 * MEGABYTE)
     assert not log.rotate()
 
@@ -62,7 +67,7 @@ def test_only_files_are_renamed(tmp_path: Path, destination: str) -> None:
     ],
 )
 def test_the_nginx_directive_names_the_destination(tmp_path: Path, given: dict[str, str], directive: str) -> None:
-    told = AccessLog.read(given, tmp_path).directive
+    told = open_log(tmp_path, **given).directive
     assert told.startswith(directive)
     assert (str(tmp_path / "access.jsonl") in told) is (given.get("ACCESS_LOG", "") in {"", LogDestination.FILE})
 
@@ -77,4 +82,4 @@ def test_the_nginx_directive_names_the_destination(tmp_path: Path, given: dict[s
 )
 def test_an_invalid_value_is_refused_with_the_name_of_the_setting(tmp_path: Path, setting: str, value: str) -> None:
     with pytest.raises(OperatorError, match=setting):
-        AccessLog.read({setting: value}, tmp_path)
+        open_log(tmp_path, **{setting: value})

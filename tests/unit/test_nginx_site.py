@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 
 from control_plane.errors import OperatorError
-from control_plane.ops.access_log import AccessLog, LogDestination
+from control_plane.ops.access_log import AccessLog
 from control_plane.ops.nginx_site import Site, shipped_folder, write_site
 from control_plane.ops.nginx_words import quoted
+from control_plane.ops.up_settings import LogDestination
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(
         folder=tmp_path / "nginx",
-        access_log=AccessLog(LogDestination.FILE, tmp_path / "log" / "access.jsonl"),
+        access_log=AccessLog(LogDestination.FILE, tmp_path / "log" / "access.jsonl", 1024),
         listen="127.0.0.1:8080",
         stream_root=tmp_path / "streams of today",
         sidecars=[tmp_path / "sidecar-1.sock", tmp_path / "sidecar-2.sock"],

@@ -10,9 +10,10 @@ from control_plane.ops import nginx_check, nginx_version
 from control_plane.ops.access_log import AccessLog
 from control_plane.ops.binaries import find_nginx
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
-from control_plane.ops.home import public_port, stream_root
+from control_plane.ops.home import stream_root
 from control_plane.ops.nginx_origin import read_origins
 from control_plane.ops.nginx_site import Site
+from control_plane.ops.up_settings import UpSettings
 
 _REQUIRED_MODULES: Final = ("http_auth_request", "http_realip")
 _SLICE_MODULE: Final = "http_slice"
@@ -65,17 +66,17 @@ def _configuration(nginx: str, installation: Installation) -> Iterator[Finding]:
 def _site(nginx: str, installation: Installation) -> Site:
     folder = (installation.home or Path()) / "run"
     origins = read_origins({**installation.environment, "SEGMENT_CACHE_ROOT": ""}, folder / "cache", nginx)
-    root = installation.environment.get("STREAM_ROOT")
+    settings, root = UpSettings.read(installation.environment), installation.environment.get("STREAM_ROOT")
     here = installation.home or Path()
     return Site(
         folder=folder / "nginx",
-        access_log=AccessLog.read(installation.environment, folder),
-        listen=f"127.0.0.1:{public_port(installation.environment)}",
+        access_log=AccessLog.of(settings, folder),
+        listen=f"127.0.0.1:{settings.port}",
         stream_root=None if root == "" else stream_root(here, installation.environment),
         sidecars=[folder / "sidecar.sock"],
         control_plane=folder / "control.sock",
         fetcher=folder / "fetcher.sock",
-        trusted_proxies=installation.environment.get("TRUSTED_PROXIES", ""),
-        allowed_origins=installation.environment.get("CORS_ALLOWED_ORIGIN", ""),
+        trusted_proxies=settings.trusted_proxies,
+        allowed_origins=settings.cors_allowed_origin,
         origins=origins,
     )

@@ -19,6 +19,7 @@ from authz_sidecar.origin_fetcher.answers import describe_answer, explain
 from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home_database import database_url
+from control_plane.ops.up_settings import UpSettings
 
 _PATIENCE_SECONDS: Final = 3.0
 _TOLERATED_SKEW_SECONDS: Final = 3.0
@@ -94,8 +95,10 @@ def _cache_space(installation: Installation, settings: OriginSettings) -> Iterat
 
 
 def _gigabytes(installation: Installation) -> int:
-    text = installation.environment.get("SEGMENT_CACHE_MAX_SIZE_GB") or "50"
-    return int(text) if text.isascii() and text.isdigit() else 0  # invalid values are reported with the configuration
+    try:
+        return UpSettings.read(installation.environment).segment_cache_max_size_gb
+    except OperatorError:
+        return 0  # reported with the configuration
 
 
 def _database_folder(installation: Installation) -> Path | None:

@@ -46,7 +46,7 @@ def test_it_changes_nothing(doctor: Doctor, home: Path) -> None:
         ("REVOCATION_MAX_STALE_SECONDS", "0", "REVOCATION_MAX_STALE_SECONDS: "),
         ("TRUSTED_PROXIES", "everybody", "TRUSTED_PROXIES: "),
         ("CORS_ALLOWED_ORIGIN", "*", "CORS_ALLOWED_ORIGIN: "),
-        ("PORT", "http", "PORT must be a number"),
+        ("PORT", "http", "PORT must be a whole number"),
     ],
 )
 def test_an_invalid_setting_is_an_error(doctor: Doctor, home: Path, name: str, value: str, sentence: str) -> None:
