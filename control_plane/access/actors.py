@@ -5,7 +5,7 @@ A permission is checked where an action is performed, not where it is displayed.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from control_plane.errors import Forbidden
 
@@ -49,9 +49,19 @@ SCOPE_PERMISSIONS: Final = {
 }
 
 
+class Owned(Protocol):
+    """Something that belongs to an actor. `owner_id` is the actor's id, None if it belongs to nobody."""
+
+    @property
+    def owner_id(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`id` is that of the user or key, `session_id` that of the admin session, `address` the client's IP address."""
+    """`id` is that of the user or key, `session_id` that of the admin session, `address` the client's IP address.
+
+    `permissions` count for everything, `own_permissions` only for what belongs to the actor.
+    """
 
     kind: ActorKind
     name: str
@@ -60,6 +70,7 @@ class Actor:
     id: str | None = None
     role: Role | None = None
     session_id: str | None = None
+    own_permissions: frozenset[Permission] = frozenset()
 
     @classmethod
     def command(cls, name: str = "streamgate") -> Self:
@@ -75,10 +86,16 @@ class Actor:
         """Return the actor for what the control plane does on its own."""
         return cls(ActorKind.SYSTEM, "system")
 
-    def may(self, permission: Permission) -> bool:
-        return permission in self.permissions
+    def may(self, permission: Permission, on: Owned | None = None) -> bool:
+        """Return whether the actor has the permission, for everything or because it owns `on`."""
+        return permission in self.permissions or (
+            permission in self.own_permissions and on is not None and self._owns(on)
+        )
 
-    def require(self, permission: Permission) -> None:
+    def require(self, permission: Permission, on: Owned | None = None) -> None:
         """Raise Forbidden unless the actor has the permission."""
-        if permission not in self.permissions:
+        if not self.may(permission, on):
             raise Forbidden
+
+    def _owns(self, resource: Owned) -> bool:
+        return self.id is not None and resource.owner_id == self.id
