@@ -128,7 +128,7 @@ async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
         by_ticket[one.ticket_id].append(one)
     for live in by_ticket.values():
         for surplus in live[event.max_devices :]:
-            await sessions.end(db, surplus, EndReason.DEVICES, now)
+            await ending.end(db, surplus, EndReason.DEVICES, now)
         await _move_up(db, live[: event.max_devices], event.max_devices)
 
 

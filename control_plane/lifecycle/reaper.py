@@ -16,7 +16,7 @@ from control_plane.db.database import Database
 from control_plane.end_reasons import EndReason
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
-from control_plane.sessions import sessions, tv_codes
+from control_plane.sessions import ending, sessions, tv_codes
 from control_plane.tasks import idle
 
 _EVERY_SECONDS: Final = 60
@@ -70,5 +70,5 @@ async def end_forgotten(db: AsyncSession, now: datetime, limit: int) -> int:
     locked_rows = query.order_by(ViewingSession.sid).with_for_update(of=ViewingSession, skip_locked=True)
     rows = (await db.execute(locked_rows.limit(limit))).all()
     for session, past, _ in rows:
-        await sessions.end(db, session, EndReason.EXPIRED if past else EndReason.TIMEOUT, now)
+        await ending.end(db, session, EndReason.EXPIRED if past else EndReason.TIMEOUT, now)
     return len(rows)

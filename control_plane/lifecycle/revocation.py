@@ -19,7 +19,6 @@ from control_plane.events import doors, events
 from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.sessions import ending
-from control_plane.sessions.sessions import end_of_session
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
@@ -117,7 +116,7 @@ async def _refuse_older_tokens(db: AsyncSession, sessions: ColumnElement[bool], 
     not_before = int(now.timestamp()) + 1
     same_second = await db.scalars(select(ViewingSession).where(sessions, ViewingSession.token_issued_at >= not_before))
     for session in same_second.all():
-        await revocation_feed.append(db, end_of_session(session, now))
+        await revocation_feed.append(db, ending.end_of_session(session, now))
     return not_before
 
 

@@ -1,20 +1,51 @@
-"""End many sessions at once, always in this order: lock, end, notify webhooks. sessions.py ends a single one.
+"""End sessions: one, or many at once. What happens when sessions end is the list `ON_END`.
 
-The caller writes the entries of the feed and the audit log: one of each covers all of the sessions.
+The caller of `end_all` writes the entries of the feed and the audit log: one of each covers all of the sessions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from authz_sidecar.contract.feed import Change, Kind
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.end_reasons import EndReason
-from control_plane.models import ViewingSession
+from control_plane.models import Ticket, ViewingSession
+from control_plane.revocations import revocation_feed
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
+
+OnEnd = Callable[[AsyncSession, Sequence[str], datetime, EndReason], Awaitable[None]]
+
+
+async def _notify_webhooks(db: AsyncSession, sids: Sequence[str], now: datetime, reason: EndReason) -> None:
+    await news.report_sessions(db, Topic.SESSION_ENDED, sids, now, reason)
+
+
+# Each is called in the transaction that ends the sessions, with their sids, after they are ended and before the feed
+# is written. A capability that keeps something for live sessions adds its function here.
+ON_END: Final[list[OnEnd]] = [_notify_webhooks]
+_SYSTEM: Final = Actor.system()
+
+
+async def end(db: AsyncSession, session: ViewingSession, reason: EndReason, now: datetime, by: Actor = _SYSTEM) -> None:
+    """End one live session, with its own entries in the feed and the audit log."""
+    session.ended_at, session.end_reason, session.seen_until = now, reason.value, session.last_seen_at
+    ticket = await db.get(Ticket, session.ticket_id)
+    about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason.value})
+    audit.record(db, by, audit.END, now, about)
+    await db.flush()
+    await _after(db, [session.sid], now, reason)
+    await revocation_feed.append(db, end_of_session(session, now))
+
+
+def end_of_session(session: ViewingSession, now: datetime) -> Change:
+    """Return the feed entry that revokes all of the session's tokens."""
+    return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
 
 
 async def end_all(
@@ -24,7 +55,7 @@ async def end_all(
     live = await hold_live(db, which)
     values = {"ended_at": now, "end_reason": reason.value, "seen_until": ViewingSession.last_seen_at}
     await db.execute(update(ViewingSession).where(which, ViewingSession.ended_at.is_(None)).values(values))
-    await news.report_sessions(db, Topic.SESSION_ENDED, [sid for sid, _ in live], now, reason)
+    await _after(db, [sid for sid, _ in live], now, reason)
     return live
 
 
@@ -51,3 +82,8 @@ async def latest_expiry(db: AsyncSession, which: ColumnElement[bool], now: datet
     """Return the latest `exp` of these sessions' tokens: an entry about them must be kept until then."""
     newest = await db.scalar(select(func.max(ViewingSession.token_expires_at)).where(which))
     return max(newest or 0, int(now.timestamp()) + 1)
+
+
+async def _after(db: AsyncSession, sids: Sequence[str], now: datetime, reason: EndReason) -> None:
+    for call in ON_END:
+        await call(db, sids, now, reason)

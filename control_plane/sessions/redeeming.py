@@ -19,7 +19,7 @@ from control_plane.end_reasons import EndReason
 from control_plane.errors import TakenOverTooOften, TicketInUse
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.models_admin import AuditEntry
-from control_plane.sessions import sessions, takeovers
+from control_plane.sessions import ending, sessions, takeovers
 from control_plane.sessions.sessions import Device, Grant, SeatRequest, SeatRules
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
@@ -96,7 +96,7 @@ async def free_a_seat(
     """
     by = Actor.viewer(attempt.device.address)
     if own:
-        await sessions.end(db, own, EndReason.REPLACED, attempt.now, by)
+        await ending.end(db, own, EndReason.REPLACED, attempt.now, by)
         return own.seat
     free = set(range(attempt.event.max_devices)) - {session.seat for session in live}
     if free:
@@ -108,7 +108,7 @@ async def free_a_seat(
     else:
         leaving = min(live, key=lambda session: session.last_seen_at)
         reason = await _eviction_reason(db, attempt, leaving, may_take_over=_may_take_over(attempt, live))
-    await sessions.end(db, leaving, reason, attempt.now, by)
+    await ending.end(db, leaving, reason, attempt.now, by)
     return leaving.seat
 
 

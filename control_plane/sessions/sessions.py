@@ -15,7 +15,6 @@ from typing import Final
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.access import audit
 from control_plane.access.actors import Actor
@@ -25,11 +24,8 @@ from control_plane.end_reasons import MOVED, EndReason
 from control_plane.errors import SessionOver, SessionTakenOver, TokenFinal, TokenUnusable
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.models_admin import AuditEntry
-from control_plane.revocations import revocation_feed
-from control_plane.sessions import last_seen
+from control_plane.sessions import ending, last_seen
 from control_plane.tickets import tickets
-from control_plane.webhooks import news
-from control_plane.webhooks.outbox import Topic
 
 TOKEN_GRACE_SECONDS = 60  # how long a token outlives its ticket, and may be refreshed after its own expiry
 SHOWN_USER_AGENT = 400
@@ -133,23 +129,7 @@ async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _
     """End a session at its own request. Do nothing if it is over."""
     session = await db.get(ViewingSession, claims.sid, with_for_update=True)
     if session and session.ended_at is None:
-        await end(db, session, EndReason.RELEASED, now, by)
-
-
-async def end(db: AsyncSession, session: ViewingSession, reason: EndReason, now: datetime, by: Actor = _SYSTEM) -> None:
-    """End one live session and notify the edges."""
-    session.ended_at, session.end_reason, session.seen_until = now, reason.value, session.last_seen_at
-    ticket = await db.get(Ticket, session.ticket_id)
-    about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason.value})
-    audit.record(db, by, audit.END, now, about)
-    await db.flush()
-    await news.report_sessions(db, Topic.SESSION_ENDED, [session.sid], now, reason)
-    await revocation_feed.append(db, end_of_session(session, now))
-
-
-def end_of_session(session: ViewingSession, now: datetime) -> Change:
-    """Return the feed entry that revokes all of the session's tokens."""
-    return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
+        await ending.end(db, session, EndReason.RELEASED, now, by)
 
 
 def next_claims(session: ViewingSession, ticket: Ticket, event: Event, rules: SeatRules, now: datetime) -> Claims:

@@ -18,7 +18,7 @@ from control_plane.access.actors import Actor
 from control_plane.end_reasons import EndReason
 from control_plane.errors import TicketInUse, TokenUnusable
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
-from control_plane.sessions import last_seen, redeeming, sessions
+from control_plane.sessions import ending, last_seen, redeeming, sessions
 from control_plane.sessions.sessions import Device, SeatRequest, SeatRules
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
@@ -62,7 +62,7 @@ async def stop(db: AsyncSession, claims: Claims, address: str, now: datetime) ->
     session = await _linked_tv(db, page) or await _approved_tv(db, page)
     if session:
         reason = EndReason.STOPPED if session.approved_by else EndReason.RELEASED  # a page would resume automatically
-        await sessions.end(db, session, reason, now, Actor.viewer(address))
+        await ending.end(db, session, reason, now, Actor.viewer(address))
     return session is not None
 
 

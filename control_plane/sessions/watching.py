@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.end_reasons import EndReason
 from control_plane.errors import NotFound
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession, is_watching
-from control_plane.sessions import sessions
+from control_plane.sessions import ending, sessions
 from control_plane.sessions.resuming import Tab
 
 
@@ -62,5 +62,5 @@ async def kick(db: AsyncSession, sid: str, now: datetime) -> ViewingSession:
     if session is None:
         raise NotFound
     if session.ended_at is None:
-        await sessions.end(db, session, EndReason.KICKED, now)
+        await ending.end(db, session, EndReason.KICKED, now)
     return session

@@ -16,7 +16,7 @@ from control_plane.lifecycle import event_changes
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.schemas import EventDraft, EventUpdate
-from control_plane.sessions import redeeming, sessions, tv
+from control_plane.sessions import ending, redeeming, sessions, tv
 from control_plane.sessions.sessions import Device, Grant, SeatRules
 from control_plane.tickets import tickets
 
@@ -79,7 +79,7 @@ class Scenario:
     async def release_all(self, now: datetime) -> None:
         async with self.database.write() as db:
             for session in (await db.scalars(select(ViewingSession).where(ViewingSession.ended_at.is_(None)))).all():
-                await sessions.end(db, session, EndReason.RELEASED, now)
+                await ending.end(db, session, EndReason.RELEASED, now)
 
     async def seats(self) -> dict[str, int]:
         """Return the seat of each device with a live session."""

@@ -146,11 +146,10 @@ def _unknown(words: Iterable[str]) -> str:
     """Return the first word that is neither a subcommand nor an option; others are values."""
     command: Any = COMMANDS
     for word in words:
-        commands = getattr(command, "commands", {})
-        if commands and not word.startswith("-"):
-            if word not in commands:
+        if hasattr(command, "get_command") and not word.startswith("-"):
+            command = command.get_command(None, word)
+            if command is None:
                 return word
-            command = commands[word]
         elif word.startswith("--") and word != "--help":
             options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
             if word not in options:
