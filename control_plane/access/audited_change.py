@@ -1,6 +1,7 @@
 """Changes on behalf of an actor: with permission, and in one transaction with the audit entry, or not at all.
 
-The JSON API, the console and the commands make all their changes through `audited_change`.
+The JSON API, the console and the commands make all their changes through `audited_change`. A change is judged and
+stamped by one clock: the moment at which its transaction begins, after it has waited for other writers.
 """
 
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access import audit
 from control_plane.access.actors import Actor, Permission
 from control_plane.access.audit import About
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import Refusal
 
@@ -68,9 +70,10 @@ class Action(Enum):
 
 @dataclass(slots=True)
 class AuditedChange:
-    """A change in progress: its transaction, and what its audit entry is about."""
+    """A change in progress: its transaction, when that began, and what its audit entry is about."""
 
     db: AsyncSession
+    now: datetime
     subject: str | None = None
     event_id: str | None = None
     ticket_id: str | None = None
@@ -82,7 +85,7 @@ class AuditedChange:
 
 @asynccontextmanager
 async def audited_change(
-    database: Database, actor: Actor, action: Action, now: datetime, subject: str | None = None
+    database: Database, actor: Actor, action: Action, subject: str | None = None
 ) -> AsyncIterator[AuditedChange]:
     """Provide a transaction for the change. Raise Forbidden if the actor lacks the permission.
 
@@ -93,11 +96,11 @@ async def audited_change(
     try:
         actor.require(action.permission)
         async with database.write() as db:
-            change = AuditedChange(db, subject)
+            change = AuditedChange(db, utc_now(), subject)
             yield change
-            audit.record(db, actor, action.word, now, change.about())
+            audit.record(db, actor, action.word, change.now, change.about())
     except Refusal as refusal:
         about = change.about() if change else About(subject)
         async with database.write() as db:
-            audit.record(db, actor, action.word, now, about, refusal.reason)
+            audit.record(db, actor, action.word, utc_now(), about, refusal.reason)
         raise

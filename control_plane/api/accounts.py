@@ -34,7 +34,7 @@ async def create_user(call: Call, body: UserDraft) -> Response:
     password_hash = await call.app.passwords.hash(body.password or generated or "")
     async with call.act(Action.USER_CREATE, body.username) as change:
         change.detail = {"role": body.role}
-        user = await admin_users.create(change.db, body.username, body.role, password_hash, call.now)
+        user = await admin_users.create(change.db, body.username, body.role, password_hash, change.now)
     return answers.data(_with_password(user, generated), 201)
 
 

@@ -28,7 +28,7 @@ async def create_key(call: Call, body: KeyDraft) -> Response:
     """Create an API key; the key is shown once."""
     async with call.act(Action.API_KEY_CREATE, body.name) as change:
         change.detail = {"scopes": " ".join(body.scopes)}
-        key, secret = await api_keys.create(change.db, body.name, body.scopes, call.actor.name, call.now)
+        key, secret = await api_keys.create(change.db, body.name, body.scopes, call.actor.name, change.now)
     return answers.data(NewKeyView(**_view(key, call.app.key_uses).model_dump(), key=secret), 201)
 
 
@@ -36,7 +36,7 @@ async def create_key(call: Call, body: KeyDraft) -> Response:
 async def revoke_key(call: Call) -> Response:
     """Revoke an API key immediately and permanently."""
     async with call.act(Action.API_KEY_REVOKE, call.id("key_id")) as change:
-        key = await api_keys.revoke(change.db, call.id("key_id"), call.now)
+        key = await api_keys.revoke(change.db, call.id("key_id"), change.now)
         change.subject = key.name
     return answers.data(_view(key, call.app.key_uses))
 

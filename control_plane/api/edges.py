@@ -7,7 +7,6 @@ from starlette.responses import Response
 from authz_sidecar.contract.feed import Cursor
 from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
-from control_plane.clock import utc_now
 from control_plane.errors import NotFound
 from control_plane.revocations import edges, revocation_feed
 from control_plane.revocations.edges import EdgeState
@@ -36,7 +35,7 @@ async def kick(call: Call) -> Response:
     if not NAME.fullmatch(sid):
         raise NotFound
     async with call.act(Action.SESSION_KICK, sid) as change:
-        session = await watching.kick(change.db, sid, utc_now())  # not call.now: other writers may come first
+        session = await watching.kick(change.db, sid, change.now)
         change.ticket_id, change.event_id = session.ticket_id, await watching.event_id_of(change.db, session)
         cursor = await revocation_feed.head(change.db)
     ended = EndedSession(sid=session.sid, ended_at=session.ended_at, end_reason=session.end_reason)

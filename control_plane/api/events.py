@@ -88,8 +88,8 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
     allowed = call.app.settings.allowed_places
     async with call.act(Action.EVENT_UPDATE, call.id("event_id")) as change:
         change.event_id = change.subject
-        event = await event_changes.update_event(change.db, call.id("event_id"), body, allowed, utc_now())
-        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+        event = await event_changes.update_event(change.db, call.id("event_id"), body, allowed, change.now)
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, change.now)
         cursor = await revocation_feed.head(change.db)
     return answers.changed(changed_event_view(call, event, figures.get(event.id)), cursor)
 
@@ -108,7 +108,7 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
         origins.set_credentials(change.db, event, body.header, body.query)
         await change.db.flush()
         change.detail = dict(origins.credentials_set(event))
-        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, change.now)
     return answers.data(changed_event_view(call, event, figures.get(event.id)))
 
 
@@ -124,7 +124,7 @@ async def delete_event(call: Call) -> Response:
     title = _confirmed_title(call)
     async with call.act(Action.EVENT_DELETE, call.id("event_id")) as change:
         change.event_id = change.subject
-        await deletion.delete_event(change.db, call.id("event_id"), title, utc_now())
+        await deletion.delete_event(change.db, call.id("event_id"), title, change.now)
         change.detail = {"title": title}
     return answers.nothing()
 
@@ -146,7 +146,7 @@ async def deactivate_event(call: Call) -> Response:
     """Close an event to all viewers at once."""
     async with call.act(Action.EVENT_DEACTIVATE, call.id("event_id")) as change:
         change.event_id = change.subject
-        event = await revocation.deactivate(change.db, call.id("event_id"), utc_now())
+        event = await revocation.deactivate(change.db, call.id("event_id"), change.now)
         cursor = await revocation_feed.head(change.db)
     return answers.changed(changed_event_view(call, event), cursor)
 
@@ -156,7 +156,7 @@ async def reactivate_event(call: Call) -> Response:
     """Open a deactivated event again."""
     async with call.act(Action.EVENT_REACTIVATE, call.id("event_id")) as change:
         change.event_id = change.subject
-        event = await revocation.reactivate(change.db, call.id("event_id"), utc_now())
+        event = await revocation.reactivate(change.db, call.id("event_id"), change.now)
         cursor = await revocation_feed.head(change.db)
     return answers.changed(changed_event_view(call, event), cursor)
 
@@ -186,8 +186,8 @@ async def close_doors(call: Call) -> Response:
 async def _move_doors(call: Call, action: Action, rule: Rule) -> Response:
     async with call.act(action, call.id("event_id")) as change:
         change.event_id = change.subject
-        event = await rule(change.db, call.id("event_id"), utc_now())
-        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+        event = await rule(change.db, call.id("event_id"), change.now)
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, change.now)
         cursor = await revocation_feed.head(change.db)
     return answers.changed(changed_event_view(call, event, figures.get(event.id)), cursor)
 
@@ -195,8 +195,8 @@ async def _move_doors(call: Call, action: Action, rule: Rule) -> Response:
 async def _archive(call: Call, action: Action, rule: Rule) -> Response:
     async with call.act(action, call.id("event_id")) as change:
         change.event_id = change.subject
-        event = await rule(change.db, call.id("event_id"), utc_now())
-        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+        event = await rule(change.db, call.id("event_id"), change.now)
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, change.now)
     return answers.data(changed_event_view(call, event, figures.get(event.id)))
 
 

@@ -108,7 +108,7 @@ async def confirm_totp(call: Call, body: CodeProof) -> Response:
     async with call.act(Action.TOTP_ENABLE, call.actor.name) as change:
         change.detail = {"step": "confirmed"}
         user = await accounts.get(change.db, _own_id(call), lock=True)
-        codes = await second_factor.confirm(change.db, user, body.code, call.now)
+        codes = await second_factor.confirm(change.db, user, body.code, change.now)
     return answers.data(RecoveryCodes(recovery_codes=codes))
 
 

@@ -47,7 +47,7 @@ async def _change_poster(call: Call, content: bytes | None) -> Response:
         else:
             await posters.put(change.db, event, content)
         change.detail = {"isUploaded": content is not None}
-        figures = await event_figures.figures(change.db, [event.id], call.alive_since, call.now)
+        figures = await event_figures.figures(change.db, [event.id], call.alive_since, change.now)
     return answers.data(changed_event_view(call, event, figures.get(event.id)))
 
 

@@ -55,10 +55,10 @@ async def preview_stream(call: Call) -> Response:
     async with call.act(Action.EVENT_PREVIEW, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await events.find(change.db, call.id("event_id"))
-        claims = preview.claims_of(event, call.now)
+        claims = preview.claims_of(event, change.now)
     view = PreviewView(
         playback_token=mint(claims, call.app.ring),
-        token_expires_in=claims.exp - int(call.now.timestamp()),
+        token_expires_in=claims.exp - int(change.now.timestamp()),
         stream_url=f"{call.app.settings.hls_server_base_url}{claims.sp}stream.m3u8",
     )
     return answers.data(view)

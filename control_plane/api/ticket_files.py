@@ -10,7 +10,6 @@ from starlette.responses import Response, StreamingResponse
 
 from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
-from control_plane.clock import utc_now
 from control_plane.errors import Conflict, ImportRefused, MalformedRequest
 from control_plane.events import events
 from control_plane.models import Event
@@ -52,7 +51,7 @@ async def import_tickets(call: Call, query: ImportQuery) -> Response:
         return await to_thread.run_sync(_dry_run, codes, problems)
     async with call.act(Action.TICKET_IMPORT, call.id("event_id")) as change:
         change.event_id, change.detail = change.subject, {"count": codes.total}
-        await ticket_import.run(change.db, call.id("event_id"), codes, utc_now())
+        await ticket_import.run(change.db, call.id("event_id"), codes, change.now)
     imported = ImportReport(is_dry_run=False, codes=codes.total, imported=codes.total, problems=[])
     return answers.data(imported, 201)
 

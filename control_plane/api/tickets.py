@@ -59,7 +59,7 @@ async def list_tickets(call: Call, query: TicketQuery) -> Response:
 async def revoke_ticket(call: Call) -> Response:
     """Revoke a ticket; viewers who are watching with it are disconnected."""
     async with call.act(Action.TICKET_REVOKE, call.id("ticket_id")) as change:
-        ticket = await revocation.revoke(change.db, call.id("ticket_id"), utc_now())
+        ticket = await revocation.revoke(change.db, call.id("ticket_id"), change.now)
         change.ticket_id, change.event_id = ticket.id, ticket.event_id
         cursor = await revocation_feed.head(change.db)
     return answers.changed(ticket_view(ticket), cursor)
@@ -74,7 +74,7 @@ async def revoke_ticket(call: Call) -> Response:
 async def unrevoke_ticket(call: Call) -> Response:
     """Make a revoked ticket valid again until it expires."""
     async with call.act(Action.TICKET_UNREVOKE, call.id("ticket_id")) as change:
-        ticket = await revocation.unrevoke(change.db, call.id("ticket_id"), utc_now())
+        ticket = await revocation.unrevoke(change.db, call.id("ticket_id"), change.now)
         change.ticket_id, change.event_id = ticket.id, ticket.event_id
         cursor = await revocation_feed.head(change.db)
     return answers.changed(ticket_view(ticket), cursor)
@@ -89,7 +89,7 @@ async def unrevoke_ticket(call: Call) -> Response:
 async def revoke_tickets(call: Call, body: TicketIds) -> Response:
     """Revoke up to a thousand tickets, all of them or none."""
     async with call.act(Action.TICKET_REVOKE) as change:
-        found = await revocation.revoke_all(change.db, set(body.token_ids), utc_now())
+        found = await revocation.revoke_all(change.db, set(body.token_ids), change.now)
         _record_each(call, change, found)
         watching = await tickets.watching(change.db, [ticket.id for ticket in found], call.alive_since)
         cursor = await revocation_feed.head(change.db)
@@ -101,7 +101,7 @@ async def delete_ticket(call: Call) -> Response:
     """Delete a ticket permanently; viewers who are watching with it are disconnected."""
     async with call.act(Action.TICKET_DELETE, call.id("ticket_id")) as change:
         change.ticket_id = change.subject
-        ticket = await deletion.delete_ticket(change.db, call.id("ticket_id"), utc_now())
+        ticket = await deletion.delete_ticket(change.db, call.id("ticket_id"), change.now)
         change.event_id = ticket.event_id
     return answers.nothing()
 
@@ -112,7 +112,7 @@ def _record_each(call: Call, change: AuditedChange, revoked: Sequence[Ticket]) -
     change.subject, change.ticket_id, change.event_id = first.id, first.id, first.event_id
     for ticket in others:
         about = About(ticket.id, ticket.event_id, ticket.id)
-        audit.record(change.db, call.actor, Action.TICKET_REVOKE.word, call.now, about)
+        audit.record(change.db, call.actor, Action.TICKET_REVOKE.word, change.now, about)
 
 
 async def _page(call: Call, query: TicketsOfEventQuery, ticket_filter: TicketFilter) -> Response:

@@ -37,7 +37,7 @@ async def create_webhook(call: Call, body: WebhookDraft) -> Response:
     """Create a webhook; the response shows its secret once."""
     url = await _checked_url(call, body)
     async with call.act(Action.WEBHOOK_CREATE) as change:
-        webhook, secret = await webhooks.create(change.db, url, body.topics, call.now, is_active=body.is_active)
+        webhook, secret = await webhooks.create(change.db, url, body.topics, change.now, is_active=body.is_active)
         change.subject, change.detail = webhook.id, _detail(webhook)
     return answers.data(NewWebhookView(**dict(webhook_view(webhook)), secret=secret), 201)
 
@@ -72,7 +72,7 @@ async def delete_webhook(call: Call) -> Response:
 async def test_webhook(call: Call) -> Response:
     """Send a webhook a message of the type `webhook.test`."""
     async with call.act(Action.WEBHOOK_TEST, call.id("webhook_id")) as change:
-        delivery = await webhooks.test(change.db, call.id("webhook_id"), call.now)
+        delivery = await webhooks.test(change.db, call.id("webhook_id"), change.now)
     return answers.data(delivery_view(delivery), 202)
 
 
@@ -95,7 +95,7 @@ async def retry_delivery(call: Call) -> Response:
     """Send a message again as soon as possible."""
     number = int(call.id("n"))
     async with call.act(Action.WEBHOOK_RETRY, call.id("webhook_id")) as change:
-        delivery = await webhooks.retry(change.db, call.id("webhook_id"), number, call.now)
+        delivery = await webhooks.retry(change.db, call.id("webhook_id"), number, change.now)
         change.detail = {"delivery": delivery.id}
     return answers.data(delivery_view(delivery), 202)
 

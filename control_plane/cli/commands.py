@@ -48,7 +48,7 @@ def apply_change(home: Path, action: Action, work: Callable[[AuditedChange], Awa
     """Run `work` in a transaction that also writes an entry to the audit log. Raise OperatorError."""
 
     async def run(database: Database) -> T:
-        async with audited_change(database, Actor.command(), action, utc_now()) as change:
+        async with audited_change(database, Actor.command(), action) as change:
             return await work(change)
 
     return on_database(home, run)

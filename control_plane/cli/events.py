@@ -14,7 +14,6 @@ from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.api.events import Rule, event_view
 from control_plane.cli import commands
 from control_plane.cli.options import HomeOption, JsonOption, LimitOption, PageOption, minute, print_json, print_page
-from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import NotFound, OperatorError
 from control_plane.events import doors, events
@@ -153,7 +152,7 @@ def _list_page(home: Path, **values: object) -> Page[EventView]:
 def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[EventView]:
     async def work(change: AuditedChange) -> Changed[EventView]:
         try:
-            event = await rule(change.db, event_id, utc_now())
+            event = await rule(change.db, event_id, change.now)
         except NotFound:
             raise NotFound("There is no event with this id.") from None
         change.subject = change.event_id = event.id

@@ -8,7 +8,6 @@ from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.accounts import setup_link as setup_links
 from control_plane.cli import commands
 from control_plane.cli.options import HomeOption
-from control_plane.clock import utc_now
 from control_plane.ops.home import public_port, read_environment, setup_link_file
 from control_plane.ops.processes import local_url
 
@@ -27,7 +26,7 @@ def create_link(home: Path) -> str:
     origin = environment.get("PLATFORM_APP_URL", "").rstrip("/")
 
     async def work(change: AuditedChange) -> str:
-        return await setup_links.make(change.db, utc_now())
+        return await setup_links.make(change.db, change.now)
 
     token = commands.apply_change(home, Action.SETUP_LINK_CREATE, work)
     return setup_links.link(origin or local_url("127.0.0.1", public_port(environment)), token)

@@ -164,9 +164,8 @@ async def _unrevoke_all(db: AsyncSession, ticket_ids: Collection[str], now: date
 
 def _change(home: Path, action: Action, rule: Rule, names: Sequence[str]) -> Changed[list[TicketView]]:
     async def work(change: AuditedChange) -> Changed[list[TicketView]]:
-        now = utc_now()
-        changed = await rule(change.db, await _find_all(change.db, names), now)
-        _record_each(change, action, now, changed)
+        changed = await rule(change.db, await _find_all(change.db, names), change.now)
+        _record_each(change, action, changed)
         views = [ticket_view(ticket) for ticket in changed]
         return Changed(data=views, revocation=await revocation_feed.head(change.db))
 
@@ -193,9 +192,9 @@ async def _by_code(db: AsyncSession, text: str) -> Ticket:
     return ticket
 
 
-def _record_each(change: AuditedChange, action: Action, now: datetime, changed: Sequence[Ticket]) -> None:
+def _record_each(change: AuditedChange, action: Action, changed: Sequence[Ticket]) -> None:
     """Add the change to the history of each ticket."""
     first, *others = changed
     change.subject, change.ticket_id, change.event_id = first.id, first.id, first.event_id
     for ticket in others:
-        audit.record(change.db, Actor.command(), action.word, now, About(ticket.id, ticket.event_id, ticket.id))
+        audit.record(change.db, Actor.command(), action.word, change.now, About(ticket.id, ticket.event_id, ticket.id))

@@ -94,7 +94,7 @@ def audited_action(
     request: Request, action: Action, subject: str | None = None
 ) -> AbstractAsyncContextManager[AuditedChange]:
     """Open an audited change with the signed-in admin as its actor."""
-    return audited_change(services(request).database, request.scope["actor"], action, utc_now(), subject)
+    return audited_change(services(request).database, request.scope["actor"], action, subject)
 
 
 def alive_since(request: Request) -> datetime:

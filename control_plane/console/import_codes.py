@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from control_plane.access.audited_change import Action
-from control_plane.clock import utc_now
 from control_plane.console.frame import HOME, audited_action, console_page, redirect, render
 from control_plane.errors import Conflict, ImportRefused, MalformedRequest
 from control_plane.events import events
@@ -61,7 +60,7 @@ async def take(request: Request) -> Response:
         async with audited_action(request, Action.TICKET_IMPORT, event.id) as change:
             chosen = codes.answered(answer)
             change.event_id, change.detail = event.id, {"count": chosen.total}
-            await ticket_import.run(change.db, event.id, chosen, utc_now())
+            await ticket_import.run(change.db, event.id, chosen, change.now)
     except ImportRefused as refusal:
         problems = [Problem(*each) for each in refusal.problems]
         return await to_thread.run_sync(_report, request, event, text, codes, problems, status_of(refusal))

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from control_plane.access.audited_change import Action
 from control_plane.api.events import event_view
 from control_plane.api.tickets import ticket_view
-from control_plane.clock import utc_now
 from control_plane.console.frame import (
     HOME,
     Page,
@@ -140,7 +139,7 @@ async def _confirm_or_change(
         async with audited_action(request, question.action, subject_id) as change:
             change.event_id = subject["event"].id
             change.ticket_id = subject["ticket"].id if subject["ticket"] else None
-            await question.rule(change.db, subject_id, utc_now())
+            await question.rule(change.db, subject_id, change.now)
     except Conflict as refusal:
         values = subject | {"question": question, "back": back, "trouble": str(refusal)}
         return render(request, "confirm.html", status_of(refusal), **values)

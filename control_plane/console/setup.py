@@ -65,15 +65,15 @@ async def set_up(request: Request) -> Response:
 
 async def _create_owner(request: Request, draft: OwnerDraft) -> str:
     """Return the secret of the new owner's session. The token is checked first, because hashing is expensive."""
-    app, now = services(request), utc_now()
+    app = services(request)
     async with app.database.read() as db:
-        await setup_link.check(db, draft.token, now)
+        await setup_link.check(db, draft.token, utc_now())
     password_hash = await app.passwords.hash(draft.password)
     actor = Actor(ActorKind.USER, draft.username, frozenset({Permission.ADMINISTER}), client_address(request))
-    async with audited_change(app.database, actor, Action.USER_CREATE, now, draft.username) as change:
+    async with audited_change(app.database, actor, Action.USER_CREATE, draft.username) as change:
         change.detail = {"role": "owner", "by": "set-up link"}
-        owner = await setup_link.redeem(change.db, draft.token, draft.username, password_hash, now)
-        secret = await accounts.begin_session(change.db, owner.id, client_of(request), now)
+        owner = await setup_link.redeem(change.db, draft.token, draft.username, password_hash, change.now)
+        secret = await accounts.begin_session(change.db, owner.id, client_of(request), change.now)
     setup_link.withdraw(app.settings.setup_link_file)
     return secret
 

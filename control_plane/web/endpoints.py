@@ -64,7 +64,7 @@ class Call:
         return self.app.rules.alive_since(self.now)
 
     def act(self, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[AuditedChange]:
-        return audited_change(self.app.database, self.actor, action, self.now, subject)
+        return audited_change(self.app.database, self.actor, action, subject)
 
 
 @dataclass(frozen=True, slots=True)
