@@ -22,7 +22,8 @@ from control_plane.api.admin_routes import ADMIN_API
 from control_plane.api.feed_lane import FeedLane
 from control_plane.api.viewer_routes import VIEWER_API
 from control_plane.clock import utc_now
-from control_plane.console import pages as admin_pages
+from control_plane.console import events as console_events
+from control_plane.console import routes as console
 from control_plane.db import listening
 from control_plane.db.database import Lock, hold
 from control_plane.lifecycle import event_news, event_trouble, reaper
@@ -48,8 +49,8 @@ ROUTES: Final[list[BaseRoute]] = [
     Route("/api/docs", api_docs.show_page),
     Mount("/api/admin", routes=ADMIN_API),
     Mount("/api", routes=VIEWER_API),
-    Route("/admin", admin_pages.list_events),
-    Mount("/admin", routes=admin_pages.ROUTES),
+    Route("/admin", console_events.list_events),
+    Mount("/admin", routes=console.ROUTES),
     Mount("/static", Assets(directory=FOLDER)),
     Route("/internal/feed", internal_api.feed),
     Route("/internal/health", internal_api.health),

@@ -1,8 +1,10 @@
 """The admin API's tickets. The published paths say `tokens` for tickets."""
 
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from control_plane.access import audit
@@ -15,10 +17,9 @@ from control_plane.events import events
 from control_plane.lifecycle import deletion, revocation
 from control_plane.models import Ticket
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import TicketOrder, TicketQuery, TicketsOfEventQuery, TicketView
+from control_plane.schemas import Paging, TicketOrder, TicketQuery, TicketsOfEventQuery, TicketView
 from control_plane.schemas.tickets import TicketIds
 from control_plane.tickets import ticket_search, tickets
-from control_plane.tickets.ticket_search import SearchPage
 from control_plane.tickets.tickets import TicketFilter
 from control_plane.web import answers
 from control_plane.web.answers import Changed, Data, Searched
@@ -117,15 +118,26 @@ def _record_each(call: Call, change: AuditedChange, revoked: Sequence[Ticket]) -
 
 async def _page(call: Call, query: TicketsOfEventQuery, ticket_filter: TicketFilter) -> Response:
     async with call.app.database.read() as db:
-        found = await ticket_search.page(db, ticket_filter, call.now, query.offset, query.limit)
-        watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], call.alive_since)
-    rows = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
-    return answers.searched(rows, query, found.total, search_note(found))
+        found = await read_list(db, ticket_filter, query, call.now, call.alive_since)
+    return answers.searched(found.views, query, found.total, found.note)
 
 
-def search_note(found: SearchPage) -> str | None:
-    """Return a note if the search may have left tickets out, otherwise None."""
-    return None if found.is_whole else _TOO_COMMON
+class TicketList(NamedTuple):
+    """One page of tickets, how many there are on all pages, and a note if the search may have left tickets out."""
+
+    views: list[TicketView]
+    total: int
+    note: str | None
+
+
+async def read_list(
+    db: AsyncSession, wanted: TicketFilter, paging: Paging, now: datetime, alive_since: datetime
+) -> TicketList:
+    """Return the tickets as they are listed everywhere: in the API, the console and the command line."""
+    found = await ticket_search.page(db, wanted, now, paging.offset, paging.limit)
+    watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], alive_since)
+    views = [ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets]
+    return TicketList(views, found.total, None if found.is_whole else _TOO_COMMON)
 
 
 def ticket_view(ticket: Ticket, watching: int = 0) -> TicketView:

@@ -16,7 +16,7 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.access.audited_change import Action, AuditedChange
-from control_plane.api.tickets import search_note, ticket_view
+from control_plane.api.tickets import read_list, ticket_view
 from control_plane.cli import commands
 from control_plane.cli.options import HomeOption, JsonOption, LimitOption, PageOption, minute, print_json, print_page
 from control_plane.clock import utc_now
@@ -28,7 +28,7 @@ from control_plane.lifecycle import revocation
 from control_plane.models import Ticket
 from control_plane.revocations import revocation_feed
 from control_plane.schemas import EVENT_ID_PATTERN, TicketOrder, TicketQuery, TicketView
-from control_plane.tickets import csv_text, ticket_search, tickets
+from control_plane.tickets import csv_text, tickets
 from control_plane.tickets.tickets import TicketFilter
 from control_plane.web.answers import Changed, Data, Searched
 
@@ -146,13 +146,8 @@ def _list_page(home: Path, **values: object) -> Searched[TicketView]:
 
     async def work(database: Database) -> Searched[TicketView]:
         async with database.read() as db:
-            found = await ticket_search.page(db, ticket_filter, utc_now(), query.offset, query.limit)
-            watching = await tickets.watching(db, [ticket.id for ticket in found.tickets], commands.alive_since(home))
-        return Searched(
-            data=[ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found.tickets],
-            pagination=commands.pagination(query, found.total),
-            note=search_note(found),
-        )
+            found = await read_list(db, ticket_filter, query, utc_now(), commands.alive_since(home))
+        return Searched(data=found.views, pagination=commands.pagination(query, found.total), note=found.note)
 
     return commands.on_database(home, work)
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from control_plane.api.admin_routes import ADMIN_ENDPOINTS
 from control_plane.api.viewer_routes import VIEWER_ENDPOINTS
-from control_plane.console import pages as admin_pages
+from control_plane.console import routes as console
 from control_plane.web.endpoints import Endpoint
 from tests.support.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane
 
@@ -124,7 +124,7 @@ TARGETS: Final = [
     *(Target(*one) for one in INTERNAL),
     *(
         Target(method, f"/admin{route.path}", ("page", "search", "status", "batch", "next", "back", "done"))
-        for route in admin_pages.ROUTES
+        for route in console.ROUTES
         if isinstance(route, Route)
         for method in sorted((route.methods or set()) - {"HEAD"})
     ),
