@@ -24,6 +24,7 @@ from control_plane.api.viewer_routes import VIEWER_API
 from control_plane.clock import utc_now
 from control_plane.console import events as console_events
 from control_plane.console import routes as console
+from control_plane.console.api_docs import show_api_docs
 from control_plane.db import listening
 from control_plane.db.database import Lock, hold
 from control_plane.lifecycle import event_news, event_trouble, reaper
@@ -33,8 +34,7 @@ from control_plane.revocations import edges, revocation_feed
 from control_plane.services import Services, State, make_services
 from control_plane.sessions.reports import MAX_REPORT_BYTES
 from control_plane.settings import Settings
-from control_plane.web import errors
-from control_plane.web.assets import FOLDER, Assets
+from control_plane.web import assets, errors
 from control_plane.web.security import BodyLimit, NoteProxies, SameOriginOnly, SecurityHeaders
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -46,12 +46,12 @@ ROUTES: Final[list[BaseRoute]] = [
     Route("/logo", portal.logo),
     Route("/posters/{event_id:uuid}/{digest}.webp", portal.poster),
     Route("/api/openapi.json", api_docs.show_document),
-    Route("/api/docs", api_docs.show_page),
+    Route("/api/docs", show_api_docs),
     Mount("/api/admin", routes=ADMIN_API),
     Mount("/api", routes=VIEWER_API),
     Route("/admin", console_events.list_events),
     Mount("/admin", routes=console.ROUTES),
-    Mount("/static", Assets(directory=FOLDER)),
+    Mount("/static", routes=assets.ROUTES),
     Route("/internal/feed", internal_api.feed),
     Route("/internal/health", internal_api.health),
     Route("/internal/live", internal_api.live),

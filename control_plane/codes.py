@@ -1,7 +1,7 @@
 """Codes: generating the 12 characters that a viewer types, and parsing the text that arrives.
 
 People type, paste, dictate and print codes; `bare` finds the code in the text that arrives. The portal does the same
-in static/portal/code-text.js: tests hold both to one table of cases. `canonical` replaces look-alike characters.
+in portal/static/code-text.js: tests hold both to one table of cases. `canonical` replaces look-alike characters.
 """
 
 import re

@@ -8,16 +8,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.templating import Jinja2Templates
 
 from control_plane.access.audited_change import Action, AuditedChange, audited_change
 from control_plane.clock import utc_now
 from control_plane.errors import NotFound, Refusal, SignInRequired
-from control_plane.portal.pages import TEMPLATES, brand
+from control_plane.portal.pages import brand
 from control_plane.services import Request
+from control_plane.web.assets import asset
 from control_plane.web.authentication import signed_in
 from control_plane.web.errors import status_of
 from control_plane.web.requests import services
@@ -83,7 +86,7 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
         "done": DONE.get(request.query_params.get("done", "")),
         "here": here(request),
     }
-    response = HTMLResponse(TEMPLATES.get_template(f"admin/{template}").render(frame | values), status)
+    response = HTMLResponse(TEMPLATES.get_template(template).render(frame | values), status)
     # With "no-referrer" browsers send `Origin: null` with a form, and over plain http nothing else identifies the
     # form as ours (https://fetch.spec.whatwg.org/#append-a-request-origin-header).
     response.headers["Referrer-Policy"] = "same-origin"
@@ -128,4 +131,6 @@ def utc_text(moment: datetime) -> str:
     return f"{moment:%-d %b %Y, %H:%M} UTC"
 
 
+TEMPLATES: Final = Jinja2Templates(Path(__file__).parent / "templates")
+TEMPLATES.env.globals["asset"] = asset
 TEMPLATES.env.filters["utc"] = utc_text

@@ -24,7 +24,7 @@ RECORDING_SECONDS = 120
 _SEGMENT_SECONDS = 2
 _LIVE_WINDOW_SEGMENTS = 30
 _FRAMES_PER_SECOND = 25
-_FONTS = Path(__file__).parents[1] / "static" / "vendor" / "fonts"
+_FONTS = Path(__file__).parents[1] / "web" / "static" / "vendor" / "fonts"
 _COLOURS = "seed=7:c0=0x0B1220:c1=0x17388A:c2=0x0C4A5E:c3=0x1E1B4B:nb_colors=4"
 _BEEP = "0.12*sin(2*PI*(660+220*eq(mod(floor(t),10),0))*t)*exp(-9*mod(t,1))"
 

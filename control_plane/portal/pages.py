@@ -19,7 +19,7 @@ from control_plane.web_origins import parse_hosts
 LANGUAGE_COOKIE: Final = "sg_lang"
 HEARTBEAT_SECONDS: Final = 30
 STATUS_SECONDS: Final = 30
-TEMPLATES: Final = Jinja2Templates(Path(__file__).parent.parent / "templates")
+TEMPLATES: Final = Jinja2Templates(Path(__file__).parent / "templates")
 TEMPLATES.env.globals["asset"] = asset
 _YEAR_SECONDS: Final = 31_536_000
 _IMMUTABLE: Final = f"public, max-age={_YEAR_SECONDS}, immutable"

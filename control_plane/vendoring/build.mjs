@@ -1,4 +1,4 @@
-// Bundles third-party browser code into ../static/vendor/ and lists it in MANIFEST.json.
+// Bundles third-party browser code into ../web/static/vendor/ and lists it in MANIFEST.json.
 // The output is committed, so it must depend only on package-lock.json: no dates, no paths, no directory order.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,14 +10,14 @@ import { FONTS } from "./fonts.mjs";
 import { ICONS } from "./icons.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const OUT = join(HERE, "../static/vendor");
+const OUT = join(HERE, "../web/static/vendor");
 const TARGET = ["chrome100", "firefox100", "safari15.4"];
 
 const packageRoot = (name) => join(HERE, "node_modules", name);
 const read = (name, file) => readFileSync(join(packageRoot(name), file));
 const about = (name) => JSON.parse(read(name, "package.json"));
 
-/** Maps paths below static/vendor/ to the packages that they were built from. */
+/** Maps paths below web/static/vendor/ to the packages that they were built from. */
 const made = new Map();
 
 function emit(path, content, packages) {

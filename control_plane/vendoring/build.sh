@@ -1,5 +1,5 @@
 #!/bin/sh
-# Rebuild control_plane/static/vendor/ from the pinned packages. The output is reproducible byte for byte.
+# Rebuild control_plane/web/static/vendor/ from the pinned packages. The output is reproducible byte for byte.
 set -eu
 cd "$(dirname "$0")"
 npm ci --silent

@@ -6,16 +6,25 @@ from pathlib import Path
 from typing import Final
 
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FOLDER: Final = Path(__file__).parents[1] / "static"
+_CONTROL_PLANE: Final = Path(__file__).parents[1]
+# The first part of a URL below /static, and the folder it stands for.
+FOLDERS: Final = {
+    "portal": _CONTROL_PLANE / "portal" / "static",
+    "admin": _CONTROL_PLANE / "console" / "static",
+    "brand": _CONTROL_PLANE / "web" / "static" / "brand",
+    "vendor": _CONTROL_PLANE / "web" / "static" / "vendor",
+}
 
 
 @cache
 def asset(path: str) -> str:
-    """Return the URL of a file in `static/`, with a prefix of its hash."""
-    digest = sha256((FOLDER / path).read_bytes()).hexdigest()[:12]
+    """Return the URL of a file such as `portal/main.js`, with a prefix of its hash."""
+    audience, _, name = path.partition("/")
+    digest = sha256((FOLDERS[audience] / name).read_bytes()).hexdigest()[:12]
     return f"/static/{path}?v={digest}"
 
 
@@ -27,3 +36,6 @@ class Assets(StaticFiles):
         versioned = scope["query_string"].startswith(b"v=")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
         return response
+
+
+ROUTES: Final[list[BaseRoute]] = [Mount(f"/{name}", Assets(directory=folder)) for name, folder in FOLDERS.items()]

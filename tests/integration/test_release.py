@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-# Where each folder of the checkout is in the wheel, without compiled files and the build of static/vendor.
+# Where each folder of the checkout is in the wheel, without compiled files and the build of web/static/vendor.
 SHIPPED = {"authz_sidecar": "authz_sidecar", "control_plane": "control_plane", "nginx": "control_plane/nginx"}
 LEFT_OUT = {"__pycache__", "vendoring"}
 WITHIN = 120.0  # seconds, on a busy machine
