@@ -7,7 +7,7 @@ from shutil import copytree
 
 import httpx2
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
 from tests.support.people import Organiser
@@ -122,6 +122,38 @@ def test_watching_here_again_after_the_tv_plays_with_a_url_of_the_new_session(
     device.plays()
     assert native_url(device) != url
     eventually(lambda: httpx2.get(url, timeout=30).status_code == 403, what="the old URL is refused")
+
+
+def test_watching_here_again_plays_although_the_old_url_fails_meanwhile(
+    open_native: Callable[[], Device], organiser: Organiser, recording: str
+) -> None:
+    """The gate refuses the old session while the new one's link is on its way: the stream is loaded twice at once."""
+    device = open_native()
+    device.enter(organiser.tickets(recording)[0].code)
+    device.plays()
+    page = device.page
+    page.mouse.move(200, 200)
+    page.get_by_role("button", name="Watch on TV").click()
+    page.get_by_text("VLC or another player: use a link").click()
+    page.get_by_role("button", name="Get a link and pause here").click()
+    eventually(lambda: not is_playing(device), what="the picture here pauses")
+    page.keyboard.press("Escape")
+    links: list[Route] = []
+
+    def hold(link: Route) -> None:
+        if len(links) < 2:
+            links.append(link)
+        else:
+            link.continue_()
+
+    page.route("**/api/playback/tv", hold)
+    with page.expect_request("**/api/playback/tv"):
+        page.get_by_role("button", name="Watch here again").click()
+    with page.expect_request("**/api/playback/tv"):
+        page.evaluate("() => document.querySelector('hls-video').dispatchEvent(new Event('error'))")
+    for link in links:
+        link.continue_()
+    device.plays()
 
 
 def position(device: Device) -> float:

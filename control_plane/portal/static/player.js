@@ -51,16 +51,29 @@ function unload(video) {
 }
 
 /** hls-video creates its Hls object in a microtask after `src` is set; without one, the browser plays natively. */
-async function load({ video, session, patience, signal }) {
+async function load({ video, session, patience, signal }, isLast = () => true) {
   const isFresh = () => video.api?.latestLevelDetails?.live !== false;
   if (Hls.isSupported()) video.config = loadSettings(session, patience, isFresh);
   const url = Hls.isSupported() ? session.streamUrl : await nativeUrl(session);
+  if (!isLast()) return undefined;
   video.removeAttribute("src"); // setting the same URL again has no effect
   video.src = url;
   await Promise.resolve();
   await Promise.resolve();
   if (signal.aborted) unload(video);
   return video.api ?? undefined;
+}
+
+/** Of several loads at once only the last one counts, and all wait for it: each load pauses the video, also after another one has started it. */
+function makeReload(context) {
+  let count = 0;
+  let last;
+  return () => {
+    const number = ++count;
+    const isLast = () => number === count;
+    last = load(context, isLast).then(() => (isLast() ? undefined : last));
+    return last;
+  };
 }
 
 async function attachParts(context) {
@@ -83,7 +96,7 @@ export function openPlayer(session) {
     context.finish = resolve;
     closed.signal.addEventListener("abort", () => resolve("closed"));
   });
-  context.reload = () => load(context);
+  context.reload = makeReload(context);
   context.reloadStream = makeReloadStream(context);
   fixRoles(view);
   view.title.textContent = session.event.title;
