@@ -6,7 +6,7 @@ Only views translate them to HTTP. They must not reveal more about other people 
 from collections.abc import Sequence
 from datetime import datetime
 
-from control_plane.end_reasons import SENTENCES, EndReason
+from control_plane.end_reasons import MOVED, SENTENCES, EndReason
 
 
 class Refusal(Exception):
@@ -14,6 +14,11 @@ class Refusal(Exception):
 
     reason = "refused"
     sentence = ""
+    reasons: tuple[str, ...] = ()  # if there are several: all that `reason` can be
+
+    @classmethod
+    def all_reasons(cls) -> tuple[str, ...]:
+        return cls.reasons or (cls.reason,)
 
     def __init__(self, sentence: str | None = None) -> None:
         super().__init__(sentence or self.sentence)
@@ -59,6 +64,8 @@ class TicketInUse(Refusal):
 class SessionOver(Refusal):
     """The session has ended. `reason` is a word of `EndReason`; an unknown, newer word gets a general sentence."""
 
+    reasons = tuple(reason.value for reason in EndReason if reason not in MOVED)
+
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(SENTENCES.get(reason, SENTENCES[EndReason.UNKNOWN]))
@@ -67,7 +74,7 @@ class SessionOver(Refusal):
 class SessionTakenOver(SessionOver):
     """Another device has the seat now: `reason` is one of `end_reasons.MOVED`."""
 
-    reason = EndReason.TAKEN_OVER.value
+    reasons = tuple(reason.value for reason in EndReason if reason in MOVED)
 
     def __init__(self, reason: str = EndReason.TAKEN_OVER) -> None:
         super().__init__(reason)
@@ -168,6 +175,8 @@ class FieldRefused(Refusal):
 
 class ImportRefused(Refusal):
     """Some lines of a file are wrong or doubtful; nothing was imported. `reason` is "invalid" or "doubtful"."""
+
+    reasons = ("invalid", "doubtful")
 
     def __init__(self, problems: Sequence[tuple[int, str, bool]]) -> None:
         self.problems = problems

@@ -17,6 +17,7 @@ from control_plane.errors import (
     NotFound,
     SessionOver,
     SessionTakenOver,
+    TakenOverTooOften,
     TicketExpired,
     TicketInUse,
     TicketRevoked,
@@ -55,7 +56,7 @@ NOT_ADMITTED: Final = (TicketRevoked, EventUnavailable, TicketExpired)
     "POST /tokens/validate",
     permission=None,
     answers={200: Granted},
-    refuses=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TicketInUse, TooManyAttempts),
+    refuses=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TicketInUse, TakenOverTooOften, TooManyAttempts),
     reads_body=Redemption,
 )
 async def validate(call: Call) -> Response:

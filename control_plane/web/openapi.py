@@ -181,8 +181,7 @@ def _refusals(endpoint: Endpoint) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for kind in kinds:
         reasons = found.setdefault(status_for(kind), [])
-        if kind.reason not in reasons:
-            reasons.append(kind.reason)
+        reasons += [reason for reason in kind.all_reasons() if reason not in reasons]
     if endpoint.body or endpoint.query:
         found.setdefault(422, ["invalid"])
     return found

@@ -16,6 +16,7 @@ from control_plane.app import create_app
 from control_plane.db.sealing import Sealer
 from control_plane.services import Services
 from control_plane.settings import Settings
+from tests.support import documented
 from tests.support.forging import RING, SECRET
 from tests.support.leaks import remember
 
@@ -52,6 +53,7 @@ class ControlPlane:
             base_url="http://tickets.example",
             headers={"X-Real-IP": address} | headers,
             timeout=30,
+            event_hooks={"response": [documented.check]},
         )
 
     async def feed(self, cursor: str = "", wait: float = 0) -> dict[str, Any]:
