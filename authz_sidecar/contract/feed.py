@@ -169,7 +169,7 @@ def _split_known(items: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
     """Return the entries of known kinds, and the kinds of all other entries. Raise ValueError."""
     skipped = tuple(item["kind"] for item in items if item["kind"] not in _KINDS)
     if not all(isinstance(kind, str) and kind for kind in skipped):
-        raise ValueError("a kind that is no word")
+        raise ValueError("a kind that is not a word")
     return [item for item in items if item["kind"] in _KINDS] if skipped else items, skipped
 
 

@@ -75,7 +75,7 @@ def _ed25519_key(member: dict[str, Any], kid: str | None) -> Key:
     try:
         key: Any = OKPAlgorithm.from_jwk(member)
     except jwt.InvalidKeyError:
-        raise KeysRefused("has an x that does not belong to its d, or is no point of the curve") from None
+        raise KeysRefused("has an x that does not belong to its d, or is not a point on the curve") from None
     return Key(kid, "EdDSA", key.public_key(), key) if "d" in member else Key(kid, "EdDSA", key, None)
 
 

@@ -64,7 +64,7 @@ def _common(url: str) -> tuple[Server, str] | None:
         return read_address(url)
     except ValueError:
         raise ValueError(
-            "UPSTREAM_ORIGIN is no address like https://media.example.org or http://10.0.0.5:8888/hls."
+            "UPSTREAM_ORIGIN is not an address like https://media.example.org or http://10.0.0.5:8888/hls."
         ) from None
 
 

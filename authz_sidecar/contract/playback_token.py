@@ -131,7 +131,7 @@ def _key_id(header: Mapping[str, Any]) -> str | None:
         raise TokenRefused("a header that no playback token has")
     kid = header.get("kid")
     if "kid" in header and not isinstance(kid, str):
-        raise TokenRefused("a kid that is no string")
+        raise TokenRefused("a kid that is not a string")
     return kid
 
 

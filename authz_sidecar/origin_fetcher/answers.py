@@ -51,7 +51,7 @@ _FALLBACK_DESCRIPTIONS: Final[dict[type[BaseException], str]] = {
     httpx2.ConnectTimeout: "no connection in time",
     httpx2.TimeoutException: "no answer in time",
     TimeoutError: "no answer in time",
-    httpx2.ProtocolError: "what it answers is no HTTP, breaks off, or has headers without an end",
+    httpx2.ProtocolError: "its answer is not HTTP, breaks off, or has headers without an end",
 }
 
 Headers = list[tuple[bytes, bytes]]
@@ -125,7 +125,7 @@ def _describe(cause: BaseException) -> str | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"the certificate is not trusted: {cause.verify_message}"
     if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
-        return "there is no way to its network"
+        return "its network cannot be reached"
     return next((word for kind, word in _DESCRIPTIONS.items() if isinstance(cause, kind)), None)
 
 

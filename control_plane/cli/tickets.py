@@ -112,7 +112,7 @@ def _names(given: list[str]) -> list[str]:
     """Return the names, read from standard input if given as `-`. Raise UsageError if there are none."""
     names = [line.strip() for line in sys.stdin if line.strip()] if given == ["-"] else given
     if not names:
-        raise UsageError("There is no code and no id on standard input.")
+        raise UsageError("Standard input contains no codes or ids.")
     return names
 
 
@@ -176,7 +176,7 @@ async def _find_all(db: AsyncSession, names: Sequence[str]) -> set[str]:
             ticket = await (tickets.find(db, name.lower()) if is_id else _by_code(db, name))
         except (NotFound, MalformedRequest, UnknownCode):
             raise NotFound(
-                f"Nothing was changed: number {position} of {len(names)} is no ticket's code or id."
+                f"Nothing was changed: number {position} of {len(names)} is not the code or id of a ticket."
             ) from None
         found.add(ticket.id)
     return found

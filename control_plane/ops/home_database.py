@@ -48,7 +48,7 @@ def check_it_exists(url: str) -> None:
     """Raise OperatorError if the SQLite file does not exist: opening it would create it."""
     path = make_url(url).database if url.startswith("sqlite") else None
     if path and not Path(path).is_file():
-        raise OperatorError(f"There is no database at {path}; `streamgate migrate` makes one.")
+        raise OperatorError(f"There is no database at {path}; `streamgate migrate` creates one.")
 
 
 def first_line(error: DBAPIError) -> str:

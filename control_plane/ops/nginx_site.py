@@ -129,7 +129,7 @@ def _origins(allowed_origins: str) -> str:
     origins = [part.strip() for part in allowed_origins.split(",") if part.strip()]
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
-            raise OperatorError(f"CORS_ALLOWED_ORIGIN: {origin!r} is no origin like https://tickets.example.org.")
+            raise OperatorError(f"CORS_ALLOWED_ORIGIN: {origin!r} is not an origin like https://tickets.example.org.")
     return "".join(f'"{origin}" "{origin}";\n' for origin in origins)
 
 

@@ -66,7 +66,7 @@ def _from_rows(rows: Any) -> ActivityReport:
         raise MalformedRequest("sessions is a list.")
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise MalformedRequest(f"sessions[{index}] is no object.")
+            raise MalformedRequest(f"sessions[{index}] is not an object.")
     sids, times = ([row.get(name) for row in rows] for name in ("sid", "lastSeen"))
     clients = [row.get("clients", _NO_CLIENTS) for row in rows]
     try:

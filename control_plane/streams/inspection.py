@@ -99,7 +99,7 @@ class _RenditionCheck:
             playlist = await read(fetched.text)
         except NoPlaylist:
             self.stream = Stream.ABSENT
-            self.faults.append(error(MASTER, FaultReason.NOT_A_PLAYLIST, "What is there is no HLS playlist."))
+            self.faults.append(error(MASTER, FaultReason.NOT_A_PLAYLIST, "This is not an HLS playlist."))
             return
         except Failed as problem:
             self.stream = Stream.ABSENT if problem.reason is FaultReason.MISSING else Stream.UNKNOWN
@@ -248,4 +248,4 @@ async def _parse_media(fetched: FetchedPlaylist) -> Media:
         playlist = None
     if isinstance(playlist, Media):
         return playlist
-    raise Failed(FaultReason.NOT_A_PLAYLIST, "What is there is no playlist of segments.")
+    raise Failed(FaultReason.NOT_A_PLAYLIST, "This is not a playlist of segments.")

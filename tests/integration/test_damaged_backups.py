@@ -70,9 +70,9 @@ async def test_an_incomplete_backup_is_refused_and_nothing_is_lost(
     await backup.dump(sqlite_url, file, None, NOW)
     rewrite(file, damage)
     before = await contents(sqlite_url)
-    with pytest.raises(OperatorError, match="is no backup of StreamGate or is damaged; nothing was changed"):
+    with pytest.raises(OperatorError, match="is not a StreamGate backup, or is damaged; nothing was changed"):
         backup_file.check(file)
-    with pytest.raises(OperatorError, match="is no backup of StreamGate or is damaged; nothing was changed"):
+    with pytest.raises(OperatorError, match="is not a StreamGate backup, or is damaged; nothing was changed"):
         await backup.restore(sqlite_url, file, SEALER, force=True)
     assert await contents(sqlite_url) == before
 

@@ -197,7 +197,7 @@ def test_one_unknown_ticket_prevents_all_revocations_and_no_code_is_repeated(
     for unknown in ("Abcdefgh1234", UNKNOWN_ID, "--", "' OR 1=1"):
         said = streamgate("ticket", "revoke", "--home", home, "--", code, unknown)
         assert said.code == 1
-        assert said.err == "streamgate: Nothing was changed: number 2 of 2 is no ticket's code or id.\n"
+        assert said.err == "streamgate: Nothing was changed: number 2 of 2 is not the code or id of a ticket.\n"
     assert statuses(streamgate, home) == {code: "unused"}
 
 

@@ -29,7 +29,7 @@ FORMAT: Final = 1
 _MARK: Final = "streamgate_backup"
 _LONGEST_LINE: Final = 8 * 1024 * 1024
 _COMPRESSION: Final = 6
-_NOT_A_BACKUP: Final = "is no backup of StreamGate or is damaged; nothing was changed."
+_NOT_A_BACKUP: Final = "is not a StreamGate backup, or is damaged; nothing was changed."
 _NEWER: Final = "was made by a newer StreamGate and needs it to be restored; nothing was changed."
 
 _DAMAGES: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -227,7 +227,7 @@ def _parsed(line: bytes) -> Any:
 
 
 def _reject_number(name: str) -> float:
-    raise DamagedBackupError(f"{name} is no number")
+    raise DamagedBackupError(f"{name} is not a number")
 
 
 def _finite(text: str) -> float:
