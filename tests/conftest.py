@@ -7,9 +7,9 @@ import httpcore2
 import hypothesis
 import pytest
 
-from tests.support.postgres import Postgres, running_postgres
-from tests.support.stack import Service
-from tests.support.statements import compile_once
+from tests.support.services.postgres import Postgres, running_postgres
+from tests.support.services.stack import Service
+from tests.support.services.statements import compile_once
 
 # The duration of an example depends more on the machine than on the code.
 hypothesis.settings.register_profile("patient", deadline=None)

@@ -16,8 +16,8 @@ from control_plane.ops.binaries import find_nginx
 from control_plane.ops.processes import HttpProbe, ProcessSpec
 from tests.bench import nginx_copies
 from tests.bench.nginx_copies import Change, copy_of
-from tests.support.ports import free_port
-from tests.support.stack import Service, StackUnderTest
+from tests.support.services.ports import free_port
+from tests.support.services.stack import Service, StackUnderTest
 
 _EXPRESS = Path(__file__).parent / "express"
 

@@ -27,9 +27,9 @@ from control_plane.tickets import tickets
 from tests.bench import targets
 from tests.bench.doors_load import Connection
 from tests.bench.doors_stack import DATABASES, postgresql
-from tests.support.api import INTERNAL_KEY
-from tests.support.server import ControlPlaneProcess
-from tests.support.stack import in_thread
+from tests.support.clients.api import INTERNAL_KEY
+from tests.support.services.server import ControlPlaneProcess
+from tests.support.services.stack import in_thread
 
 _CONNECTIONS: Final = 16
 _BEATS_AT_ONCE: Final = 32  # requests that arrive between two database reads on a fully busy core

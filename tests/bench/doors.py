@@ -18,7 +18,7 @@ from tests.bench import targets
 from tests.bench.crowd import Outcome, crowd
 from tests.bench.doors_house import BenchDatabase
 from tests.bench.doors_stack import DATABASES, Operation, in_operation
-from tests.support.people import Organiser
+from tests.support.clients.people import Organiser
 
 _WANTED_A_SECOND: Final = {"sqlite": 450, "postgresql": 800}  # on two cores, shared with the load generator and nginx
 _WANTED_P99_MS: Final = 100

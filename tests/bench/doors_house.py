@@ -15,8 +15,8 @@ from control_plane.clock import utc_now
 from control_plane.codes import new_code
 from control_plane.db.database import Database
 from control_plane.models import LastSeen, Ticket, ViewingSession, new_id
-from tests.support.stack import in_thread
-from tests.support.tokens import Minter
+from tests.support.data.tokens import Minter
+from tests.support.services.stack import in_thread
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from control_plane.ops.processes import HttpProbe
-from tests.support.postgres import Postgres
-from tests.support.stack import Service, StackUnderTest
+from tests.support.services.postgres import Postgres
+from tests.support.services.stack import Service, StackUnderTest
 
 DATABASES: Final = ["sqlite", "postgresql"]
 # Debian's default settings: committed data survives a power failure.

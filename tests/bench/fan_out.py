@@ -22,8 +22,8 @@ from authz_sidecar.contract.feed import Change, Cursor, Kind
 from control_plane.db.database import Database, upgrade_schema
 from control_plane.revocations import revocation_feed
 from tests.bench import targets
-from tests.support.api import INTERNAL_KEY
-from tests.support.server import ControlPlaneProcess
+from tests.support.clients.api import INTERNAL_KEY
+from tests.support.services.server import ControlPlaneProcess
 
 _LAST_HEARD_MS: Final = 500
 _MOST: Final = 1.5  # bare answers: 0.2 ms where a bare answer took 0.13 ms

@@ -20,8 +20,8 @@ from tests.bench import contenders, report, targets
 from tests.bench.contenders import CannotRun, Contender, Ground
 from tests.bench.load import FULL, MODERATE, Load
 from tests.bench.report import Seen
-from tests.support.stack import StackUnderTest
-from tests.support.tokens import Minter
+from tests.support.data.tokens import Minter
+from tests.support.services.stack import StackUnderTest
 
 TOKENS = 500
 _MODERATE_EVERY = 4  # rounds, since latencies vary far less than throughput

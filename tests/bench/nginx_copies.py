@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from control_plane.ops.processes import HttpProbe
-from tests.support.ports import free_port
-from tests.support.stack import Service, StackUnderTest
+from tests.support.services.ports import free_port
+from tests.support.services.stack import Service, StackUnderTest
 
 _AUTH_REQUEST = re.compile(r"(?m)^auth_request /_authorize;$")
 _AUTH_REQUEST_SET = re.compile(r"(?m)^auth_request_set (\$\w+) .*$")

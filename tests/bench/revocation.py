@@ -29,8 +29,8 @@ from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import RevocationChange
 from tests.bench import targets
-from tests.support.people import Organiser, Ticket, Viewer
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
+from tests.support.clients.people import Organiser, Ticket, Viewer
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
 from tests.support.waiting import eventually
 
 ROOT: Final = Path(__file__).parents[2]

@@ -24,7 +24,7 @@ from control_plane.models import Event, Ticket
 from control_plane.tickets import ticket_search
 from control_plane.tickets.tickets import TicketFilter
 from tests.bench import targets
-from tests.support.postgres import running_postgres
+from tests.support.services.postgres import running_postgres
 
 TICKETS: Final = 1_000_000
 TIMES: Final = 20

@@ -18,9 +18,9 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.revocations import Revocations
 from tests.bench import targets
-from tests.support.forging import RING, with_claims
-from tests.support.million import code, many_revoked
-from tests.support.sidecar import PATH, SidecarUnderTest
+from tests.support.data.forging import RING, with_claims
+from tests.support.data.million import code, many_revoked
+from tests.support.services.sidecar import PATH, SidecarUnderTest
 from tests.support.waiting import eventually
 
 MILLION: Final = 1_000_000

@@ -14,7 +14,7 @@ from typing import Final
 import httpx2
 
 from tests.bench import targets
-from tests.support.stack import StackUnderTest
+from tests.support.services.stack import StackUnderTest
 
 PAIRS: Final = 100
 _REFUSED: Final = 401

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.support.databases import running_stack
-from tests.support.people import Organiser
-from tests.support.screen import Device, new_device
-from tests.support.stack import StackUnderTest
-from tests.support.streams import Folder, make_folder
-from tests.support.tokens import Minter
-from tests.support.video import live, make_recording
+from tests.support.browsers.screen import Device, new_device
+from tests.support.clients.people import Organiser
+from tests.support.data.tokens import Minter
+from tests.support.media.streams import Folder, make_folder
+from tests.support.media.video import live, make_recording
+from tests.support.services.databases import running_stack
+from tests.support.services.stack import StackUnderTest
 
 expect.set_options(timeout=20_000)  # milliseconds: as long as `eventually` waits
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.people import Organiser
-from tests.support.screen import Device
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]

@@ -18,8 +18,8 @@ import httpx2
 import pytest
 
 from control_plane.access.actors import SCOPE_PERMISSIONS
-from tests.support.api_stock import STILL_SIGNED_IN
-from tests.support.stack import StackUnderTest
+from tests.support.clients.api_stock import STILL_SIGNED_IN
+from tests.support.services.stack import StackUnderTest
 
 # Not positive_data_acceptance: JSON Schema cannot say that an event ends after its start.
 CHECKS: Final = (
@@ -74,7 +74,11 @@ def run(stack: StackUnderTest, folder: Path, scheme: str, phases: str, *argument
     told = ["--phases", phases, "--checks", CHECKS, "--seed", "1", "--workers", "1", "--no-shrink"]
     told += ["--continue-on-failure", "--warnings", "off"]
     env = {"STREAMGATE_URL": stack.url, "STREAMGATE_HOME": str(stack.home), "STREAMGATE_SCHEME": scheme}
-    env |= {"STREAMGATE_ANSWERS": str(noted), "SCHEMATHESIS_HOOKS": "tests.support.api_hooks", "PYTHONPATH": str(ROOT)}
+    env |= {
+        "STREAMGATE_ANSWERS": str(noted),
+        "SCHEMATHESIS_HOOKS": "tests.support.clients.api_hooks",
+        "PYTHONPATH": str(ROOT),
+    }
     argv = [str(Path(sys.executable).with_name("st")), "run", f"{stack.url}/api/openapi.json", *told, *arguments]
     done = subprocess.run(
         argv, capture_output=True, text=True, check=False, timeout=SECONDS, cwd=folder, env={**os.environ, **env}

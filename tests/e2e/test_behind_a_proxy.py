@@ -8,11 +8,11 @@ from dotenv import dotenv_values
 from playwright.sync_api import Browser, sync_playwright
 
 from control_plane.ops.doctor import Finding, Installation, Level, proxies
-from tests.support.fronts import FORGOTTEN, NAME, Front, fronts
+from tests.support.browsers.screen import Device, new_device
+from tests.support.clients.people import Organiser
 from tests.support.leaks import remember
-from tests.support.people import Organiser
-from tests.support.screen import Device, new_device
-from tests.support.stack import StackUnderTest
+from tests.support.services.fronts import FORGOTTEN, NAME, Front, fronts
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 OTHER_NAME = "karten.example"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cached import cached_files
-from tests.support.edge import Edge
-from tests.support.origin import Origin
-from tests.support.stack import StackUnderTest
+from tests.support.media.cached import cached_files
+from tests.support.media.origin import Origin
+from tests.support.services.edge import Edge
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 MEGABYTE = 1_000_000

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from tests.support.cached import cached_events
-from tests.support.edge import Edge, edge_of_an_origin
+from tests.support.media.cached import cached_events
+from tests.support.services.edge import Edge, edge_of_an_origin
 from tests.support.waiting import eventually
 
 

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from dotenv import dotenv_values
 
-from tests.support.people import Organiser
-from tests.support.stack import StackUnderTest
+from tests.support.clients.people import Organiser
+from tests.support.services.stack import StackUnderTest
 
 WRONG: Final = "K7F2X9M4B1C3"
 SIX_GUESSES: Final = [401] * 5 + [429]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import forks
-from tests.support.databases import ON_BOTH_DATABASES
-from tests.support.people import Organiser, Viewer
-from tests.support.stack import StackUnderTest
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.services import forks
+from tests.support.services.databases import ON_BOTH_DATABASES
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 pytestmark = ON_BOTH_DATABASES

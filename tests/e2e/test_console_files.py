@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.people import Organiser
-from tests.support.pictures import picture
-from tests.support.screen import Device
-from tests.support.stack import ADMIN_PASSWORD
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser
+from tests.support.media.pictures import picture
+from tests.support.services.stack import ADMIN_PASSWORD
 
 OpenDevice = Callable[..., Device]
 SIZES = [(390, 844), (1440, 900)]

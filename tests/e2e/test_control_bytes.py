@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.raw_http import RawAnswer, raw_request
-from tests.support.stack import Service, StackUnderTest
-from tests.support.streams import Folder
+from tests.support.clients.raw_http import RawAnswer, raw_request
+from tests.support.media.streams import Folder
+from tests.support.services.stack import Service, StackUnderTest
 
 ODD = [chr(byte) for byte in (0x01, 0x08, 0x0B, 0x1B, 0x1F, 0x7F, 0x80, 0xFF)]
 Ask = Callable[..., RawAnswer]

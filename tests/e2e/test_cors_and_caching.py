@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from tests.support.raw_http import raw_request
-from tests.support.stack import StackUnderTest
-from tests.support.streams import Folder, make_folder, put
-from tests.support.tokens import Minter
+from tests.support.clients.raw_http import raw_request
+from tests.support.data.tokens import Minter
+from tests.support.media.streams import Folder, make_folder, put
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 PORTAL, SECOND, STRANGER = "https://tickets.example", "http://localhost:3000", "https://evil.example"

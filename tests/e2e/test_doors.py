@@ -10,10 +10,10 @@ from shutil import copytree
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.people import Organiser, Viewer
-from tests.support.screen import Device
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
-from tests.support.video import SEGMENT_SECONDS
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.media.video import SEGMENT_SECONDS
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]

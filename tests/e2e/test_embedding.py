@@ -13,11 +13,11 @@ import httpx2
 import pytest
 from playwright.sync_api import BrowserContext, Frame, Page, expect, sync_playwright
 
+from tests.support.browsers.screen import accessibility_faults_in, plays_in
+from tests.support.clients.people import Organiser
 from tests.support.leaks import remember
-from tests.support.people import Organiser
-from tests.support.ports import free_port
-from tests.support.screen import accessibility_faults_in, plays_in
-from tests.support.stack import StackUnderTest
+from tests.support.services.ports import free_port
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 PORTAL: Final = "tickets.example"

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.support.cached import cached_events
-from tests.support.edge import UNAVAILABLE, Edge
-from tests.support.origin import Origin, Reply
-from tests.support.people import Organiser
-from tests.support.stack import StackUnderTest
-from tests.support.streams import make_folder, put
+from tests.support.clients.people import Organiser
+from tests.support.media.cached import cached_events
+from tests.support.media.origin import Origin, Reply
+from tests.support.media.streams import make_folder, put
+from tests.support.services.edge import UNAVAILABLE, Edge
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
 KNOWN_WITHIN_SECONDS = 20  # direct database changes are noticed within two seconds; the machine may be busy

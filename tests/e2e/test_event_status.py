@@ -13,9 +13,9 @@ import httpx2
 import pytest
 
 from authz_sidecar.contract.playback_token import READER_SUB
-from tests.support.people import Organiser
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
-from tests.support.video import live, make_recording
+from tests.support.clients.people import Organiser
+from tests.support.media.video import live, make_recording
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
 from tests.support.waiting import eventually
 
 READER = sha256(READER_SUB.encode()).hexdigest()[:12]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.firefox import Firefox
-from tests.support.people import Organiser
-from tests.support.stack import StackUnderTest
+from tests.support.browsers.firefox import Firefox
+from tests.support.clients.people import Organiser
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 PICTURE = """(video => video?.getVideoPlaybackQuality

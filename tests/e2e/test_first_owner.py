@@ -7,8 +7,8 @@ from playwright.sync_api import Browser, expect
 
 from control_plane.accounts import totp
 from control_plane.clock import utc_now
-from tests.support.screen import Device, new_device
-from tests.support.stack import StackUnderTest
+from tests.support.browsers.screen import Device, new_device
+from tests.support.services.stack import StackUnderTest
 
 PASSWORD = "a long enough password"
 SIZES = [(390, 844), (1440, 900)]

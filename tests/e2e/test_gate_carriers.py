@@ -3,10 +3,10 @@
 import httpx2
 import pytest
 
-from tests.support.raw_http import raw_request
-from tests.support.stack import StackUnderTest
-from tests.support.streams import Folder, make_folder
-from tests.support.tokens import Minter
+from tests.support.clients.raw_http import raw_request
+from tests.support.data.tokens import Minter
+from tests.support.media.streams import Folder, make_folder
+from tests.support.services.stack import StackUnderTest
 
 
 def status(gate: StackUnderTest, target: str, *headers: str, method: str = "GET") -> int:

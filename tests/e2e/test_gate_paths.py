@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.raw_http import RawAnswer, raw_request
-from tests.support.stack import StackUnderTest
-from tests.support.streams import Folder, make_folder
-from tests.support.tokens import Minter
+from tests.support.clients.raw_http import RawAnswer, raw_request
+from tests.support.data.tokens import Minter
+from tests.support.media.streams import Folder, make_folder
+from tests.support.services.stack import StackUnderTest
 
 TRICKS = [
     "/streams/{mine}/../{other}/1.ts",

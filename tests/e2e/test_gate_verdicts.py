@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from tests.support.databases import ON_BOTH_DATABASES
-from tests.support.people import Organiser, Ticket, Viewer
-from tests.support.stack import StackUnderTest
-from tests.support.streams import Folder, make_folder
-from tests.support.tokens import Minter
+from tests.support.clients.people import Organiser, Ticket, Viewer
+from tests.support.data.tokens import Minter
+from tests.support.media.streams import Folder, make_folder
+from tests.support.services.databases import ON_BOTH_DATABASES
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 pytestmark = ON_BOTH_DATABASES

@@ -10,11 +10,11 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.support import forks
-from tests.support.key_sets import ed25519_key, public, write_keys, write_text
-from tests.support.people import Organiser, Viewer
-from tests.support.stack import StackUnderTest
-from tests.support.streams import make_folder
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.data.key_sets import ed25519_key, public, write_keys, write_text
+from tests.support.media.streams import make_folder
+from tests.support.services import forks
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.support import leaks
-from tests.support.people import Organiser
-from tests.support.raw_http import raw_request
-from tests.support.stack import StackUnderTest
-from tests.support.streams import make_folder
-from tests.support.tokens import Minter
+from tests.support.clients.people import Organiser
+from tests.support.clients.raw_http import raw_request
+from tests.support.data.tokens import Minter
+from tests.support.media.streams import make_folder
+from tests.support.services.stack import StackUnderTest
 
 
 def token_in_the_path(gate: StackUnderTest) -> str:

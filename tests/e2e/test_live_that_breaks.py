@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.encoder import NAMINGS, Encoder
-from tests.support.packager import FAULTS, Fault, Packager, make_films
-from tests.support.people import Organiser
-from tests.support.screen import Device
-from tests.support.stack import StackUnderTest
-from tests.support.streams import Folder
-from tests.support.video import SEGMENT_SECONDS
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser
+from tests.support.media.encoder import NAMINGS, Encoder
+from tests.support.media.packager import FAULTS, Fault, Packager, make_films
+from tests.support.media.streams import Folder
+from tests.support.media.video import SEGMENT_SECONDS
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
 if TYPE_CHECKING:

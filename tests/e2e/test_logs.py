@@ -15,12 +15,12 @@ import httpx2
 import pytest
 
 from tests.support import leaks
-from tests.support.home import new_home
-from tests.support.people import Organiser, Viewer
-from tests.support.ports import free_port
-from tests.support.raw_http import raw_request
-from tests.support.stack import ADMIN_PASSWORD
-from tests.support.streams import make_folder
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.clients.raw_http import raw_request
+from tests.support.media.streams import make_folder
+from tests.support.services.home import new_home
+from tests.support.services.ports import free_port
+from tests.support.services.stack import ADMIN_PASSWORD
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 

@@ -12,11 +12,11 @@ from shutil import which
 import pytest
 from playwright.sync_api import BrowserContext, sync_playwright
 
-from tests.support.certificates import certificate
-from tests.support.edge import Edge
-from tests.support.origin import Asked, Origin, Reply
-from tests.support.ports import free_port
-from tests.support.stack import StackUnderTest
+from tests.support.media.origin import Asked, Origin, Reply
+from tests.support.services.certificates import certificate
+from tests.support.services.edge import Edge
+from tests.support.services.ports import free_port
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 COLLECT = "/hls/collect"

@@ -3,8 +3,8 @@
 import httpx2
 import pytest
 
-from tests.support.databases import ON_BOTH_DATABASES
-from tests.support.stack import StackUnderTest
+from tests.support.services.databases import ON_BOTH_DATABASES
+from tests.support.services.stack import StackUnderTest
 
 pytestmark = ON_BOTH_DATABASES
 

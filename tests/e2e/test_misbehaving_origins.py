@@ -9,12 +9,12 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from tests.support.cached import cached_files
-from tests.support.edge import UNAVAILABLE
-from tests.support.fetching import fetch_together
-from tests.support.runaway import HEAD, RunawayOrigin, says
-from tests.support.stack import StackUnderTest
-from tests.support.tokens import Minter
+from tests.support.clients.fetching import fetch_together
+from tests.support.data.tokens import Minter
+from tests.support.media.cached import cached_files
+from tests.support.media.runaway import HEAD, RunawayOrigin, says
+from tests.support.services.edge import UNAVAILABLE
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 MEGABYTE = 1024 * 1024

@@ -12,10 +12,10 @@ import httpx2
 import pytest
 
 from authz_sidecar.origin_fetcher.metrics import FetcherMetrics
-from tests.support.people import Organiser, Viewer
-from tests.support.ports import free_port
-from tests.support.stack import Service, StackUnderTest
-from tests.support.streams import make_folder
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.media.streams import make_folder
+from tests.support.services.ports import free_port
+from tests.support.services.stack import Service, StackUnderTest
 from tests.support.waiting import eventually
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
-from tests.support.people import Organiser
-from tests.support.screen import Device, new_device
-from tests.support.stack import StackUnderTest
-from tests.support.video import make_recording
+from tests.support.browsers.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
+from tests.support.browsers.screen import Device, new_device
+from tests.support.clients.people import Organiser
+from tests.support.media.video import make_recording
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
 TOKEN_SECONDS = 30

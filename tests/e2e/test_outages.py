@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.databases import running_stack
-from tests.support.people import Organiser, Viewer
-from tests.support.stack import StackUnderTest
-from tests.support.streams import make_folder
-from tests.support.tokens import Minter
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.data.tokens import Minter
+from tests.support.media.streams import make_folder
+from tests.support.services.databases import running_stack
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually, stays
 
 

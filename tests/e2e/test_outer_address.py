@@ -7,10 +7,10 @@ from typing import Final
 
 import pytest
 
+from tests.support.clients.people import Organiser
+from tests.support.clients.raw_http import RawAnswer, raw_request
 from tests.support.leaks import remember
-from tests.support.people import Organiser
-from tests.support.raw_http import RawAnswer, raw_request
-from tests.support.stack import StackUnderTest
+from tests.support.services.stack import StackUnderTest
 
 PROXY: Final = "127.0.0.2"
 STRANGER: Final = "127.0.0.9"

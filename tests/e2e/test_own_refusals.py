@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tests.support.api import UNKNOWN_ID
-from tests.support.raw_http import RawAnswer, raw_request
-from tests.support.stack import StackUnderTest
-from tests.support.streams import Folder
+from tests.support.clients.api import UNKNOWN_ID
+from tests.support.clients.raw_http import RawAnswer, raw_request
+from tests.support.media.streams import Folder
+from tests.support.services.stack import StackUnderTest
 
 LONG = "x" * 20_000
 PLACES = ["/", "/admin", "/api/tokens/validate", "/health", "/internal/feed", "/static/none.js"]

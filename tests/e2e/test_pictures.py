@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from control_plane.ops import demo_streams
-from tests.support.people import Organiser
-from tests.support.screen import Device
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
-from tests.support.video import make_recording
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser
+from tests.support.media.video import make_recording
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]

@@ -16,10 +16,10 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.contents import CONTENTS, asked_for, contents
-from tests.support.people import Organiser, Viewer
-from tests.support.players import Chromium, Ffmpeg, Player, Seen, Source, Vlc, WebKitGtk
-from tests.support.stack import StackUnderTest
+from tests.support.browsers.players import Chromium, Ffmpeg, Player, Seen, Source, Vlc, WebKitGtk
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.media.contents import CONTENTS, asked_for, contents
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 CARRIERS: Final = {

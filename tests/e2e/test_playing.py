@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.people import Organiser, Viewer
-from tests.support.screen import Device
-from tests.support.stack import StackUnderTest
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 OpenDevice = Callable[..., Device]

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.cached import cached_files, files_in
-from tests.support.edge import UNAVAILABLE, Edge
+from tests.support.clients.people import Organiser
 from tests.support.leaks import remember
-from tests.support.origin import Origin, Reply
-from tests.support.people import Organiser
-from tests.support.polite_origin import like_mediamtx, wants_query
-from tests.support.stack import StackUnderTest
+from tests.support.media.cached import cached_files, files_in
+from tests.support.media.origin import Origin, Reply
+from tests.support.media.polite_origin import like_mediamtx, wants_query
+from tests.support.services.edge import UNAVAILABLE, Edge
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 SECRET, SIGNATURE = "bearer-secret-of-the-origin", "signature-of-the-origin"

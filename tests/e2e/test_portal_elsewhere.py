@@ -9,10 +9,10 @@ import httpx2
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.support.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
-from tests.support.people import Organiser
-from tests.support.screen import Device
-from tests.support.stack import StackUnderTest
+from tests.support.browsers.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
 OpenDevice = Callable[..., Device]

@@ -6,9 +6,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.databases import ON_BOTH_DATABASES
-from tests.support.people import Organiser, Viewer
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.services.databases import ON_BOTH_DATABASES
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 pytestmark = ON_BOTH_DATABASES

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Route
 
-from tests.support.people import Organiser
-from tests.support.screen import Device
-from tests.support.stack import StackUnderTest
-from tests.support.video import make_recording
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser
+from tests.support.media.video import make_recording
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 OpenDevice = Callable[..., Device]

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
-from tests.support.keep_alive import ClosedEarly, KeepAlive
-from tests.support.people import Organiser, Viewer
-from tests.support.stack import Service, StackUnderTest
-from tests.support.streams import make_folder
+from tests.support.clients.keep_alive import ClosedEarly, KeepAlive
+from tests.support.clients.people import Organiser, Viewer
+from tests.support.media.streams import make_folder
+from tests.support.services.stack import Service, StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 PLAYERS = 6

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.people import Organiser
-from tests.support.screen import Device, new_device
-from tests.support.stack import StackUnderTest
-from tests.support.video import live, make_recording
+from tests.support.browsers.screen import Device, new_device
+from tests.support.clients.people import Organiser
+from tests.support.media.video import live, make_recording
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
 TOKEN_SECONDS = 40

@@ -9,10 +9,10 @@ import httpx2
 import pytest
 from playwright.sync_api import expect
 
-from tests.support import forks
-from tests.support.people import Organiser
-from tests.support.screen import Device
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser
+from tests.support.services import forks
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
 VARIANT = "#EXT-X-STREAM-INF:BANDWIDTH=500000\n"

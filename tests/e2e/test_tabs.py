@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from control_plane.end_reasons import INTENDED, EndReason
-from tests.support.people import Organiser, Ticket
-from tests.support.screen import Device
-from tests.support.stack import StackUnderTest
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser, Ticket
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
 OpenDevice = Callable[..., Device]

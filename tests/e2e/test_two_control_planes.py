@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from control_plane.ops.processes import HttpProbe
-from tests.support.people import Organiser, Ticket, Viewer
-from tests.support.postgres import Postgres
-from tests.support.stack import Service, StackUnderTest
-from tests.support.streams import make_folder
+from tests.support.clients.people import Organiser, Ticket, Viewer
+from tests.support.media.streams import make_folder
+from tests.support.services.postgres import Postgres
+from tests.support.services.stack import Service, StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 

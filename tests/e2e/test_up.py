@@ -15,8 +15,8 @@ from dotenv import dotenv_values
 
 from control_plane.ops.home import public_port, read_environment
 from tests.support import leaks
-from tests.support.home import new_home
-from tests.support.ports import free_port
+from tests.support.services.home import new_home
+from tests.support.services.ports import free_port
 from tests.support.waiting import eventually
 
 STREAMGATE = (sys.executable, "-c", "from control_plane.cli import main; main()")

@@ -7,9 +7,9 @@ from itertools import pairwise
 import httpx2
 import pytest
 
-from tests.support.cached import cached_files
-from tests.support.edge import UNAVAILABLE, Edge, edge_of_an_origin
-from tests.support.origin import Reply, growing_playlist
+from tests.support.media.cached import cached_files
+from tests.support.media.origin import Reply, growing_playlist
+from tests.support.services.edge import UNAVAILABLE, Edge, edge_of_an_origin
 from tests.support.waiting import eventually
 
 FETCHED_WITHIN_SECONDS = 1.0  # for the next playlist on a busy machine; the previous one is served meanwhile

@@ -7,10 +7,10 @@ import httpx2
 import pytest
 
 from tests.e2e.test_gate_paths import TRICKS
-from tests.support.edge import UNAVAILABLE, Edge, edge_of_an_origin
-from tests.support.origin import Reply
-from tests.support.raw_http import raw_request
-from tests.support.streams import make_folder, put
+from tests.support.clients.raw_http import raw_request
+from tests.support.media.origin import Reply
+from tests.support.media.streams import make_folder, put
+from tests.support.services.edge import UNAVAILABLE, Edge, edge_of_an_origin
 from tests.support.waiting import eventually, stays
 
 

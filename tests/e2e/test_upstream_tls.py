@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certificates import certificate
-from tests.support.edge import UNAVAILABLE, Edge
-from tests.support.origin import Origin
-from tests.support.people import Organiser
-from tests.support.stack import StackUnderTest
+from tests.support.clients.people import Organiser
+from tests.support.media.origin import Origin
+from tests.support.services.certificates import certificate
+from tests.support.services.edge import UNAVAILABLE, Edge
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 

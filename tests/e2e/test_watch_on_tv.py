@@ -7,10 +7,10 @@ import httpx2
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.support.people import Organiser
-from tests.support.screen import Device
-from tests.support.stack import StackUnderTest
-from tests.support.video import make_recording
+from tests.support.browsers.screen import Device
+from tests.support.clients.people import Organiser
+from tests.support.media.video import make_recording
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually, stays
 
 OpenDevice = Callable[..., Device]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from control_plane.streams.probe import Probe
-from tests.support.api import Admin, ControlPlane, Viewer, make_settings, running
-from tests.support.origin import Origin
-from tests.support.probing import reader_of
-from tests.support.sqlite_file import new_database
+from tests.support.clients.api import Admin, ControlPlane, Viewer, make_settings, running
+from tests.support.media.origin import Origin
+from tests.support.media.probing import reader_of
+from tests.support.services.sqlite_file import new_database
 
 
 @pytest.fixture

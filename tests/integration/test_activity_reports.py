@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from control_plane.clock import utc_now
 from control_plane.models import LastSeen, Ticket, ViewingSession
-from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio
 LONG_AGO = utc_now() - timedelta(hours=1)  # less than a day, after which a session is ended

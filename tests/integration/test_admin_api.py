@@ -8,7 +8,7 @@ import pytest
 
 from control_plane.accounts import accounts
 from control_plane.api.admin_routes import ADMIN_ENDPOINTS
-from tests.support.api import (
+from tests.support.clients.api import (
     HASHER,
     PASSWORD,
     UNKNOWN_ID,
@@ -19,7 +19,7 @@ from tests.support.api import (
     make_settings,
     running,
 )
-from tests.support.pictures import picture
+from tests.support.media.pictures import picture
 
 pytestmark = pytest.mark.anyio
 # The body that a route validates before it looks for the id; other POST requests need a count.

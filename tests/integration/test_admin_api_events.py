@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of, event_body
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of, event_body
 
 pytestmark = pytest.mark.anyio
 

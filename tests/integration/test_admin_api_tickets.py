@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from authz_sidecar.contract.playback_token import CODE
-from tests.support.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
 

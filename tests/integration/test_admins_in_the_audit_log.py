@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from control_plane.ops.backups import backup
-from tests.support.api import (
+from tests.support.clients.api import (
     SEALER,
     UNKNOWN_ID,
     Admin,
@@ -19,7 +19,7 @@ from tests.support.api import (
     make_settings,
     running,
 )
-from tests.support.staff import audit_of, hire, new_key, program
+from tests.support.clients.staff import audit_of, hire, new_key, program
 
 pytestmark = pytest.mark.anyio
 

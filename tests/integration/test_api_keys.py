@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from control_plane.accounts import api_keys
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, event_body, make_settings, running
-from tests.support.staff import audit_of, hire, new_key, program
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, event_body, make_settings, running
+from tests.support.clients.staff import audit_of, hire, new_key, program
 
 pytestmark = pytest.mark.anyio
 MAY = {

@@ -14,7 +14,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.access.audit_trail import AuditFilter
 from control_plane.api.admin_routes import ADMIN_ENDPOINTS
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=2)

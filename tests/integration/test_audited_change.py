@@ -8,7 +8,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.audited_change import Action, audited_change
 from control_plane.clock import utc_now
 from control_plane.models_admin import AuditEntry
-from tests.support.api import ControlPlane
+from tests.support.clients.api import ControlPlane
 
 pytestmark = pytest.mark.anyio
 

@@ -18,13 +18,13 @@ from control_plane.lifecycle import event_changes
 from control_plane.ops.backups import backup, backup_file
 from control_plane.schemas import EventDraft
 from control_plane.tickets import tickets
-from tests.support.api import SEALER, Admin, ControlPlane, event_body, make_settings, running
-from tests.support.backups import append_change, lines_of
-from tests.support.rows import ROWS, WRITTEN_BY_ITSELF, but_for_the_restore, contents, fill
-from tests.support.sqlite_file import new_database
+from tests.support.clients.api import SEALER, Admin, ControlPlane, event_body, make_settings, running
+from tests.support.data.backups import append_change, lines_of
+from tests.support.data.rows import ROWS, WRITTEN_BY_ITSELF, but_for_the_restore, contents, fill
+from tests.support.services.sqlite_file import new_database
 
 if TYPE_CHECKING:
-    from tests.support.postgres import Postgres
+    from tests.support.services.postgres import Postgres
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2027, 1, 16, tzinfo=UTC)

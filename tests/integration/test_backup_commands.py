@@ -15,10 +15,10 @@ from control_plane.models_admin import AdminUser, Webhook
 from control_plane.ops.home import read_environment, settings_file
 from control_plane.ops.key_file import rotate
 from control_plane.ops.supervisor import exclusive_lock
-from tests.support.backups import lines_of, write_lines
-from tests.support.command import Streamgate
-from tests.support.home import new_home
-from tests.support.rows import but_for_the_restore, contents, fill
+from tests.support.data.backups import lines_of, write_lines
+from tests.support.data.rows import but_for_the_restore, contents, fill
+from tests.support.services.command import Streamgate
+from tests.support.services.home import new_home
 
 
 @pytest.fixture

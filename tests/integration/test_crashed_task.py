@@ -9,8 +9,8 @@ import anyio
 import httpx2
 import pytest
 
-from tests.support.api import INTERNAL_KEY
-from tests.support.server import ControlPlaneProcess
+from tests.support.clients.api import INTERNAL_KEY
+from tests.support.services.server import ControlPlaneProcess
 
 pytestmark = pytest.mark.anyio
 # An invalid time: readers of this row handle database errors, but not this one. The event is about to start, since one

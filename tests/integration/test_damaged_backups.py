@@ -9,9 +9,9 @@ import pytest
 
 from control_plane.errors import OperatorError
 from control_plane.ops.backups import backup, backup_file
-from tests.support.api import SEALER
-from tests.support.backups import Lines, append_change, lines_of, write_lines
-from tests.support.rows import ROWS, contents, fill
+from tests.support.clients.api import SEALER
+from tests.support.data.backups import Lines, append_change, lines_of, write_lines
+from tests.support.data.rows import ROWS, contents, fill
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2027, 1, 16, tzinfo=UTC)

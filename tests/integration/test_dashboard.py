@@ -12,7 +12,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.lifecycle import dashboard
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
-from tests.support.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 6, 1, 12, 7, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from authz_sidecar.contract.playback_token import PREVIEW_SID, PREVIEW_SUB
 from control_plane.models import LastSeen
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of, older
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, older
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from control_plane.end_reasons import MOVED, SENTENCES, EndReason
 from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.webhooks.outbox import Topic
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of
-from tests.support.hooks import add_webhook, outbox_of
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of
+from tests.support.data.hooks import add_webhook, outbox_of
 
 pytestmark = pytest.mark.anyio
 

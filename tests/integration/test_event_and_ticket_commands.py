@@ -12,10 +12,10 @@ import pytest
 
 from control_plane.ops.home import read_environment
 from control_plane.tickets import ticket_search
-from tests.support.api import UNKNOWN_ID
-from tests.support.command import Streamgate
-from tests.support.home import new_home
-from tests.support.rows import contents
+from tests.support.clients.api import UNKNOWN_ID
+from tests.support.data.rows import contents
+from tests.support.services.command import Streamgate
+from tests.support.services.home import new_home
 
 NOW = datetime.now(UTC)
 STARTS, ENDS = (NOW - timedelta(hours=1)).isoformat(), (NOW + timedelta(hours=5)).isoformat()

@@ -9,8 +9,8 @@ from control_plane.errors import Conflict, SessionOver, TicketExpired, TicketInU
 from control_plane.events import events
 from control_plane.lifecycle import revocation
 from control_plane.sessions.sessions import Grant
-from tests.support.beating import beat
-from tests.support.house import LAPTOP, NOON, PHONE, TABLET, Scenario, after, new_scenario
+from tests.support.clients.beating import beat
+from tests.support.data.house import LAPTOP, NOON, PHONE, TABLET, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 

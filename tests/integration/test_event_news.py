@@ -14,9 +14,9 @@ from control_plane.lifecycle.event_news import check_events
 from control_plane.models import Event
 from control_plane.streams.probe import Probe
 from control_plane.webhooks.outbox import Topic
-from tests.support.api import SEALER
-from tests.support.hooks import add_event, add_webhook, outbox_of
-from tests.support.origin import Origin
+from tests.support.clients.api import SEALER
+from tests.support.data.hooks import add_event, add_webhook, outbox_of
+from tests.support.media.origin import Origin
 
 pytestmark = pytest.mark.anyio
 START = utc_now()

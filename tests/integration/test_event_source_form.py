@@ -8,8 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from control_plane.app import create_app
-from tests.support.api import PASSWORD, make_settings
-from tests.support.sqlite_file import new_database
+from tests.support.clients.api import PASSWORD, make_settings
+from tests.support.services.sqlite_file import new_database
 
 EVENT = {"title": "Opening night", "startsAt": "2100-05-01T19:00", "endsAt": "2100-05-01T22:00", "maxDevices": "1"}
 EVENT |= {"accessWindowHours": "24", "sessionPolicy": "refuse"}

@@ -17,9 +17,9 @@ from control_plane.sessions.trouble import Trouble, TroubleKind, TroubleReports
 from control_plane.streams.probe import Probe
 from control_plane.streams.stream_watch import StreamWatch
 from control_plane.webhooks.outbox import Topic
-from tests.support.api import SEALER, Admin, ControlPlane
-from tests.support.hooks import add_event, add_webhook, outbox_of
-from tests.support.origin import Origin, Reply
+from tests.support.clients.api import SEALER, Admin, ControlPlane
+from tests.support.data.hooks import add_event, add_webhook, outbox_of
+from tests.support.media.origin import Origin, Reply
 
 pytestmark = pytest.mark.anyio
 NOW = utc_now()

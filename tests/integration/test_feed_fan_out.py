@@ -13,7 +13,7 @@ from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
 from control_plane.revocations.edges import Instance, Receipts, known, write_behind
 from control_plane.revocations.feed_pages import FeedPages, RenderedPage
-from tests.support.api import INTERNAL_KEY, ControlPlane
+from tests.support.clients.api import INTERNAL_KEY, ControlPlane
 
 pytestmark = pytest.mark.anyio
 FOLLOWERS = 60

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from authz_sidecar.contract.feed import Change, Kind, parse_page
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
-from tests.support.api import Admin, ControlPlane
+from tests.support.clients.api import Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio
 COUNTERS = {

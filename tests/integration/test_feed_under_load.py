@@ -21,8 +21,8 @@ from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import FeedEpoch, RevocationChange
 from control_plane.revocations import revocation_feed
-from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, make_settings
-from tests.support.serving import feed_of, serving
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, make_settings
+from tests.support.services.serving import feed_of, serving
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ async def follow(plane: ControlPlane, cursor: str, count: int, heard: list[dict[
 
 async def writer(database_url: str, prefix: str, count: int) -> asyncio.subprocess.Process:
     """Start a separate process that is ready to write."""
-    argv = sys.executable, "-m", "tests.support.feed_writer", database_url, prefix, str(count)
+    argv = sys.executable, "-m", "tests.support.services.feed_writer", database_url, prefix, str(count)
     process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout
     assert await process.stdout.readline() == b"ready\n"

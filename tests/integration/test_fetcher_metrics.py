@@ -7,7 +7,7 @@ import pytest
 
 from authz_sidecar.contract.origin_settings import OriginSettings
 from authz_sidecar.origin_fetcher.app import Fetcher, create_app
-from tests.support.origin import Origin, Reply
+from tests.support.media.origin import Origin, Reply
 
 pytestmark = pytest.mark.anyio
 

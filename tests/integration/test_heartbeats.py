@@ -14,7 +14,7 @@ from control_plane.models import LastSeen, ViewingSession
 from control_plane.sessions import activity
 from control_plane.sessions.heartbeats import Heartbeats
 from control_plane.sessions.reports import ActivityReport
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
 
 pytestmark = pytest.mark.anyio
 LONG_AGO = utc_now() - timedelta(hours=1)  # less than a day, after which a session is ended

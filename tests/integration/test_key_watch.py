@@ -11,8 +11,8 @@ import pytest
 from authz_sidecar.contract import key_watch
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
-from tests.support.forging import SECRET
-from tests.support.key_sets import base64url, key_set, oct_key, write_keys, write_text
+from tests.support.data.forging import SECRET
+from tests.support.data.key_sets import base64url, key_set, oct_key, write_keys, write_text
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.anyio

@@ -10,9 +10,9 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.support.api import INTERNAL_KEY, Admin, Viewer
-from tests.support.postgres import Postgres, running_postgres
-from tests.support.server import ControlPlaneProcess, control_planes
+from tests.support.clients.api import INTERNAL_KEY, Admin, Viewer
+from tests.support.services.postgres import Postgres, running_postgres
+from tests.support.services.server import ControlPlaneProcess, control_planes
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from control_plane.db.database import Lock, hold
 from control_plane.lifecycle import revocation
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.sessions import last_seen
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio
 LONG_AGO = utc_now() - timedelta(minutes=50)

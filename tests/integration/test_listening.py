@@ -16,7 +16,7 @@ from control_plane.db import listening
 from control_plane.db.announcements import announce
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
-from tests.support.api import make_settings, running
+from tests.support.clients.api import make_settings, running
 
 pytestmark = pytest.mark.anyio
 TOPIC = revocation_feed.TOPIC

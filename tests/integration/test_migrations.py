@@ -20,7 +20,7 @@ from control_plane.db.database import Database, _alembic_config, upgrade_schema
 from control_plane.models import Base
 from control_plane.tickets import ticket_search
 from control_plane.tickets.tickets import TicketFilter
-from tests.support.schema import NOON, Place
+from tests.support.services.schema import NOON, Place
 
 assert models_admin  # registers its tables in the metadata
 ROOT = Path(__file__).parents[2]

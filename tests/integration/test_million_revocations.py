@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forging import fresh
-from tests.support.million import ManyRevoked, code, many_revoked
-from tests.support.sidecar import SidecarUnderTest
+from tests.support.data.forging import fresh
+from tests.support.data.million import ManyRevoked, code, many_revoked
+from tests.support.services.sidecar import SidecarUnderTest
 from tests.support.waiting import eventually
 
 MILLION = 1_000_000

@@ -17,8 +17,8 @@ from authz_sidecar.origin_fetcher.answers import MEDIA_TYPES
 from control_plane.ops.binaries import find_nginx
 from control_plane.ops.nginx_site import shipped_folder
 from control_plane.ops.processes import prepare_stack
-from tests.support.home import new_home
-from tests.support.stack import in_thread
+from tests.support.services.home import new_home
+from tests.support.services.stack import in_thread
 
 MODES = {
     "local": {},

@@ -10,7 +10,16 @@ from control_plane import cost_limited_cache
 from control_plane.access.audit_queue import AuditQueue, RefusedAction
 from control_plane.clock import utc_now
 from control_plane.models import Base
-from tests.support.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of, make_settings, running
+from tests.support.clients.api import (
+    INTERNAL_KEY,
+    UNKNOWN_ID,
+    Admin,
+    ControlPlane,
+    Viewer,
+    claims_of,
+    make_settings,
+    running,
+)
 
 pytestmark = pytest.mark.anyio
 Samples = dict[tuple[str, ...], float]

@@ -8,7 +8,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, make_settings, running
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, make_settings, running
 
 pytestmark = pytest.mark.anyio
 HOSTS = "media.example, other.example"

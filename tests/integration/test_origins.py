@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from control_plane.models import Event
-from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, event_body, make_settings, running
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, event_body, make_settings, running
 
 pytestmark = pytest.mark.anyio
 ADDRESS = "https://media.example/live/a/"

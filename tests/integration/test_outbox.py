@@ -18,8 +18,8 @@ from control_plane.sessions import redeeming, sessions
 from control_plane.sessions.sessions import Device, SeatRules
 from control_plane.webhooks import outbox, webhooks
 from control_plane.webhooks.outbox import LEASE, Lease, Outcome, Topic
-from tests.support.api import SEALER
-from tests.support.hooks import add_event, add_ticket, add_webhook, outbox_of
+from tests.support.clients.api import SEALER
+from tests.support.data.hooks import add_event, add_ticket, add_webhook, outbox_of
 
 pytestmark = pytest.mark.anyio
 NOW = utc_now()

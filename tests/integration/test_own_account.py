@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import PASSWORD, UNKNOWN_ID, Admin, ControlPlane, cookies_of
-from tests.support.staff import audit_of, code_now, hire, new_key, program, use_codes
+from tests.support.clients.api import PASSWORD, UNKNOWN_ID, Admin, ControlPlane, cookies_of
+from tests.support.clients.staff import audit_of, code_now, hire, new_key, program, use_codes
 
 pytestmark = pytest.mark.anyio
 FRESH = "another long password"

@@ -22,7 +22,7 @@ from control_plane.app import ROUTES
 from control_plane.clock import utc_now
 from control_plane.models_admin import AdminSession, AdminUser
 from control_plane.web.endpoints import Endpoint
-from tests.support.api import INTERNAL_KEY, PASSWORD_HASH, UNKNOWN_ID, Admin, ControlPlane
+from tests.support.clients.api import INTERNAL_KEY, PASSWORD_HASH, UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio
 Call = tuple[str, str]  # a method and a path as in the routes

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.api import make_settings, running
+from tests.support.clients.api import make_settings, running
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.support.api import Admin, ControlPlane, Viewer
-from tests.support.pictures import picture
+from tests.support.clients.api import Admin, ControlPlane, Viewer
+from tests.support.media.pictures import picture
 
 pytestmark = pytest.mark.anyio
 PLACE = "52.520008"

@@ -12,9 +12,9 @@ from control_plane.clock import utc_now
 from control_plane.streams.event_status import Status
 from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES
 from control_plane.streams.probe import Probe
-from tests.support.forging import RING
-from tests.support.origin import Asked, Origin, Reply
-from tests.support.probing import ENDED, LIVE, MASTER, NOW, an_event, put, reader_of
+from tests.support.data.forging import RING
+from tests.support.media.origin import Asked, Origin, Reply
+from tests.support.media.probing import ENDED, LIVE, MASTER, NOW, an_event, put, reader_of
 
 pytestmark = pytest.mark.anyio
 ELSEWHERE = [

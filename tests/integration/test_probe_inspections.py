@@ -6,8 +6,8 @@ from control_plane.clock import utc_now
 from control_plane.streams.event_status import Stream
 from control_plane.streams.faults import FaultReason
 from control_plane.streams.probe import Probe
-from tests.support.origin import Origin, Reply
-from tests.support.probing import ENDED, LIVE, MASTER, an_event, put
+from tests.support.media.origin import Origin, Reply
+from tests.support.media.probing import ENDED, LIVE, MASTER, an_event, put
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from control_plane.revocations import published_revocations
-from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
 EVER = "1970-01-01T00:00:00Z"

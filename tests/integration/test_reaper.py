@@ -9,8 +9,8 @@ from authz_sidecar.contract.playback_token import verify
 from control_plane.clock import utc_now
 from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, RevocationChange, Ticket, ViewingSession
-from tests.support.api import Admin, ControlPlane, Viewer
-from tests.support.forging import RING
+from tests.support.clients.api import Admin, ControlPlane, Viewer
+from tests.support.data.forging import RING
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from authz_sidecar.contract.feed import Cursor
 from control_plane.clock import utc_now
 from control_plane.models import FeedEpoch
 from control_plane.revocations import edges
-from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, make_settings, running
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, make_settings, running
 
 pytestmark = pytest.mark.anyio
 

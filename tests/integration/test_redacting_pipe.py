@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.forging import good_token
+from tests.support.data.forging import good_token
 
 TOKEN = good_token()
 LINES = b'[error] request: "GET /x\xff HTTP/1.1"\n' + f"\xfc {TOKEN} \u65e5\n[error] the last one".encode()

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from tests.support import leaks
-from tests.support.ports import free_port
+from tests.support.services.ports import free_port
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from control_plane.models import ViewingSession
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, older
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, older
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from authz_sidecar.revocations import Revocations
 from control_plane.db.database import Database
 from control_plane.lifecycle import revocation
 from control_plane.revocations import revocation_feed
-from tests.support.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio
 

@@ -11,10 +11,10 @@ from control_plane.db.sealing import Sealer
 from control_plane.lifecycle import lost_secrets
 from control_plane.models_admin import AdminUser, RecoveryCode, Webhook
 from control_plane.sealed_columns import seal_all
-from tests.support.api import SEALER, SECRETS_KEY, Admin, ControlPlane, make_settings, running
-from tests.support.server import ControlPlaneProcess
-from tests.support.stack import in_thread
-from tests.support.staff import code_now, use_codes
+from tests.support.clients.api import SEALER, SECRETS_KEY, Admin, ControlPlane, make_settings, running
+from tests.support.clients.staff import code_now, use_codes
+from tests.support.services.server import ControlPlaneProcess
+from tests.support.services.stack import in_thread
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.anyio

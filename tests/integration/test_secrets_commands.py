@@ -10,9 +10,9 @@ import typer
 
 from control_plane.db.sealing import SETTING
 from control_plane.ops.home import add_setting
-from tests.support.command import Streamgate
-from tests.support.home import new_home
-from tests.support.ports import free_port
+from tests.support.services.command import Streamgate
+from tests.support.services.home import new_home
+from tests.support.services.ports import free_port
 
 HOOK = (
     "INSERT INTO webhook VALUES ('w', 'https://hooks.example.org/', ?, 'event.live', 1, '2027-01-15 12:00:00', 0, NULL)"

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from control_plane.models import Base
-from tests.support.api import Admin, ControlPlane, Viewer, make_settings, running
+from tests.support.clients.api import Admin, ControlPlane, Viewer, make_settings, running
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from control_plane.schemas import EventDraft
 from control_plane.sessions import redeeming, sessions
 from control_plane.sessions.sessions import Device, Grant, SeatRules
 from control_plane.tickets import tickets
-from tests.support.beating import beat
+from tests.support.clients.beating import beat
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)

@@ -15,10 +15,10 @@ from control_plane.clock import utc_now
 from control_plane.errors import Conflict, OperatorError, SetupLinkUnusable
 from control_plane.ops.home import create_home
 from control_plane.settings import Settings
-from tests.support.api import Admin, ControlPlane, cookies_of, make_settings, running
-from tests.support.ports import free_port
-from tests.support.stack import in_thread
-from tests.support.staff import audit_of
+from tests.support.clients.api import Admin, ControlPlane, cookies_of, make_settings, running
+from tests.support.clients.staff import audit_of
+from tests.support.services.ports import free_port
+from tests.support.services.stack import in_thread
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "a long enough password"

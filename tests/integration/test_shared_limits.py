@@ -21,10 +21,10 @@ from control_plane.limits.limits import Limits, network_of
 from control_plane.limits.moving_windows import Limit
 from control_plane.limits.shared_limits import RedisCounts
 from tests.support import leaks
-from tests.support.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
-from tests.support.forging import SECRET
-from tests.support.forks import PYTHON, fork
-from tests.support.redis_server import RedisServer
+from tests.support.clients.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
+from tests.support.data.forging import SECRET
+from tests.support.services.forks import PYTHON, fork
+from tests.support.services.redis_server import RedisServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 def plane(folder: Path, name: str, **settings: str) -> Iterator[Callable[[], httpx2.AsyncClient]]:
     """Run a control plane on a socket; yield a function that opens a device. End it by its process id."""
     path, log = folder / f"{name}.sock", folder / f"{name}.log"
-    argv = (*PYTHON, "tests.support.patient_plane", "--uds", str(path))
+    argv = (*PYTHON, "tests.support.services.patient_plane", "--uds", str(path))
     process = fork(argv, {"PATH": os.environ["PATH"]} | settings, log)
     try:
         eventually(lambda: process.poll() is not None or listens(path), within=60)

@@ -4,7 +4,7 @@ import json
 import socket
 from pathlib import Path
 
-from tests.support.sidecar import ControlPlaneStub, SidecarUnderTest
+from tests.support.services.sidecar import ControlPlaneStub, SidecarUnderTest
 from tests.support.waiting import eventually
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from authz_sidecar.contract.feed import Page
 from control_plane.sessions.reports import parse_report
-from tests.support.feeds import revocation
-from tests.support.forging import SID, fresh
-from tests.support.sidecar import PATH, ControlPlaneStub, SidecarUnderTest
+from tests.support.data.forging import SID, fresh
+from tests.support.services.feeds import revocation
+from tests.support.services.sidecar import PATH, ControlPlaneStub, SidecarUnderTest
 from tests.support.waiting import eventually
 
 REPORT_WITHIN_SECONDS = 25

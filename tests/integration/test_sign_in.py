@@ -14,8 +14,8 @@ from control_plane.accounts import accounts, admin_users
 from control_plane.accounts.passwords import MOST_AT_ONCE, MOST_WAITING
 from control_plane.clock import utc_now
 from control_plane.errors import SignInFailed
-from tests.support.api import HASHER, PASSWORD, PASSWORD_HASH, Admin, ControlPlane, make_settings, running
-from tests.support.staff import audit_of, code_now, hire, use_codes
+from tests.support.clients.api import HASHER, PASSWORD, PASSWORD_HASH, Admin, ControlPlane, make_settings, running
+from tests.support.clients.staff import audit_of, code_now, hire, use_codes
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.db.engines import make_engine
-from tests.support.api import Admin, Viewer, make_settings, running
+from tests.support.clients.api import Admin, Viewer, make_settings, running
 
 pytestmark = pytest.mark.anyio
 MANY = 1000

@@ -16,7 +16,7 @@ from control_plane.api.admin_routes import ADMIN_ENDPOINTS
 from control_plane.api.viewer_routes import VIEWER_ENDPOINTS
 from control_plane.console import routes as console
 from control_plane.web.endpoints import Endpoint
-from tests.support.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane
+from tests.support.clients.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane
 
 pytestmark = pytest.mark.anyio
 LONG: Final = 5_000

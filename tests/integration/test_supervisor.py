@@ -15,7 +15,7 @@ from control_plane.errors import OperatorError
 from control_plane.ops import liveness, supervisor
 from control_plane.ops.processes import HttpProbe, ProcessSpec, Stack
 from control_plane.ops.supervisor import Supervisor
-from tests.support.ports import free_port
+from tests.support.services.ports import free_port
 from tests.support.waiting import eventually
 
 STAY = "while :; do sleep 1; done"

@@ -7,8 +7,8 @@ import pytest
 from control_plane.db.database import Database
 from control_plane.errors import TakenOverTooOften
 from control_plane.sessions import takeovers
-from tests.support.api import Admin, Viewer
-from tests.support.house import LAPTOP, NOON, PHONE, Scenario, after, new_scenario
+from tests.support.clients.api import Admin, Viewer
+from tests.support.data.house import LAPTOP, NOON, PHONE, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 

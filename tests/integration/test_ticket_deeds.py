@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import bindparam, text
 
 from control_plane.db.database import UtcDateTime
-from tests.support.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
 HEADINGS = ["Code", "Event Title", "Expires At", "Label", "Status"]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import httpx2
 import pytest
 
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio
 

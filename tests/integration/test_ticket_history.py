@@ -14,8 +14,8 @@ from control_plane.lifecycle.diagnosis import Diagnosis
 from control_plane.sessions import takeovers
 from control_plane.sessions.sessions import SeatRules
 from control_plane.tickets import history
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
-from tests.support.house import LAPTOP, NOON, PHONE, RULES, Scenario, after, new_scenario
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
+from tests.support.data.house import LAPTOP, NOON, PHONE, RULES, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from control_plane.lifecycle import deletion
 from control_plane.models import Ticket
 from control_plane.tickets import ticket_search, tickets
 from control_plane.tickets.tickets import TicketFilter
-from tests.support.api import Admin
-from tests.support.searches import NOW, add, add_event, find, ids
+from tests.support.clients.api import Admin
+from tests.support.data.searches import NOW, add, add_event, find, ids
 
 pytestmark = pytest.mark.anyio
 

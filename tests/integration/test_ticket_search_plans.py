@@ -15,8 +15,8 @@ from control_plane.db.database import Database, upgrade_schema
 from control_plane.models import Ticket
 from control_plane.tickets import ticket_search
 from control_plane.tickets.tickets import TicketFilter
-from tests.support.postgres import Postgres
-from tests.support.searches import NOW, add, add_event, ids
+from tests.support.data.searches import NOW, add, add_event, ids
+from tests.support.services.postgres import Postgres
 
 pytestmark = pytest.mark.anyio
 

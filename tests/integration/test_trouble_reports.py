@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from control_plane.sessions.trouble import Trouble, TroubleKind, TroubleReports
-from tests.support.api import Admin, Viewer
+from tests.support.clients.api import Admin, Viewer
 
 pytestmark = pytest.mark.anyio
 

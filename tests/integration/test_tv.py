@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from authz_sidecar.contract.playback_token import Claims
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of, make_settings, older, running
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, make_settings, older, running
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from control_plane.lifecycle import deletion, reaper
 from control_plane.models import TvCode
 from control_plane.sessions import sessions, tv_codes
 from control_plane.tickets import tickets
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
 from tests.support.leaks import remember
 
 pytestmark = pytest.mark.anyio

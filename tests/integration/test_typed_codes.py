@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of
 
 pytestmark = pytest.mark.anyio
 

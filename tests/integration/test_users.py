@@ -9,8 +9,8 @@ import pytest
 
 from control_plane.accounts import admin_users
 from control_plane.errors import Conflict
-from tests.support.api import PASSWORD, UNKNOWN_ID, Admin, ControlPlane
-from tests.support.staff import audit_of, code_now, hire, new_key, program, use_codes
+from tests.support.clients.api import PASSWORD, UNKNOWN_ID, Admin, ControlPlane
+from tests.support.clients.staff import audit_of, code_now, hire, new_key, program, use_codes
 
 pytestmark = pytest.mark.anyio
 FRESH = "another long password"

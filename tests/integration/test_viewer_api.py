@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of, cookies_of, make_settings, running
+from tests.support.clients.api import (
+    UNKNOWN_ID,
+    Admin,
+    ControlPlane,
+    Viewer,
+    claims_of,
+    cookies_of,
+    make_settings,
+    running,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 from authz_sidecar.contract.playback_token import mint
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, older
-from tests.support.forging import RING
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, older
+from tests.support.data.forging import RING
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.models import Event, Ticket
 from control_plane.tickets import tickets
-from tests.support.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, Viewer
 
 pytestmark = pytest.mark.anyio
 WRONG = "K7F2X9M4B1C3"

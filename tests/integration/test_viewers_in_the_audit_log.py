@@ -17,7 +17,7 @@ from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, Ticket
 from control_plane.models_admin import AuditEntry
 from control_plane.sessions import redeeming, sessions
-from tests.support.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, make_settings, older, running
+from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, make_settings, older, running
 
 pytestmark = pytest.mark.anyio
 PHONE, LAPTOP = "192.0.2.10", "192.0.2.20"

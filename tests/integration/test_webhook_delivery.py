@@ -15,13 +15,13 @@ from control_plane.webhooks.dispatcher import Dispatcher
 from control_plane.webhooks.outbox import Topic
 from control_plane.webhooks.webhook_client import PostResult as Posted
 from control_plane.webhooks.webhook_client import WebhookClients, new_secret
-from tests.support.api import SEALER
-from tests.support.certificates import certificate
+from tests.support.clients.api import SEALER
+from tests.support.clients.webhook_receiver import Answer, Receiver
 from tests.support.clock import Clock
-from tests.support.hooks import add_webhook, outbox_of, until
-from tests.support.ports import free_port
+from tests.support.data.hooks import add_webhook, outbox_of, until
+from tests.support.services.certificates import certificate
+from tests.support.services.ports import free_port
 from tests.support.waiting import eventually
-from tests.support.webhook_receiver import Answer, Receiver
 
 pytestmark = pytest.mark.anyio
 SHORT = 1.0

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api import Admin
-from tests.support.hooks import until
-from tests.support.server import ControlPlaneProcess
-from tests.support.webhook_receiver import Answer, Receiver
+from tests.support.clients.api import Admin
+from tests.support.clients.webhook_receiver import Answer, Receiver
+from tests.support.data.hooks import until
+from tests.support.services.server import ControlPlaneProcess
 
 pytestmark = pytest.mark.anyio
 ALLOWED = {"WEBHOOK_ALLOW_PRIVATE": "true", "HLS_SERVER_INTERNAL_URL": ""}

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from control_plane.models_admin import AuditEntry
 from control_plane.webhooks.outbox import Topic
-from tests.support.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, make_settings, running
-from tests.support.hooks import until
-from tests.support.ports import free_port
-from tests.support.webhook_receiver import Receiver
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, make_settings, running
+from tests.support.clients.webhook_receiver import Receiver
+from tests.support.data.hooks import until
+from tests.support.services.ports import free_port
 
 pytestmark = pytest.mark.anyio
 DRAFT = {"url": "https://93.184.216.34/hook?key=hunter2", "topics": ["ticket.revoked"]}

@@ -8,8 +8,8 @@ from typing import Final
 
 from tests.soak.live_streams import LiveStream
 from tests.soak.truth import ALLOWED, Credential, Judge
-from tests.support.api import Viewer
-from tests.support.keep_alive import ClosedEarly, KeepAlive
+from tests.support.clients.api import Viewer
+from tests.support.clients.keep_alive import ClosedEarly, KeepAlive
 
 PAUSE_SECONDS: Final = 2.5  # a thousand viewers: 400 requests a second
 

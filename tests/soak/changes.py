@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tests.soak import truth
 from tests.soak.audience import Spectator
-from tests.support.api import Admin, Viewer
+from tests.support.clients.api import Admin, Viewer
 
 _PAUSE_SECONDS = 0.2
 _OPEN_SECONDS = 8.0

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.support.streams import Folder, put
+from tests.support.media.streams import Folder, put
 
 _LISTED: Final = 5
 _KEPT: Final = 15  # viewers may still request segments of an older playlist

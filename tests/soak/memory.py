@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.stack import StackUnderTest
+from tests.support.services.stack import StackUnderTest
 
 _KIB = 1024
 

@@ -11,7 +11,7 @@ import httpx2
 
 from tests.soak import truth
 from tests.soak.changes import Changes
-from tests.support.stack import Service, StackUnderTest
+from tests.support.services.stack import Service, StackUnderTest
 from tests.support.waiting import eventually
 
 

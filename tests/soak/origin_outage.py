@@ -15,10 +15,10 @@ from pathlib import Path
 
 import httpx2
 
-from tests.support.edge import Edge
-from tests.support.origin import Origin, growing_playlist
-from tests.support.people import Organiser
-from tests.support.stack import StackUnderTest
+from tests.support.clients.people import Organiser
+from tests.support.media.origin import Origin, growing_playlist
+from tests.support.services.edge import Edge
+from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 _VIEWERS = 20

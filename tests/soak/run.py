@@ -12,10 +12,10 @@ from tests.soak.audience import Spectator
 from tests.soak.changes import Changes
 from tests.soak.live_streams import LiveStream, write_forever
 from tests.soak.truth import Credential, Judge
-from tests.support.api import Admin, Viewer
-from tests.support.stack import ADMIN_PASSWORD, StackUnderTest
-from tests.support.streams import make_folder
-from tests.support.tokens import Minter
+from tests.support.clients.api import Admin, Viewer
+from tests.support.data.tokens import Minter
+from tests.support.media.streams import make_folder
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 
 _EVENTS = 3
 _REDEEMING_AT_ONCE = 8

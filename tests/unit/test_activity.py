@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from control_plane.sessions.activity import CLIENTS_REMEMBERED_SECONDS, Clients
 from control_plane.sessions.reports import ActivityReport
-from tests.support.forging import NOW
+from tests.support.data.forging import NOW
 
 AT = datetime.fromtimestamp(NOW, UTC)
 

@@ -11,7 +11,7 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.origins import Source
 from authz_sidecar.revocations import Revocations
-from tests.support.forging import CODE, EVENT_ID, RING, SID, fresh
+from tests.support.data.forging import CODE, EVENT_ID, RING, SID, fresh
 
 pytestmark = pytest.mark.anyio
 PATH = f"/streams/{EVENT_ID}/stream.m3u8"

@@ -4,7 +4,7 @@ import pytest
 
 from authz_sidecar.contract.feed import Cursor
 from control_plane.revocations.edges import LIVE_SECONDS, Instance, Receipts
-from tests.support.forging import NOW
+from tests.support.data.forging import NOW
 
 NORTH_1, NORTH_2, SOUTH = Instance("north", "1"), Instance("north", "2"), Instance("south", "1")
 

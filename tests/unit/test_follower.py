@@ -11,8 +11,8 @@ from trio.testing import MockClock
 
 from authz_sidecar.contract.feed import FeedPageRefused, Page
 from authz_sidecar.follower import Follower
-from tests.support.feeds import Answer, GivenFeed, changes, revocation, snapshot
-from tests.support.forging import NOW
+from tests.support.data.forging import NOW
+from tests.support.services.feeds import Answer, GivenFeed, changes, revocation, snapshot
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ from trio.testing import MockClock
 
 from authz_sidecar.contract.steady_clock import SteadyClock
 from authz_sidecar.follower import Follower
-from tests.support.feeds import changes, snapshot
-from tests.support.forging import NOW
+from tests.support.data.forging import NOW
+from tests.support.services.feeds import changes, snapshot
 
 pytestmark = pytest.mark.anyio
 HOURS = 3600.0

@@ -12,8 +12,8 @@ from trio.testing import MockClock
 from authz_sidecar.follower import Follower
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.state_file import StateFile
-from tests.support.feeds import GivenFeed, changes, revoked, snapshot
-from tests.support.forging import NOW
+from tests.support.data.forging import NOW
+from tests.support.services.feeds import GivenFeed, changes, revoked, snapshot
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from authz_sidecar.contract.playback_token import (
 )
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.revocations import Revocations
-from tests.support.forging import CODE, EVENT_ID, NOW, OTHER_EVENT_ID, RING, SID
+from tests.support.data.forging import CODE, EVENT_ID, NOW, OTHER_EVENT_ID, RING, SID
 
 VIEWER = Claims(eid=EVENT_ID, iat=NOW - 10, exp=NOW + 3590, sub=CODE, sid=SID)
 PROBE = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 10, probe=True)

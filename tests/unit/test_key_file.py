@@ -14,8 +14,8 @@ from authz_sidecar.contract.keys import KeyRing
 from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.home import read_environment, settings_file
 from control_plane.ops.key_file import Algorithm, Rotation, Step, public_keys, rotate
-from tests.support.forging import SECRET
-from tests.support.key_sets import ed25519_key, oct_key, public, write_keys, write_text
+from tests.support.data.forging import SECRET
+from tests.support.data.key_sets import ed25519_key, oct_key, public, write_keys, write_text
 
 SETTINGS = f"# by hand\nPLAYBACK_SIGNING_SECRET='{SECRET}'\n\nAPP_NAME=Übung # kept\nPORT=9000"
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from authz_sidecar.contract.key_set import parse_key_set
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.playback_token import TokenRefused, mint, verify
-from tests.support.forging import CLAIMS, HEADER, NOW, encode, forge, good_token
-from tests.support.key_sets import Jwk, base64url, ed25519_key, key_set, oct_key, public, token_of
+from tests.support.data.forging import CLAIMS, HEADER, NOW, encode, forge, good_token
+from tests.support.data.key_sets import Jwk, base64url, ed25519_key, key_set, oct_key, public, token_of
 
 LEAK = "c2VjcmV0"  # part of all key material below; must not be in any message
 ED = ed25519_key()

@@ -9,8 +9,8 @@ from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.playback_token import TokenRefused
 from authz_sidecar.contract.verifier import Verifier
-from tests.support.forging import SECRET
-from tests.support.key_sets import Jwk, ed25519_key, oct_key, public, token_of, write_keys, write_text
+from tests.support.data.forging import SECRET
+from tests.support.data.key_sets import Jwk, ed25519_key, oct_key, public, token_of, write_keys, write_text
 
 OLD, NEW = oct_key("old", b"o" * 32), oct_key("new", b"n" * 32)
 PLAIN = oct_key(None, SECRET.encode())

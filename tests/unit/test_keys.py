@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authz_sidecar.contract.keys import Key, KeyRing
 from authz_sidecar.contract.playback_token import Claims, TokenRefused, mint, verify
-from tests.support.forging import CLAIMS, EVENT_ID, HEADER, NOW, RING, SECRET, SID, forge, good_token
+from tests.support.data.forging import CLAIMS, EVENT_ID, HEADER, NOW, RING, SECRET, SID, forge, good_token
 
 VIEWER = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 3600, sub="K7F2X9M4B1C3", sid=SID)
 OLD, NEW = (Key(kid, "HS256", secret, secret) for kid, secret in (("old", b"o" * 32), ("new", b"n" * 32)))

@@ -15,8 +15,8 @@ from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.follower import Follower
 from authz_sidecar.gate import Reason
 from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
-from tests.support.feeds import Answer, GivenFeed, GivenReports, changes, revocation, snapshot
-from tests.support.forging import CODE, EVENT_ID, NOW, RING, SID, with_claims
+from tests.support.data.forging import CODE, EVENT_ID, NOW, RING, SID, with_claims
+from tests.support.services.feeds import Answer, GivenFeed, GivenReports, changes, revocation, snapshot
 
 pytestmark = pytest.mark.anyio
 Samples = dict[tuple[str, str], float]

@@ -20,8 +20,19 @@ from authz_sidecar.contract.playback_token import (
     stream_prefix,
     verify,
 )
-from tests.support.forging import CLAIMS, EVENT_ID, HEADER, NOW, PROBE_CLAIMS, RING, SID, forge, good_token, with_claims
-from tests.support.refused_tokens import REFUSED
+from tests.support.data.forging import (
+    CLAIMS,
+    EVENT_ID,
+    HEADER,
+    NOW,
+    PROBE_CLAIMS,
+    RING,
+    SID,
+    forge,
+    good_token,
+    with_claims,
+)
+from tests.support.data.refused_tokens import REFUSED
 
 VIEWER = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 3600, sub="K7F2X9M4B1C3", sid=SID)
 PROBE = Claims(eid=EVENT_ID, iat=NOW, exp=NOW + 10, probe=True)

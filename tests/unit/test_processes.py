@@ -8,7 +8,7 @@ import pytest
 from authz_sidecar.settings import SidecarSettings
 from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.processes import SIDECAR_SETTINGS, local_url, prepare_stack
-from tests.support.home import new_home
+from tests.support.services.home import new_home
 
 SET_FOR_EACH_SIDECAR = {"CONTROL_PLANE_URL", "SIDECAR_STATE_FILE"}
 

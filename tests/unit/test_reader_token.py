@@ -19,7 +19,7 @@ from authz_sidecar.contract.playback_token import (
 from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.revocations import Revocations
 from control_plane import codes
-from tests.support.forging import EVENT_ID, HEADER, RING, SID, forge
+from tests.support.data.forging import EVENT_ID, HEADER, RING, SID, forge
 
 PATH = f"/streams/{EVENT_ID}/stream.m3u8"
 

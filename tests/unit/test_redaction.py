@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authz_sidecar.contract.redaction import redact
-from tests.support.forging import CODE, EVENT_ID, good_token
+from tests.support.data.forging import CODE, EVENT_ID, good_token
 
 TOKEN = good_token()
 SECRETS = (TOKEN, *TOKEN.split("."), TOKEN[1:60], CODE, CODE[1:], "s3cret-of-a-cookie")

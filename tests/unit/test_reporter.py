@@ -7,8 +7,8 @@ from trio.testing import MockClock
 
 from authz_sidecar.activity import MAX_CLIENTS, MAX_SESSIONS, REPORT_EVERY_SECONDS, Activity, Reporter
 from authz_sidecar.link import ReportRefused
-from tests.support.feeds import GivenReports
-from tests.support.forging import NOW, SID
+from tests.support.data.forging import NOW, SID
+from tests.support.services.feeds import GivenReports
 
 pytestmark = pytest.mark.anyio
 PHONE, LAPTOP = (b"192.0.2.1", b"a phone"), (b"192.0.2.1", b"a laptop")

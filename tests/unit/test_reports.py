@@ -7,7 +7,7 @@ import pytest
 
 from control_plane.errors import MalformedRequest
 from control_plane.sessions.reports import ActivityReport, parse_report
-from tests.support.forging import NOW, SID
+from tests.support.data.forging import NOW, SID
 
 WHO = {"edge": "north", "instance": "a1"}
 COLUMNS: dict[str, Any] = {"sids": [SID, "s2"], "lastSeen": [NOW, NOW + 0.25], "clients": [["c1", "c2"], []]}

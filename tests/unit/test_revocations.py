@@ -2,7 +2,7 @@
 
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.revocations import Revocations
-from tests.support.forging import NOW
+from tests.support.data.forging import NOW
 
 
 def revocation(subject: str = "a", kind: Kind = Kind.CODE, expires_at: float = NOW + 3600) -> Change:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 from authz_sidecar.contract.settings_errors import sentences
 from authz_sidecar.settings import SidecarSettings
 from control_plane.settings import Settings
-from tests.support.key_sets import ed25519_key, oct_key, public, write_keys
+from tests.support.data.key_sets import ed25519_key, oct_key, public, write_keys
 
 
 def hashed(kib: int = 8, passes: int = 1, threads: int = 1, salt: int = 16, digest: int = 32) -> str:

@@ -9,8 +9,8 @@ import pytest
 from authz_sidecar.contract.feed import Change, Kind
 from authz_sidecar.revocations import EVERY_TOKEN, Revocations
 from authz_sidecar.state_file import StateFile, StateFileUnusable
-from tests.support.feeds import revoked
-from tests.support.forging import NOW
+from tests.support.data.forging import NOW
+from tests.support.services.feeds import revoked
 
 
 def saved(path: Path) -> tuple[str, list[object], float] | None:

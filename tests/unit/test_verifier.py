@@ -9,7 +9,7 @@ from authz_sidecar.authorize import ticket_fingerprint
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.playback_token import Claims, TokenRefused
 from authz_sidecar.contract.verifier import CACHED_TOKENS, Verifier
-from tests.support.forging import CODE, EVENT_ID, RING, with_claims
+from tests.support.data.forging import CODE, EVENT_ID, RING, with_claims
 
 
 class Believing(KeySource):

@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from control_plane.app import create_app
 from control_plane.settings import Settings
-from tests.support.api import PASSWORD_HASH
-from tests.support.console import create, sign_in
+from tests.support.browsers.console import create, sign_in
+from tests.support.clients.api import PASSWORD_HASH
 
 
 @pytest.fixture

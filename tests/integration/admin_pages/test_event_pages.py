@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from control_plane.db.database import Database
 from control_plane.models_admin import EventTrouble
-from tests.support.console import EVENT, NOWHERE, answer_yes, create, generate, question, validate
+from tests.support.browsers.console import EVENT, NOWHERE, answer_yes, create, generate, question, validate
 
 
 def test_the_empty_list_says_what_to_do_next(admin: TestClient) -> None:

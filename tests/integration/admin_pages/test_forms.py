@@ -5,7 +5,7 @@ import time
 import pytest
 from starlette.testclient import TestClient
 
-from tests.support.console import EVENT, sign_in
+from tests.support.browsers.console import EVENT, sign_in
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 SENTENCE = "Send this form as application/x-www-form-urlencoded in UTF-8."

@@ -6,7 +6,7 @@ import re
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from tests.support.console import NOWHERE, validate
+from tests.support.browsers.console import NOWHERE, validate
 
 DOUBTFUL = "Ticketnummern;Bemerkung\nk7F2x9M4b1;Reihe 1\nGartenparty;\n"
 

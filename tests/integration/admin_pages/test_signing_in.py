@@ -3,8 +3,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from tests.support.api import PASSWORD
-from tests.support.console import EVENT, NOWHERE, sign_in, ticket_rows
+from tests.support.browsers.console import EVENT, NOWHERE, sign_in, ticket_rows
+from tests.support.clients.api import PASSWORD
 
 
 @pytest.mark.parametrize("path", ["/admin", "/admin/events/new", f"/admin/events/{NOWHERE}", "/admin/nonsense"])

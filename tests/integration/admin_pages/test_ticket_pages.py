@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from control_plane.tickets import ticket_search
-from tests.support.console import answer_yes, create, generate, question, ticket_rows, validate
+from tests.support.browsers.console import answer_yes, create, generate, question, ticket_rows, validate
 
 
 def test_generated_codes_are_shown_with_their_links_and_not_in_urls(admin: TestClient, event: str) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import Streamgate
-from tests.support.doctoring import (
+from tests.support.data.doctoring import (
     EMPTY_PACKET,
     EVENT_ID,
     PLAYLIST,
@@ -14,8 +13,9 @@ from tests.support.doctoring import (
     Told,
     add_event,
 )
-from tests.support.home import new_home
-from tests.support.ports import free_port
+from tests.support.services.command import Streamgate
+from tests.support.services.home import new_home
+from tests.support.services.ports import free_port
 
 
 @pytest.fixture

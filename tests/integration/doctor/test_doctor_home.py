@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from control_plane.ops import binaries
-from tests.support.command import Streamgate
-from tests.support.doctoring import Doctor, add_settings, answering, change, wrong
+from tests.support.data.doctoring import Doctor, add_settings, answering, change, wrong
+from tests.support.services.command import Streamgate
 
 
 def test_a_home_in_order_has_no_error(doctor: Doctor, folder: Path) -> None:

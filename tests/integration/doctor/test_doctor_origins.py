@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certificates import certificate
-from tests.support.doctoring import Doctor, add_settings, answering, wrong
-from tests.support.origin import Origin, Reply
+from tests.support.data.doctoring import Doctor, add_settings, answering, wrong
+from tests.support.media.origin import Origin, Reply
+from tests.support.services.certificates import certificate
 
 
 def test_an_origin_is_requested_and_its_clock_compared(doctor: Doctor, home: Path) -> None:

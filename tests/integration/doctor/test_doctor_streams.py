@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import Streamgate
-from tests.support.doctoring import EVENT_ID, PLAYLIST, Doctor, add_event, change, wrong
+from tests.support.data.doctoring import EVENT_ID, PLAYLIST, Doctor, add_event, change, wrong
+from tests.support.services.command import Streamgate
 
 
 def test_a_running_event_without_a_folder_is_an_error_and_a_later_one_a_warning(

@@ -6,10 +6,10 @@ import httpx2
 import pytest
 
 from control_plane.db.database import Database
-from tests.support.api import Admin
-from tests.support.races import crowd, organisers
-from tests.support.server import ControlPlaneProcess, control_planes
-from tests.support.sqlite_file import new_database
+from tests.support.clients.api import Admin
+from tests.support.clients.races import crowd, organisers
+from tests.support.services.server import ControlPlaneProcess, control_planes
+from tests.support.services.sqlite_file import new_database
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -5,8 +5,8 @@ from collections import Counter
 import httpx2
 import pytest
 
-from tests.support.api import Admin
-from tests.support.races import statuses
+from tests.support.clients.api import Admin
+from tests.support.clients.races import statuses
 
 pytestmark = pytest.mark.anyio
 AT_ONCE, RUNS = 8, 2

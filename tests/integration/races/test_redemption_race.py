@@ -14,9 +14,9 @@ from sqlalchemy import select
 from control_plane.db.database import Database
 from control_plane.models import Ticket, ViewingSession
 from control_plane.sessions import takeovers
-from tests.support.api import Admin, Viewer, claims_of
-from tests.support.races import at_once, followed, live, statuses
-from tests.support.server import ControlPlaneProcess
+from tests.support.clients.api import Admin, Viewer, claims_of
+from tests.support.clients.races import at_once, followed, live, statuses
+from tests.support.services.server import ControlPlaneProcess
 
 pytestmark = pytest.mark.anyio
 DEVICES, RUNS = 100, 10

@@ -1,0 +1,1 @@
+"""Rows, tokens, keys and files made by hand."""

@@ -1,0 +1,1 @@
+"""Streams and pictures, and origins that serve them, well or badly."""
