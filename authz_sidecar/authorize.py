@@ -21,7 +21,7 @@ from authz_sidecar.origins import Source
 from authz_sidecar.revocations import Revocations
 
 # auth_request passes 2xx, 401 and 403 through and turns everything else into 500; nginx derives the client's status
-# from the reason (nginx/snippets/refusals.conf).
+# from the reason (nginx/snippets/verdict.conf).
 _STATUS: Final = {
     None: (204, "No Content"),
     Reason.NOT_READY: (503, "Service Unavailable"),

@@ -12,7 +12,7 @@ from typing import Final
 class EndReason(StrEnum):
     RELEASED = "released"  # the device gave its seat back
     REPLACED = "replaced"  # the same browser went on in another tab, or after a reload
-    TIMEOUT = "timeout"  # inactive for so long that another device was given the seat
+    TIMEOUT = "timeout"  # silent so long that another device was given the seat, or for a day
     TAKEN_OVER = "taken-over"  # another device asked for the seat, and the event allows that
     YIELDED = "yielded"  # another device came while this one was only waiting for the start
     ON_TV = "on-tv"  # the viewer moved to a TV

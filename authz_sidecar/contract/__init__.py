@@ -1,1 +1,1 @@
-"""The contract between the sidecar and the control plane. Standard library and PyJWT only; imports neither service."""
+"""The contract between the sidecar and the control plane. No framework; imports neither service."""

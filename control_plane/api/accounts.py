@@ -14,7 +14,7 @@ from control_plane.web.answers import Data, Page
 from control_plane.web.endpoints import Call, endpoint
 
 
-@endpoint("GET /users", permission=Permission.ADMINISTER, answers={200: Page[UserView]})
+@endpoint("GET /users", permission=Permission.ADMINISTER, responses={200: Page[UserView]})
 async def list_users(call: Call, query: Paging) -> Response:
     """List the users by name."""
     async with call.app.database.read() as db:
@@ -25,8 +25,8 @@ async def list_users(call: Call, query: Paging) -> Response:
 @endpoint(
     "POST /users",
     permission=Permission.ADMINISTER,
-    answers={201: Data[UserWithPassword]},
-    refuses=(Conflict, TooBusy),
+    responses={201: Data[UserWithPassword]},
+    refusals=(Conflict, TooBusy),
 )
 async def create_user(call: Call, body: UserDraft) -> Response:
     """Create a user; without a password one is generated and shown once."""
@@ -38,7 +38,7 @@ async def create_user(call: Call, body: UserDraft) -> Response:
     return answers.data(_with_password(user, generated), 201)
 
 
-@endpoint("GET /users/{user_id:uuid}", permission=Permission.ADMINISTER, answers={200: Data[UserView]})
+@endpoint("GET /users/{user_id:uuid}", permission=Permission.ADMINISTER, responses={200: Data[UserView]})
 async def show_user(call: Call) -> Response:
     """Show one user."""
     async with call.app.database.read() as db:
@@ -48,8 +48,8 @@ async def show_user(call: Call) -> Response:
 @endpoint(
     "PUT /users/{user_id:uuid}/role",
     permission=Permission.ADMINISTER,
-    answers={200: Data[UserView]},
-    refuses=(Conflict,),
+    responses={200: Data[UserView]},
+    refusals=(Conflict,),
 )
 async def change_role(call: Call, body: RoleChange) -> Response:
     """Change the role of a user and end their sessions; the last active owner cannot be changed."""
@@ -63,8 +63,8 @@ async def change_role(call: Call, body: RoleChange) -> Response:
 @endpoint(
     "PATCH /users/{user_id:uuid}/deactivate",
     permission=Permission.ADMINISTER,
-    answers={200: Data[UserView]},
-    refuses=(Conflict,),
+    responses={200: Data[UserView]},
+    refusals=(Conflict,),
 )
 async def deactivate_user(call: Call) -> Response:
     """Deactivate a user and end their sessions; the last active owner cannot be deactivated."""
@@ -75,7 +75,7 @@ async def deactivate_user(call: Call) -> Response:
     return answers.data(user_view(user))
 
 
-@endpoint("PATCH /users/{user_id:uuid}/reactivate", permission=Permission.ADMINISTER, answers={200: Data[UserView]})
+@endpoint("PATCH /users/{user_id:uuid}/reactivate", permission=Permission.ADMINISTER, responses={200: Data[UserView]})
 async def reactivate_user(call: Call) -> Response:
     """Let a deactivated user sign in again."""
     async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
@@ -88,8 +88,8 @@ async def reactivate_user(call: Call) -> Response:
 @endpoint(
     "POST /users/{user_id:uuid}/password",
     permission=Permission.ADMINISTER,
-    answers={200: Data[UserWithPassword]},
-    refuses=(Conflict, TooBusy),
+    responses={200: Data[UserWithPassword]},
+    refusals=(Conflict, TooBusy),
 )
 async def reset_password(call: Call, body: PasswordReset) -> Response:
     """Set another user's password and end their sessions; without one it is generated and shown once."""
@@ -105,8 +105,8 @@ async def reset_password(call: Call, body: PasswordReset) -> Response:
 @endpoint(
     "DELETE /users/{user_id:uuid}/totp",
     permission=Permission.ADMINISTER,
-    answers={200: Data[UserView]},
-    refuses=(Conflict,),
+    responses={200: Data[UserView]},
+    refusals=(Conflict,),
 )
 async def reset_totp(call: Call) -> Response:
     """Remove another user's authentication app and end their sessions."""

@@ -15,7 +15,7 @@ from control_plane.web.answers import Data, Page
 from control_plane.web.endpoints import Call, endpoint
 
 
-@endpoint("GET /api-keys", permission=Permission.ADMINISTER, answers={200: Page[KeyView]})
+@endpoint("GET /api-keys", permission=Permission.ADMINISTER, responses={200: Page[KeyView]})
 async def list_keys(call: Call, query: Paging) -> Response:
     """List the API keys, including revoked ones, newest first."""
     async with call.app.database.read() as db:
@@ -23,7 +23,7 @@ async def list_keys(call: Call, query: Paging) -> Response:
     return answers.page([_view(key, call.app.key_uses) for key in found], query, total)
 
 
-@endpoint("POST /api-keys", permission=Permission.ADMINISTER, answers={201: Data[NewKeyView]}, refuses=(Conflict,))
+@endpoint("POST /api-keys", permission=Permission.ADMINISTER, responses={201: Data[NewKeyView]}, refusals=(Conflict,))
 async def create_key(call: Call, body: KeyDraft) -> Response:
     """Create an API key; the key is shown once."""
     async with call.act(Action.API_KEY_CREATE, body.name) as change:
@@ -32,7 +32,7 @@ async def create_key(call: Call, body: KeyDraft) -> Response:
     return answers.data(NewKeyView(**_view(key, call.app.key_uses).model_dump(), key=secret), 201)
 
 
-@endpoint("DELETE /api-keys/{key_id:uuid}", permission=Permission.ADMINISTER, answers={200: Data[KeyView]})
+@endpoint("DELETE /api-keys/{key_id:uuid}", permission=Permission.ADMINISTER, responses={200: Data[KeyView]})
 async def revoke_key(call: Call) -> Response:
     """Revoke an API key immediately and permanently."""
     async with call.act(Action.API_KEY_REVOKE, call.id("key_id")) as change:

@@ -42,7 +42,7 @@ _HEADINGS: Final = (
 )
 
 
-@endpoint("GET /audit", permission=Permission.READ, answers={200: Page[AuditView]})
+@endpoint("GET /audit", permission=Permission.READ, responses={200: Page[AuditView]})
 async def list_audit(call: Call, query: AuditQuery) -> Response:
     """List the audit log, newest first."""
     async with call.app.database.read() as db:
@@ -50,7 +50,7 @@ async def list_audit(call: Call, query: AuditQuery) -> Response:
     return answers.page([_view(entry) for entry in found], query, total)
 
 
-@endpoint("GET /audit/export", permission=Permission.READ, answers={200: "text/csv"})
+@endpoint("GET /audit/export", permission=Permission.READ, responses={200: "text/csv"})
 async def export_audit(call: Call, query: AuditSelection) -> Response:
     """Export the audit log as CSV, newest first."""
     name = f"audit-{call.now:%Y-%m-%d}.csv"

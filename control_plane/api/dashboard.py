@@ -18,7 +18,7 @@ from control_plane.web.answers import Data
 from control_plane.web.endpoints import Call, endpoint
 
 
-@endpoint("GET /dashboard", permission=Permission.READ, answers={200: Data[DashboardView]})
+@endpoint("GET /dashboard", permission=Permission.READ, responses={200: Data[DashboardView]})
 async def show_dashboard(call: Call) -> Response:
     """Show an overview of events, tickets, viewers, edges and refusals."""
     return answers.data(await dashboard_view(call))

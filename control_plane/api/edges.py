@@ -19,7 +19,7 @@ from control_plane.web.answers import Changed, Data, Page
 from control_plane.web.endpoints import Call, endpoint
 
 
-@endpoint("GET /sessions", permission=Permission.READ, answers={200: Page[WatcherView]})
+@endpoint("GET /sessions", permission=Permission.READ, responses={200: Page[WatcherView]})
 async def list_sessions(call: Call, query: SessionQuery) -> Response:
     """List the live sessions, the most recently seen first."""
     async with call.app.database.read() as db:
@@ -28,7 +28,7 @@ async def list_sessions(call: Call, query: SessionQuery) -> Response:
     return answers.page([_watcher_view(watcher, clients[watcher.session.sid]) for watcher in found], query, total)
 
 
-@endpoint("DELETE /sessions/{sid}", permission=Permission.REVOKE, answers={200: Changed[EndedSession]})
+@endpoint("DELETE /sessions/{sid}", permission=Permission.REVOKE, responses={200: Changed[EndedSession]})
 async def kick(call: Call) -> Response:
     """End a session: its device is disconnected, its ticket stays valid."""
     sid = call.id("sid")
@@ -42,13 +42,13 @@ async def kick(call: Call) -> Response:
     return answers.changed(ended, cursor)
 
 
-@endpoint("GET /edges", permission=Permission.READ, answers={200: Data[list[EdgeView]]})
+@endpoint("GET /edges", permission=Permission.READ, responses={200: Data[list[EdgeView]]})
 async def list_edges(call: Call) -> Response:
     """List the edges and the revocations that are in force there."""
     return answers.data(await edge_views(call))
 
 
-@endpoint("GET /revocations/{cursor}", permission=Permission.READ, answers={200: Data[Receipt]})
+@endpoint("GET /revocations/{cursor}", permission=Permission.READ, responses={200: Data[Receipt]})
 async def show_receipt(call: Call) -> Response:
     """Show on which edges everything up to a feed cursor is in force, and how many seconds after the change."""
     app = call.app

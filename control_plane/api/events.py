@@ -42,7 +42,7 @@ Rule = Callable[[AsyncSession, str, datetime], Awaitable[Event]]
 CONFIRMATION: Final = "X-Confirm-Delete"
 
 
-@endpoint("GET /events", permission=Permission.READ, answers={200: Page[EventView]})
+@endpoint("GET /events", permission=Permission.READ, responses={200: Page[EventView]})
 async def list_events(call: Call, query: EventQuery) -> Response:
     """List events, latest start first unless sorted otherwise."""
     selected = EventFilter(call.now, query.status, query.timeframe, query.search or None, query.archived, query.sort)
@@ -56,7 +56,7 @@ async def list_events(call: Call, query: EventQuery) -> Response:
 
 
 @endpoint(
-    "POST /events", permission=Permission.EVENTS, answers={201: Data[EventView]}, refuses=(Conflict, FieldRefused)
+    "POST /events", permission=Permission.EVENTS, responses={201: Data[EventView]}, refusals=(Conflict, FieldRefused)
 )
 async def create_event(call: Call, body: EventDraft) -> Response:
     """Create an event."""
@@ -66,7 +66,7 @@ async def create_event(call: Call, body: EventDraft) -> Response:
     return answers.data(changed_event_view(call, event), 201)
 
 
-@endpoint("GET /events/{event_id:uuid}", permission=Permission.READ, answers={200: Data[EventView]})
+@endpoint("GET /events/{event_id:uuid}", permission=Permission.READ, responses={200: Data[EventView]})
 async def show_event(call: Call) -> Response:
     """Show one event with its figures."""
     async with call.app.database.read() as db:
@@ -80,8 +80,8 @@ async def show_event(call: Call) -> Response:
 @endpoint(
     "PUT /events/{event_id:uuid}",
     permission=Permission.EVENTS,
-    answers={200: Changed[EventView]},
-    refuses=(Conflict, FieldRefused),
+    responses={200: Changed[EventView]},
+    refusals=(Conflict, FieldRefused),
 )
 async def update_event(call: Call, body: EventUpdate) -> Response:
     """Replace an event; its tickets' expiry and its viewers' sessions are adjusted."""
@@ -97,8 +97,8 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
 @endpoint(
     "PUT /events/{event_id:uuid}/origin-credentials",
     permission=Permission.EVENTS,
-    answers={200: Data[EventView]},
-    refuses=(Conflict, FieldRefused),
+    responses={200: Data[EventView]},
+    refusals=(Conflict, FieldRefused),
 )
 async def show_origin_credentials(call: Call, body: OriginCredentials) -> Response:
     """Set the credentials sent to the event's own origin: a secret header, a fixed query, or neither; write-only."""
@@ -115,9 +115,9 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
 @endpoint(
     "DELETE /events/{event_id:uuid}",
     permission=Permission.EVENTS,
-    answers={204: None},
-    refuses=(MalformedRequest, Conflict),
-    headers={CONFIRMATION: "The event's title, percent-encoded UTF-8."},
+    responses={204: None},
+    refusals=(MalformedRequest, Conflict),
+    required_headers={CONFIRMATION: "The event's title, percent-encoded UTF-8."},
 )
 async def delete_event(call: Call) -> Response:
     """Delete an event permanently with all its tickets; viewers who are watching are disconnected."""
@@ -129,19 +129,19 @@ async def delete_event(call: Call) -> Response:
     return answers.nothing()
 
 
-@endpoint("PATCH /events/{event_id:uuid}/archive", permission=Permission.EVENTS, answers={200: Data[EventView]})
+@endpoint("PATCH /events/{event_id:uuid}/archive", permission=Permission.EVENTS, responses={200: Data[EventView]})
 async def archive_event(call: Call) -> Response:
     """Hide an event from the lists; nothing else changes."""
     return await _archive(call, Action.EVENT_ARCHIVE, event_changes.archive)
 
 
-@endpoint("PATCH /events/{event_id:uuid}/unarchive", permission=Permission.EVENTS, answers={200: Data[EventView]})
+@endpoint("PATCH /events/{event_id:uuid}/unarchive", permission=Permission.EVENTS, responses={200: Data[EventView]})
 async def unarchive_event(call: Call) -> Response:
     """Show an archived event in the lists again."""
     return await _archive(call, Action.EVENT_UNARCHIVE, event_changes.unarchive)
 
 
-@endpoint("PATCH /events/{event_id:uuid}/deactivate", permission=Permission.EVENTS, answers={200: Changed[EventView]})
+@endpoint("PATCH /events/{event_id:uuid}/deactivate", permission=Permission.EVENTS, responses={200: Changed[EventView]})
 async def deactivate_event(call: Call) -> Response:
     """Close an event to all viewers at once."""
     async with call.act(Action.EVENT_DEACTIVATE, call.id("event_id")) as change:
@@ -151,7 +151,7 @@ async def deactivate_event(call: Call) -> Response:
     return answers.changed(changed_event_view(call, event), cursor)
 
 
-@endpoint("PATCH /events/{event_id:uuid}/reactivate", permission=Permission.EVENTS, answers={200: Changed[EventView]})
+@endpoint("PATCH /events/{event_id:uuid}/reactivate", permission=Permission.EVENTS, responses={200: Changed[EventView]})
 async def reactivate_event(call: Call) -> Response:
     """Open a deactivated event again."""
     async with call.act(Action.EVENT_REACTIVATE, call.id("event_id")) as change:
@@ -164,8 +164,8 @@ async def reactivate_event(call: Call) -> Response:
 @endpoint(
     "PATCH /events/{event_id:uuid}/open-doors",
     permission=Permission.EVENTS,
-    answers={200: Changed[EventView]},
-    refuses=(Conflict,),
+    responses={200: Changed[EventView]},
+    refusals=(Conflict,),
 )
 async def open_doors(call: Call) -> Response:
     """Admit everyone who has a ticket, even before the start."""
@@ -175,8 +175,8 @@ async def open_doors(call: Call) -> Response:
 @endpoint(
     "PATCH /events/{event_id:uuid}/close-doors",
     permission=Permission.EVENTS,
-    answers={200: Changed[EventView]},
-    refuses=(Conflict,),
+    responses={200: Changed[EventView]},
+    refusals=(Conflict,),
 )
 async def close_doors(call: Call) -> Response:
     """Admit nobody until the doors are opened; this also stops viewers who are watching, but keeps their sessions."""

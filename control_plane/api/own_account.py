@@ -32,7 +32,7 @@ from control_plane.web.requests import client_address
 _PROOF_REFUSALS = (FieldRefused, TooManyAttempts, TooBusy)
 
 
-@endpoint("GET /account", permission=Permission.OWN_ACCOUNT, answers={200: Data[AccountView]})
+@endpoint("GET /account", permission=Permission.OWN_ACCOUNT, responses={200: Data[AccountView]})
 async def show_account(call: Call) -> Response:
     """Show your own account."""
     async with call.app.database.read() as db:
@@ -41,7 +41,7 @@ async def show_account(call: Call) -> Response:
     return answers.data(AccountView(**user_view(user).model_dump(), recovery_codes_left=left))
 
 
-@endpoint("POST /account/password", permission=Permission.OWN_ACCOUNT, answers={204: None}, refuses=_PROOF_REFUSALS)
+@endpoint("POST /account/password", permission=Permission.OWN_ACCOUNT, responses={204: None}, refusals=_PROOF_REFUSALS)
 async def change_password(call: Call, body: OwnPasswordChange) -> Response:
     """Change your own password and end all your sessions, including this one."""
     verified = await _prove(call, body.current_password, "currentPassword")
@@ -53,7 +53,7 @@ async def change_password(call: Call, body: OwnPasswordChange) -> Response:
     return response
 
 
-@endpoint("GET /account/sessions", permission=Permission.OWN_ACCOUNT, answers={200: Data[list[AdminSessionView]]})
+@endpoint("GET /account/sessions", permission=Permission.OWN_ACCOUNT, responses={200: Data[list[AdminSessionView]]})
 async def list_own_sessions(call: Call) -> Response:
     """List your own sessions, newest first."""
     async with call.app.database.read() as db:
@@ -61,7 +61,7 @@ async def list_own_sessions(call: Call) -> Response:
     return answers.data([_session_view(session, call.actor.session_id) for session in found])
 
 
-@endpoint("DELETE /account/sessions/{session_id:uuid}", permission=Permission.OWN_ACCOUNT, answers={204: None})
+@endpoint("DELETE /account/sessions/{session_id:uuid}", permission=Permission.OWN_ACCOUNT, responses={204: None})
 async def end_one_session(call: Call) -> Response:
     """End one of your own sessions."""
     async with call.act(Action.ADMIN_SESSION_END, call.actor.name) as change:
@@ -69,7 +69,7 @@ async def end_one_session(call: Call) -> Response:
     return answers.nothing()
 
 
-@endpoint("DELETE /account/sessions", permission=Permission.OWN_ACCOUNT, answers={200: Data[EndedSessions]})
+@endpoint("DELETE /account/sessions", permission=Permission.OWN_ACCOUNT, responses={200: Data[EndedSessions]})
 async def end_other_sessions(call: Call) -> Response:
     """End all your own sessions except this one."""
     async with call.act(Action.ADMIN_SESSION_END, call.actor.name) as change:
@@ -81,8 +81,8 @@ async def end_other_sessions(call: Call) -> Response:
 @endpoint(
     "POST /account/totp",
     permission=Permission.OWN_ACCOUNT,
-    answers={201: Data[TotpEnrolment]},
-    refuses=(Conflict, *_PROOF_REFUSALS),
+    responses={201: Data[TotpEnrolment]},
+    refusals=(Conflict, *_PROOF_REFUSALS),
 )
 async def begin_totp(call: Call, body: PasswordProof) -> Response:
     """Create a secret for an authenticator app; it takes effect when it is confirmed with a code."""
@@ -99,8 +99,8 @@ async def begin_totp(call: Call, body: PasswordProof) -> Response:
 @endpoint(
     "POST /account/totp/confirm",
     permission=Permission.OWN_ACCOUNT,
-    answers={200: Data[RecoveryCodes]},
-    refuses=(Conflict, FieldRefused, TooManyAttempts),
+    responses={200: Data[RecoveryCodes]},
+    refusals=(Conflict, FieldRefused, TooManyAttempts),
 )
 async def confirm_totp(call: Call, body: CodeProof) -> Response:
     """Confirm the secret with a code of the app; the response shows the recovery codes once."""
@@ -112,7 +112,9 @@ async def confirm_totp(call: Call, body: CodeProof) -> Response:
     return answers.data(RecoveryCodes(recovery_codes=codes))
 
 
-@endpoint("POST /account/totp/disable", permission=Permission.OWN_ACCOUNT, answers={204: None}, refuses=_PROOF_REFUSALS)
+@endpoint(
+    "POST /account/totp/disable", permission=Permission.OWN_ACCOUNT, responses={204: None}, refusals=_PROOF_REFUSALS
+)
 async def disable_totp(call: Call, body: PasswordProof) -> Response:
     """Disable authentication codes for your account; its recovery codes become invalid."""
     verified = await _prove(call, body.password, "password")

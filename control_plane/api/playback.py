@@ -55,9 +55,9 @@ NOT_ADMITTED: Final = (TicketRevoked, EventUnavailable, TicketExpired)
 @endpoint(
     "POST /tokens/validate",
     permission=None,
-    answers={200: Granted},
-    refuses=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TicketInUse, TakenOverTooOften, TooManyAttempts),
-    reads_body=Redemption,
+    responses={200: Granted},
+    refusals=(MalformedRequest, UnknownCode, *NOT_ADMITTED, TicketInUse, TakenOverTooOften, TooManyAttempts),
+    documented_body=Redemption,
 )
 async def validate(call: Call) -> Response:
     """Redeem a code. Only invalid codes count against the limits."""
@@ -90,9 +90,9 @@ async def _redemption(request: Request) -> Redemption:
 @endpoint(
     "POST /playback/refresh",
     permission=None,
-    credential="playbackToken",
-    answers={200: Token},
-    refuses=(TokenUnusable, *NOT_ADMITTED, TokenFinal, SessionOver, SessionTakenOver, TooManyAttempts),
+    security_scheme="playbackToken",
+    responses={200: Token},
+    refusals=(TokenUnusable, *NOT_ADMITTED, TokenFinal, SessionOver, SessionTakenOver, TooManyAttempts),
 )
 async def refresh(call: Call) -> Response:
     """Return the next playback token of a session."""
@@ -116,9 +116,9 @@ async def refresh(call: Call) -> Response:
 @endpoint(
     "POST /playback/heartbeat",
     permission=None,
-    credential="playbackToken",
-    answers={200: Alive},
-    refuses=(TokenUnusable, SessionOver, SessionTakenOver),
+    security_scheme="playbackToken",
+    responses={200: Alive},
+    refusals=(TokenUnusable, SessionOver, SessionTakenOver),
 )
 async def heartbeat(call: Call) -> Response:
     """Report that a session is still being watched."""
@@ -132,10 +132,10 @@ async def heartbeat(call: Call) -> Response:
 @endpoint(
     "POST /playback/release",
     permission=None,
-    credential="playbackToken",
-    answers={200: Released},
-    refuses=(TokenUnusable,),
-    raw_body=("text/plain",),
+    security_scheme="playbackToken",
+    responses={200: Released},
+    refusals=(TokenUnusable,),
+    body_media_types=("text/plain",),
 )
 async def release(call: Call) -> Response:
     """End the session; the token is in the header, or in the body of a beacon. Idempotent."""
@@ -150,9 +150,9 @@ async def release(call: Call) -> Response:
 @endpoint(
     "GET /events/{event_id:uuid}/status",
     permission=None,
-    answers={200: StatusView},
-    refuses=(MalformedRequest, UnknownCode, TokenUnusable, *NOT_ADMITTED, TooManyAttempts),
-    reads_query=StatusQuery,
+    responses={200: StatusView},
+    refusals=(MalformedRequest, UnknownCode, TokenUnusable, *NOT_ADMITTED, TooManyAttempts),
+    documented_query=StatusQuery,
 )
 async def event_status(call: Call) -> Response:
     """Return the status of an event, to a viewer with the session's token or a code."""

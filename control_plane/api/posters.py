@@ -18,10 +18,10 @@ from control_plane.web.endpoints import Call, endpoint
 @endpoint(
     "PUT /events/{event_id:uuid}/poster",
     permission=Permission.EVENTS,
-    answers={200: Data[EventView]},
-    refuses=(MalformedRequest, FieldRefused),
-    raw_body=posters.MEDIA_TYPES,
-    max_body=posters.MAX_BYTES,
+    responses={200: Data[EventView]},
+    refusals=(MalformedRequest, FieldRefused),
+    body_media_types=posters.MEDIA_TYPES,
+    max_body_bytes=posters.MAX_BYTES,
 )
 async def upload_poster(call: Call) -> Response:
     """Upload an event's poster: a JPEG, PNG or WebP of 5 MB at most. It is scaled down and loses its metadata."""
@@ -32,7 +32,7 @@ async def upload_poster(call: Call) -> Response:
     return await _change_poster(call, content)
 
 
-@endpoint("DELETE /events/{event_id:uuid}/poster", permission=Permission.EVENTS, answers={200: Data[EventView]})
+@endpoint("DELETE /events/{event_id:uuid}/poster", permission=Permission.EVENTS, responses={200: Data[EventView]})
 async def remove_poster(call: Call) -> Response:
     """Remove an event's uploaded poster; `posterUrl`, if set, is shown again."""
     return await _change_poster(call, None)

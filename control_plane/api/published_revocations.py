@@ -19,10 +19,10 @@ _PLUS_LOST = re.compile(r" (?=\d\d:?\d\d\Z)")  # `+02:00` arrives as ` 02:00` if
 @endpoint(
     "GET /revocations",
     permission=None,
-    credential="internalKey",
-    answers={200: PublishedRevocations},
-    refuses=(TokenUnusable, MalformedRequest),
-    reads_query=SinceQuery,
+    security_scheme="internalKey",
+    responses={200: PublishedRevocations},
+    refusals=(TokenUnusable, MalformedRequest),
+    documented_query=SinceQuery,
 )
 async def list_revocations(call: Call) -> Response:
     """List the revocations since a time that are still in force, for other media servers."""

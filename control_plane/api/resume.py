@@ -29,10 +29,10 @@ from control_plane.web.requests import bearer, parse, services
 @endpoint(
     "POST /playback/resume",
     permission=None,
-    credential="resumeCookie",
-    answers={200: Granted},
-    refuses=(MalformedRequest, NoSession, TokenUnusable, *NOT_ADMITTED, SessionOver, SessionTakenOver, TicketInUse),
-    reads_body=Resumption,
+    security_scheme="resumeCookie",
+    responses={200: Granted},
+    refusals=(MalformedRequest, NoSession, TokenUnusable, *NOT_ADMITTED, SessionOver, SessionTakenOver, TicketInUse),
+    documented_body=Resumption,
 )
 async def resume(call: Call) -> Response:
     """Resume a session by its token, or after a reload by cookie and sid; a refusal deletes the playback cookie."""

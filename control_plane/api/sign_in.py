@@ -1,4 +1,4 @@
-"""The admin API's sign-in: sign in, sign out, and show signed_in is signed in."""
+"""The admin API's sign-in: sign in, sign out, and show who is signed in."""
 
 from starlette.responses import Response
 
@@ -49,7 +49,7 @@ async def sign_in(request: Request, credentials: Credentials) -> tuple[str, Sign
 
 
 @endpoint(
-    "POST /login", permission=None, answers={200: Data[SignedIn]}, refuses=(SignInFailed, TooManyAttempts, TooBusy)
+    "POST /login", permission=None, responses={200: Data[SignedIn]}, refusals=(SignInFailed, TooManyAttempts, TooBusy)
 )
 async def login(call: Call, body: Credentials) -> Response:
     """Sign in; the response sets the session cookie."""
@@ -69,21 +69,21 @@ async def sign_out(request: Request, response: Response) -> Response:
     return response
 
 
-@endpoint("POST /logout", permission=None, answers={204: None})
+@endpoint("POST /logout", permission=None, responses={204: None})
 async def logout(call: Call) -> Response:
     """Sign out; does nothing if you are not signed in."""
     return await sign_out(call.request, answers.nothing())
 
 
-@endpoint("DELETE /session", permission=None, answers={204: None})
+@endpoint("DELETE /session", permission=None, responses={204: None})
 async def end_own_session(call: Call) -> Response:
     """Sign out; does nothing if you are not signed in."""
     return await sign_out(call.request, answers.nothing())
 
 
-@endpoint("GET /session", permission=Permission.READ, answers={200: Data[SignedIn]})
+@endpoint("GET /session", permission=Permission.READ, responses={200: Data[SignedIn]})
 async def show_session(call: Call) -> Response:
-    """Show signed_in is signed in."""
+    """Show who is signed in."""
     return answers.data(SignedIn(username=call.actor.name, role=call.actor.role))
 
 

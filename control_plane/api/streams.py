@@ -36,7 +36,7 @@ STREAM_STATES: Final = {
 }
 
 
-@endpoint("POST /events/{event_id:uuid}/test-stream", permission=Permission.READ, answers={200: Data[StreamTestView]})
+@endpoint("POST /events/{event_id:uuid}/test-stream", permission=Permission.READ, responses={200: Data[StreamTestView]})
 async def test_stream(call: Call) -> Response:
     """Inspect the whole stream of an event through the gate, like a viewer. This takes some seconds if it is live."""
     async with call.app.database.read() as db:
@@ -47,8 +47,8 @@ async def test_stream(call: Call) -> Response:
 @endpoint(
     "POST /events/{event_id:uuid}/preview",
     permission=Permission.EVENTS,
-    answers={200: Data[PreviewView]},
-    refuses=(Conflict,),
+    responses={200: Data[PreviewView]},
+    refusals=(Conflict,),
 )
 async def preview_stream(call: Call) -> Response:
     """Return a token that plays the stream for five minutes, even while the doors are closed."""

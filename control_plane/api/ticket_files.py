@@ -31,10 +31,10 @@ _LONGEST_NAME: Final = 60
 @endpoint(
     "POST /events/{event_id:uuid}/tokens/import",
     permission=Permission.TICKETS,
-    answers={200: Data[ImportReport], 201: Data[ImportReport]},
-    refuses=(MalformedRequest, ImportRefused, Conflict),
-    raw_body=(_CSV,),
-    max_body=ticket_csv.MAX_BYTES,
+    responses={200: Data[ImportReport], 201: Data[ImportReport]},
+    refusals=(MalformedRequest, ImportRefused, Conflict),
+    body_media_types=(_CSV,),
+    max_body_bytes=ticket_csv.MAX_BYTES,
 )
 async def import_tickets(call: Call, query: ImportQuery) -> Response:
     """Import your own codes (`code` or `code,label`), all of them or none; a dry run (200) only reports problems.
@@ -56,7 +56,7 @@ async def import_tickets(call: Call, query: ImportQuery) -> Response:
     return answers.data(imported, 201)
 
 
-@endpoint("GET /events/{event_id:uuid}/tokens/export", permission=Permission.READ, answers={200: _CSV})
+@endpoint("GET /events/{event_id:uuid}/tokens/export", permission=Permission.READ, responses={200: _CSV})
 async def export_tickets(call: Call, query: ExportQuery) -> Response:
     """Export the tickets of an event as CSV, oldest first."""
     async with call.app.database.read() as db:

@@ -18,7 +18,7 @@ from control_plane.web.answers import History
 from control_plane.web.endpoints import Call, endpoint
 
 
-@endpoint("GET /tokens/{ticket_id:uuid}/history", permission=Permission.READ, answers={200: History[HistoryView]})
+@endpoint("GET /tokens/{ticket_id:uuid}/history", permission=Permission.READ, responses={200: History[HistoryView]})
 async def show_history(call: Call, query: Paging) -> Response:
     """Show why a viewer can or cannot watch with a ticket, and everything that happened to it, newest first."""
     async with call.app.database.read() as db:

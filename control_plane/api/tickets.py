@@ -31,7 +31,7 @@ _TOO_COMMON: Final = "More tickets may match than are shown and counted here. A 
 @endpoint(
     "POST /events/{event_id:uuid}/tokens/generate",
     permission=Permission.TICKETS,
-    answers={201: Data[list[TicketView]]},
+    responses={201: Data[list[TicketView]]},
 )
 async def generate_tickets(call: Call, body: TicketOrder) -> Response:
     """Generate tickets with new codes, all of them or none."""
@@ -42,7 +42,7 @@ async def generate_tickets(call: Call, body: TicketOrder) -> Response:
     return answers.data([ticket_view(ticket) for ticket in generated], 201)
 
 
-@endpoint("GET /events/{event_id:uuid}/tokens", permission=Permission.READ, answers={200: Searched[TicketView]})
+@endpoint("GET /events/{event_id:uuid}/tokens", permission=Permission.READ, responses={200: Searched[TicketView]})
 async def list_tickets_of_event(call: Call, query: TicketsOfEventQuery) -> Response:
     """List the tickets of one event, newest first."""
     async with call.app.database.read() as db:
@@ -50,13 +50,13 @@ async def list_tickets_of_event(call: Call, query: TicketsOfEventQuery) -> Respo
     return await _page(call, query, TicketFilter(call.id("event_id"), query.status, query.search or None))
 
 
-@endpoint("GET /tokens", permission=Permission.READ, answers={200: Searched[TicketView]})
+@endpoint("GET /tokens", permission=Permission.READ, responses={200: Searched[TicketView]})
 async def list_tickets(call: Call, query: TicketQuery) -> Response:
     """List tickets, newest first."""
     return await _page(call, query, TicketFilter(query.event_id, query.status, query.search or None))
 
 
-@endpoint("PATCH /tokens/{ticket_id:uuid}/revoke", permission=Permission.REVOKE, answers={200: Changed[TicketView]})
+@endpoint("PATCH /tokens/{ticket_id:uuid}/revoke", permission=Permission.REVOKE, responses={200: Changed[TicketView]})
 async def revoke_ticket(call: Call) -> Response:
     """Revoke a ticket; viewers who are watching with it are disconnected."""
     async with call.act(Action.TICKET_REVOKE, call.id("ticket_id")) as change:
@@ -69,8 +69,8 @@ async def revoke_ticket(call: Call) -> Response:
 @endpoint(
     "PATCH /tokens/{ticket_id:uuid}/unrevoke",
     permission=Permission.REVOKE,
-    answers={200: Changed[TicketView]},
-    refuses=(Conflict,),
+    responses={200: Changed[TicketView]},
+    refusals=(Conflict,),
 )
 async def unrevoke_ticket(call: Call) -> Response:
     """Make a revoked ticket valid again until it expires."""
@@ -84,8 +84,8 @@ async def unrevoke_ticket(call: Call) -> Response:
 @endpoint(
     "POST /tokens/bulk-revoke",
     permission=Permission.REVOKE,
-    answers={200: Changed[list[TicketView]]},
-    refuses=(NotFound,),
+    responses={200: Changed[list[TicketView]]},
+    refusals=(NotFound,),
 )
 async def revoke_tickets(call: Call, body: TicketIds) -> Response:
     """Revoke up to a thousand tickets, all of them or none."""
@@ -97,7 +97,7 @@ async def revoke_tickets(call: Call, body: TicketIds) -> Response:
     return answers.changed([ticket_view(ticket, watching.get(ticket.id, 0)) for ticket in found], cursor)
 
 
-@endpoint("DELETE /tokens/{ticket_id:uuid}", permission=Permission.TICKETS, answers={204: None})
+@endpoint("DELETE /tokens/{ticket_id:uuid}", permission=Permission.TICKETS, responses={204: None})
 async def delete_ticket(call: Call) -> Response:
     """Delete a ticket permanently; viewers who are watching with it are disconnected."""
     async with call.act(Action.TICKET_DELETE, call.id("ticket_id")) as change:

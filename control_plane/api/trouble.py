@@ -18,10 +18,10 @@ from control_plane.web.requests import bearer, parse
 @endpoint(
     "POST /playback/trouble",
     permission=None,
-    credential="playbackToken",
-    answers={200: Noted},
-    refuses=(MalformedRequest, TokenUnusable),
-    reads_body=TroubleReport,
+    security_scheme="playbackToken",
+    responses={200: Noted},
+    refusals=(MalformedRequest, TokenUnusable),
+    documented_body=TroubleReport,
 )
 async def report(call: Call) -> Response:
     """Report that the stream does not play although the network works."""

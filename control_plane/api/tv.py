@@ -23,10 +23,10 @@ from control_plane.web.requests import bearer, client_address, own_origin, parse
 @endpoint(
     "POST /playback/tv",
     permission=None,
-    credential="playbackToken",
-    answers={200: TvLink},
-    refuses=(MalformedRequest, TokenUnusable, *NOT_ADMITTED, SessionOver, SessionTakenOver, TooManyAttempts),
-    reads_body=TvLinkRequest,
+    security_scheme="playbackToken",
+    responses={200: TvLink},
+    refusals=(MalformedRequest, TokenUnusable, *NOT_ADMITTED, SessionOver, SessionTakenOver, TooManyAttempts),
+    documented_body=TvLinkRequest,
 )
 async def link(call: Call) -> Response:
     """Return a URL for playing the session on a TV; it is rate limited like refreshing a token."""
@@ -51,9 +51,9 @@ async def link(call: Call) -> Response:
 @endpoint(
     "DELETE /playback/tv",
     permission=None,
-    credential="playbackToken",
-    answers={200: Stopped},
-    refuses=(TokenUnusable, SessionOver, SessionTakenOver),
+    security_scheme="playbackToken",
+    responses={200: Stopped},
+    refusals=(TokenUnusable, SessionOver, SessionTakenOver),
 )
 async def stop(call: Call) -> Response:
     """Release the TV's seat."""

@@ -41,7 +41,7 @@ from control_plane.web.requests import SchemaT, bearer, client_address, own_orig
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-@endpoint("POST /tv/codes", permission=None, answers={200: TvCodeShown}, refuses=(TooManyAttempts,))
+@endpoint("POST /tv/codes", permission=None, responses={200: TvCodeShown}, refusals=(TooManyAttempts,))
 async def show_code(call: Call) -> Response:
     """Return a code for a TV to show, and a secret with which it polls for the approval."""
     request = call.request
@@ -64,9 +64,9 @@ async def show_code(call: Call) -> Response:
 @endpoint(
     "POST /tv/session",
     permission=None,
-    answers={200: Granted, 202: TvWaiting},
-    refuses=(MalformedRequest, TvCodeUnusable, SessionOver, SessionTakenOver, *NOT_ADMITTED, TooManyAttempts),
-    reads_body=TvPoll,
+    responses={200: Granted, 202: TvWaiting},
+    refusals=(MalformedRequest, TvCodeUnusable, SessionOver, SessionTakenOver, *NOT_ADMITTED, TooManyAttempts),
+    documented_body=TvPoll,
 )
 async def collect(call: Call) -> Response:
     """Return the TV's session, once, when its code has been approved; 202 until then."""
@@ -86,12 +86,12 @@ async def collect(call: Call) -> Response:
 @endpoint(
     "POST /tv/approve",
     permission=None,
-    answers={200: TvApproved},
-    refuses=(
+    responses={200: TvApproved},
+    refusals=(
         *(MalformedRequest, UnknownCode, *NOT_ADMITTED, TvCodeUnusable),
         *(TicketInUse, TakenOverTooOften, TooManyAttempts),
     ),
-    reads_body=TvApproval,
+    documented_body=TvApproval,
 )
 async def approve_by_code(call: Call) -> Response:
     """Approve a TV with the code of a ticket. Wrong codes of both kinds count as guesses."""
@@ -112,13 +112,13 @@ async def approve_by_code(call: Call) -> Response:
 @endpoint(
     "POST /playback/tv/approve",
     permission=None,
-    credential="playbackToken",
-    answers={200: TvApproved},
-    refuses=(
+    security_scheme="playbackToken",
+    responses={200: TvApproved},
+    refusals=(
         *(MalformedRequest, TokenUnusable, *NOT_ADMITTED, TvCodeUnusable),
         *(SessionOver, SessionTakenOver, TooManyAttempts),
     ),
-    reads_body=TvPageApproval,
+    documented_body=TvPageApproval,
 )
 async def approve_by_page(call: Call) -> Response:
     """Approve a TV with the page's own ticket; if the ticket has no free seat, the TV takes the page's."""
@@ -138,9 +138,9 @@ async def approve_by_page(call: Call) -> Response:
 @endpoint(
     "GET /playback/tv",
     permission=None,
-    credential="playbackToken",
-    answers={200: TvPlan},
-    refuses=(TokenUnusable, SessionOver, SessionTakenOver),
+    security_scheme="playbackToken",
+    responses={200: TvPlan},
+    refusals=(TokenUnusable, SessionOver, SessionTakenOver),
 )
 async def plan(call: Call) -> Response:
     """Return whether the page would pause if a TV played. Changes nothing."""

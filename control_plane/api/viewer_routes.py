@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from control_plane.api import playback as viewer_api
+from control_plane.api import playback
 from control_plane.api import published_revocations as published_api
 from control_plane.api import resume as resume_api
 from control_plane.api import trouble as trouble_api
@@ -11,7 +11,7 @@ from control_plane.api import tv_codes as tv_codes_api
 from control_plane.web.endpoints import routes_of
 
 VIEWER_ENDPOINTS: Final = (
-    *viewer_api.ENDPOINTS,
+    *playback.ENDPOINTS,
     *resume_api.ENDPOINTS,
     *tv_api.ENDPOINTS,
     *tv_codes_api.ENDPOINTS,

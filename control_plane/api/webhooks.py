@@ -19,7 +19,7 @@ from control_plane.webhooks.outbox import Topic
 _ONE = "/webhooks/{webhook_id:uuid}"
 
 
-@endpoint("GET /webhooks", permission=Permission.ADMINISTER, answers={200: Page[WebhookView]})
+@endpoint("GET /webhooks", permission=Permission.ADMINISTER, responses={200: Page[WebhookView]})
 async def list_webhooks(call: Call, query: Paging) -> Response:
     """List webhooks, oldest first."""
     async with call.app.database.read() as db:
@@ -30,8 +30,8 @@ async def list_webhooks(call: Call, query: Paging) -> Response:
 @endpoint(
     "POST /webhooks",
     permission=Permission.ADMINISTER,
-    answers={201: Data[NewWebhookView]},
-    refuses=(Conflict, FieldRefused),
+    responses={201: Data[NewWebhookView]},
+    refusals=(Conflict, FieldRefused),
 )
 async def create_webhook(call: Call, body: WebhookDraft) -> Response:
     """Create a webhook; the response shows its secret once."""
@@ -42,7 +42,7 @@ async def create_webhook(call: Call, body: WebhookDraft) -> Response:
     return answers.data(NewWebhookView(**dict(webhook_view(webhook)), secret=secret), 201)
 
 
-@endpoint(f"GET {_ONE}", permission=Permission.ADMINISTER, answers={200: Data[WebhookView]})
+@endpoint(f"GET {_ONE}", permission=Permission.ADMINISTER, responses={200: Data[WebhookView]})
 async def show_webhook(call: Call) -> Response:
     """Show one webhook."""
     async with call.app.database.read() as db:
@@ -50,7 +50,7 @@ async def show_webhook(call: Call) -> Response:
     return answers.data(webhook_view(webhook))
 
 
-@endpoint(f"PUT {_ONE}", permission=Permission.ADMINISTER, answers={200: Data[WebhookView]}, refuses=(FieldRefused,))
+@endpoint(f"PUT {_ONE}", permission=Permission.ADMINISTER, responses={200: Data[WebhookView]}, refusals=(FieldRefused,))
 async def change_webhook(call: Call, body: WebhookDraft) -> Response:
     """Change a webhook, or switch it on or off."""
     url = await _checked_url(call, body)
@@ -60,7 +60,7 @@ async def change_webhook(call: Call, body: WebhookDraft) -> Response:
     return answers.data(webhook_view(changed))
 
 
-@endpoint(f"DELETE {_ONE}", permission=Permission.ADMINISTER, answers={204: None})
+@endpoint(f"DELETE {_ONE}", permission=Permission.ADMINISTER, responses={204: None})
 async def delete_webhook(call: Call) -> Response:
     """Delete a webhook and its pending deliveries."""
     async with call.act(Action.WEBHOOK_DELETE, call.id("webhook_id")) as change:
@@ -68,7 +68,9 @@ async def delete_webhook(call: Call) -> Response:
     return answers.nothing()
 
 
-@endpoint(f"POST {_ONE}/test", permission=Permission.ADMINISTER, answers={202: Data[DeliveryView]}, refuses=(Conflict,))
+@endpoint(
+    f"POST {_ONE}/test", permission=Permission.ADMINISTER, responses={202: Data[DeliveryView]}, refusals=(Conflict,)
+)
 async def test_webhook(call: Call) -> Response:
     """Send a webhook a message of the type `webhook.test`."""
     async with call.act(Action.WEBHOOK_TEST, call.id("webhook_id")) as change:
@@ -76,7 +78,7 @@ async def test_webhook(call: Call) -> Response:
     return answers.data(delivery_view(delivery), 202)
 
 
-@endpoint(f"GET {_ONE}/deliveries", permission=Permission.ADMINISTER, answers={200: Page[DeliveryView]})
+@endpoint(f"GET {_ONE}/deliveries", permission=Permission.ADMINISTER, responses={200: Page[DeliveryView]})
 async def list_deliveries(call: Call, query: Paging) -> Response:
     """List the deliveries of a webhook in the last week, newest first."""
     async with call.app.database.read() as db:
@@ -88,8 +90,8 @@ async def list_deliveries(call: Call, query: Paging) -> Response:
 @endpoint(
     f"POST {_ONE}/deliveries/{{n:number}}/retry",
     permission=Permission.ADMINISTER,
-    answers={202: Data[DeliveryView]},
-    refuses=(Conflict,),
+    responses={202: Data[DeliveryView]},
+    refusals=(Conflict,),
 )
 async def retry_delivery(call: Call) -> Response:
     """Send a message again as soon as possible."""

@@ -48,7 +48,7 @@ def generate_tickets(
     count: Annotated[int, typer.Option(help="1 to 1000.")],
     label: Annotated[str | None, typer.Option(help="What all of them are for.")] = None,
     *,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print what the console exports.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, as the API exports it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Generate tickets, all of them or none, and print their codes, one per line."""

@@ -69,28 +69,29 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route of the JSON API. `answers` maps a status to the model of its body, None for no body.
+    """A route of the JSON API.
 
-    `refuses` lists the refusals that do not follow from the other fields (as 401, 403, 404 and 422 do). `credential`
-    names the security scheme of what a player or a server presents instead of being signed in. `raw_body` lists the
-    media types of a body that the handler itself reads (with `credential`: a body that carries it). `headers` maps
-    required request headers to their descriptions. `max_body` raises the size limit of the body (bytes).
+    `responses` maps a status to the model of its body, None for no body, or a media type. `refusals` are those that do
+    not follow from the other fields (as 401, 403, 404 and 422 do). `security_scheme` is what a player or a server
+    presents instead of signing in. `body_media_types` are those of a body that the handler reads itself; with a
+    `security_scheme` the body may carry it. `documented_query` and `documented_body` are validated by the handler.
+    `required_headers` maps their names to descriptions. `max_body_bytes` raises the size limit of the body.
     """
 
     method: str
     path: str
     permission: Permission | None
     handler: Handler
-    answers: Mapping[int, type[BaseModel] | str | None]
-    refuses: tuple[type[Refusal], ...] = ()
+    responses: Mapping[int, type[BaseModel] | str | None]
+    refusals: tuple[type[Refusal], ...] = ()
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
-    credential: str | None = None
-    raw_body: tuple[str, ...] = ()
-    reads_query: type[BaseModel] | None = None
-    reads_body: type[BaseModel] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    max_body: int | None = None
+    security_scheme: str | None = None
+    body_media_types: tuple[str, ...] = ()
+    documented_query: type[BaseModel] | None = None
+    documented_body: type[BaseModel] | None = None
+    required_headers: Mapping[str, str] = field(default_factory=dict)
+    max_body_bytes: int | None = None
 
     @property
     def summary(self) -> str:
@@ -119,7 +120,7 @@ def _route(path: str, by_method: Mapping[str, Endpoint]) -> Route:
     async def answer(request: Request) -> Response:
         return await by_method["GET" if request.method == "HEAD" else request.method](request)
 
-    max_body_size = max((one.max_body or 0 for one in by_method.values()), default=0)
+    max_body_size = max((one.max_body_bytes or 0 for one in by_method.values()), default=0)
     middleware = [Middleware(RequestBodyLimitMiddleware, max_body_size=max_body_size)] if max_body_size else None
     return Route(path, answer, methods=list(by_method), middleware=middleware)
 
@@ -128,14 +129,14 @@ def endpoint(  # noqa: PLR0913 - keyword arguments
     route: str,
     *,
     permission: Permission | None,
-    answers: Mapping[int, type[BaseModel] | str | None],
-    refuses: tuple[type[Refusal], ...] = (),
-    credential: str | None = None,
-    raw_body: tuple[str, ...] = (),
-    reads_query: type[BaseModel] | None = None,
-    reads_body: type[BaseModel] | None = None,
-    headers: Mapping[str, str] | None = None,
-    max_body: int | None = None,
+    responses: Mapping[int, type[BaseModel] | str | None],
+    refusals: tuple[type[Refusal], ...] = (),
+    security_scheme: str | None = None,
+    body_media_types: tuple[str, ...] = (),
+    documented_query: type[BaseModel] | None = None,
+    documented_body: type[BaseModel] | None = None,
+    required_headers: Mapping[str, str] | None = None,
+    max_body_bytes: int | None = None,
 ) -> Callable[[Handler], Endpoint]:
     """Turn a handler into an endpoint; `route` is a method and a path like "PATCH /events/{event_id:uuid}/archive".
 
@@ -148,13 +149,15 @@ def endpoint(  # noqa: PLR0913 - keyword arguments
         hints = get_type_hints(handler)
         implied = (NotFound,) if "{" in path else ()
         validated: dict[str, Any] = {"query": hints.get("query"), "body": hints.get("body")}
-        read: dict[str, Any] = {"reads_query": reads_query, "reads_body": reads_body}
+        read: dict[str, Any] = {"documented_query": documented_query, "documented_body": documented_body}
         others: dict[str, Any] = {
-            "credential": credential,
-            "raw_body": raw_body,
-            "headers": headers or {},
-            "max_body": max_body,
+            "security_scheme": security_scheme,
+            "body_media_types": body_media_types,
+            "required_headers": required_headers or {},
+            "max_body_bytes": max_body_bytes,
         }
-        return Endpoint(method, path, permission, handler, answers, (*implied, *refuses), **validated, **read, **others)
+        return Endpoint(
+            method, path, permission, handler, responses, (*implied, *refusals), **validated, **read, **others
+        )
 
     return make

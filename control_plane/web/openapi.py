@@ -68,14 +68,14 @@ def _schemas(endpoints: Iterable[Endpoint]) -> tuple[_Names, dict[str, Any]]:
     }
     for endpoint in endpoints:
         wanted |= {(model, "validation"): None for model in _input_models(endpoint) if model}
-        answers = (model for model in endpoint.answers.values() if isinstance(model, type))
+        answers = (model for model in endpoint.responses.values() if isinstance(model, type))
         wanted |= {(model, "serialization"): None for model in answers}
     names, found = models_json_schema(list(wanted), by_alias=True, ref_template=_REF)
     return names, _as_ecma(found.get("$defs", {}))
 
 
 def _input_models(endpoint: Endpoint) -> tuple[type[BaseModel] | None, ...]:
-    return endpoint.body, endpoint.query, endpoint.reads_body, endpoint.reads_query
+    return endpoint.body, endpoint.query, endpoint.documented_body, endpoint.documented_query
 
 
 def _as_ecma(value: Any) -> Any:
@@ -97,13 +97,13 @@ def _operation(endpoint: Endpoint, mount: str, names: _Names, schemas: dict[str,
         "responses": _responses(endpoint, names),
         "security": _security(endpoint),
     }
-    if body := endpoint.body or endpoint.reads_body:
+    if body := endpoint.body or endpoint.documented_body:
         required = endpoint.body is not None or any(one.is_required() for one in body.model_fields.values())
         operation["requestBody"] = _content("application/json", names[body, "validation"]) | {"required": required}
-    if endpoint.raw_body:
+    if endpoint.body_media_types:
         operation["requestBody"] = {
-            "content": {kind: {"schema": {}} for kind in endpoint.raw_body},
-            "required": not endpoint.credential,
+            "content": {kind: {"schema": {}} for kind in endpoint.body_media_types},
+            "required": not endpoint.security_scheme,
         }
     if endpoint.permission:
         operation["x-permission"] = endpoint.permission.value
@@ -117,8 +117,8 @@ def _tag(endpoint: Endpoint, mount: str) -> str:
 def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
     if endpoint.permission:
         return [{"session": []}, {"apiKey": []}]
-    in_body: list[dict[str, list[str]]] = [{}] if endpoint.raw_body else []
-    return [{endpoint.credential: []}, *in_body] if endpoint.credential else []
+    in_body: list[dict[str, list[str]]] = [{}] if endpoint.body_media_types else []
+    return [{endpoint.security_scheme: []}, *in_body] if endpoint.security_scheme else []
 
 
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _query_parameters(endpoint: Endpoint, names: _Names, schemas: dict[str, Any]) -> list[dict[str, Any]]:
-    query = endpoint.query or endpoint.reads_query
+    query = endpoint.query or endpoint.documented_query
     if query is None:
         return []
     model = schemas[names[query, "validation"]["$ref"].rpartition("/")[2]]
@@ -144,7 +144,7 @@ def _query_parameters(endpoint: Endpoint, names: _Names, schemas: dict[str, Any]
 def _headers(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
-        for name, text in endpoint.headers.items()
+        for name, text in endpoint.required_headers.items()
     ]
 
 
@@ -154,7 +154,7 @@ def _content(media_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _responses(endpoint: Endpoint, names: _Names) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for status, model in endpoint.answers.items():
+    for status, model in endpoint.responses.items():
         response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         if isinstance(model, str):
             response |= _content(model, {"type": "string"})
@@ -169,14 +169,14 @@ def _responses(endpoint: Endpoint, names: _Names) -> dict[str, Any]:
 
 def _refusals(endpoint: Endpoint) -> dict[int, list[str]]:
     """Return the reasons of an endpoint's refusals by status."""
-    kinds: list[type[refusals.Refusal]] = [*endpoint.refuses, refusals.Unavailable]
+    kinds: list[type[refusals.Refusal]] = [*endpoint.refusals, refusals.Unavailable]
     if endpoint.permission:
         kinds += [refusals.SignInRequired, refusals.Forbidden]
     if endpoint.method in _CHANGING:
         kinds.append(refusals.CrossOrigin)
     if endpoint.body:
         kinds.append(refusals.MalformedRequest)
-    if endpoint.body or endpoint.reads_body or endpoint.raw_body:
+    if endpoint.body or endpoint.documented_body or endpoint.body_media_types:
         kinds.append(refusals.TooLarge)
     found: dict[int, list[str]] = {}
     for kind in kinds:

@@ -191,7 +191,7 @@ def test_a_crash_is_logged_once_with_the_access_logs_request_id_and_without_valu
     told = json.loads(crash.partition("| ")[2])
     assert (told["method"], told["route"], told["level"]) == ("POST", "/api/tokens/validate", "error")
     assert told["error"].startswith("OperationalError")
-    assert any("viewer_api.py" in place for place in told["traceback"])
+    assert any("api/playback.py" in place for place in told["traceback"])
     assert ticket.code not in up.logs()
     [line] = eventually(lambda: [line for line in up.logs().splitlines() if f'"request":"{told["request"]}"' in line])
     assert '"status":500' in line

@@ -102,7 +102,7 @@ FILLED_IN: Final = {
     "count": "1",
     "doubtful": "import",
 }
-SHOWN: Final = [endpoint for endpoint in VIEWER_ENDPOINTS if endpoint.credential]
+SHOWN: Final = [endpoint for endpoint in VIEWER_ENDPOINTS if endpoint.security_scheme]
 GUARDED: Final = [endpoint for endpoint in ADMIN_ENDPOINTS if endpoint.permission]
 REFUSED: Final = (401, "sign-in-required"), (403, "forbidden")
 

@@ -103,7 +103,7 @@ class Bytes:
 
 
 def _of(mount: str, one: Endpoint) -> Target:
-    query, body = one.query or one.reads_query, one.body or one.reads_body
+    query, body = one.query or one.documented_query, one.body or one.documented_body
     names = [info.alias or name for name, info in query.model_fields.items()] if query else ["code", "since"]
     fields = [info.alias or name for name, info in body.model_fields.items()] if body else ["code"]
     return Target(one.method, mount + one.path, tuple(names), tuple(fields))

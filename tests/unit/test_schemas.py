@@ -25,7 +25,7 @@ def test_an_event_needs_a_title_and_two_times() -> None:
     assert wrong_fields(EventDraft, {}) == ["title", "startsAt", "endsAt"]
 
 
-def test_an_event_has_the_defaults_of_the_readme() -> None:
+def test_an_event_has_the_defaults_of_the_organisers_page() -> None:
     draft = EventDraft.model_validate(EVENT)
     assert (draft.access_window_hours, draft.session_policy, draft.max_devices) == (48, "refuse", 1)
     assert draft.starts_at.isoformat() == "2027-01-15T20:00:00+01:00"
