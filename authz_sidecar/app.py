@@ -23,7 +23,7 @@ from authz_sidecar.link import ControlPlaneLink
 from authz_sidecar.metrics import SidecarCollector, metrics_endpoint
 from authz_sidecar.origins import Origins
 from authz_sidecar.read_ahead import ReadAhead
-from authz_sidecar.segment_cache import Figures, Purge, SegmentCache
+from authz_sidecar.segment_cache import CacheFigures, Purge, SegmentCache
 from authz_sidecar.settings import SidecarSettings
 from authz_sidecar.state_file import StateFile
 
@@ -96,7 +96,7 @@ def _origins_file(state_file: Path | None) -> Path | None:
     return state_file.with_name(f"{state_file.name}.origins") if state_file else None
 
 
-def _health(follower: Follower, clock: ClockCheck, cached: Figures | None) -> JSONResponse:
+def _health(follower: Follower, clock: ClockCheck, cached: CacheFigures | None) -> JSONResponse:
     revocations, age = follower.revocations(follower.clock()), follower.seconds_since_sync
     body = {
         "status": "degraded" if follower.is_degraded or clock.is_off else "ok",

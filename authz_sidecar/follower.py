@@ -15,7 +15,7 @@ import structlog
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 
-from authz_sidecar.contract.feed import Cursor, FeedPageRefused, Page, parse_page
+from authz_sidecar.contract.feed import Cursor, FeedPage, FeedPageRefused, parse_page
 from authz_sidecar.contract.steady_clock import SteadyClock
 from authz_sidecar.revocations import Revocations
 from authz_sidecar.state_file import StateFile, StateFileUnusable
@@ -195,7 +195,7 @@ class Follower:
         if self._ask_scope:
             self._ask_scope.cancel()
 
-    async def _take_changes(self, page: Page) -> None:
+    async def _take_changes(self, page: FeedPage) -> None:
         if self._revocations is None:
             raise FeedPageRefused("changes without a snapshot to begin with")
         if self._snapshot or _epoch(page.cursor) != _epoch(self._cursor):
@@ -205,7 +205,7 @@ class Follower:
         if page.changes:
             self.lag_seconds = max(0.0, self.clock() - min(change.at for change in page.changes))
 
-    async def _take_snapshot_page(self, page: Page) -> None:
+    async def _take_snapshot_page(self, page: FeedPage) -> None:
         """Collect the pages of a snapshot separately, and replace the set in force after the last page."""
         epoch = _epoch(page.cursor)
         if self._snapshot is None or self._snapshot.epoch != epoch:
@@ -276,12 +276,12 @@ def _epoch(cursor: str) -> str | None:
     return parsed.epoch if parsed else None
 
 
-async def _parse(data: bytes) -> Page:
+async def _parse(data: bytes) -> FeedPage:
     """Parse a page, a large one in a thread so that authorizations are not delayed. Raise FeedPageRefused."""
     return parse_page(data) if len(data) < _LARGE_PAGE_BYTES else await anyio.to_thread.run_sync(parse_page, data)
 
 
-async def _apply_aside(page: Page, revocations: Revocations) -> None:
+async def _apply_aside(page: FeedPage, revocations: Revocations) -> None:
     """Apply changes to a set that is not in force yet: in a thread, if there are many."""
     if len(page.changes) > _CHANGES_PER_CHECKPOINT:
         await anyio.to_thread.run_sync(revocations.apply, page.changes)
@@ -289,7 +289,7 @@ async def _apply_aside(page: Page, revocations: Revocations) -> None:
         revocations.apply(page.changes)
 
 
-async def _apply(page: Page, revocations: Revocations) -> None:
+async def _apply(page: FeedPage, revocations: Revocations) -> None:
     for start in range(0, len(page.changes), _CHANGES_PER_CHECKPOINT):
         revocations.apply(page.changes[start : start + _CHANGES_PER_CHECKPOINT])
         await checkpoint()

@@ -66,7 +66,7 @@ class Source(NamedTuple):
             yield b"x-gate-origin-query", self.credentials.query.encode("latin-1")
 
 
-class OriginList(Protocol):
+class OriginLink(Protocol):
     """The control plane's side of the list."""
 
     async def origins_may_differ(self) -> None:
@@ -83,7 +83,7 @@ class OriginList(Protocol):
 class Origins:
     """`by_event` is always the same dictionary object, so that a verdict costs one lookup and nothing else."""
 
-    control_plane: OriginList
+    control_plane: OriginLink
     file: Path | None = None
     by_event: dict[str, Source] = field(default_factory=dict, init=False)
     _tag: str = field(default="", init=False)

@@ -1,7 +1,8 @@
 """The revocations in force, in memory: each check is one lookup, however many entries there are.
 
 A million entries have to fit beside a second million while a snapshot is read, so an entry is one dictionary slot:
-entries with equal threshold and lifetime share one `Refusal`. An entry that a live token could match is never dropped.
+entries with equal threshold and lifetime share one `RefusedBefore`. An entry that a live token could match is never
+dropped.
 """
 
 import math
@@ -17,7 +18,7 @@ _FORGET_MARGIN_SECONDS: Final = 60
 _LIFETIME_GRAIN_SECONDS: Final = 60  # lifetimes are rounded up to multiples of it, so that many entries share one
 
 
-class Refusal(NamedTuple):
+class RefusedBefore(NamedTuple):
     """Refuse tokens issued before `before`; no live token matches after `forget_at`. Times are seconds since 1970.
 
     An event is held until `until`, except for tokens that pass closed doors.
@@ -38,7 +39,7 @@ class Subjects:
     __slots__ = ("_by_id", "_ids")
 
     def __init__(self) -> None:
-        self._by_id: dict[str, Refusal] = {}
+        self._by_id: dict[str, RefusedBefore] = {}
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
@@ -53,10 +54,10 @@ class Subjects:
     def holds(self, subject: str, now: float) -> bool:
         return subject in self._ids and now < self._by_id[subject].until
 
-    def get(self, subject: str) -> Refusal | None:
+    def get(self, subject: str) -> RefusedBefore | None:
         return self._by_id.get(subject)
 
-    def put(self, subject: str, refusal: Refusal) -> None:
+    def put(self, subject: str, refusal: RefusedBefore) -> None:
         self._by_id[subject] = refusal
         self._ids.add(subject)
 
@@ -79,7 +80,7 @@ class Revocations:
             Kind.CODE: self.codes,
             Kind.SESSION: self.sessions,
         }
-        self._shared: dict[tuple[int, int, int], Refusal] = {}
+        self._shared: dict[tuple[int, int, int], RefusedBefore] = {}
         # If the clock is set back before this time, tokens that a dropped entry refused may be live again.
         self.complete_from = 0.0
         self.apply(changes)
@@ -96,7 +97,7 @@ class Revocations:
 
     def put(self, kind: Kind, subject: str, before: int, forget_at: int, until: int = 0) -> None:
         key = before, -(-forget_at // _LIFETIME_GRAIN_SECONDS) * _LIFETIME_GRAIN_SECONDS, until
-        self.by_kind[kind].put(subject, self._shared.get(key) or self._shared.setdefault(key, Refusal(*key)))
+        self.by_kind[kind].put(subject, self._shared.get(key) or self._shared.setdefault(key, RefusedBefore(*key)))
 
     def forget_expired(self, now: float) -> Iterator[int]:
         """Drop entries that no live token can match any more. Yield the number dropped after each slice."""
@@ -114,7 +115,7 @@ class Revocations:
         for refusal in expired:
             self._shared.pop(refusal, None)
 
-    def slices(self, size: int = 1000) -> Iterator[tuple[Kind, dict[str, Refusal]]]:
+    def slices(self, size: int = 1000) -> Iterator[tuple[Kind, dict[str, RefusedBefore]]]:
         """Yield all entries in slices. Entries may be added and removed meanwhile, also by another thread."""
         for kind, subjects in self.by_kind.items():
             ids = iter(list(subjects))

@@ -27,7 +27,7 @@ _MEGABYTE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class CacheFigures:
     events: int
     megabytes: int
 
@@ -38,11 +38,11 @@ class SegmentCache:
 
     root: Path
     _events: dict[str, bytes] = field(default_factory=dict)  # by file name, which is the key's digest
-    _figures: Figures | None = None
+    _figures: CacheFigures | None = None
     _measured_at: float = float("-inf")
     _measuring: asyncio.Task[None] | None = None
 
-    async def figures(self) -> Figures | None:
+    async def figures(self) -> CacheFigures | None:
         """Return figures at most 15 seconds old; older ones, or None, while a large cache is being measured."""
         if self._measuring is None and time.monotonic() - self._measured_at > _FIGURES_SECONDS:
             self._measuring = asyncio.create_task(self._measure_in_thread())
@@ -61,7 +61,7 @@ class SegmentCache:
             self._measured_at = time.monotonic()
             self._measuring = None
 
-    def _measure(self) -> Figures:
+    def _measure(self) -> CacheFigures:
         known, size = {}, 0
         for file in _files(self.root):
             event_id = self._events.get(file.name) or _event_of(file.path)
@@ -69,7 +69,7 @@ class SegmentCache:
                 known[file.name] = event_id
                 size += _size(file)
         self._events = known
-        return Figures(len(set(known.values())), round(size / _MEGABYTE))
+        return CacheFigures(len(set(known.values())), round(size / _MEGABYTE))
 
     def _purge(self, event_id: bytes) -> None:
         for file in _files(self.root):

@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 from authz_sidecar.contract.feed import SUPPORTED_ENTRIES, Cursor, Kind
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
 from authz_sidecar.contract.whole_files import replacing
-from authz_sidecar.revocations import EVERY_TOKEN, Refusal, Revocations
+from authz_sidecar.revocations import EVERY_TOKEN, RefusedBefore, Revocations
 
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 _DEFAULT_READS: Final = ("code", "event", "session")  # understood by the writer of a file without "reads"
@@ -70,7 +70,7 @@ def _lines(cursor: str, revocations: Revocations) -> Iterator[dict[str, Any]]:
     yield {"end": entries}
 
 
-def _line(kind: Kind, part: Mapping[str, Refusal]) -> dict[str, Any]:
+def _line(kind: Kind, part: Mapping[str, RefusedBefore]) -> dict[str, Any]:
     """Return a line that older readers, which do not know held events, read as a refusal of everyone until then."""
     entries = {subject: (EVERY_TOKEN if one.until else one.before, one.forget_at) for subject, one in part.items()}
     held = {subject: (one.until, one.before) for subject, one in part.items() if one.until}

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 KEEP_ALIVE_SECONDS = 75  # longer than nginx's keep-alive (60 s), so that nginx closes idle connections
 
 
-class Server(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Ends the long polls on shutdown, so that a shutdown takes no longer than the responses in progress.
 
     Shuts down on a signal, and also when a background task of the application has crashed: a new process starts all
@@ -78,7 +78,7 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
     )
-    server = Server(config, app.state.wake_waiters)
+    server = GracefulServer(config, app.state.wake_waiters)
     gc.freeze()  # these objects live as long as the process: exclude them from all collections
     server.run()
     if server.has_crashed:

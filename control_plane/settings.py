@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import MINIMUM_SECRET_LENGTH, KeyRing
-from authz_sidecar.contract.origin_addresses import Server, read_allowed
+from authz_sidecar.contract.origin_addresses import OriginServer, read_allowed
 from control_plane.accounts.passwords import check_hash
 from control_plane.db.sealing import Sealer, split_keys
 from control_plane.web_origins import parse_hosts
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def allowed_places(self) -> tuple[Server, ...]:
+    def allowed_places(self) -> tuple[OriginServer, ...]:
         return read_allowed(self.upstream_allowed_hosts)
 
     def sealer(self) -> Sealer:

@@ -71,7 +71,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FeedPage:
     """An answer of the feed: changes in commit order, and the cursor that acknowledges them.
 
     With `snapshot` the pages from this one to the first without `more` are the whole state; `next` is the cursor of the
@@ -128,14 +128,14 @@ class Cursor:
         return cls(epoch, int(n), in_snapshot, None if in_snapshot or not dot else last)
 
 
-def parse_page(data: bytes) -> Page:
+def parse_page(data: bytes) -> FeedPage:
     """Parse a page. Raise FeedPageRefused."""
     try:
         body, times = parse_object(data), _Times()
         known, skipped = _split_known(_list(body["changes"]))
         changes = tuple(_change(item, times) for item in known)
         following, mark = body.get("next"), _mark(body.get("mark"))
-        page = Page(body["cursor"], changes, body["snapshot"], body["more"], following, skipped, mark)
+        page = FeedPage(body["cursor"], changes, body["snapshot"], body["more"], following, skipped, mark)
     except (JsonRefused, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FeedPageRefused(f"{type(error).__name__}: {error}") from None
     if not _is_valid(page):
@@ -147,7 +147,7 @@ def _is_position(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LARGEST_N_DIGITS
 
 
-def _is_valid(page: Page) -> bool:
+def _is_valid(page: FeedPage) -> bool:
     texts = [page.cursor] + ([page.next] if page.more and page.snapshot else [])
     cursors_parse = all(isinstance(text, str) and Cursor.parse(text) for text in texts)
     return cursors_parse and isinstance(page.snapshot, bool) and isinstance(page.more, bool)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from authz_sidecar.contract.origin_addresses import Server, read_address, read_allowed
+from authz_sidecar.contract.origin_addresses import OriginServer, read_address, read_allowed
 from authz_sidecar.contract.origin_credentials import Credentials, read_header, read_query
 
 SECRETS: Final = (
@@ -25,9 +25,9 @@ _CA_FILES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca
 class OriginSettings:
     """`common` is the origin of events without their own, and the path below it, such as "" or "/hls"."""
 
-    common: tuple[Server, str] | None
+    common: tuple[OriginServer, str] | None
     credentials: Credentials
-    allowed: frozenset[Server]
+    allowed: frozenset[OriginServer]
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -57,7 +57,7 @@ def trusted_authorities(environment: Mapping[str, str]) -> Path | None:
     return next((Path(name) for name in named if name and Path(name).is_file()), None)
 
 
-def _common(url: str) -> tuple[Server, str] | None:
+def _common(url: str) -> tuple[OriginServer, str] | None:
     if not url:
         return None
     try:

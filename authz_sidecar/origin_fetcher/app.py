@@ -21,7 +21,7 @@ from authz_sidecar.origin_fetcher import bounds
 from authz_sidecar.origin_fetcher.answers import Accepted, Refused, accept, explain, header_text
 from authz_sidecar.origin_fetcher.bounds import Bounds
 from authz_sidecar.origin_fetcher.metrics import CONTENT_TYPE, FetcherMetrics
-from authz_sidecar.origin_fetcher.targets import NoOrigin, OriginRefused, Origins, Target
+from authz_sidecar.origin_fetcher.targets import AllowedOrigins, NoOrigin, OriginRefused, Target
 
 _CONNECT_SECONDS: Final = 2.0
 _CONNECTIONS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=64, keepalive_expiry=15.0)
@@ -45,7 +45,7 @@ class BrokeOff(Exception):
 class Fetcher:
     """One connection pool. `runaways` are URLs whose answer was just cut off, so that waiting requests fail at once."""
 
-    origins: Origins
+    origins: AllowedOrigins
     transport: httpx2.AsyncHTTPTransport
     runaways: TTLCache[str, str] = field(default_factory=lambda: TTLCache(1000, _RUNAWAY_SECONDS))
     metrics: FetcherMetrics = field(default_factory=FetcherMetrics)
@@ -151,7 +151,9 @@ def create_app(settings: OriginSettings, authorities: Path | None) -> Fetcher:
     """Return the application; `authorities` is the file of trusted certificate authorities."""
     trust = ssl.create_default_context(cafile=authorities)
     trust.minimum_version = ssl.TLSVersion.TLSv1_2
-    return Fetcher(Origins(settings), httpx2.AsyncHTTPTransport(verify=trust, trust_env=False, limits=_CONNECTIONS))
+    return Fetcher(
+        AllowedOrigins(settings), httpx2.AsyncHTTPTransport(verify=trust, trust_env=False, limits=_CONNECTIONS)
+    )
 
 
 def _request(target: Target, headers: Headers, limits: Bounds) -> httpx2.Request:

@@ -27,7 +27,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Origins:
+class AllowedOrigins:
     """The allowed origins: no other host is ever contacted."""
 
     settings: OriginSettings

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import anyio
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Cursor, Page
+from authz_sidecar.contract.feed import MAX_WAIT_SECONDS, Cursor, FeedPage
 from control_plane.clock import utc_now
 from control_plane.errors import MalformedRequest, TokenUnusable
 from control_plane.revocations import revocation_feed
@@ -140,7 +140,7 @@ async def _next_page(app: Services, feed_request: FeedRequest) -> RenderedPage:
                 await changed.wait()
 
 
-def _note_receipt(app: Services, instance: Instance, requested_cursor: str, page: Page) -> bool:
+def _note_receipt(app: Services, instance: Instance, requested_cursor: str, page: FeedPage) -> bool:
     """Record the receipt, once per request. A request that is answered with a snapshot acknowledges nothing."""
     parsed = Cursor.parse(page.cursor if page.snapshot else requested_cursor)
     if parsed:

@@ -40,7 +40,7 @@ async def metrics(request: Request) -> Response:
         log.error("metrics_incomplete", error=type(error).__name__)
         values = None
     snapshot = CollectorRegistry()
-    snapshot.register(_Snapshot([*_process_metrics(app), *_database_metrics(values, now)]))
+    snapshot.register(_FixedMetrics([*_process_metrics(app), *_database_metrics(values, now)]))
     body = exposition(app.metrics.registry, snapshot)
     return Response(body, headers={"Content-Type": CONTENT_TYPE})
 
@@ -54,7 +54,7 @@ async def _read(app: Services, now: datetime) -> _DatabaseValues:
     return _DatabaseValues(watching, head.n if head else 0, states)
 
 
-class _Snapshot(Collector):
+class _FixedMetrics(Collector):
     """A collector of metric families with fixed values."""
 
     def __init__(self, families: Iterable[Metric]) -> None:

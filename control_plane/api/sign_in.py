@@ -8,7 +8,7 @@ from control_plane.accounts.accounts import Client
 from control_plane.accounts.sign_in import SignIn, SignInAttempt
 from control_plane.clock import utc_now
 from control_plane.errors import SignInFailed, TooBusy, TooManyAttempts
-from control_plane.schemas import Credentials, Schema
+from control_plane.schemas import Schema, SignInForm
 from control_plane.services import Request
 from control_plane.web import answers
 from control_plane.web.answers import Data
@@ -38,7 +38,7 @@ async def admit(request: Request) -> None:
     await sign_in_service(request).admit(client_address(request), utc_now())
 
 
-async def sign_in(request: Request, credentials: Credentials) -> tuple[str, SignedIn]:
+async def sign_in(request: Request, credentials: SignInForm) -> tuple[str, SignedIn]:
     """Return the secret of a new admin session, and its user. Call `admit` first.
 
     Raise SignInFailed, with the same message for every cause, or TooBusy.
@@ -51,7 +51,7 @@ async def sign_in(request: Request, credentials: Credentials) -> tuple[str, Sign
 @endpoint(
     "POST /login", permission=None, responses={200: Data[SignedIn]}, refusals=(SignInFailed, TooManyAttempts, TooBusy)
 )
-async def login(call: Call, body: Credentials) -> Response:
+async def login(call: Call, body: SignInForm) -> Response:
     """Sign in; the response sets the session cookie."""
     await admit(call.request)
     secret, signed_in = await sign_in(call.request, body)

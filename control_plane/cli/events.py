@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from authz_sidecar.contract.origin_addresses import Server, read_allowed
+from authz_sidecar.contract.origin_addresses import OriginServer, read_allowed
 from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.api.events import Rule, event_view
 from control_plane.cli import commands
@@ -161,7 +161,7 @@ def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[Ev
     return commands.apply_change(home, action, work)
 
 
-def _allowed(environment: Mapping[str, str]) -> tuple[Server, ...]:
+def _allowed(environment: Mapping[str, str]) -> tuple[OriginServer, ...]:
     try:
         return read_allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", ""))
     except ValueError as error:

@@ -15,7 +15,7 @@ from control_plane.console.frame import (
     render,
 )
 from control_plane.errors import Refusal, SignInFailed, SignInRequired, TooBusy, TooManyAttempts
-from control_plane.schemas import Credentials
+from control_plane.schemas import SignInForm
 from control_plane.services import Request
 from control_plane.web import forms
 from control_plane.web.authentication import set_admin_cookie, signed_in
@@ -43,7 +43,7 @@ async def sign_in(request: Request) -> Response:
     typed = await forms.read_form(request)
     onward = local_path(typed.get("next"))
     try:
-        credentials = Credentials.model_validate({name: typed.get(name, "") for name in Credentials.model_fields})
+        credentials = SignInForm.model_validate({name: typed.get(name, "") for name in SignInForm.model_fields})
         secret, _who = await sign_in_with(request, credentials)
     except ValidationError:
         return _sign_in_again(request, typed, SignInFailed())

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Kind
-from authz_sidecar.contract.origin_addresses import Server
+from authz_sidecar.contract.origin_addresses import OriginServer
 from control_plane.access.actors import Actor
 from control_plane.clock import utc_now
 from control_plane.db.announcements import announce
@@ -36,7 +36,7 @@ _SYSTEM: Final = Actor.system()
 _LIVE: Final = ViewingSession.ended_at.is_(None)
 
 
-async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[Server] = ()) -> Event:
+async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[OriginServer] = ()) -> Event:
     """Add an event. Raise Conflict if the id is taken, or FieldRefused if the origin is not allowed."""
     now, source = utc_now(), origins.checked(draft.stream_url, allowed)
     values = draft.model_dump() | {"id": draft.id or new_id(), "stream_url": source}
@@ -53,7 +53,7 @@ async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[
 
 
 async def update_event(
-    db: AsyncSession, event_id: str, wanted: EventUpdate, allowed: Collection[Server], now: datetime
+    db: AsyncSession, event_id: str, wanted: EventUpdate, allowed: Collection[OriginServer], now: datetime
 ) -> Event:
     """Apply the update. Raise NotFound, Conflict for a stale version, or FieldRefused for a disallowed origin."""
     event = await events.find(db, event_id, for_update=True)

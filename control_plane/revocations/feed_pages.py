@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import anyio
 from anyio import to_thread
 
-from authz_sidecar.contract.feed import Page
+from authz_sidecar.contract.feed import FeedPage
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
 from control_plane.revocations.revocation_feed import EncodedPage, LogSetBack
@@ -23,7 +23,7 @@ _MAX_CACHED_BYTES: Final = 65_536  # a snapshot of a million changes is not cach
 class RenderedPage(NamedTuple):
     """A page, its serialised form, and when its last change was made."""
 
-    page: Page
+    page: FeedPage
     body: bytes
     newest: datetime | None
     is_empty: bool

@@ -18,7 +18,7 @@ from sqlalchemy import Row, String, delete, func, select, text, type_coerce, upd
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from authz_sidecar.contract.feed import MAX_PAGE_CHANGES, Change, Cursor, Kind, Page
+from authz_sidecar.contract.feed import MAX_PAGE_CHANGES, Change, Cursor, FeedPage, Kind
 from control_plane.db.announcements import announce
 from control_plane.db.database import Database, Lock, hold
 from control_plane.errors import NotFound
@@ -49,7 +49,7 @@ class EncodedPage(NamedTuple):
     A snapshot of a million changes is a hundred pages, and its reader waits for each of them.
     """
 
-    page: Page
+    page: FeedPage
     rows: Sequence[_Row]
 
     @property
@@ -58,7 +58,7 @@ class EncodedPage(NamedTuple):
         return datetime.fromisoformat(_iso(self.rows[-1][5])) if self.rows else None
 
     def body(self) -> bytes:
-        """Return the same JSON as from Page.to_json, encoded."""
+        """Return the same JSON as from FeedPage.to_json, encoded."""
         heading = self.page.to_json() | {"changes": []}
         changes = ",".join(map(_encoded, self.rows))
         return f"{json.dumps(heading).removesuffix(']}')}{changes}]}}".encode()
@@ -104,7 +104,7 @@ async def oldest_after(db: AsyncSession, cursor: Cursor) -> datetime | None:
     return await db.scalar(select(func.min(RevocationChange.at)).where(RevocationChange.n > cursor.n))
 
 
-async def read_page(db: AsyncSession, cursor_text: str, limit: int = MAX_PAGE_CHANGES) -> Page:
+async def read_page(db: AsyncSession, cursor_text: str, limit: int = MAX_PAGE_CHANGES) -> FeedPage:
     """Return what comes after the cursor; a snapshot from its beginning if this log has no such place."""
     page, rows = await _read(db, cursor_text, limit)
     return replace(page, changes=tuple(map(_change, rows)))
@@ -169,7 +169,7 @@ async def _epoch(db: AsyncSession) -> str:
     return (await db.scalars(select(FeedEpoch.epoch))).one()
 
 
-async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[Page, Sequence[_Row]]:
+async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[FeedPage, Sequence[_Row]]:
     epoch = await _epoch(db)
     cursor = Cursor.parse(cursor_text)
     if cursor is None or cursor.epoch != epoch:
@@ -181,7 +181,7 @@ async def _read(db: AsyncSession, cursor_text: str, limit: int) -> tuple[Page, S
     reached = Cursor(epoch, rows[-1].n if rows else cursor.n)
     following = str(Cursor(epoch, reached.n, in_snapshot=True)) if more and cursor.in_snapshot else None
     mark = await feed_marks.at(db, reached.n)
-    return Page(str(reached), (), cursor.in_snapshot, more, following, mark=mark), rows
+    return FeedPage(str(reached), (), cursor.in_snapshot, more, following, mark=mark), rows
 
 
 async def _last_number(db: AsyncSession) -> int:

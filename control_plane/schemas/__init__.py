@@ -77,7 +77,7 @@ class TicketOrder(Schema):
     label: Label | None = None
 
 
-class Credentials(Schema):
+class SignInForm(Schema):
     """The credentials of a user. `totp` is the app's code or a recovery code, if the user has a second factor."""
 
     username: Annotated[str, Field(min_length=1, max_length=64)] = "admin"
@@ -129,7 +129,7 @@ class TicketsByStatus(Schema):
 
 
 class OriginCredentials(Schema):
-    """Credentials for an event's own origin; omitted ones are removed. They are never returned."""
+    """SignInForm for an event's own origin; omitted ones are removed. They are never returned."""
 
     header: Annotated[str | None, Field(max_length=4200, repr=False)] = None
     query: Annotated[str | None, Field(max_length=4200, repr=False)] = None

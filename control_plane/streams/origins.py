@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract import origin_credentials
-from authz_sidecar.contract.origin_addresses import Server, read_address
+from authz_sidecar.contract.origin_addresses import OriginServer, read_address
 from authz_sidecar.contract.origin_credentials import Credentials
 from control_plane.db.announcements import announce
 from control_plane.db.sealing import SealBroken, sealer_of
@@ -25,7 +25,7 @@ _TOKENS_OUTLIVE_TICKETS: Final = timedelta(seconds=65)  # a minute plus the gate
 _NO_ADDRESS: Final = "Please enter an address like https://media.example.org/live/ or https://media.example.org/a.m3u8."
 
 
-def checked(stream_url: str | None, allowed: Collection[Server]) -> str | None:
+def checked(stream_url: str | None, allowed: Collection[OriginServer]) -> str | None:
     """Return an event's own origin in normalised form. Raise FieldRefused."""
     if stream_url is None:
         return None
@@ -109,14 +109,14 @@ def _opened(db: AsyncSession, sealed: str | None) -> str:
         return ""
 
 
-def _place_of(url: str | None) -> Server | None:
+def _place_of(url: str | None) -> OriginServer | None:
     try:
         return read_address(url)[0] if url else None
     except ValueError:
         return None
 
 
-def _normalized(place: Server, path: str) -> str:
+def _normalized(place: OriginServer, path: str) -> str:
     """Return a playlist's address without a trailing slash, and a folder's with one."""
     return f"{place}{path}" if path.lower().endswith(".m3u8") else f"{place}{path}/"
 

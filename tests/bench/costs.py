@@ -56,7 +56,7 @@ class Cost:
         return self.control_plane + self.postgresql
 
 
-class Bench:
+class CostBench:
     """A running control plane that is requested over several connections at once."""
 
     def __init__(self, process: ControlPlaneProcess, postmaster: int | None) -> None:
@@ -103,11 +103,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 @contextmanager
-def _running(folder: Path, database: str) -> Iterator[tuple[Bench, str]]:
+def _running(folder: Path, database: str) -> Iterator[tuple[CostBench, str]]:
     with postgresql() if database == "postgresql" else _sqlite(folder) as (url, postmaster):
         in_thread(lambda: upgrade_schema(url))
         with ControlPlaneProcess(folder, url) as process:
-            yield Bench(process, postmaster), url
+            yield CostBench(process, postmaster), url
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def _sqlite(folder: Path) -> Iterator[tuple[str, None]]:
     yield f"sqlite+aiosqlite:///{folder}/bench.db", None
 
 
-async def _measure(bench: Bench, url: str, database: str, count: int) -> None:
+async def _measure(bench: CostBench, url: str, database: str, count: int) -> None:
     codes = await _tickets(url, count)
     bare = await bench.cost([_request("GET", "/internal/live")] * (count * 5))
     _print("bare", database, bare, bare)
@@ -166,7 +166,7 @@ def _report(sids: Sequence[str]) -> bytes:
     return _request("POST", "/internal/activity", body, [f"X-Internal-Api-Key: {INTERNAL_KEY}"])
 
 
-def _tokens(bench: Bench) -> list[str]:
+def _tokens(bench: CostBench) -> list[str]:
     return [json.loads(body)["playbackToken"] for body in bench.bodies]
 
 

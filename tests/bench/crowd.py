@@ -16,7 +16,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CrowdOutcome:
     """Sorted seconds from due time to response, responses per second, statuses, and the bodies of the responses."""
 
     took: Sequence[float]
@@ -29,7 +29,7 @@ class Outcome:
         return self.took[-(-len(self.took) * of_a_hundred // 100) - 1] * 1000
 
 
-def crowd(url: str, what: str, items: Sequence[str], rate: float = 0.0) -> Outcome:
+def crowd(url: str, what: str, items: Sequence[str], rate: float = 0.0) -> CrowdOutcome:
     parts = urlsplit(url)
     job = {"host": parts.hostname, "port": parts.port, "connections": _CONNECTIONS, "what": what}
     shares = [items[number::_PROCESSES] for number in range(_PROCESSES)]
@@ -62,10 +62,10 @@ def _finish(process: subprocess.Popen[str]) -> dict[str, Any]:
     return seen
 
 
-def _merge(parts: Sequence[dict[str, Any]]) -> Outcome:
+def _merge(parts: Sequence[dict[str, Any]]) -> CrowdOutcome:
     took = sorted(seconds for part in parts for seconds in part["took"])
     lasted = max(part["ended"] for part in parts) - min(part["began"] for part in parts)
     statuses: Counter[str] = Counter()
     for part in parts:
         statuses.update(part["statuses"])
-    return Outcome(took, len(took) / lasted, statuses, [body for part in parts for body in part["bodies"]])
+    return CrowdOutcome(took, len(took) / lasted, statuses, [body for part in parts for body in part["bodies"]])

@@ -15,7 +15,7 @@ import jwt
 
 from control_plane.clock import utc_now
 from tests.bench import targets
-from tests.bench.crowd import Outcome, crowd
+from tests.bench.crowd import CrowdOutcome, crowd
 from tests.bench.doors_house import BenchDatabase
 from tests.bench.doors_stack import DATABASES, Operation, in_operation
 from tests.support.clients.people import Organiser
@@ -55,7 +55,9 @@ def _measure(operation: Operation, codes: int, sessions: int, wanted: int) -> No
         _print(what, operation, heard, f"p99 < {_WANTED_P99_MS} ms", reached=reached)
 
 
-def _redeem(operation: Operation, bench_database: BenchDatabase, codes: Sequence[str]) -> tuple[Outcome, list[str]]:
+def _redeem(
+    operation: Operation, bench_database: BenchDatabase, codes: Sequence[str]
+) -> tuple[CrowdOutcome, list[str]]:
     """Return the outcome, and a token of each session."""
     seen = crowd(operation.url, "redeem", codes)
     assert seen.statuses == {"200": len(codes)}, seen.statuses
@@ -66,7 +68,7 @@ def _redeem(operation: Operation, bench_database: BenchDatabase, codes: Sequence
     return seen, tokens
 
 
-def _beat(operation: Operation, bench_database: BenchDatabase, tokens: Sequence[str]) -> Outcome:
+def _beat(operation: Operation, bench_database: BenchDatabase, tokens: Sequence[str]) -> CrowdOutcome:
     """Send one heartbeat of each session, spread evenly over one heartbeat interval."""
     began = utc_now()
     seen = crowd(operation.url, "beat", tokens, len(tokens) / _HEARTBEAT_SECONDS)
@@ -77,7 +79,7 @@ def _beat(operation: Operation, bench_database: BenchDatabase, tokens: Sequence[
     return seen
 
 
-def _print(what: str, operation: Operation, seen: Outcome, target: str, *, reached: bool) -> None:
+def _print(what: str, operation: Operation, seen: CrowdOutcome, target: str, *, reached: bool) -> None:
     figures = f"{len(seen.took):,} | {seen.rate:,.0f} | {seen.milliseconds(50):.1f} | {seen.milliseconds(99):.1f}"
     verdict = targets.verdict(f"{what}, {operation.database}", reached=reached)
     print(f"| {what} | {operation.database} | {figures} | {target}, {verdict} |", flush=True)

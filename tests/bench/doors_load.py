@@ -16,7 +16,7 @@ import uvloop
 
 
 @dataclass
-class Seen:
+class DoorsResult:
     """Seconds from due time to response, in the order of responses; statuses by number; bodies of the responses."""
 
     took: list[float] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Job:
         return "\r\n".join([*words, "", ""]).encode()
 
 
-async def redeem(job: Job, connections: Sequence[Connection], seen: Seen) -> None:
+async def redeem(job: Job, connections: Sequence[Connection], seen: DoorsResult) -> None:
     waiting = list(reversed(job.items))
 
     async def work(connection: Connection) -> None:
@@ -75,7 +75,7 @@ async def redeem(job: Job, connections: Sequence[Connection], seen: Seen) -> Non
     await asyncio.gather(*map(work, connections))
 
 
-async def beat(job: Job, connections: Sequence[Connection], seen: Seen) -> None:
+async def beat(job: Job, connections: Sequence[Connection], seen: DoorsResult) -> None:
     free: asyncio.Queue[Connection] = asyncio.Queue()
     for connection in connections:
         free.put_nowait(connection)
@@ -93,7 +93,7 @@ async def beat(job: Job, connections: Sequence[Connection], seen: Seen) -> None:
             tasks.create_task(send(token, due_at))
 
 
-JOBS: dict[str, Callable[[Job, Sequence[Connection], Seen], Awaitable[None]]] = {"redeem": redeem, "beat": beat}
+JOBS: dict[str, Callable[[Job, Sequence[Connection], DoorsResult], Awaitable[None]]] = {"redeem": redeem, "beat": beat}
 
 
 async def run(job: Job) -> dict[str, Any]:
@@ -102,7 +102,7 @@ async def run(job: Job) -> dict[str, Any]:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.readline)
-    seen, began = Seen(), time.monotonic()
+    seen, began = DoorsResult(), time.monotonic()
     await JOBS[job.what](job, connections, seen)
     ended = time.monotonic()
     for connection in connections:

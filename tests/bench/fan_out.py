@@ -61,12 +61,12 @@ class FollowerConnection:
 
 
 @dataclass
-class Crowd:
+class FollowerCrowd:
     connections: list[FollowerConnection]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
-    async def connect(cls, socket: Path, count: int) -> "Crowd":
+    async def connect(cls, socket: Path, count: int) -> "FollowerCrowd":
         connections = []
         for number in range(count):
             reader, writer = await asyncio.open_unix_connection(str(socket))
@@ -122,7 +122,7 @@ async def _measure(followers: int, samples: int) -> None:
 
 
 async def _print(process: ControlPlaneProcess, database: Database, followers: int, samples: int) -> None:
-    crowd = await Crowd.connect(process.socket, followers)
+    crowd = await FollowerCrowd.connect(process.socket, followers)
     before = _cpu_seconds(process.service.pid)
     for _ in range(_BARE_ROUNDS):
         await crowd.request_live()

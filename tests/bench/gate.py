@@ -19,7 +19,7 @@ import httpx2
 from tests.bench import contenders, report, targets
 from tests.bench.contenders import CannotRun, Contender, Ground
 from tests.bench.load import FULL, MODERATE, Load
-from tests.bench.report import Seen
+from tests.bench.report import ReportResult
 from tests.support.data.tokens import Minter
 from tests.support.services.stack import StackUnderTest
 
@@ -89,8 +89,8 @@ def _check(contender: Contender, path: str, token: str) -> None:
     assert stranger.status_code == contender.stranger_sees, f"{contender.name}: {stranger.status_code}"
 
 
-def _measure(file: str, path: str, present: list[Contender], load: Load, rounds: int) -> dict[str, Seen]:
-    seen = {contender.name: Seen() for contender in present}
+def _measure(file: str, path: str, present: list[Contender], load: Load, rounds: int) -> dict[str, ReportResult]:
+    seen = {contender.name: ReportResult() for contender in present}
     target = f"{path}/{_file_name(file)}"
     for turn in range(rounds):
         for contender in present[:: -1 if turn % 2 else 1]:

@@ -21,7 +21,7 @@ HEAD = """| file | served by | req/s | of the same ungated | gate does | p50, ms
 
 
 @dataclass
-class Seen:
+class ReportResult:
     """The measurements of one contender with one file, by round."""
 
     full: list[Measure] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Seen:
     def rate(self) -> float:
         return statistics.median(measure.rate for measure in self.full)
 
-    def against(self, other: "Seen") -> float:
+    def against(self, other: "ReportResult") -> float:
         """Return the ratio of requests per second to the other's."""
         return statistics.median(own.rate / base.rate for own, base in zip(self.full, other.full, strict=True))
 
@@ -44,11 +44,11 @@ class Seen:
         return statistics.median(measure.p99 for measure in self.moderate)
 
 
-def rows(file: str, contenders: Sequence[Contender], seen: Mapping[str, Seen]) -> str:
+def rows(file: str, contenders: Sequence[Contender], seen: Mapping[str, ReportResult]) -> str:
     return "\n".join(_row(file, contender, seen) for contender in contenders)
 
 
-def _row(file: str, contender: Contender, seen: Mapping[str, Seen]) -> str:
+def _row(file: str, contender: Contender, seen: Mapping[str, ReportResult]) -> str:
     own, base, gate = seen[contender.name], seen[contender.baseline], seen[GATE]
     cells = [file, contender.name, f"{own.rate:,.0f}", f"{own.against(base):.2f}", f"{gate.against(own):.2f}x"]
     cells += [f"{own.p50:.2f}", f"{own.p99:.2f}", f"{own.p50 - base.p50:+.2f}", f"{own.p99 - base.p99:+.2f}"]
@@ -59,7 +59,7 @@ def absent(name: str, why: str) -> str:
     return f"| all | {name} | not measured: {why} | | | | | | |"
 
 
-def reached(seen: Mapping[str, Mapping[str, Seen]]) -> str:
+def reached(seen: Mapping[str, Mapping[str, ReportResult]]) -> str:
     """Return a line for each target."""
     lines = []
     for file, other, wanted in TARGETS:

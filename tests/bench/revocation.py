@@ -29,7 +29,7 @@ from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import RevocationChange
 from tests.bench import targets
-from tests.support.clients.people import Organiser, Ticket, Viewer
+from tests.support.clients.people import IssuedTicket, Organiser, Viewer
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
 from tests.support.waiting import eventually
 
@@ -55,7 +55,7 @@ class Samples:
 
 
 @dataclass
-class Bench:
+class RevocationBench:
     """A running edge, an organiser and two viewers."""
 
     organiser: Organiser
@@ -64,7 +64,7 @@ class Bench:
     rival: Viewer
     samples: Samples
 
-    def round(self, event_id: str, ticket: Ticket) -> None:
+    def round(self, event_id: str, ticket: IssuedTicket) -> None:
         """Measure every way to revoke and restore once, with one ticket."""
         self._play(ticket)
         answer = self.admin.patch(f"/tokens/{ticket.id}/revoke").raise_for_status()
@@ -84,10 +84,10 @@ class Bench:
         self.organiser.reactivate(event_id)
         self.samples.take("reactivate, redeemed afresh", lambda: self._plays_afresh(ticket))
 
-    def _play(self, ticket: Ticket) -> None:
+    def _play(self, ticket: IssuedTicket) -> None:
         eventually(lambda: self._plays_afresh(ticket), what="a fresh token plays")
 
-    def _plays_afresh(self, ticket: Ticket) -> bool:
+    def _plays_afresh(self, ticket: IssuedTicket) -> bool:
         return self.viewer.redeem(ticket.code).is_success and self._status() == httpx2.codes.OK
 
     def _is_refused(self) -> bool:
@@ -135,7 +135,7 @@ def _measure(edges: int, in_force: int, count: int) -> Samples:
         event_id = organiser.create_event(sessionPolicy="takeover")
         (running.streams / event_id).mkdir()
         (running.streams / event_id / SEGMENT).write_bytes(os.urandom(1024))
-        bench = Bench(organiser, admin, viewer, rival, samples)
+        bench = RevocationBench(organiser, admin, viewer, rival, samples)
         for ticket in organiser.tickets(event_id, count):
             bench.round(event_id, ticket)
     return samples

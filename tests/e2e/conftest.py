@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.support.browsers.screen import Device, new_device
+from tests.support.browsers.screen import BrowserDevice, new_device
 from tests.support.clients.people import Organiser
 from tests.support.data.tokens import Minter
 from tests.support.media.streams import Folder, make_folder
@@ -54,11 +54,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_device(browser: Browser, gate: StackUnderTest) -> Iterator[Callable[..., Device]]:
+def open_device(browser: Browser, gate: StackUnderTest) -> Iterator[Callable[..., BrowserDevice]]:
     """A factory of devices at this gate; fails if any of them recorded complaints."""
-    devices: list[Device] = []
+    devices: list[BrowserDevice] = []
 
-    def open_one(**options: Any) -> Device:
+    def open_one(**options: Any) -> BrowserDevice:
         devices.append(new_device(browser, gate.url, **options))
         return devices[-1]
 

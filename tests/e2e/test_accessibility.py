@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 SIZES = [(390, 844), (1440, 900)]
 
 
-def is_faultless(device: Device) -> None:
+def is_faultless(device: BrowserDevice) -> None:
     assert device.accessibility_faults() == []
     overflow = device.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0, "the page scrolls sideways"

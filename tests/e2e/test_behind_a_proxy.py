@@ -8,7 +8,7 @@ from dotenv import dotenv_values
 from playwright.sync_api import Browser, sync_playwright
 
 from control_plane.ops.doctor import Finding, Installation, Level, proxies
-from tests.support.browsers.screen import Device, new_device
+from tests.support.browsers.screen import BrowserDevice, new_device
 from tests.support.clients.people import Organiser
 from tests.support.leaks import remember
 from tests.support.services.fronts import FORGOTTEN, NAME, Front, fronts
@@ -57,7 +57,7 @@ def codes(organiser: Organiser, recording: str) -> Iterator[str]:
     return iter([ticket.code for ticket in organiser.tickets(recording, 10)])
 
 
-def plays_at(browser: Browser, url: str, code: str) -> Device:
+def plays_at(browser: Browser, url: str, code: str) -> BrowserDevice:
     """Play at this address, and check the link for a TV."""
     device = new_device(browser, url, ignore_https_errors=True)
     device.enter(code)
@@ -65,7 +65,7 @@ def plays_at(browser: Browser, url: str, code: str) -> Device:
     return device
 
 
-def link_for_the_tv(device: Device) -> str:
+def link_for_the_tv(device: BrowserDevice) -> str:
     """Request the TV link as the page does; return its origin."""
     url = str(device.page.evaluate(_ASK_FOR_LINK, device.token))
     remember(url.split("/")[4])

@@ -7,14 +7,14 @@ import pytest
 
 from tests.support.media.cached import cached_files
 from tests.support.media.origin import Origin
-from tests.support.services.edge import Edge
+from tests.support.services.edge import EdgeUnderTest
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 MEGABYTE = 1_000_000
 MOST_MEGABYTES = 8
 MANAGER_SECONDS = 30  # nginx's cache manager runs every ten seconds unless it is busy
-StartEdge = Callable[..., Edge]
+StartEdge = Callable[..., EdgeUnderTest]
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def start_edge(tmp_path: Path) -> Iterator[StartEdge]:
     origin = Origin()
     gate = StackUnderTest(tmp_path / "edge", settings={"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url})
 
-    def start(**bounds: str) -> Edge:
+    def start(**bounds: str) -> EdgeUnderTest:
         site = gate.home / "run" / "nginx" / "site" / "origin.conf"
         text = site.read_text()
         for before, after in {"max_size=50g": bounds.get("size", ""), "inactive=72h": bounds.get("age", "")}.items():
@@ -32,7 +32,7 @@ def start_edge(tmp_path: Path) -> Iterator[StartEdge]:
         site.write_text(text)
         origin.start()
         gate.start()
-        return Edge(gate, origin)
+        return EdgeUnderTest(gate, origin)
 
     try:
         yield start
@@ -41,7 +41,7 @@ def start_edge(tmp_path: Path) -> Iterator[StartEdge]:
         origin.stop()
 
 
-def files(edge: Edge) -> list[bytes]:
+def files(edge: EdgeUnderTest) -> list[bytes]:
     return cached_files(edge.gate.home, "segments")
 
 

@@ -6,22 +6,22 @@ import httpx2
 import pytest
 
 from tests.support.media.cached import cached_events
-from tests.support.services.edge import Edge, edge_of_an_origin
+from tests.support.services.edge import EdgeUnderTest, edge_of_an_origin
 from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeUnderTest]:
     with edge_of_an_origin(tmp_path_factory.mktemp("edge"), STREAM_ROOT="") as running:
         yield running
 
 
 @pytest.fixture
-def event(edge: Edge) -> str:
+def event(edge: EdgeUnderTest) -> str:
     return edge.origin.add_event()
 
 
-def test_the_purge_empties_one_events_cache_and_no_other(edge: Edge, event: str) -> None:
+def test_the_purge_empties_one_events_cache_and_no_other(edge: EdgeUnderTest, event: str) -> None:
     other = edge.origin.add_event()
     for name in ("1.ts", "2.ts", "stream.m3u8", "stream.m3u8?_HLS_msn=1"):
         edge.get(event, name).raise_for_status()
@@ -42,12 +42,14 @@ def test_the_purge_empties_one_events_cache_and_no_other(edge: Edge, event: str)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "HEAD"])
-def test_the_purge_has_no_other_method_and_the_rest_of_admin_goes_to_the_console(edge: Edge, method: str) -> None:
+def test_the_purge_has_no_other_method_and_the_rest_of_admin_goes_to_the_console(
+    edge: EdgeUnderTest, method: str
+) -> None:
     assert httpx2.request(method, f"{edge.gate.url}/admin/cache/{'0' * 8}", timeout=30).status_code == 405
     assert httpx2.get(f"{edge.gate.url}/admin/login", timeout=30).headers["content-type"].startswith("text/html")
 
 
-def test_health_reports_the_size_of_the_cache(edge: Edge, event: str) -> None:
+def test_health_reports_the_size_of_the_cache(edge: EdgeUnderTest, event: str) -> None:
     edge.origin.put(f"/{event}/1.ts", b"x" * 3_000_000)
     edge.get(event, "1.ts").raise_for_status()
 

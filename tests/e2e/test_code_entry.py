@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser, Viewer
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def event_id(organiser: Organiser) -> str:
     return organiser.create_event()
 
 
-def is_tied_to_the_field(device: Device) -> bool:
+def is_tied_to_the_field(device: BrowserDevice) -> bool:
     described = device.page.get_attribute("#code", "aria-describedby") or ""
     return "code-message" in described.split() and device.page.get_attribute("#code", "aria-invalid") == "true"
 

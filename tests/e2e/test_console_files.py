@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.pictures import picture
 from tests.support.services.stack import ADMIN_PASSWORD
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 SIZES = [(390, 844), (1440, 900)]
 
 
-def signed_in(device: Device, path: str) -> Page:
+def signed_in(device: BrowserDevice, path: str) -> Page:
     device.page.goto(f"{device.url}/admin/login?next={path}")
     device.page.get_by_label("Password").fill(ADMIN_PASSWORD)
     device.page.keyboard.press("Enter")

@@ -10,13 +10,13 @@ from shutil import copytree
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser, Viewer
 from tests.support.media.video import SEGMENT_SECONDS
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 ASKED_AGAIN_WITHIN = 90  # a waiting page polls every 30 seconds
 
 

@@ -26,7 +26,7 @@ CONTACT: Final = "help@hall.example"
 STRANGER: Final = "www.stranger.test"
 
 
-class Site(ThreadingHTTPServer):
+class EmbeddingSite(ThreadingHTTPServer):
     """A page that shows the portal in a frame, served under several names."""
 
     def __init__(self, port: int, portal: str) -> None:
@@ -67,7 +67,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory, site_port: int) -> Iterator[S
 def portal(gate: StackUnderTest, site_port: int) -> Iterator[str]:
     """The portal's address, while the other site is running."""
     url = f"http://{PORTAL}:{gate.described.listen[1]}"
-    with Site(site_port, url) as site:
+    with EmbeddingSite(site_port, url) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         yield url
         site.shutdown()

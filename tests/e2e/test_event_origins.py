@@ -13,7 +13,7 @@ from tests.support.clients.people import Organiser
 from tests.support.media.cached import cached_events
 from tests.support.media.origin import Origin, Reply
 from tests.support.media.streams import make_folder, put
-from tests.support.services.edge import UNAVAILABLE, Edge
+from tests.support.services.edge import UNAVAILABLE, EdgeUnderTest
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
@@ -23,7 +23,7 @@ NAMES = ("stream.m3u8", "1.ts", "low/1.ts", "init.mp4", "enc.key", "en.vtt")
 
 
 @dataclass(frozen=True)
-class Venue(Edge):
+class Venue(EdgeUnderTest):
     """An edge with two more origins that events may name, and a stranger that none may. `origin` is the common one."""
 
     first: Origin

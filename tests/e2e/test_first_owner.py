@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from control_plane.accounts import totp
 from control_plane.clock import utc_now
-from tests.support.browsers.screen import Device, new_device
+from tests.support.browsers.screen import BrowserDevice, new_device
 from tests.support.services.stack import StackUnderTest
 
 PASSWORD = "a long enough password"
@@ -24,7 +24,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
         running.stop()
 
 
-def is_faultless(device: Device) -> None:
+def is_faultless(device: BrowserDevice) -> None:
     assert device.accessibility_faults() == []
     overflow = device.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0, "the page scrolls sideways"
@@ -77,7 +77,7 @@ def test_the_first_owner_sets_up_their_account_and_signs_in_with_a_code(browser:
     assert [word for word in (token, PASSWORD, secret) if word in logs] == []
 
 
-def use_codes(device: Device) -> str:
+def use_codes(device: BrowserDevice) -> str:
     """Switch authentication codes on in the signed-in page."""
     script = """async ([path, body]) => {
         const headers = {"Content-Type": "application/json"};

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from tests.support.clients.people import Organiser, Ticket, Viewer
+from tests.support.clients.people import IssuedTicket, Organiser, Viewer
 from tests.support.data.tokens import Minter
 from tests.support.media.streams import Folder, make_folder
 from tests.support.services.databases import ON_BOTH_DATABASES
@@ -95,7 +95,7 @@ def test_a_probe_token_is_valid_for_head_only(ask: Ask, minter: Minter, folder: 
 class Seat:
     viewer: Viewer
     event_id: str
-    ticket: Ticket
+    ticket: IssuedTicket
 
 
 @pytest.fixture

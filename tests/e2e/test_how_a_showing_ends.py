@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.encoder import Encoder
 from tests.support.media.video import make_recording
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 WITHIN = 60.0  # on a busy machine
 POSITION = "() => document.querySelector('hls-video').currentTime"
 LENGTH = "() => document.querySelector('hls-video').duration"
@@ -31,8 +31,8 @@ def ask_sooner(route: Route) -> None:
 
 
 @pytest.fixture
-def watch(open_device: OpenDevice, organiser: Organiser) -> Callable[[str], Device]:
-    def begin(event_id: str) -> Device:
+def watch(open_device: OpenDevice, organiser: Organiser) -> Callable[[str], BrowserDevice]:
+    def begin(event_id: str) -> BrowserDevice:
         device = open_device(width=640, height=360)
         device.page.route(f"{device.url}/", ask_sooner)
         device.enter(organiser.tickets(event_id)[0].code)
@@ -50,7 +50,7 @@ def encoder(gate: StackUnderTest, organiser: Organiser) -> Iterator[Encoder]:
     one.kill()
 
 
-def card(device: Device, what: str) -> Any:
+def card(device: BrowserDevice, what: str) -> Any:
     """Return the card at the end, once it is shown."""
     found = device.page.wait_for_selector(f".finale[data-of={what}]", state="visible", timeout=WITHIN * 1000)
     assert found
@@ -59,7 +59,7 @@ def card(device: Device, what: str) -> Any:
 
 
 def test_a_recording_plays_to_its_very_end_and_can_be_watched_again(
-    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
+    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], BrowserDevice]
 ) -> None:
     event_id = organiser.create_event(title="A short one")
     make_recording(gate.streams / event_id, seconds=20)
@@ -74,7 +74,7 @@ def test_a_recording_plays_to_its_very_end_and_can_be_watched_again(
 
 
 def test_a_broadcast_is_shown_to_its_end_then_a_card_and_continues_with_the_encoder(
-    encoder: Encoder, watch: Callable[[str], Device]
+    encoder: Encoder, watch: Callable[[str], BrowserDevice]
 ) -> None:
     device = watch(encoder.folder.name)
     device.plays(within=WITHIN)
@@ -88,7 +88,7 @@ def test_a_broadcast_is_shown_to_its_end_then_a_card_and_continues_with_the_enco
 
 
 def test_an_ended_event_says_so_and_a_recording_published_later_starts_automatically(
-    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
+    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], BrowserDevice]
 ) -> None:
     now = datetime.now(UTC)
     window = {"startsAt": now - timedelta(hours=3), "endsAt": now - timedelta(hours=1)}
@@ -105,7 +105,7 @@ def test_an_ended_event_says_so_and_a_recording_published_later_starts_automatic
 
 
 def test_missing_segments_are_shown_as_a_stream_problem_and_reported_to_the_organiser(
-    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
+    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], BrowserDevice]
 ) -> None:
     event_id = organiser.create_event(title="With a hole")
     folder = gate.streams / event_id
@@ -131,7 +131,7 @@ def test_missing_segments_are_shown_as_a_stream_problem_and_reported_to_the_orga
     expect(device.page.locator(".trouble")).to_be_hidden()
 
 
-def forgive_lower_quality(device: Device) -> None:
+def forgive_lower_quality(device: BrowserDevice) -> None:
     """Ignore hls-video's complaints about one failed rendition among working ones."""
     device.complaints[:] = [line for line in device.complaints if "downgraded quality" not in line]
 
@@ -144,7 +144,7 @@ def _hide(folder: Path) -> dict[Path, Path]:
 
 
 def test_being_offline_is_shown_at_once_and_playback_resumes_automatically(
-    encoder: Encoder, watch: Callable[[str], Device]
+    encoder: Encoder, watch: Callable[[str], BrowserDevice]
 ) -> None:
     device = watch(encoder.folder.name)
     device.plays(within=WITHIN)
@@ -156,7 +156,7 @@ def test_being_offline_is_shown_at_once_and_playback_resumes_automatically(
     device.plays(within=WITHIN)
 
 
-def test_a_slow_connection_is_shown_as_slow(encoder: Encoder, watch: Callable[[str], Device]) -> None:
+def test_a_slow_connection_is_shown_as_slow(encoder: Encoder, watch: Callable[[str], BrowserDevice]) -> None:
     device = watch(encoder.folder.name)
     device.plays(within=WITHIN)
     network = device.context.new_cdp_session(device.page)
@@ -170,7 +170,7 @@ def test_a_slow_connection_is_shown_as_slow(encoder: Encoder, watch: Callable[[s
 
 
 def test_with_any_number_of_failed_renditions_the_viewer_waits_once_and_playback_resumes(
-    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], Device]
+    gate: StackUnderTest, organiser: Organiser, watch: Callable[[str], BrowserDevice]
 ) -> None:
     event_id = organiser.create_event(title="In four sizes")
     one = Encoder(gate.streams / event_id / "one", "continuing numbers")

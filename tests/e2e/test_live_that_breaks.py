@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.encoder import NAMINGS, Encoder
 from tests.support.media.packager import FAULTS, Fault, Packager, make_films
@@ -22,7 +22,7 @@ from tests.support.waiting import eventually, stays
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 INTERRUPTED = "The broadcast has been interrupted. It continues here by itself as soon as it is back."
 WITHIN = 60.0  # on a busy machine
 STILL_SHOWN = 5.0  # seconds until a busy machine has reloaded; it used to be twenty, the whole buffer
@@ -39,11 +39,11 @@ COUNT_WHAT_IS_SHOWN = """() => {
 
 
 @dataclass
-class Watched:
+class WatchedEncoder:
     """An encoder and a viewer of its stream."""
 
     encoder: Encoder
-    device: Device
+    device: BrowserDevice
 
     def badge(self) -> str | None:
         return self.device.page.get_attribute("#badge", "data-kind")
@@ -80,10 +80,12 @@ class Watched:
 
 
 @pytest.fixture
-def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice) -> Iterator[Callable[..., Watched]]:
+def watched(
+    gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice
+) -> Iterator[Callable[..., WatchedEncoder]]:
     encoders: list[Encoder] = []
 
-    def watch(naming: str, *, plays_by_itself: bool = False) -> Watched:
+    def watch(naming: str, *, plays_by_itself: bool = False) -> WatchedEncoder:
         event_id = organiser.create_event(title=f"Live, {naming}")
         encoder = Encoder(gate.streams / event_id, naming)
         encoders.append(encoder)
@@ -94,7 +96,7 @@ def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice)
             device.lose_media_source()
         device.enter(organiser.tickets(event_id)[0].code)
         device.plays(within=WITHIN)
-        return Watched(encoder, device)
+        return WatchedEncoder(encoder, device)
 
     yield watch
     for encoder in encoders:
@@ -108,7 +110,7 @@ def watched(gate: StackUnderTest, organiser: Organiser, open_device: OpenDevice)
     ids=["hls.js", "hls.js, others", "browser"],
 )
 def test_playback_resumes_automatically_however_the_new_encoder_names_its_files(
-    watched: Callable[..., Watched],
+    watched: Callable[..., WatchedEncoder],
     namings: Sequence[str],
     plays_by_itself: bool,  # noqa: FBT001 - a parameter
 ) -> None:
@@ -126,7 +128,7 @@ def test_playback_resumes_automatically_however_the_new_encoder_names_its_files(
         pair.is_live(width=640)
 
 
-def test_nothing_is_shown_twice_when_an_encoder_restarts_its_numbers(watched: Callable[..., Watched]) -> None:
+def test_nothing_is_shown_twice_when_an_encoder_restarts_its_numbers(watched: Callable[..., WatchedEncoder]) -> None:
     """The first window has passed, so that old and new numbers do not overlap."""
     pairs = [watched(naming) for naming in ("again from 0", "time stamps")]
     for pair in pairs:
@@ -175,7 +177,7 @@ def test_playback_continues_whatever_a_packager_does_to_its_numbers(
             goes_on(device, packager.fault.__name__)
 
 
-def goes_on(device: Device, fault: str) -> None:
+def goes_on(device: BrowserDevice, fault: str) -> None:
     """Wait until the page has shown no message for a while and the picture moves."""
     page, well_since = device.page, time.monotonic()
 

@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, sync_playwright
 
 from tests.support.media.origin import Asked, Origin, Reply
 from tests.support.services.certificates import certificate
-from tests.support.services.edge import Edge
+from tests.support.services.edge import EdgeUnderTest
 from tests.support.services.ports import free_port
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
@@ -39,7 +39,7 @@ def loud(shown: Path) -> Iterator[Origin]:
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory, loud: Origin, shown: Path) -> Iterator[tuple[Edge, str]]:
+def edge(tmp_path_factory: pytest.TempPathFactory, loud: Origin, shown: Path) -> Iterator[tuple[EdgeUnderTest, str]]:
     """An edge that also serves TLS, and its address there."""
     settings = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": loud.url}
     with pytest.MonkeyPatch.context() as patch:
@@ -51,7 +51,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory, loud: Origin, shown: Path) ->
     server.write_text(f"{server.read_text()}listen 127.0.0.1:{port} ssl;\n{keys}")
     try:
         gate.start()
-        yield Edge(gate, loud), f"https://localhost:{port}"
+        yield EdgeUnderTest(gate, loud), f"https://localhost:{port}"
     finally:
         gate.stop()
 
@@ -103,7 +103,7 @@ def collected(origin: Origin) -> list[Asked]:
 
 
 def test_an_origin_collects_reports_of_itself_and_none_of_the_portal(
-    edge: tuple[Edge, str], loud: Origin, context: BrowserContext
+    edge: tuple[EdgeUnderTest, str], loud: Origin, context: BrowserContext
 ) -> None:
     gate, address = edge
     event = loud.add_event()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.browsers.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
-from tests.support.browsers.screen import Device, new_device
+from tests.support.browsers.screen import BrowserDevice, new_device
 from tests.support.clients.people import Organiser
 from tests.support.media.video import make_recording
 from tests.support.services.stack import StackUnderTest
@@ -25,7 +25,9 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
 
 
 @pytest.fixture
-def by_cookie_and_by_path(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> Iterator[list[Device]]:
+def by_cookie_and_by_path(
+    gate: StackUnderTest, organiser: Organiser, browser: Browser
+) -> Iterator[list[BrowserDevice]]:
     """Two devices, at the streams' own origin and at another one, playing a recording longer than the test."""
     recording = organiser.create_event()
     make_recording(gate.streams / recording, seconds=150)
@@ -40,7 +42,7 @@ def by_cookie_and_by_path(gate: StackUnderTest, organiser: Organiser, browser: B
 
 
 def test_no_media_request_is_refused_after_the_first_token_expires(
-    gate: StackUnderTest, by_cookie_and_by_path: list[Device]
+    gate: StackUnderTest, by_cookie_and_by_path: list[BrowserDevice]
 ) -> None:
     devices = by_cookie_and_by_path
     for device, path in zip(devices, ("/streams/", "/t/"), strict=True):

@@ -9,13 +9,13 @@ import pytest
 from playwright.sync_api import expect
 
 from control_plane.ops import demo_streams
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.video import make_recording
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 SIZE = {"width": 1280, "height": 800}
 ARE_KEPT = bool(os.environ.get("PICTURES"))
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.video import make_two_languages
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 HIGH = "all => all.filter(one => one.offsetHeight).map(one => one.offsetHeight)"
 
 
@@ -100,7 +100,7 @@ def test_in_forced_colours_the_focus_has_an_outline_and_bars_have_a_background(
     assert device.accessibility_faults() == []
 
 
-def check(device: Device) -> Any:
+def check(device: BrowserDevice) -> Any:
     page = device.page
     page.wait_for_selector("#waiting", state="visible")
     page.click("#check-device")

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browsers.players import Chromium, Ffmpeg, Player, Seen, Source, Vlc, WebKitGtk
+from tests.support.browsers.players import Chromium, Ffmpeg, Player, PlayerResult, PlayerSource, Vlc, WebKitGtk
 from tests.support.clients.people import Organiser, Viewer
 from tests.support.media.contents import CONTENTS, asked_for, contents
 from tests.support.services.stack import StackUnderTest
@@ -50,7 +50,7 @@ class Line:
 class Run:
     """One player with one carrier: how far it got with each stream, and its requests."""
 
-    seen: dict[str, Seen]
+    seen: dict[str, PlayerResult]
     asked: dict[str, list[Line]]
 
 
@@ -65,7 +65,7 @@ class Theatre:
     def folder(self, content: str) -> Path:
         return self.gate.streams / self.events[content]
 
-    def source(self, content: str, carrier: str) -> Source:
+    def source(self, content: str, carrier: str) -> PlayerSource:
         """Redeem a new ticket and return the source for a player with that carrier."""
         viewer = Viewer(self.gate.url)
         [ticket] = self._organiser.tickets(self.events[content])
@@ -74,7 +74,7 @@ class Theatre:
         urls = {"query": f"{plain}?__token={viewer.token}"}
         url = viewer.post("/api/playback/tv").json()["url"] if carrier == "path" else urls.get(carrier, plain)
         viewer.close()
-        return Source(url, carrier, ticket.code, viewer.token)
+        return PlayerSource(url, carrier, ticket.code, viewer.token)
 
     def run(self, player: Player, carrier: str) -> Run:
         before = len(self._log())

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser, Viewer
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 
 
 @pytest.fixture(params=["recording", "live"])

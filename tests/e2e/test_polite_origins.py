@@ -11,7 +11,7 @@ from tests.support.leaks import remember
 from tests.support.media.cached import cached_files, files_in
 from tests.support.media.origin import Origin, Reply
 from tests.support.media.polite_origin import like_mediamtx, wants_query
-from tests.support.services.edge import UNAVAILABLE, Edge
+from tests.support.services.edge import UNAVAILABLE, EdgeUnderTest
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
@@ -20,7 +20,7 @@ NAMES = ("stream.m3u8", "1.ts", "enc.key", "stream.m3u8?_HLS_msn=4")
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeUnderTest]:
     folder = tmp_path_factory.mktemp("polite")
     remember(SECRET, SIGNATURE)
     header = folder / "header"
@@ -36,20 +36,20 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     try:
         origin.start()
         gate.start()
-        yield Edge(gate, origin)
+        yield EdgeUnderTest(gate, origin)
     finally:
         gate.stop()
         origin.stop()
 
 
 @pytest.fixture(scope="module")
-def organiser(edge: Edge) -> Iterator[Organiser]:
+def organiser(edge: EdgeUnderTest) -> Iterator[Organiser]:
     one = Organiser(edge.gate.url)
     yield one
     one.close()
 
 
-def test_an_origin_like_mediamtx_plays_and_one_that_wants_a_signed_query_too(edge: Edge) -> None:
+def test_an_origin_like_mediamtx_plays_and_one_that_wants_a_signed_query_too(edge: EdgeUnderTest) -> None:
     event = edge.origin.add_event()
     like_mediamtx(edge.origin, SECRET)
     wants_query(edge.origin, f"key={SIGNATURE}")
@@ -60,7 +60,7 @@ def test_an_origin_like_mediamtx_plays_and_one_that_wants_a_signed_query_too(edg
     assert {target.partition("?")[2] for target in targets} == {f"key={SIGNATURE}&_HLS_msn=4"}
 
 
-def test_the_origins_credentials_appear_nowhere_else(edge: Edge) -> None:
+def test_the_origins_credentials_appear_nowhere_else(edge: EdgeUnderTest) -> None:
     event = edge.origin.add_event()
     edge.origin.answer(f"/{event}/2.ts", Reply(302, b"", {"Location": f"{edge.origin.url}/x?key={SIGNATURE}"}))
     for name in (*NAMES, "2.ts", "9.ts"):
@@ -74,7 +74,7 @@ def test_the_origins_credentials_appear_nowhere_else(edge: Edge) -> None:
 
 
 @dataclass(frozen=True)
-class Venue(Edge):
+class PoliteVenue(EdgeUnderTest):
     """An edge with credentials for its common `origin`, and two origins that events may name."""
 
     first: Origin
@@ -86,7 +86,7 @@ class Venue(Edge):
 
 
 @pytest.fixture(scope="module")
-def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoliteVenue]:
     origins = common, first, second = Origin(), Origin(), Origin()
     settings = {
         "UPSTREAM_ORIGIN": common.url,
@@ -100,7 +100,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
             origin.start()
         gate.start()
         organiser = Organiser(gate.url)
-        yield Venue(gate, common, first, second, organiser)
+        yield PoliteVenue(gate, common, first, second, organiser)
         organiser.close()
     finally:
         gate.stop()
@@ -108,14 +108,14 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
             origin.stop()
 
 
-def test_an_events_own_origin_gets_no_credentials_of_the_common_one(venue: Venue) -> None:
+def test_an_events_own_origin_gets_no_credentials_of_the_common_one(venue: PoliteVenue) -> None:
     event = venue.event_at(venue.second)
     eventually(lambda: venue.get(event, "1.ts").status_code == 200, within=20)
     assert venue.second.asked
     assert not any(secret in asked.raw for asked in venue.second.asked for secret in (SECRET, SIGNATURE))
 
 
-def test_an_events_own_mediamtx_origin_plays_once_its_credentials_are_set(venue: Venue) -> None:
+def test_an_events_own_mediamtx_origin_plays_once_its_credentials_are_set(venue: PoliteVenue) -> None:
     own = "secret-of-one-event-alone"
     event, other = venue.event_at(venue.first), venue.event_at(venue.second)
     like_mediamtx(venue.first, own)
@@ -146,7 +146,7 @@ def test_an_events_own_mediamtx_origin_plays_once_its_credentials_are_set(venue:
     ],
 )
 def test_the_control_planes_reader_sees_what_the_origin_answered_and_viewers_do_not(
-    edge: Edge, organiser: Organiser, reply: Reply, says: str
+    edge: EdgeUnderTest, organiser: Organiser, reply: Reply, says: str
 ) -> None:
     event = edge.origin.add_event()
     edge.origin.answer(f"/{event}/stream.m3u8", reply)
@@ -157,7 +157,9 @@ def test_the_control_planes_reader_sees_what_the_origin_answered_and_viewers_do_
     assert says in edge.gate.fetchers[0].printed()
 
 
-def test_an_origin_that_is_down_is_distinguished_from_one_that_refuses(edge: Edge, organiser: Organiser) -> None:
+def test_an_origin_that_is_down_is_distinguished_from_one_that_refuses(
+    edge: EdgeUnderTest, organiser: Organiser
+) -> None:
     event = organiser.create_event(id=edge.origin.add_event())
     edge.origin.stop()
     try:

@@ -10,12 +10,12 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.support.browsers.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
 
 
 @pytest.fixture
-def open_native(open_device: OpenDevice) -> Callable[[], Device]:
-    def open_one() -> Device:
+def open_native(open_device: OpenDevice) -> Callable[[], BrowserDevice]:
+    def open_one() -> BrowserDevice:
         device = open_device()
         device.lose_media_source()
         return device
@@ -54,7 +54,7 @@ def test_hls_js_plays_with_the_header_until_the_ticket_is_revoked(
 
 
 def test_a_browser_without_hls_js_plays_with_the_path_token_until_the_ticket_is_revoked(
-    open_native: Callable[[], Device], organiser: Organiser, gate: StackUnderTest, recording: str
+    open_native: Callable[[], BrowserDevice], organiser: Organiser, gate: StackUnderTest, recording: str
 ) -> None:
     [ticket] = organiser.tickets(recording)
     device = open_native()
@@ -74,7 +74,7 @@ def test_a_browser_without_hls_js_plays_with_the_path_token_until_the_ticket_is_
 
 
 def test_a_refused_url_is_replaced_and_the_recording_continues_where_it_was(
-    open_native: Callable[[], Device], organiser: Organiser, gate: StackUnderTest, recording: str
+    open_native: Callable[[], BrowserDevice], organiser: Organiser, gate: StackUnderTest, recording: str
 ) -> None:
     event_id = organiser.create_event(title="Shorter than said")
     copytree(gate.streams / recording, gate.streams / event_id, dirs_exist_ok=True)
@@ -92,7 +92,7 @@ def test_a_refused_url_is_replaced_and_the_recording_continues_where_it_was(
 
 
 def test_a_recording_that_was_paused_and_is_loaded_again_continues_where_it_was(
-    open_native: Callable[[], Device], organiser: Organiser, recording: str
+    open_native: Callable[[], BrowserDevice], organiser: Organiser, recording: str
 ) -> None:
     """It is paused for longer than the page waits between two saves, so the browser's 0 would be saved."""
     device = open_native()
@@ -106,7 +106,7 @@ def test_a_recording_that_was_paused_and_is_loaded_again_continues_where_it_was(
 
 
 def test_watching_here_again_after_the_tv_plays_with_a_url_of_the_new_session(
-    open_native: Callable[[], Device], organiser: Organiser, recording: str
+    open_native: Callable[[], BrowserDevice], organiser: Organiser, recording: str
 ) -> None:
     device = open_native()
     device.enter(organiser.tickets(recording)[0].code)
@@ -125,7 +125,7 @@ def test_watching_here_again_after_the_tv_plays_with_a_url_of_the_new_session(
 
 
 def test_watching_here_again_plays_although_the_old_url_fails_meanwhile(
-    open_native: Callable[[], Device], organiser: Organiser, recording: str
+    open_native: Callable[[], BrowserDevice], organiser: Organiser, recording: str
 ) -> None:
     """The gate refuses the old session while the new one's link is on its way: the stream is loaded twice at once."""
     device = open_native()
@@ -156,7 +156,7 @@ def test_watching_here_again_plays_although_the_old_url_fails_meanwhile(
     device.plays()
 
 
-def position(device: Device) -> float:
+def position(device: BrowserDevice) -> float:
     seen = device.picture()
     assert seen
     return seen.time

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Route
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.video import make_recording
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 BEAT_SECONDS = 20  # in place of 30
 SILENCE_SECONDS = 25  # after which a seat can be claimed
 

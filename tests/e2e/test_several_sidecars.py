@@ -43,7 +43,7 @@ def viewer(three: StackUnderTest) -> Iterator[Viewer]:
     organiser.close()
 
 
-class Load:
+class SteadyLoad:
     """Players that send requests without a pause on persistent connections; `seen` counts the responses."""
 
     def __init__(self, url: str, viewer: Viewer) -> None:
@@ -78,8 +78,8 @@ class Load:
 
 
 @contextmanager
-def load(url: str, viewer: Viewer) -> Iterator[Load]:
-    running = Load(url, viewer)
+def load(url: str, viewer: Viewer) -> Iterator[SteadyLoad]:
+    running = SteadyLoad(url, viewer)
     thread = threading.Thread(target=running.run)
     thread.start()
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browsers.screen import Device, new_device
+from tests.support.browsers.screen import BrowserDevice, new_device
 from tests.support.clients.people import Organiser
 from tests.support.media.video import live, make_recording
 from tests.support.services.stack import StackUnderTest
@@ -26,7 +26,9 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
 
 
 @pytest.fixture
-def watching(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> Iterator[Callable[[], list[Device]]]:
+def watching(
+    gate: StackUnderTest, organiser: Organiser, browser: Browser
+) -> Iterator[Callable[[], list[BrowserDevice]]]:
     """Two playing devices, at a live stream and at a recording."""
     recording, concert = organiser.create_event(), organiser.create_event()
     make_recording(gate.streams / recording, seconds=300)
@@ -41,7 +43,7 @@ def watching(gate: StackUnderTest, organiser: Organiser, browser: Browser) -> It
 
 
 def test_no_media_request_fails_while_tokens_are_renewed_and_the_control_plane_restarts(
-    gate: StackUnderTest, watching: Callable[[], list[Device]]
+    gate: StackUnderTest, watching: Callable[[], list[BrowserDevice]]
 ) -> None:
     devices = watching()
     tokens = [device.token for device in devices]
@@ -58,16 +60,16 @@ def test_no_media_request_fails_while_tokens_are_renewed_and_the_control_plane_r
     assert [device.complaints for device in devices] == [[], []]
 
 
-def is_playing(device: Device) -> bool:
+def is_playing(device: BrowserDevice) -> bool:
     seen = device.picture()
     return seen is not None and not seen.is_paused
 
 
-def are_renewed(devices: list[Device], tokens: list[str]) -> None:
+def are_renewed(devices: list[BrowserDevice], tokens: list[str]) -> None:
     """Wait until media requests use new tokens and both pictures move."""
     for device, token in zip(devices, tokens, strict=True):
 
-        def has_another(device: Device = device, token: str = token) -> bool:
+        def has_another(device: BrowserDevice = device, token: str = token) -> bool:
             return is_playing(device) and device.token != token
 
         eventually(has_another, within=TOKEN_SECONDS, what="another token")

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.services import forks
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
@@ -74,7 +74,7 @@ def test_the_doctor_finds_the_same_on_a_running_service(gate: StackUnderTest, cr
 
 
 def test_the_console_shows_trouble_automatically_and_the_result_of_a_test(
-    gate: StackUnderTest, open_device: Callable[..., Device], crooked: str
+    gate: StackUnderTest, open_device: Callable[..., BrowserDevice], crooked: str
 ) -> None:
     for size in ((390, 844), (1440, 900)):
         show_trouble(open_device(width=size[0], height=size[1]), crooked)
@@ -82,7 +82,7 @@ def test_the_console_shows_trouble_automatically_and_the_result_of_a_test(
     assert len([line for line in log if '"event_trouble"' in line and crooked in line]) == 1
 
 
-def show_trouble(device: Device, event_id: str) -> None:
+def show_trouble(device: BrowserDevice, event_id: str) -> None:
     page = device.page
     page.goto(f"{device.url}/admin")
     page.get_by_label("Password").fill(ADMIN_PASSWORD)

@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from control_plane.end_reasons import INTENDED, EndReason
-from tests.support.browsers.screen import Device
-from tests.support.clients.people import Organiser, Ticket
+from tests.support.browsers.screen import BrowserDevice
+from tests.support.clients.people import IssuedTicket, Organiser
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def other_recording(gate: StackUnderTest, organiser: Organiser, recording: str) 
     return event_id
 
 
-def new_tab(device: Device, code: str) -> Page:
+def new_tab(device: BrowserDevice, code: str) -> Page:
     """Watch in another tab of the same browser."""
     device.open_tab()
     device.enter(code)
@@ -32,20 +32,20 @@ def new_tab(device: Device, code: str) -> Page:
     return device.page
 
 
-def look_at(device: Device, page: Page) -> Device:
+def look_at(device: BrowserDevice, page: Page) -> BrowserDevice:
     device.page = page
     page.bring_to_front()
     return device
 
 
-def duplicate(device: Device) -> Page:
+def duplicate(device: BrowserDevice) -> Page:
     """Open this address again with a copy of this tab's session storage, as "Duplicate tab" does."""
     with device.context.expect_page() as opened:
         device.page.evaluate("() => { window.open(location.href); }")
     return opened.value
 
 
-def watch_here(device: Device) -> None:
+def watch_here(device: BrowserDevice) -> None:
     device.page.get_by_role("button", name="Watch here", exact=True).click()
 
 
@@ -192,7 +192,7 @@ def test_an_organisers_actions_are_named_to_the_viewer(
     other.close()
 
 
-def _done_by(organiser: Organiser, event_id: str, ticket: Ticket) -> dict[str, Callable[[], None]]:
+def _done_by(organiser: Organiser, event_id: str, ticket: IssuedTicket) -> dict[str, Callable[[], None]]:
     return {
         "deleted": lambda: organiser.delete(ticket),
         "kicked": lambda: organiser.kick_all(event_id),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.ops.processes import HttpProbe
-from tests.support.clients.people import Organiser, Ticket, Viewer
+from tests.support.clients.people import IssuedTicket, Organiser, Viewer
 from tests.support.media.streams import make_folder
 from tests.support.services.postgres import Postgres
 from tests.support.services.stack import Service, StackUnderTest
@@ -60,14 +60,14 @@ def organiser(gate: TwoControlPlanes) -> Iterator[Organiser]:
 
 
 @pytest.fixture
-def tickets(gate: TwoControlPlanes, organiser: Organiser) -> list[Ticket]:
+def tickets(gate: TwoControlPlanes, organiser: Organiser) -> list[IssuedTicket]:
     event_id = organiser.create_event()
     make_folder(gate.streams, event_id)
     return organiser.tickets(event_id, 12)
 
 
 @pytest.fixture
-def viewers(gate: TwoControlPlanes, tickets: list[Ticket]) -> Iterator[list[Viewer]]:
+def viewers(gate: TwoControlPlanes, tickets: list[IssuedTicket]) -> Iterator[list[Viewer]]:
     """Watching viewers; about half of them redeemed at each control plane."""
     people = [Viewer(gate.url) for _ in tickets]
     for person, ticket in zip(people, tickets, strict=True):
@@ -87,7 +87,7 @@ def is_refused_soon(viewer: Viewer, what: str) -> None:
 
 
 def test_a_change_at_one_is_valid_at_the_other_and_reaches_the_gate_at_once(
-    organiser: Organiser, tickets: list[Ticket], viewers: list[Viewer]
+    organiser: Organiser, tickets: list[IssuedTicket], viewers: list[Viewer]
 ) -> None:
     for ticket, viewer in zip(tickets[:6], viewers[:6], strict=True):
         organiser.revoke(ticket)
@@ -105,7 +105,7 @@ def test_a_change_at_one_is_valid_at_the_other_and_reaches_the_gate_at_once(
 
 
 def test_killing_one_affects_nobody(
-    gate: TwoControlPlanes, organiser: Organiser, tickets: list[Ticket], viewers: list[Viewer]
+    gate: TwoControlPlanes, organiser: Organiser, tickets: list[IssuedTicket], viewers: list[Viewer]
 ) -> None:
     gate.second.kill()
     organiser.revoke(tickets[0])

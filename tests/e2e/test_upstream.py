@@ -9,31 +9,33 @@ import pytest
 
 from tests.support.media.cached import cached_files
 from tests.support.media.origin import Reply, growing_playlist
-from tests.support.services.edge import UNAVAILABLE, Edge, edge_of_an_origin
+from tests.support.services.edge import UNAVAILABLE, EdgeUnderTest, edge_of_an_origin
 from tests.support.waiting import eventually
 
 FETCHED_WITHIN_SECONDS = 1.0  # for the next playlist on a busy machine; the previous one is served meanwhile
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeUnderTest]:
     with edge_of_an_origin(tmp_path_factory.mktemp("edge"), STREAM_ROOT="") as running:
         yield running
 
 
 @pytest.fixture
-def event(edge: Edge) -> str:
+def event(edge: EdgeUnderTest) -> str:
     return edge.origin.add_event()
 
 
-def test_every_file_of_a_stream_comes_from_the_origin(edge: Edge, event: str) -> None:
+def test_every_file_of_a_stream_comes_from_the_origin(edge: EdgeUnderTest, event: str) -> None:
     for name in ("stream.m3u8", "1.ts", "low/1.ts", "init.mp4", "enc.key", "en.vtt"):
         answer = edge.get(event, name)
         assert answer.status_code == 200, name
         assert f"mark-of-{event}" in answer.text
 
 
-def test_two_hundred_viewers_of_an_uncached_segment_cost_the_origin_one_request(edge: Edge, event: str) -> None:
+def test_two_hundred_viewers_of_an_uncached_segment_cost_the_origin_one_request(
+    edge: EdgeUnderTest, event: str
+) -> None:
     edge.origin.answer(f"/{event}/1.ts", Reply(200, b"x" * 750_000, delay=1))
     answers = edge.together(event, "1.ts", 200)
     assert {answer.status_code for answer in answers} == {200}
@@ -44,7 +46,7 @@ def test_two_hundred_viewers_of_an_uncached_segment_cost_the_origin_one_request(
 
 
 def test_a_live_playlist_costs_the_origin_one_request_a_second_and_is_never_older_than_two(
-    edge: Edge, event: str
+    edge: EdgeUnderTest, event: str
 ) -> None:
     edge.origin.answer(f"/{event}/stream.m3u8", growing_playlist())
     answers = edge.on_and_on(event, "stream.m3u8", viewers=100, seconds=6)
@@ -57,7 +59,7 @@ def test_a_live_playlist_costs_the_origin_one_request_a_second_and_is_never_olde
     assert max(ages) < 2 + FETCHED_WITHIN_SECONDS, "when it was asked for"
 
 
-def test_the_first_request_after_a_pause_gets_a_new_playlist(edge: Edge, event: str) -> None:
+def test_the_first_request_after_a_pause_gets_a_new_playlist(edge: EdgeUnderTest, event: str) -> None:
     edge.origin.answer(f"/{event}/stream.m3u8", growing_playlist())
     before = made_at(edge.get(event, "stream.m3u8"))
     eventually(lambda: time.time() > before + 4, what="the pause is over")
@@ -68,7 +70,7 @@ def made_at(playlist: httpx2.Response) -> float:
     return int(playlist.text.rsplit(":", 1)[1]) / 1000
 
 
-def test_a_request_without_a_token_never_reaches_the_origin(edge: Edge, event: str) -> None:
+def test_a_request_without_a_token_never_reaches_the_origin(edge: EdgeUnderTest, event: str) -> None:
     other = edge.origin.add_event()
     url = f"{edge.gate.url}/streams/{event}/1.ts"
     assert httpx2.get(url, timeout=30).status_code == 401
@@ -79,7 +81,7 @@ def test_a_request_without_a_token_never_reaches_the_origin(edge: Edge, event: s
     assert edge.origin.questions(f"/{event}/1.ts") == []
 
 
-def test_no_data_of_the_viewer_reaches_the_origin(edge: Edge, event: str) -> None:
+def test_no_data_of_the_viewer_reaches_the_origin(edge: EdgeUnderTest, event: str) -> None:
     token = edge.token(event)
     path = f"/streams/{event}"
     own = {
@@ -112,7 +114,7 @@ def test_no_data_of_the_viewer_reaches_the_origin(edge: Edge, event: str) -> Non
         assert asked.headers.get("range", "bytes=0-").startswith("bytes=0-")
 
 
-def test_low_latency_parameters_reach_the_origin_normalized_and_alone(edge: Edge, event: str) -> None:
+def test_low_latency_parameters_reach_the_origin_normalized_and_alone(edge: EdgeUnderTest, event: str) -> None:
     token = edge.token(event)
     for query in (
         f"?_HLS_msn=7&_HLS_part=2&__token={token}",
@@ -128,20 +130,22 @@ def test_low_latency_parameters_reach_the_origin_normalized_and_alone(edge: Edge
 
 
 @pytest.mark.parametrize("query", ["?_HLS_msn=x", "?_HLS_msn=1%262", "?a_HLS_msn=1", "?_hls_msn=1", "?x=_HLS_msn=1"])
-def test_other_query_parameters_never_reach_the_origin(edge: Edge, event: str, query: str) -> None:
+def test_other_query_parameters_never_reach_the_origin(edge: EdgeUnderTest, event: str, query: str) -> None:
     assert edge.get(event, f"stream.m3u8{query}").status_code == 200
     [asked] = edge.origin.questions(f"/{event}/stream.m3u8")
     assert asked.target.endswith("/stream.m3u8")
 
 
-def test_a_blocking_playlist_is_delayed_by_the_origin_without_one_request_per_viewer(edge: Edge, event: str) -> None:
+def test_a_blocking_playlist_is_delayed_by_the_origin_without_one_request_per_viewer(
+    edge: EdgeUnderTest, event: str
+) -> None:
     edge.origin.answer(f"/{event}/stream.m3u8", Reply(200, b"#EXTM3U\n", delay=6))
     answers = edge.together(event, "stream.m3u8?_HLS_msn=9", 20)
     assert {answer.status_code for answer in answers} == {200}
     assert len(edge.origin.questions(f"/{event}/stream.m3u8")) == 1
 
 
-def test_a_range_is_served_from_the_cached_file(edge: Edge, event: str) -> None:
+def test_a_range_is_served_from_the_cached_file(edge: EdgeUnderTest, event: str) -> None:
     body = bytes(number % 251 for number in range(20_000_000))
     edge.origin.put(f"/{event}/1.ts", body)
     for first, last in ((0, 9), (19_000_000, 19_999_999), (8_388_000, 8_389_000)):
@@ -155,7 +159,7 @@ def test_a_range_is_served_from_the_cached_file(edge: Edge, event: str) -> None:
     assert edge.get(event, "1.ts", Range="bytes=0-1,3-4").status_code == 200, "one range at a time"
 
 
-def test_an_origin_without_ranges_works_as_well(edge: Edge, event: str) -> None:
+def test_an_origin_without_ranges_works_as_well(edge: EdgeUnderTest, event: str) -> None:
     edge.origin.ranges = False
     try:
         answer = edge.get(event, "1.ts", Range="bytes=5-9")
@@ -164,7 +168,7 @@ def test_an_origin_without_ranges_works_as_well(edge: Edge, event: str) -> None:
         edge.origin.ranges = True
 
 
-def test_an_upper_case_extension_is_fetched_and_cached_with_its_type(edge: Edge, event: str) -> None:
+def test_an_upper_case_extension_is_fetched_and_cached_with_its_type(edge: EdgeUnderTest, event: str) -> None:
     for name, kept in (("LOW.M3U8", "no-cache"), ("2.TS", "private, max-age=600"), ("ENC2.KEY", "no-store")):
         edge.origin.put(f"/{event}/{name}", f"mark-of-{event}-{name}")
         for _ in range(2):
@@ -174,7 +178,7 @@ def test_an_upper_case_extension_is_fetched_and_cached_with_its_type(edge: Edge,
     assert "etag" not in edge.get(event, "LOW.M3U8").headers
 
 
-def test_keys_are_requested_each_time_and_never_cached(edge: Edge, event: str) -> None:
+def test_keys_are_requested_each_time_and_never_cached(edge: EdgeUnderTest, event: str) -> None:
     for _ in range(3):
         assert edge.get(event, "enc.key").headers["cache-control"] == "no-store"
     assert len(edge.origin.questions(f"/{event}/enc.key")) == 3
@@ -182,7 +186,7 @@ def test_keys_are_requested_each_time_and_never_cached(edge: Edge, event: str) -
     assert not any(b"enc.key" in content for content in kept)
 
 
-def test_head_answers_what_get_would(edge: Edge, event: str) -> None:
+def test_head_answers_what_get_would(edge: EdgeUnderTest, event: str) -> None:
     edge.origin.put(f"/{event}/stream.m3u8", "#EXTM3U\n", **{"Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT"})
     playlist = edge.get(event, "stream.m3u8", method="HEAD")
     assert playlist.headers["last-modified"] == "Fri, 20 Nov 2026 10:00:00 GMT"
@@ -193,14 +197,14 @@ def test_head_answers_what_get_would(edge: Edge, event: str) -> None:
     assert edge.get(event, "1.ts", **{"If-None-Match": segment.headers["etag"]}).status_code == 304
 
 
-def test_playlists_are_gzipped_with_any_media_type_of_the_origin(edge: Edge, event: str) -> None:
+def test_playlists_are_gzipped_with_any_media_type_of_the_origin(edge: EdgeUnderTest, event: str) -> None:
     answer = edge.get(event, "stream.m3u8", **{"Accept-Encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
     assert "Accept-Encoding" in answer.headers["vary"]
     assert "content-encoding" not in edge.get(event, "stream.m3u8", **{"Accept-Encoding": "identity"}).headers
 
 
-def test_the_origins_own_headers_are_not_passed_on(edge: Edge, event: str) -> None:
+def test_the_origins_own_headers_are_not_passed_on(edge: EdgeUnderTest, event: str) -> None:
     opinions = {
         "Set-Cookie": "sg_playback=stolen; Path=/",
         "Cache-Control": "no-store, max-age=0",
@@ -226,7 +230,9 @@ def test_the_origins_own_headers_are_not_passed_on(edge: Edge, event: str) -> No
 
 @pytest.mark.parametrize("name", ["1.ts", "stream.m3u8", "enc.key"])
 @pytest.mark.parametrize("status", [301, 302, 400, 401, 403, 405, 418, 429, 500, 502, 503, 504])
-def test_an_origin_that_refuses_is_never_mistaken_for_the_gate(edge: Edge, event: str, name: str, status: int) -> None:
+def test_an_origin_that_refuses_is_never_mistaken_for_the_gate(
+    edge: EdgeUnderTest, event: str, name: str, status: int
+) -> None:
     reply = Reply(status, b"the origin's own words", {"Location": f"{edge.origin.url}/elsewhere.ts"})
     edge.origin.answer(f"/{event}/{name}", reply)
     answer = edge.get(event, name)
@@ -238,14 +244,14 @@ def test_an_origin_that_refuses_is_never_mistaken_for_the_gate(edge: Edge, event
 
 @pytest.mark.parametrize("name", ["9.ts", "9.m3u8", "9.key"])
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_file_that_the_origin_does_not_have_is_404(edge: Edge, event: str, name: str, status: int) -> None:
+def test_a_file_that_the_origin_does_not_have_is_404(edge: EdgeUnderTest, event: str, name: str, status: int) -> None:
     edge.origin.answer(f"/{event}/{name}", Reply(status, b"the origin's own words"))
     answer = edge.get(event, name)
     assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
 
 
 def test_many_requests_for_a_missing_file_are_answered_at_once_and_served_once_it_exists(
-    edge: Edge, event: str
+    edge: EdgeUnderTest, event: str
 ) -> None:
     assert {answer.status_code for answer in edge.together(event, "3.ts", 100)} == {404}
     assert len(edge.origin.questions(f"/{event}/3.ts")) <= 5

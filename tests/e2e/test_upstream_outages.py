@@ -10,24 +10,24 @@ from tests.e2e.test_gate_paths import TRICKS
 from tests.support.clients.raw_http import raw_request
 from tests.support.media.origin import Reply
 from tests.support.media.streams import make_folder, put
-from tests.support.services.edge import UNAVAILABLE, Edge, edge_of_an_origin
+from tests.support.services.edge import UNAVAILABLE, EdgeUnderTest, edge_of_an_origin
 from tests.support.waiting import eventually, stays
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeUnderTest]:
     """An edge in hybrid mode: a stream folder and an origin."""
     with edge_of_an_origin(tmp_path_factory.mktemp("hybrid")) as running:
         yield running
 
 
 @pytest.fixture
-def event(edge: Edge) -> Iterator[str]:
+def event(edge: EdgeUnderTest) -> Iterator[str]:
     yield edge.origin.add_event()
     edge.origin.start()
 
 
-def test_local_files_take_precedence_and_missing_ones_come_from_the_origin(edge: Edge, event: str) -> None:
+def test_local_files_take_precedence_and_missing_ones_come_from_the_origin(edge: EdgeUnderTest, event: str) -> None:
     folder = make_folder(edge.gate.streams, event)
     put(folder, "1.ts", "the local one")
     (folder.path / "en.vtt").unlink()
@@ -39,13 +39,13 @@ def test_local_files_take_precedence_and_missing_ones_come_from_the_origin(edge:
     assert edge.get(event, "9.ts").text == "there by now"
 
 
-def test_a_symbolic_link_is_not_followed_in_hybrid_mode_either(edge: Edge, event: str) -> None:
+def test_a_symbolic_link_is_not_followed_in_hybrid_mode_either(edge: EdgeUnderTest, event: str) -> None:
     folder = make_folder(edge.gate.streams, event)
     (folder.path / "link.ts").symlink_to("/etc/passwd")
     assert edge.get(event, "link.ts").status_code == 404
 
 
-def test_cached_files_play_while_the_origin_is_down_and_others_are_502(edge: Edge, event: str) -> None:
+def test_cached_files_play_while_the_origin_is_down_and_others_are_502(edge: EdgeUnderTest, event: str) -> None:
     for name in ("stream.m3u8", "1.ts", "init.mp4"):
         edge.get(event, name).raise_for_status()
     edge.origin.stop()
@@ -59,14 +59,14 @@ def test_cached_files_play_while_the_origin_is_down_and_others_are_502(edge: Edg
     eventually(lambda: edge.get(event, "2.ts").status_code == 200, within=30)
 
 
-def test_many_requests_at_a_dead_origin_are_answered_soon(edge: Edge, event: str) -> None:
+def test_many_requests_at_a_dead_origin_are_answered_soon(edge: EdgeUnderTest, event: str) -> None:
     edge.origin.stop()
     answers = edge.together(event, "2.ts", 100)
     assert {answer.status_code for answer in answers} == {502}
     assert max(answer.elapsed.total_seconds() for answer in answers) < 20
 
 
-def test_a_hung_origin_does_not_delay_cached_files(edge: Edge, event: str) -> None:
+def test_a_hung_origin_does_not_delay_cached_files(edge: EdgeUnderTest, event: str) -> None:
     edge.get(event, "stream.m3u8").raise_for_status()
     edge.origin.answer(f"/{event}/stream.m3u8", Reply(200, b"too late", delay=20))
     edge.origin.answer(f"/{event}/hung.m3u8", Reply(200, b"too late", delay=20))
@@ -77,14 +77,14 @@ def test_a_hung_origin_does_not_delay_cached_files(edge: Edge, event: str) -> No
     assert edge.get(event, "hung.m3u8").status_code == 502
 
 
-def is_asked_again(edge: Edge, event: str) -> bool:
+def is_asked_again(edge: EdgeUnderTest, event: str) -> bool:
     with suppress(httpx2.TimeoutException):
         target = f"/streams/{event}/stream.m3u8?__token={edge.token(event)}"
         httpx2.get(f"{edge.gate.url}{target}", timeout=0.3)
     return len(edge.origin.questions(f"/{event}/stream.m3u8")) > 1
 
 
-def test_errors_of_the_origin_in_mid_stream_do_not_affect_cached_playlists(edge: Edge, event: str) -> None:
+def test_errors_of_the_origin_in_mid_stream_do_not_affect_cached_playlists(edge: EdgeUnderTest, event: str) -> None:
     before = edge.get(event, "stream.m3u8").text
     edge.origin.answer(f"/{event}/stream.m3u8", Reply(503))
 
@@ -96,13 +96,13 @@ def test_errors_of_the_origin_in_mid_stream_do_not_affect_cached_playlists(edge:
     stays(lambda: edge.get(event, "stream.m3u8").text == before, during=2)
 
 
-def test_a_playlist_that_has_ended_at_the_origin_is_404_and_not_stale(edge: Edge, event: str) -> None:
+def test_a_playlist_that_has_ended_at_the_origin_is_404_and_not_stale(edge: EdgeUnderTest, event: str) -> None:
     edge.get(event, "stream.m3u8").raise_for_status()
     edge.origin.answer(f"/{event}/stream.m3u8", Reply(404))
     eventually(lambda: edge.get(event, "stream.m3u8").status_code == 404)
 
 
-def test_an_expired_playlist_is_revalidated_and_not_fetched_again(edge: Edge, event: str) -> None:
+def test_an_expired_playlist_is_revalidated_and_not_fetched_again(edge: EdgeUnderTest, event: str) -> None:
     edge.get(event, "stream.m3u8").raise_for_status()
     path = f"/{event}/stream.m3u8"
 
@@ -115,7 +115,7 @@ def test_an_expired_playlist_is_revalidated_and_not_fetched_again(edge: Edge, ev
     assert f"mark-of-{event}" in edge.get(event, "stream.m3u8").text
 
 
-def test_a_restart_of_nginx_keeps_the_cache(edge: Edge, event: str) -> None:
+def test_a_restart_of_nginx_keeps_the_cache(edge: EdgeUnderTest, event: str) -> None:
     edge.get(event, "1.ts").raise_for_status()
     edge.gate.nginx.stop()
     edge.gate.nginx.start()
@@ -124,7 +124,7 @@ def test_a_restart_of_nginx_keeps_the_cache(edge: Edge, event: str) -> None:
     assert edge.get(event, "1.ts").text == f"mark-of-{event}" * 50
 
 
-def test_a_dead_sidecar_and_a_dead_origin_are_distinguished(edge: Edge, event: str) -> None:
+def test_a_dead_sidecar_and_a_dead_origin_are_distinguished(edge: EdgeUnderTest, event: str) -> None:
     edge.get(event, "1.ts").raise_for_status()
     [sidecar] = edge.gate.sidecars
     sidecar.kill()
@@ -143,7 +143,7 @@ def test_a_dead_sidecar_and_a_dead_origin_are_distinguished(edge: Edge, event: s
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_path_tricks_never_fetch_another_events_bytes(edge: Edge, trick: str) -> None:
+def test_path_tricks_never_fetch_another_events_bytes(edge: EdgeUnderTest, trick: str) -> None:
     mine, other = edge.origin.add_event(), edge.origin.add_event()
     token = edge.token(mine)
     target = trick.replace("{mine}", mine).replace("{other}", other).replace("{token}", token)
@@ -153,7 +153,7 @@ def test_path_tricks_never_fetch_another_events_bytes(edge: Edge, trick: str) ->
     assert not any(other in asked.target or ".." in asked.target for asked in edge.origin.asked)
 
 
-def test_the_logs_of_an_edge_contain_no_token(edge: Edge, event: str) -> None:
+def test_the_logs_of_an_edge_contain_no_token(edge: EdgeUnderTest, event: str) -> None:
     token = edge.token(event)
     edge.origin.stop()
     for target in (f"/streams/{event}/8.ts?__token={token}", f"/t/{token}/streams/{event}/8.ts"):

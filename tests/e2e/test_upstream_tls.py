@@ -9,13 +9,13 @@ import pytest
 from tests.support.clients.people import Organiser
 from tests.support.media.origin import Origin
 from tests.support.services.certificates import certificate
-from tests.support.services.edge import UNAVAILABLE, Edge
+from tests.support.services.edge import UNAVAILABLE, EdgeUnderTest
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
 
 @contextmanager
-def edge_of(home: Path, shown: Path, trusted: Path, *, own: bool = False) -> Iterator[Edge]:
+def edge_of(home: Path, shown: Path, trusted: Path, *, own: bool = False) -> Iterator[EdgeUnderTest]:
     """Run an edge with a common origin, or with one that events may name as their `own`."""
     origin = Origin(certificate=shown)
     settings = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url}
@@ -27,7 +27,7 @@ def edge_of(home: Path, shown: Path, trusted: Path, *, own: bool = False) -> Ite
     try:
         origin.start()
         gate.start()
-        yield Edge(gate, origin)
+        yield EdgeUnderTest(gate, origin)
     finally:
         gate.stop()
         origin.stop()

@@ -7,13 +7,13 @@ import httpx2
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.video import make_recording
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import PUSHED_WITHIN, eventually, stays
 
-OpenDevice = Callable[..., Device]
+OpenDevice = Callable[..., BrowserDevice]
 SIZES = [(390, 844), (1440, 900)]
 
 
@@ -25,7 +25,7 @@ def pair(gate: StackUnderTest, organiser: Organiser) -> str:
     return event_id
 
 
-def open_tv(device: Device, code: str) -> str:
+def open_tv(device: BrowserDevice, code: str) -> str:
     """Start playback, open the panel, and return its link."""
     device.enter(code)
     device.plays()
@@ -42,7 +42,7 @@ def status(url: str) -> int:
     return httpx2.get(url, timeout=30).status_code
 
 
-def is_paused(device: Device) -> bool:
+def is_paused(device: BrowserDevice) -> bool:
     seen = device.picture()
     return seen is not None and seen.is_paused
 
@@ -134,19 +134,19 @@ def test_the_panel_closes_with_the_session(open_device: OpenDevice, organiser: O
     device.page.wait_for_selector("#code", state="visible")
 
 
-def show_code(tv: Device) -> str:
+def show_code(tv: BrowserDevice) -> str:
     """Open the TV's page; return the code on it."""
     tv.page.goto(f"{tv.url}/tv")
     return eventually(lambda: tv.page.inner_text("#tv-page-code"), what="a code on the TV")
 
 
-def open_panel(device: Device) -> None:
+def open_panel(device: BrowserDevice) -> None:
     device.page.mouse.move(200, 200)
     device.page.get_by_role("button", name="Watch on TV").click()
     device.page.get_by_role("dialog", name="Watch on TV").wait_for()
 
 
-def approve(device: Device, tv_code: str, button: str) -> None:
+def approve(device: BrowserDevice, tv_code: str, button: str) -> None:
     open_panel(device)
     device.page.fill("#tv-code", tv_code.lower())
     device.page.get_by_role("button", name=button, exact=True).click()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.streams.probe import Probe
-from tests.support.clients.api import Admin, ControlPlane, Viewer, make_settings, running
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, make_settings, running
 from tests.support.media.origin import Origin
 from tests.support.media.probing import reader_of
 from tests.support.services.sqlite_file import new_database
@@ -39,15 +39,15 @@ async def admin(plane: ControlPlane) -> AsyncIterator[Admin]:
 
 
 @pytest.fixture
-async def phone(plane: ControlPlane) -> AsyncIterator[Viewer]:
+async def phone(plane: ControlPlane) -> AsyncIterator[ViewerClient]:
     async with plane.browser("192.0.2.10") as http:
-        yield Viewer(http)
+        yield ViewerClient(http)
 
 
 @pytest.fixture
-async def laptop(plane: ControlPlane) -> AsyncIterator[Viewer]:
+async def laptop(plane: ControlPlane) -> AsyncIterator[ViewerClient]:
     async with plane.browser("192.0.2.20") as http:
-        yield Viewer(http)
+        yield ViewerClient(http)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from control_plane.clock import utc_now
 from control_plane.models import LastSeen, Ticket, ViewingSession
-from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, ViewerClient, claims_of
 
 pytestmark = pytest.mark.anyio
 LONG_AGO = utc_now() - timedelta(hours=1)  # less than a day, after which a session is ended
@@ -39,27 +39,27 @@ async def set_last_seen(plane: ControlPlane, moment: datetime = LONG_AGO) -> Non
         await db.execute(update(LastSeen).values(at=moment))
 
 
-async def watching(admin: Admin, phone: Viewer, **event: Any) -> str:
+async def watching(admin: Admin, phone: ViewerClient, **event: Any) -> str:
     """Redeem a code and return the session's id."""
     await phone.validate((await admin.ticket(**event))["code"])
     return claims_of(phone.token).sid or ""
 
 
-async def test_a_reported_session_is_marked_as_seen(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_reported_session_is_marked_as_seen(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     sid, moment = await watching(admin, phone), utc_now() - timedelta(seconds=3)
     await set_last_seen(plane)
     assert (await post(plane, [session(sid, moment)])).status_code == 204
     assert await last_seen(plane, sid) == moment
 
 
-async def test_last_seen_never_goes_back(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_last_seen_never_goes_back(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     sid = await watching(admin, phone)
     before = await last_seen(plane, sid)
     await post(plane, [session(sid, before - timedelta(seconds=5))])
     assert await last_seen(plane, sid) == before
 
 
-async def test_last_seen_never_goes_past_now(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_last_seen_never_goes_past_now(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     sid = await watching(admin, phone)
     for future in (utc_now() + timedelta(days=1), datetime(8999, 1, 1, tzinfo=UTC)):
         assert (await post(plane, [session(sid, future)])).status_code == 204
@@ -67,7 +67,7 @@ async def test_last_seen_never_goes_past_now(plane: ControlPlane, admin: Admin, 
 
 
 async def test_of_a_session_that_is_reported_twice_the_later_time_counts(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     sid, now = await watching(admin, phone), utc_now()
     await set_last_seen(plane)
@@ -77,7 +77,7 @@ async def test_of_a_session_that_is_reported_twice_the_later_time_counts(
 
 
 async def test_an_ended_session_stays_ended_and_unknown_ones_are_ignored(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     over, live = await watching(admin, phone), await watching(admin, laptop)
     await phone.release()
@@ -91,7 +91,7 @@ async def test_an_ended_session_stays_ended_and_unknown_ones_are_ignored(
 
 
 async def test_playing_keeps_a_seat_that_would_be_lost_by_silence(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     await watching(admin, phone)
     sid = claims_of(phone.token).sid or ""
@@ -106,7 +106,7 @@ async def test_playing_keeps_a_seat_that_would_be_lost_by_silence(
 
 @pytest.mark.parametrize("sessions", [None, {}, [1], [{"sid": "x"}], [session("x", LONG_AGO), {"sid": 1}]])
 async def test_an_invalid_report_is_not_applied_at_all(
-    plane: ControlPlane, admin: Admin, phone: Viewer, sessions: Any
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, sessions: Any
 ) -> None:
     sid = await watching(admin, phone)
     await set_last_seen(plane)
@@ -117,7 +117,7 @@ async def test_an_invalid_report_is_not_applied_at_all(
     assert plane.services.clients.of([sid], utc_now()) == {sid: 0}
 
 
-async def test_reports_require_the_internal_key(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_reports_require_the_internal_key(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     sid = await watching(admin, phone)
     await set_last_seen(plane)
     assert (await post(plane, [session(sid, utc_now())], key="wrong")).status_code == 401
@@ -158,7 +158,7 @@ async def test_an_oversized_report_is_refused_and_other_bodies_stay_small(plane:
 
 
 async def test_an_admin_sees_who_is_watching_and_who_shares_a_ticket(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     shared, alone = await watching(admin, phone), await watching(admin, laptop, title="Ballet")
     await post(plane, [session(shared, utc_now(), "a"), session(alone, utc_now(), "c")], edge="north")
@@ -175,7 +175,9 @@ async def test_an_admin_sees_who_is_watching_and_who_shares_a_ticket(
     assert datetime.fromisoformat(row["since"]) <= datetime.fromisoformat(row["lastSeenAt"])
 
 
-async def test_live_sessions_are_listed_in_pages_by_event(admin: Admin, phone: Viewer, laptop: Viewer) -> None:
+async def test_live_sessions_are_listed_in_pages_by_event(
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient
+) -> None:
     first, second = await watching(admin, phone), await watching(admin, laptop)
     page = await admin.list("/sessions", limit=1)
     assert [row["sid"] for row in page["data"]] == [second]
@@ -188,7 +190,7 @@ async def test_live_sessions_are_listed_in_pages_by_event(admin: Admin, phone: V
 
 
 async def test_a_kicked_session_ends_and_its_ticket_stays_valid(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     sid = await watching(admin, phone)
     answer = await admin.http.delete(f"/api/admin/sessions/{sid}")

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of, event_body
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient, claims_of, event_body
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +97,7 @@ async def test_a_list_that_does_not_exist_is_refused(admin: Admin, query: dict[s
     assert (await admin.http.get("/api/admin/events", params=query)).status_code == 422
 
 
-async def test_an_events_tickets_are_counted_by_status(admin: Admin, phone: Viewer) -> None:
+async def test_an_events_tickets_are_counted_by_status(admin: Admin, phone: ViewerClient) -> None:
     event_id = await admin.create_event()
     _, redeemed, revoked, both = await admin.codes(event_id, 4)
     for ticket in (redeemed, both):
@@ -168,7 +168,7 @@ async def test_moving_the_end_moves_the_tickets_end(admin: Admin) -> None:
     assert datetime.fromisoformat(moved["expiresAt"]) == later + timedelta(hours=3)
 
 
-async def test_archiving_hides_an_event_and_nothing_else(admin: Admin, phone: Viewer) -> None:
+async def test_archiving_hides_an_event_and_nothing_else(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     hidden = await admin.patch("events", ticket["eventId"], "archive")
@@ -190,7 +190,7 @@ async def test_an_event_is_not_deleted_without_its_title(admin: Admin, title: st
 
 
 async def test_a_deleted_event_is_gone_with_all_of_its_tickets_and_sessions(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     kept = await admin.ticket()
     event_id = await admin.create_event(title="Größe & 50%")
@@ -209,7 +209,7 @@ async def test_a_deleted_event_is_gone_with_all_of_its_tickets_and_sessions(
 
 
 async def test_an_event_that_is_created_again_with_its_old_id_plays(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])

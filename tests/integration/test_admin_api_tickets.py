@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from authz_sidecar.contract.playback_token import CODE
-from tests.support.clients.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_the_tickets_of_one_event_are_listed_under_it_and_by_filter(admin:
     assert (await admin.list("/tokens"))["pagination"]["total"] == 3
 
 
-async def test_each_status_filter_shows_exactly_the_tickets_of_that_status(admin: Admin, phone: Viewer) -> None:
+async def test_each_status_filter_shows_exactly_the_tickets_of_that_status(admin: Admin, phone: ViewerClient) -> None:
     event_id = await admin.create_event()
     unused, redeemed, revoked, both = await admin.codes(event_id, 4)
     expired = await admin.ticket(starts_in_hours=-100, ends_in_hours=-90)
@@ -109,7 +109,7 @@ async def test_revoking_is_idempotent(plane: ControlPlane, admin: Admin) -> None
     assert len((await plane.feed())["changes"]) == 1
 
 
-async def test_a_restored_ticket_is_as_before(admin: Admin, phone: Viewer) -> None:
+async def test_a_restored_ticket_is_as_before(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     await admin.patch("tokens", ticket["id"], "revoke")
     assert await admin.patch("tokens", ticket["id"], "unrevoke") == ticket
@@ -117,7 +117,9 @@ async def test_a_restored_ticket_is_as_before(admin: Admin, phone: Viewer) -> No
     assert (await phone.validate(ticket["code"])).status_code == 200
 
 
-async def test_revoking_ends_the_ticket_for_all_of_its_devices(admin: Admin, phone: Viewer, laptop: Viewer) -> None:
+async def test_revoking_ends_the_ticket_for_all_of_its_devices(
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient
+) -> None:
     ticket = await admin.ticket(maxDevices=2)
     await phone.validate(ticket["code"])
     await laptop.validate(ticket["code"])

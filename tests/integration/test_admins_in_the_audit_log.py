@@ -13,7 +13,7 @@ from tests.support.clients.api import (
     UNKNOWN_ID,
     Admin,
     ControlPlane,
-    Viewer,
+    ViewerClient,
     claims_of,
     event_body,
     make_settings,
@@ -63,7 +63,7 @@ async def test_repeated_forbidden_requests_of_a_program_do_not_fill_the_log(plan
     assert {entry["detail"]["route"] for entry in entries} == {"PATCH /api/admin/tokens/{ticket_id:uuid}/revoke"}
 
 
-async def test_a_kick_belongs_to_its_event(admin: Admin, phone: Viewer) -> None:
+async def test_a_kick_belongs_to_its_event(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     await admin.http.delete(f"/api/admin/sessions/{claims_of(phone.token).sid}")

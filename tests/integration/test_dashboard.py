@@ -12,7 +12,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.lifecycle import dashboard
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
-from tests.support.clients.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 6, 1, 12, 7, tzinfo=UTC)
@@ -53,7 +53,7 @@ async def test_events_are_counted_and_the_next_five_are_listed(admin: Admin) -> 
 
 
 async def test_tickets_are_counted_by_status_and_viewers_by_live_sessions(
-    admin: Admin, phone: Viewer, laptop: Viewer, monkeypatch: pytest.MonkeyPatch
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # never cache a slow count
     event = await admin.create_event(accessWindowHours=1)

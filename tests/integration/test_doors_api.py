@@ -6,19 +6,19 @@ import pytest
 
 from authz_sidecar.contract.playback_token import PREVIEW_SID, PREVIEW_SUB
 from control_plane.models import LastSeen
-from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, older
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, older
 
 pytestmark = pytest.mark.anyio
 
 
-async def status_of(viewer: Viewer, event_id: str) -> str:
+async def status_of(viewer: ViewerClient, event_id: str) -> str:
     """Request it as the page does, without a code in the URL."""
     headers = {"Authorization": f"Bearer {viewer.token}"}
     return str((await viewer.http.get(f"/api/events/{event_id}/status", headers=headers)).json().get("status"))
 
 
 async def test_doors_are_reported_to_organisers_viewers_and_edges(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket = await admin.ticket(starts_in_hours=1, ends_in_hours=2)
     event_id = ticket["eventId"]
@@ -47,7 +47,7 @@ async def test_doors_are_reported_to_organisers_viewers_and_edges(
     assert "event.open-doors" in actions
 
 
-async def test_a_preview_has_no_session_and_is_in_the_audit_log(admin: Admin, phone: Viewer) -> None:
+async def test_a_preview_has_no_session_and_is_in_the_audit_log(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket(starts_in_hours=1, ends_in_hours=2)
     url = f"/api/admin/events/{ticket['eventId']}/preview"
     given = (await admin.http.post(url)).json()["data"]
@@ -62,7 +62,7 @@ async def test_a_preview_has_no_session_and_is_in_the_audit_log(admin: Admin, ph
     assert (await admin.http.post(url)).status_code == 409
 
 
-async def test_the_sessions_token_is_enough_to_read_the_status(admin: Admin, phone: Viewer) -> None:
+async def test_the_sessions_token_is_enough_to_read_the_status(admin: Admin, phone: ViewerClient) -> None:
     ticket, other = await admin.ticket(), await admin.ticket()
     await phone.validate(ticket["code"])
     assert await status_of(phone, ticket["eventId"]) == "live"
@@ -77,7 +77,7 @@ async def test_the_sessions_token_is_enough_to_read_the_status(admin: Admin, pho
 
 
 async def test_a_silent_session_no_longer_counts_as_watching_anywhere(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     event_id = await admin.create_event()
     for viewer, ticket in zip((phone, laptop), await admin.codes(event_id, 2), strict=True):

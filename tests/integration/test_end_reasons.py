@@ -13,7 +13,7 @@ from control_plane.end_reasons import MOVED, SENTENCES, EndReason
 from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.webhooks.outbox import Topic
-from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of
 from tests.support.data.hooks import add_webhook, outbox_of
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 class Scene:
     """A phone watches on a ticket; `laptop` is the viewer's other device."""
 
-    def __init__(self, plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer) -> None:
+    def __init__(self, plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient) -> None:
         self.plane, self.admin, self.phone, self.laptop = plane, admin, phone, laptop
         self.ticket: dict[str, Any] = {}
         self.token = ""
@@ -162,7 +162,7 @@ NOT_TOLD: Final = {EndReason.UNKNOWN}  # the session is missing, so no end was r
 
 
 @pytest.fixture
-def scene(plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer) -> Scene:
+def scene(plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient) -> Scene:
     return Scene(plane, admin, phone, laptop)
 
 

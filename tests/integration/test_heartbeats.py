@@ -14,7 +14,7 @@ from control_plane.models import LastSeen, ViewingSession
 from control_plane.sessions import activity
 from control_plane.sessions.heartbeats import Heartbeats
 from control_plane.sessions.reports import ActivityReport
-from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, make_settings, running
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, make_settings, running
 
 pytestmark = pytest.mark.anyio
 LONG_AGO = utc_now() - timedelta(hours=1)  # less than a day, after which a session is ended
@@ -28,7 +28,7 @@ async def last_seen(plane: ControlPlane, sid: str | None) -> datetime:
     return found
 
 
-async def watching(plane: ControlPlane, admin: Admin, phone: Viewer, **event: str) -> Claims:
+async def watching(plane: ControlPlane, admin: Admin, phone: ViewerClient, **event: str) -> Claims:
     """Begin a session that was last seen long ago."""
     assert (await phone.validate((await admin.ticket(**event))["code"])).status_code == 200
     async with plane.services.database.write() as db:
@@ -43,7 +43,7 @@ async def is_seen_again(plane: ControlPlane, claims: Claims) -> None:
 
 
 async def test_a_heartbeat_is_written_soon_after_it_was_answered(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     claims, before = await watching(plane, admin, phone), utc_now()
     assert (await phone.heartbeat()).json()["ok"] is True
@@ -53,7 +53,7 @@ async def test_a_heartbeat_is_written_soon_after_it_was_answered(
 
 
 async def test_a_heartbeat_reports_how_long_the_session_was_silent_before(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     claims = await watching(plane, admin, phone)
     silent = (utc_now() - LONG_AGO).total_seconds()
@@ -62,14 +62,16 @@ async def test_a_heartbeat_reports_how_long_the_session_was_silent_before(
     assert (await phone.heartbeat()).json()["secondsSilent"] < 60
 
 
-async def test_activity_reports_count_as_previous_heartbeats(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_activity_reports_count_as_previous_heartbeats(
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
+) -> None:
     claims = await watching(plane, admin, phone)
     async with plane.services.database.write() as db:
         await activity.note(db, ActivityReport([claims.sid or ""], [utc_now().timestamp() - 7], [[]]), utc_now())
     assert 7 <= (await phone.heartbeat()).json()["secondsSilent"] < 60
 
 
-async def test_a_clean_stop_loses_no_heartbeat(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_clean_stop_loses_no_heartbeat(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     claims, moment = await watching(plane, admin, phone), utc_now()
     heartbeats, stop = Heartbeats(plane.services.database), anyio.Event()
     async with anyio.create_task_group() as tasks:
@@ -79,7 +81,7 @@ async def test_a_clean_stop_loses_no_heartbeat(plane: ControlPlane, admin: Admin
     assert await last_seen(plane, claims.sid) == moment
 
 
-async def test_of_several_heartbeats_the_latest_counts(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_of_several_heartbeats_the_latest_counts(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     claims, now = await watching(plane, admin, phone), utc_now()
     heartbeats, stop = Heartbeats(plane.services.database), anyio.Event()
     async with anyio.create_task_group() as tasks:
@@ -91,21 +93,21 @@ async def test_of_several_heartbeats_the_latest_counts(plane: ControlPlane, admi
 
 
 async def test_a_session_ended_by_another_process_learns_it_at_its_next_heartbeat(
-    plane: ControlPlane, database_url: str, admin: Admin, phone: Viewer
+    plane: ControlPlane, database_url: str, admin: Admin, phone: ViewerClient
 ) -> None:
     await watching(plane, admin, phone, sessionPolicy="takeover")
     assert (await phone.heartbeat()).status_code == 200
     async with running(make_settings(database_url)) as other, other.browser() as http:
-        laptop = Viewer(http)
+        laptop = ViewerClient(http)
         assert (await laptop.validate(claims_of(phone.token).sub, takeover=True)).status_code == 200
         assert (await phone.heartbeat()).status_code == 409
         assert (await laptop.release()).status_code == 200
-        answer = await Viewer(plane.browser()).heartbeat(laptop.token)
+        answer = await ViewerClient(plane.browser()).heartbeat(laptop.token)
         assert (answer.status_code, answer.json()["reason"]) == (404, "released")
 
 
 async def test_a_late_heartbeat_does_not_revive_a_session(
-    plane: ControlPlane, admin: Admin, phone: Viewer, monkeypatch: pytest.MonkeyPatch
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("control_plane.sessions.heartbeats._WRITE_EVERY_SECONDS", 3600)
     claims = await watching(plane, admin, phone)
@@ -120,12 +122,12 @@ async def test_a_late_heartbeat_does_not_revive_a_session(
 
 
 async def test_thousands_of_simultaneous_heartbeats_are_batched_and_answered_individually(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     live = await watching(plane, admin, phone)
     over = await watching(plane, admin, laptop, sessionPolicy="takeover")
     async with plane.browser("192.0.2.30") as http:
-        await Viewer(http).validate(over.sub, takeover=True)
+        await ViewerClient(http).validate(over.sub, takeover=True)
     told: list[type[Exception] | None] = []
 
     async def beat(claims: Claims) -> None:
@@ -145,7 +147,7 @@ async def test_thousands_of_simultaneous_heartbeats_are_batched_and_answered_ind
 
 
 async def test_heartbeats_are_answered_while_another_writer_is_active(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     claims = await watching(plane, admin, phone)
     async with plane.services.database.write() as db:
@@ -157,7 +159,7 @@ async def test_heartbeats_are_answered_while_another_writer_is_active(
 
 
 async def test_heartbeats_that_could_not_be_written_are_retried_and_logged_once(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     claims = await watching(plane, admin, phone)
     view = "CREATE VIEW last_seen AS SELECT DISTINCT * FROM only_read"

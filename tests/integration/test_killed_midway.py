@@ -10,7 +10,7 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.support.clients.api import INTERNAL_KEY, Admin, Viewer
+from tests.support.clients.api import INTERNAL_KEY, Admin, ViewerClient
 from tests.support.services.postgres import Postgres, running_postgres
 from tests.support.services.server import ControlPlaneProcess, control_planes
 from tests.support.waiting import eventually
@@ -92,7 +92,7 @@ async def test_a_batch_whose_process_is_killed_midway_leaves_nothing_and_can_be_
         for plane in planes:
             async with signed_in(plane) as admin, plane.browser() as http:
                 made = await admin.codes(event_id, 1000)
-                assert (await Viewer(http).validate(made[-1]["code"])).status_code == 200
+                assert (await ViewerClient(http).validate(made[-1]["code"])).status_code == 200
 
 
 async def kill_midway(plane: ControlPlaneProcess, url: str) -> None:
@@ -112,7 +112,7 @@ async def test_an_outage_of_the_database_is_survived(own_postgres: Postgres, tmp
     with ControlPlaneProcess(tmp_path, own_postgres.url("own")) as plane:
         async with signed_in(plane) as admin, plane.browser() as phone, plane.browser() as sidecar:
             one, other = await admin.codes(await admin.create_event(), 2)
-            assert (await Viewer(phone).validate(one["code"])).status_code == 200
+            assert (await ViewerClient(phone).validate(one["code"])).status_code == 200
             cursor = (await ask(sidecar, "", 0)).json()["cursor"]
             heard: list[str] = []
 
@@ -132,7 +132,7 @@ async def test_an_outage_of_the_database_is_survived(own_postgres: Postgres, tmp
                     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
                     assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("5", "no-store")
                 own_postgres.start()
-                assert (await Viewer(phone).validate(other["code"])).status_code == 200
+                assert (await ViewerClient(phone).validate(other["code"])).status_code == 200
                 await admin.patch("tokens", other["id"], "revoke")
             assert heard == [other["code"]]
         printed = plane.service.printed()

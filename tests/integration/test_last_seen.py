@@ -13,7 +13,7 @@ from control_plane.db.database import Lock, hold
 from control_plane.lifecycle import revocation
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.sessions import last_seen
-from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of
 
 pytestmark = pytest.mark.anyio
 LONG_AGO = utc_now() - timedelta(minutes=50)
@@ -36,7 +36,7 @@ async def seen(plane: ControlPlane, sid: str) -> datetime | None:
         return await db.scalar(select(ViewingSession.last_seen_at).where(ViewingSession.sid == sid))
 
 
-async def begin(plane: ControlPlane, admin: Admin, phone: Viewer) -> str:
+async def begin(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> str:
     """Begin a session that was last seen long ago."""
     await phone.validate((await admin.ticket())["code"])
     async with plane.services.database.write() as db:
@@ -45,7 +45,7 @@ async def begin(plane: ControlPlane, admin: Admin, phone: Viewer) -> str:
 
 
 async def test_many_writers_of_the_same_rows_in_any_order_do_not_deadlock(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     sid = await begin(plane, admin, phone)
     async with plane.services.database.write() as db:
@@ -65,7 +65,7 @@ async def test_many_writers_of_the_same_rows_in_any_order_do_not_deadlock(
 
 
 async def test_a_refresh_counts_as_a_heartbeat_and_never_moves_the_time_back(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     sid, before = await begin(plane, admin, phone), utc_now()
     assert (await phone.refresh()).status_code == 200
@@ -78,7 +78,7 @@ async def test_a_refresh_counts_as_a_heartbeat_and_never_moves_the_time_back(
 
 
 async def test_beginning_or_ending_a_session_does_not_wait_for_reports_to_be_written(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     if plane.services.database.is_sqlite:
         return  # SQLite has one writer at a time anyway
@@ -94,7 +94,7 @@ async def test_beginning_or_ending_a_session_does_not_wait_for_reports_to_be_wri
 
 @pytest.mark.parametrize("how", ["released", "revoked", "deactivated", "several"])
 async def test_the_last_seen_time_of_an_ended_session_does_not_change(
-    plane: ControlPlane, admin: Admin, phone: Viewer, how: str
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, how: str
 ) -> None:
     sid = await begin(plane, admin, phone)
     async with plane.services.database.write() as db:
@@ -115,7 +115,7 @@ async def test_the_last_seen_time_of_an_ended_session_does_not_change(
 
 
 async def test_rows_of_ended_or_deleted_sessions_are_removed(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     await begin(plane, admin, phone)
     live = await begin(plane, admin, laptop)

@@ -20,7 +20,7 @@ from control_plane.db.database import Database, _alembic_config, upgrade_schema
 from control_plane.models import Base
 from control_plane.tickets import ticket_search
 from control_plane.tickets.tickets import TicketFilter
-from tests.support.services.schema import NOON, Place
+from tests.support.services.schema import NOON, SchemaAt
 
 assert models_admin  # registers its tables in the metadata
 ROOT = Path(__file__).parents[2]
@@ -33,14 +33,14 @@ FORGOTTEN = {"admin_session", "feed_epoch", "feed_mark"}
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """An empty database to migrate."""
     if request.param == "sqlite":
-        yield Place(f"sqlite+aiosqlite:///{tmp_path}/streamgate.db")
+        yield SchemaAt(f"sqlite+aiosqlite:///{tmp_path}/streamgate.db")
         return
     with request.getfixturevalue("postgres").new_database("template1") as url:
-        yield Place(url)
+        yield SchemaAt(url)
 
 
 @pytest.fixture
-def config(place: Place) -> Config:
+def config(place: SchemaAt) -> Config:
     return _alembic_config(place.url)
 
 
@@ -53,22 +53,22 @@ def kept(before: dict[str, Any], after: dict[str, Any]) -> None:
             assert {name: old[name] for name in columns} == {name: new[name] for name in columns}, table
 
 
-def test_a_database_is_created_from_nothing(place: Place) -> None:
+def test_a_database_is_created_from_nothing(place: SchemaAt) -> None:
     upgrade_schema(place.url)
     assert place.tables() == Base.metadata.tables.keys()
     [(epoch,)] = place.run("SELECT epoch FROM feed_epoch")
     assert str(epoch).isalnum()
 
 
-def test_two_databases_have_two_epochs(place: Place, tmp_path: Path) -> None:
-    other = Place(f"sqlite+aiosqlite:///{tmp_path}/other.db")
+def test_two_databases_have_two_epochs(place: SchemaAt, tmp_path: Path) -> None:
+    other = SchemaAt(f"sqlite+aiosqlite:///{tmp_path}/other.db")
     upgrade_schema(place.url)
     upgrade_schema(other.url)
     query = "SELECT epoch FROM feed_epoch"
     assert place.run(query) != other.run(query)
 
 
-def test_upgrading_again_changes_nothing(place: Place) -> None:
+def test_upgrading_again_changes_nothing(place: SchemaAt) -> None:
     upgrade_schema(place.url)
     place.fill()
     before = place.shape(), place.rows()
@@ -77,7 +77,7 @@ def test_upgrading_again_changes_nothing(place: Place) -> None:
 
 
 def test_every_migration_can_be_applied_reverted_and_applied_again_with_a_row_in_every_table(
-    place: Place, config: Config
+    place: SchemaAt, config: Config
 ) -> None:
     shapes = {}
     for revision in REVISIONS:
@@ -101,7 +101,7 @@ def test_every_migration_can_be_applied_reverted_and_applied_again_with_a_row_in
     assert place.tables() == set()
 
 
-def test_simultaneous_migrations_are_applied_once(place: Place) -> None:
+def test_simultaneous_migrations_are_applied_once(place: SchemaAt) -> None:
     program = "import sys; from control_plane.db.database import upgrade_schema as go; input(); go(sys.argv[1])"
     argv = [sys.executable, "-W", "error", "-c", program, place.url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -117,7 +117,7 @@ def test_simultaneous_migrations_are_applied_once(place: Place) -> None:
 
 
 def test_an_event_deactivated_before_the_migration_gets_the_time_of_its_last_change(
-    place: Place, config: Config
+    place: SchemaAt, config: Config
 ) -> None:
     command.upgrade(config, "0001")
     place.fill()
@@ -127,7 +127,7 @@ def test_an_event_deactivated_before_the_migration_gets_the_time_of_its_last_cha
     assert deactivated_at == updated_at
 
 
-def add_ticket(place: Place, code: str, label: str) -> None:
+def add_ticket(place: SchemaAt, code: str, label: str) -> None:
     """Add a ticket to the existing event, at any migration."""
     same = "event_id, is_revoked, tokens_not_before, expires_at, created_at"
     place.run(
@@ -147,7 +147,7 @@ async def found(url: str, search: str) -> list[str]:
         await database.close()
 
 
-def test_existing_and_new_tickets_are_found(place: Place, config: Config) -> None:
+def test_existing_and_new_tickets_are_found(place: SchemaAt, config: Config) -> None:
     command.upgrade(config, "0003")
     place.fill()
     add_ticket(place, "ofBefore0004", "Press, row 1")
@@ -164,7 +164,7 @@ def test_existing_and_new_tickets_are_found(place: Place, config: Config) -> Non
     assert asyncio.run(found(place.url, "row 1")) == []
 
 
-def test_downgrading_keeps_the_lowest_receipt_of_each_edge(place: Place, config: Config) -> None:
+def test_downgrading_keeps_the_lowest_receipt_of_each_edge(place: SchemaAt, config: Config) -> None:
     command.upgrade(config, "head")
     for number, sidecar in enumerate([("hall", "a"), ("hall", "b"), ("hall", "c"), ("box", "z"), ("foyer", "-")]):
         place.run(
@@ -180,7 +180,7 @@ def test_downgrading_keeps_the_lowest_receipt_of_each_edge(place: Place, config:
     ]
 
 
-def test_existing_and_new_tickets_are_counted(place: Place, config: Config) -> None:
+def test_existing_and_new_tickets_are_counted(place: SchemaAt, config: Config) -> None:
     command.upgrade(config, "0006")
     place.fill()
     command.upgrade(config, "0007")
@@ -191,7 +191,7 @@ def test_existing_and_new_tickets_are_counted(place: Place, config: Config) -> N
 
 
 def test_of_active_keys_with_the_same_name_the_oldest_keeps_it_and_the_others_are_numbered(
-    place: Place, config: Config
+    place: SchemaAt, config: Config
 ) -> None:
     command.upgrade(config, "0007")
     long = "n" * 100
@@ -206,7 +206,7 @@ def test_of_active_keys_with_the_same_name_the_oldest_keeps_it_and_the_others_ar
         add_key(place, 9, "door")
 
 
-def add_key(place: Place, number: int, name: str, revoked_at: str = "NULL") -> None:
+def add_key(place: SchemaAt, number: int, name: str, revoked_at: str = "NULL") -> None:
     at = f"'2027-01-15 12:0{number}:00+00:00'"
     place.run(
         "INSERT INTO api_key (id, name, key_hash, shown, scopes, created_by, created_at, revoked_at) VALUES "  # noqa: S608
@@ -214,7 +214,7 @@ def add_key(place: Place, number: int, name: str, revoked_at: str = "NULL") -> N
     )
 
 
-def test_the_last_seen_time_of_live_sessions_is_moved_and_that_of_others_stays(place: Place, config: Config) -> None:
+def test_the_last_seen_time_of_live_sessions_is_moved_and_that_of_others_stays(place: SchemaAt, config: Config) -> None:
     command.upgrade(config, "0017")
     place.fill()
     times = {"live": "12:34:56.789", "over": "13:00:00.000"}
@@ -241,7 +241,7 @@ def belongs_to_a_model(_: object, name: str | None, *__: object) -> bool:
     return not (name or "").startswith(("ticket_search", "ticket_tally"))
 
 
-def test_the_models_and_the_migrations_agree(place: Place) -> None:
+def test_the_models_and_the_migrations_agree(place: SchemaAt) -> None:
     upgrade_schema(place.url)
     with place.engine() as engine, engine.connect() as connection:
         opts = {"compare_type": True, "include_object": belongs_to_a_model}
@@ -249,7 +249,7 @@ def test_the_models_and_the_migrations_agree(place: Place) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_checks_of_the_models_are_in_the_database(place: Place) -> None:
+def test_checks_of_the_models_are_in_the_database(place: SchemaAt) -> None:
     """Alembic's autogenerate does not compare checks."""
     upgrade_schema(place.url)
     with place.engine() as engine:
@@ -259,7 +259,7 @@ def test_checks_of_the_models_are_in_the_database(place: Place) -> None:
         assert checks <= made
 
 
-def test_one_seat_cannot_have_two_live_sessions(place: Place) -> None:
+def test_one_seat_cannot_have_two_live_sessions(place: SchemaAt) -> None:
     upgrade_schema(place.url)
     place.fill()
     [(ticket,)] = place.run("SELECT id FROM ticket")

@@ -15,7 +15,7 @@ from tests.support.clients.api import (
     UNKNOWN_ID,
     Admin,
     ControlPlane,
-    Viewer,
+    ViewerClient,
     claims_of,
     make_settings,
     running,
@@ -40,7 +40,7 @@ async def samples(plane: ControlPlane) -> Samples:
     return {(sample.name, *sample.labels.values()): sample.value for sample in found}
 
 
-async def test_requests_are_counted_by_the_template_of_their_route(plane: ControlPlane, phone: Viewer) -> None:
+async def test_requests_are_counted_by_the_template_of_their_route(plane: ControlPlane, phone: ViewerClient) -> None:
     for path in ("/", f"/api/events/{UNKNOWN_ID}/status", "/api/nowhere", "/nowhere", "/static/none.js"):
         await phone.http.get(path)
     await phone.http.request("BREW", "/")
@@ -65,7 +65,7 @@ async def test_a_crash_is_counted_with_its_response_status(plane: ControlPlane, 
     assert (await samples(plane))["streamgate_requests_total", "GET", "/api/admin/audit", "500"] == 1
 
 
-async def test_redemptions_are_counted_by_outcome(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_redemptions_are_counted_by_outcome(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     code = (await admin.ticket())["code"]
     for given in (code, "Nobodys12345", "", code):
         await phone.validate(given)
@@ -75,7 +75,7 @@ async def test_redemptions_are_counted_by_outcome(plane: ControlPlane, admin: Ad
 
 
 async def test_live_sessions_and_the_head_of_the_feed_are_exported(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer, monkeypatch: pytest.MonkeyPatch
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cost_limited_cache, "QUICK_SECONDS", math.inf)  # never cache a slow count
     for device in (phone, laptop):
@@ -112,7 +112,7 @@ async def test_each_edge_is_exported_with_its_lag(plane: ControlPlane, admin: Ad
     assert found["streamgate_edge_live_sidecars", "berlin"] == 1
 
 
-async def test_the_audit_queue_and_its_dropped_entries_are_exported(plane: ControlPlane, phone: Viewer) -> None:
+async def test_the_audit_queue_and_its_dropped_entries_are_exported(plane: ControlPlane, phone: ViewerClient) -> None:
     queue = AuditQueue(plane.services.database, most=2)
     for number in range(5):
         queue.note(RefusedAction("ticket.redeem", "unknown", "192.0.2.1", f"Code{number}"), utc_now())
@@ -136,13 +136,13 @@ async def test_without_the_database_the_other_metrics_are_exported(database_url:
     assert ("streamgate_database_connections_in_use", "read") in found
 
 
-async def test_two_applications_in_one_process_count_separately(plane: ControlPlane, phone: Viewer) -> None:
+async def test_two_applications_in_one_process_count_separately(plane: ControlPlane, phone: ViewerClient) -> None:
     await phone.validate("Nobodys12345")
     async with running(plane.services.settings) as another:
         assert ("streamgate_redemptions_total", "unknown") not in await samples(another)
 
 
-async def test_metrics_contain_no_identifiers(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_metrics_contain_no_identifiers(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     await phone.http.get(f"/api/events/{ticket['eventId']}/status", params={"code": ticket["code"]})

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.support.clients.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 from tests.support.media.pictures import picture
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ def from_a_phone() -> bytes:
 
 
 async def test_a_photo_is_shown_upright_smaller_and_without_metadata(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     event_id = await admin.create_event(posterUrl="https://cdn.example/p.jpg")
     code = (await admin.codes(event_id))[0]["code"]
@@ -56,7 +56,7 @@ async def test_a_photo_is_shown_upright_smaller_and_without_metadata(
 
 
 async def test_a_new_picture_has_a_new_address_and_without_one_the_organisers_address_is_used(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     event_id = await admin.create_event(posterUrl="https://cdn.example/p.jpg")
     code = (await admin.codes(event_id))[0]["code"]

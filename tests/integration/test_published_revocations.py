@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from control_plane.revocations import published_revocations
-from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, Viewer
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, ViewerClient
 
 pytestmark = pytest.mark.anyio
 EVER = "1970-01-01T00:00:00Z"
@@ -138,7 +138,7 @@ async def test_a_zone_with_an_unencoded_plus_is_understood(plane: ControlPlane, 
 
 
 async def test_deleted_objects_are_listed_as_long_as_their_tokens_could_be_valid(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket, event_id = await admin.ticket(), await admin.create_event(title="Gone")
     assert (await phone.validate(ticket["code"])).status_code == 200

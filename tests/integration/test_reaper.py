@@ -9,7 +9,7 @@ from authz_sidecar.contract.playback_token import verify
 from control_plane.clock import utc_now
 from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, RevocationChange, Ticket, ViewingSession
-from tests.support.clients.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 from tests.support.data.forging import RING
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,7 @@ async def end_reason(plane: ControlPlane, token: str) -> str | None:
         return await db.scalar(select(ViewingSession.end_reason).where(ViewingSession.sid == sid))
 
 
-async def test_a_session_past_its_ticket_is_ended(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_session_past_its_ticket_is_ended(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     await phone.validate((await admin.ticket())["code"])
     await reaper.clear_up(plane.services.database)
     assert await end_reason(plane, phone.token) is None
@@ -32,7 +32,7 @@ async def test_a_session_past_its_ticket_is_ended(plane: ControlPlane, admin: Ad
 
 
 async def test_a_session_silent_for_a_day_is_ended_and_its_token_is_refused(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
     async with plane.services.database.write() as db:

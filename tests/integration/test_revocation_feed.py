@@ -7,13 +7,13 @@ from typing import Any
 import anyio
 import pytest
 
-from authz_sidecar.contract.feed import Change, Kind, Page, parse_page
+from authz_sidecar.contract.feed import Change, FeedPage, Kind, parse_page
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.revocations import Revocations
 from control_plane.db.database import Database
 from control_plane.lifecycle import revocation
 from control_plane.revocations import revocation_feed
-from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, ViewerClient, claims_of
 
 pytestmark = pytest.mark.anyio
 
@@ -103,7 +103,7 @@ async def test_a_snapshot_is_returned_in_pages_that_are_complete_together(plane:
     made = await admin.codes(await admin.create_event(), 5)
     for ticket in made:
         await admin.patch("tokens", ticket["id"], "revoke")
-    pages: list[Page] = []
+    pages: list[FeedPage] = []
     async with plane.services.database.read() as db:
         while not pages or pages[-1].more:
             pages.append(await revocation_feed.read_page(db, (pages[-1].next or "") if pages else "", limit=2))
@@ -212,7 +212,7 @@ async def test_closing_an_event_is_one_entry_regardless_of_the_number_of_viewers
     event_id = await admin.create_event()
     tokens = []
     for ticket in await admin.codes(event_id, 20):
-        viewer = Viewer(plane.browser())
+        viewer = ViewerClient(plane.browser())
         await viewer.validate(ticket["code"])
         tokens.append(viewer.token)
     await admin.patch("events", event_id, "deactivate")
@@ -221,7 +221,7 @@ async def test_closing_an_event_is_one_entry_regardless_of_the_number_of_viewers
 
 
 async def test_ending_a_session_is_an_entry_that_lives_as_long_as_its_token(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
     await phone.release()
@@ -233,7 +233,7 @@ async def test_ending_a_session_is_an_entry_that_lives_as_long_as_its_token(
 
 @pytest.mark.parametrize("subject", ["tokens", "events"])
 async def test_refused_tokens_stay_refused_and_new_ones_play_even_within_one_second(
-    plane: ControlPlane, admin: Admin, phone: Viewer, subject: str
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, subject: str
 ) -> None:
     ticket = await admin.ticket()
     identifier = ticket["id"] if subject == "tokens" else ticket["eventId"]
@@ -256,7 +256,7 @@ async def test_refused_tokens_stay_refused_and_new_ones_play_even_within_one_sec
 
 
 async def test_a_lifted_revocation_is_kept_until_the_last_token_that_it_refuses_has_expired(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
@@ -267,7 +267,7 @@ async def test_a_lifted_revocation_is_kept_until_the_last_token_that_it_refuses_
 
 
 async def test_only_entries_that_no_token_can_match_are_dropped(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket, idle = await admin.codes(await admin.create_event(), 2)
     await phone.validate(ticket["code"])

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from control_plane.models import Base
-from tests.support.clients.api import Admin, ControlPlane, Viewer, make_settings, running
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, make_settings, running
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ OURS = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_another_site_can_change_nothing(admin: Admin, phone: Viewer, headers: dict[str, str]) -> None:
+async def test_another_site_can_change_nothing(admin: Admin, phone: ViewerClient, headers: dict[str, str]) -> None:
     ticket = await admin.ticket()
     path = f"/api/admin/tokens/{ticket['id']}/revoke"
     answers = [
@@ -96,7 +96,7 @@ async def test_refusals_of_another_site_also_have_them(plane: ControlPlane) -> N
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_responses_with_tokens_and_codes_are_never_cached(admin: Admin, phone: Viewer) -> None:
+async def test_responses_with_tokens_and_codes_are_never_cached(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     assert (await phone.validate(ticket["code"])).headers["cache-control"] == "no-store"
     assert (await admin.http.get("/api/admin/tokens")).headers["cache-control"] == "no-store"

@@ -21,7 +21,7 @@ from control_plane.limits.limits import Limits, network_of
 from control_plane.limits.moving_windows import Limit
 from control_plane.limits.shared_limits import RedisCounts
 from tests.support import leaks
-from tests.support.clients.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, Viewer
+from tests.support.clients.api import INTERNAL_KEY, PASSWORD, PASSWORD_HASH, Admin, ViewerClient
 from tests.support.data.forging import SECRET
 from tests.support.services.forks import PYTHON, fork
 from tests.support.services.redis_server import RedisServer
@@ -86,7 +86,7 @@ def planes(tmp_path: Path, redis: RedisServer, database_url: str) -> Iterator[li
 
 
 async def guess(http: httpx2.AsyncClient, times: int) -> list[int]:
-    return [(await Viewer(http).validate(WRONG)).status_code for _ in range(times)]
+    return [(await ViewerClient(http).validate(WRONG)).status_code for _ in range(times)]
 
 
 async def new_codes(http: httpx2.AsyncClient, count: int) -> list[str]:
@@ -102,12 +102,14 @@ async def test_two_processes_share_their_counts_and_work_without_redis(
         codes = await new_codes(one, 5)
         assert await guess(one, 3) + await guess(two, 3) == [401] * 5 + [429]
         assert await guess(one, 1) == [429]
-        assert (await Viewer(one).validate(codes[0])).status_code == 200
+        assert (await ViewerClient(one).validate(codes[0])).status_code == 200
         await guess(one, 53)
-        refused = await Viewer(two).validate(codes[1])
+        refused = await ViewerClient(two).validate(codes[1])
         assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
         redis.stop()
-        assert (await Viewer(two).validate(codes[1])).status_code == 200  # it has counted only three guesses itself
+        assert (
+            await ViewerClient(two).validate(codes[1])
+        ).status_code == 200  # it has counted only three guesses itself
         assert await guess(one, 1) == [429]
         redis.start()
         await shared_again(one, two)
@@ -122,19 +124,19 @@ async def shared_again(one: httpx2.AsyncClient, two: httpx2.AsyncClient) -> None
     assert await guess(two, 1) == [429]
 
 
-class _Wrong(Refusal):
+class _WrongCode(Refusal):
     """The refusal of a wrong guess in these tests."""
 
 
 def fail() -> None:
-    raise _Wrong
+    raise _WrongCode
 
 
 async def guess_at(limits: Limits, address: str = HOME) -> bool:
     """Guess wrong; return whether the guess was checked."""
     judged = False
     with suppress(Refusal):
-        async with limits.guess(address, wrong=(_Wrong,)):
+        async with limits.guess(address, wrong=(_WrongCode,)):
             judged = True
             await asyncio.sleep(0.01)
             fail()
@@ -145,17 +147,17 @@ async def refusals(limits: Limits, times: int, address: str = HOME) -> int:
     refused = 0
     for _ in range(times):
         try:
-            async with limits.guess(address, wrong=(_Wrong,)):
+            async with limits.guess(address, wrong=(_WrongCode,)):
                 fail()
         except TooManyAttempts:
             refused += 1
-        except _Wrong:
+        except _WrongCode:
             continue
     return refused
 
 
 async def right(limits: Limits, address: str = HOME) -> None:
-    async with limits.guess(address, wrong=(_Wrong,)):
+    async with limits.guess(address, wrong=(_WrongCode,)):
         await asyncio.sleep(0)
 
 

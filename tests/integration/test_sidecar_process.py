@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from authz_sidecar.contract.feed import Page
+from authz_sidecar.contract.feed import FeedPage
 from control_plane.sessions.reports import parse_report
 from tests.support.data.forging import SID, fresh
 from tests.support.services.feeds import revocation
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def control_plane(folder: Path) -> Iterator[ControlPlaneStub]:
     changes = tuple(revocation(code, expires_at=time.time() + 86_400) for code in REVOKED)
-    page = json.dumps(Page("first.3", changes, snapshot=True).to_json()).encode()
+    page = json.dumps(FeedPage("first.3", changes, snapshot=True).to_json()).encode()
     answer = {"first.3": None}
     with ControlPlaneStub(folder / "control.sock", lambda asked: answer.get(asked, page), report_status=503) as stub:
         yield stub

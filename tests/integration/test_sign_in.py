@@ -20,7 +20,7 @@ from tests.support.clients.staff import audit_of, code_now, hire, use_codes
 pytestmark = pytest.mark.anyio
 
 
-class Watched(PasswordHasher):
+class WatchedSignIn(PasswordHasher):
     """A real hasher that records its costs and simultaneous calls, and waits for its gate to open."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Watched(PasswordHasher):
 
 
 async def test_every_kind_of_failure_gets_byte_for_byte_the_same_answer(database_url: str) -> None:
-    hasher = Watched()
+    hasher = WatchedSignIn()
     async with running(make_settings(database_url), hasher) as plane, plane.browser("198.51.100.1") as http:
         owner = Admin(http)
         assert (await owner.sign_in()).status_code == 200
@@ -79,7 +79,7 @@ async def test_every_kind_of_failure_gets_byte_for_byte_the_same_answer(database
 async def test_an_unknown_user_costs_as_much_as_a_known_one_from_the_first_attempt_on(
     database_url: str,
 ) -> None:
-    hasher = Watched()
+    hasher = WatchedSignIn()
     older = make_settings(database_url, admin_password_hash=PasswordHasher(2, 16, 1).hash(PASSWORD))
     async with running(older, hasher) as plane:
         for name in ("nobody", "admin"):
@@ -95,7 +95,7 @@ async def test_with_hashes_of_different_cost_an_unknown_name_always_costs_the_sa
     async with running(older) as plane, plane.services.database.write() as db:
         await admin_users.create(db, "anna", Role.ADMIN, PASSWORD_HASH, utc_now())
     for _ in range(2):  # control planes
-        hasher = Watched()
+        hasher = WatchedSignIn()
         async with running(older, hasher) as plane:
             for number in range(20):
                 await enter(plane, f"nobody{number}", f"192.0.2.{number}")
@@ -172,7 +172,7 @@ async def test_the_user_name_is_case_insensitive(plane: ControlPlane) -> None:
 async def test_of_a_hundred_simultaneous_sign_ins_few_are_checked_and_the_rest_is_refused(
     database_url: str,
 ) -> None:
-    hasher, retry_after = Watched(), set[str]()
+    hasher, retry_after = WatchedSignIn(), set[str]()
     hasher.gate.clear()  # closed until a request was refused, since a fast hasher would have no waiting requests
 
     async def try_once(plane: ControlPlane, number: int) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.db.engines import make_engine
-from tests.support.clients.api import Admin, Viewer, make_settings, running
+from tests.support.clients.api import Admin, ViewerClient, make_settings, running
 
 pytestmark = pytest.mark.anyio
 MANY = 1000
@@ -96,7 +96,7 @@ async def test_a_lost_connection_is_noticed(tmp_path_factory: pytest.TempPathFac
 async def test_a_ticket_is_redeemed_and_watched_with_aiosqlite_as_it_is(sqlite_url: str) -> None:
     settings = make_settings(f"{sqlite_url}?one_trip=false")
     async with running(settings) as plane, plane.browser("192.0.2.1") as office, plane.browser("192.0.2.2") as home:
-        admin, phone = Admin(office), Viewer(home)
+        admin, phone = Admin(office), ViewerClient(home)
         await admin.sign_in()
         assert (await phone.validate((await admin.ticket())["code"])).status_code == 200
         assert (await phone.refresh()).status_code == 200

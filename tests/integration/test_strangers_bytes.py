@@ -78,7 +78,7 @@ INTERNAL: Final = [
 
 
 @dataclass(frozen=True)
-class Target:
+class ByteTarget:
     """A route, and what is known of its input."""
 
     method: str
@@ -102,11 +102,11 @@ class Bytes:
     method: str = field(default="GET")
 
 
-def _of(mount: str, one: Endpoint) -> Target:
+def _of(mount: str, one: Endpoint) -> ByteTarget:
     query, body = one.query or one.documented_query, one.body or one.documented_body
     names = [info.alias or name for name, info in query.model_fields.items()] if query else ["code", "since"]
     fields = [info.alias or name for name, info in body.model_fields.items()] if body else ["code"]
-    return Target(one.method, mount + one.path, tuple(names), tuple(fields))
+    return ByteTarget(one.method, mount + one.path, tuple(names), tuple(fields))
 
 
 PAGES: Final = (
@@ -121,18 +121,18 @@ PAGES: Final = (
 TARGETS: Final = [
     *(_of("/api/admin", one) for one in ADMIN_ENDPOINTS),
     *(_of("/api", one) for one in VIEWER_ENDPOINTS),
-    *(Target(*one) for one in INTERNAL),
+    *(ByteTarget(*one) for one in INTERNAL),
     *(
-        Target(method, f"/admin{route.path}", ("page", "search", "status", "batch", "next", "back", "done"))
+        ByteTarget(method, f"/admin{route.path}", ("page", "search", "status", "batch", "next", "back", "done"))
         for route in console.ROUTES
         if isinstance(route, Route)
         for method in sorted((route.methods or set()) - {"HEAD"})
     ),
-    *(Target("GET", path) for path in PAGES),
+    *(ByteTarget("GET", path) for path in PAGES),
 ]
 
 
-def requests_to(target: Target) -> Iterator[Bytes]:
+def requests_to(target: ByteTarget) -> Iterator[Bytes]:
     plain = re.sub(r"{\w+(:\w+)?}", UNKNOWN_ID, target.path).encode()
     for value in IN_URLS:
         if "{" in target.path:
@@ -147,7 +147,7 @@ def requests_to(target: Target) -> Iterator[Bytes]:
         yield from _with_bodies(target, plain)
 
 
-def _with_bodies(target: Target, plain: bytes) -> Iterator[Bytes]:
+def _with_bodies(target: ByteTarget, plain: bytes) -> Iterator[Bytes]:
     for value in IN_JSON:
         yield Bytes(plain, body=value, method=target.method)
         for name in target.body:

@@ -7,7 +7,7 @@ import pytest
 from control_plane.db.database import Database
 from control_plane.errors import TakenOverTooOften
 from control_plane.sessions import takeovers
-from tests.support.clients.api import Admin, Viewer
+from tests.support.clients.api import Admin, ViewerClient
 from tests.support.data.house import LAPTOP, NOON, PHONE, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ async def test_other_tickets_and_free_seats_are_not_affected(database: Database)
     await scenario.redeem(LAPTOP, after(242), takeover=True)
 
 
-async def test_a_viewer_learns_how_long_to_wait(admin: Admin, phone: Viewer, laptop: Viewer) -> None:
+async def test_a_viewer_learns_how_long_to_wait(admin: Admin, phone: ViewerClient, laptop: ViewerClient) -> None:
     ticket = await admin.ticket(sessionPolicy="takeover")
     await phone.validate(ticket["code"])
     for turn in range(takeovers.MOST):

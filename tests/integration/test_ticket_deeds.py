@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ async def statuses(admin: Admin) -> dict[str, str]:
 
 
 async def test_many_tickets_are_revoked_in_one_request_each_with_its_own_entry(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     event_id = await admin.create_event()
     first, second, third, kept = await admin.codes(event_id, 4)
@@ -72,7 +72,7 @@ async def test_each_ticket_of_a_bulk_revocation_has_it_in_its_history(admin: Adm
 
 
 async def test_a_deleted_ticket_is_gone_and_its_viewers_are_disconnected(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     deleted, kept = await admin.codes(await admin.create_event(), 2)
     await phone.validate(deleted["code"])

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import bindparam, text
 
 from control_plane.db.database import UtcDateTime
-from tests.support.clients.api import Admin, ControlPlane, Viewer
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 
 pytestmark = pytest.mark.anyio
 HEADINGS = ["Code", "Event Title", "Expires At", "Label", "Status"]
@@ -26,7 +26,7 @@ async def exported(admin: Admin, event_id: str, **query: str) -> list[list[str]]
     return list(csv.reader(StringIO(answer.content.decode("utf-8-sig"))))
 
 
-async def test_all_tickets_of_an_event_are_exported_with_their_status(admin: Admin, phone: Viewer) -> None:
+async def test_all_tickets_of_an_event_are_exported_with_their_status(admin: Admin, phone: ViewerClient) -> None:
     event_id = await admin.create_event(title="Größe; 50%")
     await admin.codes(await admin.create_event())
     unused, redeemed, revoked = [(await admin.codes(event_id, label=label))[0] for label in ("a, b", None, '"c"')]
@@ -43,7 +43,7 @@ async def test_all_tickets_of_an_event_are_exported_with_their_status(admin: Adm
 
 
 @pytest.mark.parametrize("status", ["unused", "redeemed", "revoked", "expired"])
-async def test_an_export_can_be_narrowed_to_one_status(admin: Admin, phone: Viewer, status: str) -> None:
+async def test_an_export_can_be_narrowed_to_one_status(admin: Admin, phone: ViewerClient, status: str) -> None:
     event_id = await admin.create_event()
     _, redeemed, revoked = await admin.codes(event_id, 3)
     await phone.validate(redeemed["code"])

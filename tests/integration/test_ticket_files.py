@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import httpx2
 import pytest
 
-from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient, claims_of
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ async def total(admin: Admin) -> int:
     return int((await admin.list("/tokens"))["pagination"]["total"])
 
 
-async def test_own_codes_are_imported_with_their_labels_and_can_be_redeemed(admin: Admin, phone: Viewer) -> None:
+async def test_own_codes_are_imported_with_their_labels_and_can_be_redeemed(admin: Admin, phone: ViewerClient) -> None:
     event_id = await admin.create_event(accessWindowHours=2)
     answer = await send(admin, event_id, "code,label\nSUMMER2027,Press\nsummer2027,\n")
     assert answer.status_code == 201, answer.text
@@ -53,7 +53,7 @@ async def test_a_dry_run_reports_all_errors_and_changes_nothing(admin: Admin) ->
     assert await total(admin) == 1
 
 
-async def test_doubtful_lines_are_imported_or_skipped_as_answered(admin: Admin, phone: Viewer) -> None:
+async def test_doubtful_lines_are_imported_or_skipped_as_answered(admin: Admin, phone: ViewerClient) -> None:
     event_id = await admin.create_event()
     body = "Eintritt\nk7F2x9M4b1\nPartytime\n"
     for query in ({"dryRun": "true"}, {}):
@@ -150,7 +150,9 @@ async def test_imports_and_exports_of_a_missing_event_are_refused(admin: Admin) 
     assert (await admin.http.get(f"/api/admin/events/{UNKNOWN_ID}/tokens/export")).status_code == 404
 
 
-async def test_a_deleted_code_can_be_imported_again_and_plays(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_deleted_code_can_be_imported_again_and_plays(
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
+) -> None:
     event_id = await admin.create_event()
     await send(admin, event_id, "SUMMER2027")
     [ticket] = (await admin.list("/tokens"))["data"]

@@ -14,7 +14,7 @@ from control_plane.lifecycle.diagnosis import Diagnosis
 from control_plane.sessions import takeovers
 from control_plane.sessions.sessions import SeatRules
 from control_plane.tickets import history
-from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient
 from tests.support.data.house import LAPTOP, NOON, PHONE, RULES, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ def summary(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 async def test_everything_that_happened_to_a_ticket_is_listed_newest_first(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     first, other = await admin.codes(await admin.create_event(), 2)
     await phone.validate(first["code"])
@@ -60,7 +60,7 @@ async def test_everything_that_happened_to_a_ticket_is_listed_newest_first(
 
 
 async def test_a_session_is_listed_with_its_device_and_duration(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     phone.http.headers["User-Agent"] = "A phone"
@@ -76,7 +76,9 @@ async def test_a_session_is_listed_with_its_device_and_duration(
     assert (session["endReason"], session["endedAt"] is not None, session["seconds"] >= 0) == ("released", True, True)
 
 
-async def test_a_long_history_comes_in_pages_without_a_gap(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_long_history_comes_in_pages_without_a_gap(
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
+) -> None:
     ticket = await admin.ticket()
     for _ in range(4):
         await phone.validate(ticket["code"])
@@ -87,7 +89,7 @@ async def test_a_long_history_comes_in_pages_without_a_gap(plane: ControlPlane, 
     assert [one for page in pages for one in page["data"]["happenings"]] == whole["data"]["happenings"]
 
 
-async def test_a_deleted_tickets_history_stays(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_deleted_tickets_history_stays(plane: ControlPlane, admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     await admin.http.delete(f"/api/admin/tokens/{ticket['id']}")

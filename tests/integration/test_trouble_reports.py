@@ -7,12 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from control_plane.sessions.trouble import Trouble, TroubleKind, TroubleReports
-from tests.support.clients.api import Admin, Viewer
+from tests.support.clients.api import Admin, ViewerClient
 
 pytestmark = pytest.mark.anyio
 
 
-async def report(viewer: Viewer, body: Any, token: str | None = None) -> httpx2.Response:
+async def report(viewer: ViewerClient, body: Any, token: str | None = None) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {viewer.token if token is None else token}"}
     return await viewer.http.post("/api/playback/trouble", json=body, headers=headers)
 
@@ -22,7 +22,7 @@ def logged(logs: list[Any]) -> list[Any]:
 
 
 async def test_a_report_is_one_line_of_the_log_with_the_file_and_nothing_of_the_viewer(
-    admin: Admin, phone: Viewer
+    admin: Admin, phone: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
@@ -34,7 +34,7 @@ async def test_a_report_is_one_line_of_the_log_with_the_file_and_nothing_of_the_
     assert logged(logs) == [{"event": "stream_trouble", "log_level": "warning"} | about]
 
 
-async def test_the_seventh_report_of_a_minute_is_answered_and_ignored(admin: Admin, phone: Viewer) -> None:
+async def test_the_seventh_report_of_a_minute_is_answered_and_ignored(admin: Admin, phone: ViewerClient) -> None:
     await phone.validate((await admin.ticket())["code"])
     answers = [await report(phone, {"kind": "stalled"}) for _ in range(7)]
     assert [answer.json()["noted"] for answer in answers] == [True] * 6 + [False]
@@ -52,7 +52,7 @@ async def test_the_seventh_report_of_a_minute_is_answered_and_ignored(admin: Adm
         [],
     ],
 )
-async def test_an_invalid_report_is_refused_and_not_logged(admin: Admin, phone: Viewer, body: Any) -> None:
+async def test_an_invalid_report_is_refused_and_not_logged(admin: Admin, phone: ViewerClient, body: Any) -> None:
     await phone.validate((await admin.ticket())["code"])
     with capture_logs() as logs:
         answer = await report(phone, body)
@@ -60,7 +60,7 @@ async def test_an_invalid_report_is_refused_and_not_logged(admin: Admin, phone: 
     assert logged(logs) == []
 
 
-async def test_reports_require_a_valid_token(phone: Viewer) -> None:
+async def test_reports_require_a_valid_token(phone: ViewerClient) -> None:
     assert (await report(phone, {"kind": "stalled"}, token="no token")).status_code == 401
 
 

@@ -8,13 +8,13 @@ import httpx2
 import pytest
 
 from authz_sidecar.contract.playback_token import Claims
-from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, make_settings, older, running
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, make_settings, older, running
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def pair(admin: Admin, phone: Viewer) -> dict[str, str]:
+async def pair(admin: Admin, phone: ViewerClient) -> dict[str, str]:
     """A ticket for two devices, on which the phone watches."""
     ticket = await admin.ticket(maxDevices=2)
     await phone.validate(ticket["code"])
@@ -22,19 +22,19 @@ async def pair(admin: Admin, phone: Viewer) -> dict[str, str]:
 
 
 @pytest.fixture
-async def single(admin: Admin, phone: Viewer) -> dict[str, str]:
+async def single(admin: Admin, phone: ViewerClient) -> dict[str, str]:
     """A ticket for one device, on which the phone watches."""
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     return ticket
 
 
-async def ask(viewer: Viewer, token: str | None = None, method: str = "POST") -> httpx2.Response:
+async def ask(viewer: ViewerClient, token: str | None = None, method: str = "POST") -> httpx2.Response:
     headers = {"Authorization": f"Bearer {token or viewer.token}"}
     return await viewer.http.request(method, "/api/playback/tv", headers=headers)
 
 
-async def link(viewer: Viewer) -> tuple[Claims, bool]:
+async def link(viewer: ViewerClient) -> tuple[Claims, bool]:
     answer = await ask(viewer)
     assert answer.status_code == 200, answer.text
     return claims_of(token_in(answer)), answer.json()["ownSession"]
@@ -49,7 +49,7 @@ async def cut_sessions(plane: ControlPlane) -> set[str]:
 
 
 async def test_the_link_is_complete_lasts_to_the_tickets_end_and_must_not_be_cached(
-    pair: dict[str, str], phone: Viewer
+    pair: dict[str, str], phone: ViewerClient
 ) -> None:
     answer = await ask(phone)
     body, claims = answer.json(), claims_of(token_in(answer))
@@ -60,7 +60,7 @@ async def test_the_link_is_complete_lasts_to_the_tickets_end_and_must_not_be_cac
 
 
 @pytest.mark.usefixtures("pair")
-async def test_the_qr_code_is_an_svg_without_external_references(phone: Viewer) -> None:
+async def test_the_qr_code_is_an_svg_without_external_references(phone: ViewerClient) -> None:
     picture = ET.fromstring((await ask(phone)).json()["qr"])  # noqa: S314 - our own response
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
     assert not {name for node in picture.iter() for name in node.attrib} & {"style", "href", "onload"}
@@ -69,7 +69,7 @@ async def test_the_qr_code_is_an_svg_without_external_references(phone: Viewer) 
 async def test_the_link_leads_to_the_stream_server_where_that_is_another(database_url: str) -> None:
     settings = make_settings(database_url, hls_server_base_url="https://media.example")
     async with running(settings) as plane, plane.browser("198.51.100.1") as office, plane.browser() as http:
-        organiser, viewer = Admin(office), Viewer(http)
+        organiser, viewer = Admin(office), ViewerClient(http)
         await organiser.sign_in()
         await viewer.validate((await organiser.ticket())["code"])
         assert (await ask(viewer)).json()["url"].startswith("https://media.example/t/eyJ")
@@ -90,7 +90,7 @@ async def test_the_link_uses_the_viewers_host_name_or_the_settings(
 ) -> None:
     settings = make_settings(database_url, platform_app_url="https://tickets.example.org")
     async with running(settings) as plane, plane.browser("198.51.100.1") as office, plane.browser() as http:
-        organiser, viewer = Admin(office), Viewer(http)
+        organiser, viewer = Admin(office), ViewerClient(http)
         office.base_url = httpx2.URL("https://tickets.example.org")
         await organiser.sign_in()
         await viewer.validate((await organiser.ticket())["code"])
@@ -102,7 +102,7 @@ async def test_the_link_uses_the_viewers_host_name_or_the_settings(
 async def test_streams_on_the_portals_own_origin_have_an_empty_base_url(database_url: str, base: str) -> None:
     settings = make_settings(database_url, platform_app_url="https://tickets.example.org", hls_server_base_url=base)
     async with running(settings) as plane, plane.browser("198.51.100.1") as office, plane.browser() as http:
-        organiser, viewer = Admin(office), Viewer(http)
+        organiser, viewer = Admin(office), ViewerClient(http)
         office.base_url = httpx2.URL("https://tickets.example.org")
         await organiser.sign_in()
         http.headers["X-Forwarded-Host"] = "tickets.example"
@@ -111,7 +111,7 @@ async def test_streams_on_the_portals_own_origin_have_an_empty_base_url(database
 
 
 async def test_the_tv_has_a_session_of_its_own_and_counts_as_a_device(
-    pair: dict[str, str], phone: Viewer, laptop: Viewer
+    pair: dict[str, str], phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     claims, is_own = await link(phone)
     assert not is_own
@@ -120,7 +120,7 @@ async def test_the_tv_has_a_session_of_its_own_and_counts_as_a_device(
 
 
 @pytest.mark.usefixtures("pair")
-async def test_asking_again_gives_the_same_session_also_after_a_reload(phone: Viewer) -> None:
+async def test_asking_again_gives_the_same_session_also_after_a_reload(phone: ViewerClient) -> None:
     first, _ = await link(phone)
     assert (await link(phone))[0].sid == first.sid
     await phone.resume()
@@ -130,7 +130,7 @@ async def test_asking_again_gives_the_same_session_also_after_a_reload(phone: Vi
     assert (await link(phone))[0].sid == first.sid
 
 
-async def test_entering_the_code_again_returns_the_same_tv(pair: dict[str, str], phone: Viewer) -> None:
+async def test_entering_the_code_again_returns_the_same_tv(pair: dict[str, str], phone: ViewerClient) -> None:
     first, _ = await link(phone)
     await phone.release()
     await phone.validate(pair["code"])
@@ -139,7 +139,7 @@ async def test_entering_the_code_again_returns_the_same_tv(pair: dict[str, str],
 
 @pytest.mark.usefixtures("pair")
 async def test_the_page_keeps_refreshing_and_beating_and_its_release_does_not_affect_the_tv(
-    plane: ControlPlane, phone: Viewer
+    plane: ControlPlane, phone: ViewerClient
 ) -> None:
     claims, _ = await link(phone)
     assert (await phone.refresh()).status_code == 200
@@ -149,7 +149,7 @@ async def test_the_page_keeps_refreshing_and_beating_and_its_release_does_not_af
 
 
 async def test_without_a_free_seat_the_tv_borrows_the_pages_session(
-    plane: ControlPlane, single: dict[str, str], phone: Viewer, laptop: Viewer
+    plane: ControlPlane, single: dict[str, str], phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     claims, is_own = await link(phone)
     assert is_own
@@ -165,14 +165,16 @@ async def test_without_a_free_seat_the_tv_borrows_the_pages_session(
 
 
 @pytest.mark.usefixtures("single")
-async def test_watching_here_again_ends_playback_of_the_borrowed_session(plane: ControlPlane, phone: Viewer) -> None:
+async def test_watching_here_again_ends_playback_of_the_borrowed_session(
+    plane: ControlPlane, phone: ViewerClient
+) -> None:
     claims, _ = await link(phone)
     assert (await phone.resume()).status_code == 200
     assert claims.sid in await cut_sessions(plane)
 
 
 async def test_stopping_releases_the_seat_and_refuses_the_link(
-    plane: ControlPlane, pair: dict[str, str], phone: Viewer, laptop: Viewer
+    plane: ControlPlane, pair: dict[str, str], phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     claims, _ = await link(phone)
     assert (await ask(phone, method="DELETE")).json() == {"stopped": True}
@@ -183,14 +185,14 @@ async def test_stopping_releases_the_seat_and_refuses_the_link(
 
 
 @pytest.mark.usefixtures("single")
-async def test_a_borrowed_session_is_not_ended_by_stopping(plane: ControlPlane, phone: Viewer) -> None:
+async def test_a_borrowed_session_is_not_ended_by_stopping(plane: ControlPlane, phone: ViewerClient) -> None:
     claims, _ = await link(phone)
     assert (await ask(phone, method="DELETE")).json() == {"stopped": False}
     assert claims.sid not in await cut_sessions(plane)
 
 
 async def test_revoking_the_ticket_refuses_the_tv_and_its_link(
-    admin: Admin, plane: ControlPlane, pair: dict[str, str], phone: Viewer
+    admin: Admin, plane: ControlPlane, pair: dict[str, str], phone: ViewerClient
 ) -> None:
     claims, _ = await link(phone)
     await admin.patch("tokens", pair["id"], "revoke")
@@ -200,7 +202,7 @@ async def test_revoking_the_ticket_refuses_the_tv_and_its_link(
 
 
 @pytest.mark.usefixtures("pair")
-async def test_only_the_pages_own_valid_token_can_request_a_tv(phone: Viewer) -> None:
+async def test_only_the_pages_own_valid_token_can_request_a_tv(phone: ViewerClient) -> None:
     answer = await ask(phone)
     assert (await ask(phone, token_in(answer))).status_code == 401, "a TV's link makes no further links"
     assert (await ask(phone, token_in(answer), "DELETE")).status_code == 401
@@ -210,7 +212,9 @@ async def test_only_the_pages_own_valid_token_can_request_a_tv(phone: Viewer) ->
     assert (await ask(phone)).status_code == 404
 
 
-async def test_airplay_does_not_count_as_a_second_device(pair: dict[str, str], phone: Viewer, laptop: Viewer) -> None:
+async def test_airplay_does_not_count_as_a_second_device(
+    pair: dict[str, str], phone: ViewerClient, laptop: ViewerClient
+) -> None:
     headers = {"Authorization": f"Bearer {phone.token}"}
     answer = await phone.http.post("/api/playback/tv", headers=headers, json={"ownSession": True})
     assert claims_of(token_in(answer)).sid == claims_of(phone.token).sid
@@ -220,5 +224,5 @@ async def test_airplay_does_not_count_as_a_second_device(pair: dict[str, str], p
 
 
 @pytest.mark.usefixtures("single")
-async def test_the_number_of_links_is_limited(phone: Viewer) -> None:
+async def test_the_number_of_links_is_limited(phone: ViewerClient) -> None:
     assert [(await ask(phone)).status_code for _ in range(13)] == [200] * 12 + [429]

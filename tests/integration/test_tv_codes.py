@@ -15,7 +15,7 @@ from control_plane.lifecycle import deletion, reaper
 from control_plane.models import TvCode
 from control_plane.sessions import sessions, tv_codes
 from control_plane.tickets import tickets
-from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, cookies_of
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, cookies_of
 from tests.support.leaks import remember
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ TV_CODE = "This TV code is wrong or has expired. The TV shows the current one."
 class Tv:
     """A TV's browser at its own address."""
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: ViewerClient) -> None:
         self.viewer = viewer
         self.shown: dict[str, Any] = {}
 
@@ -44,19 +44,19 @@ class Tv:
 @pytest.fixture
 async def tv(plane: ControlPlane) -> AsyncIterator[Tv]:
     async with plane.browser("192.0.2.99", **{"User-Agent": "Television/1"}) as http:
-        yield Tv(Viewer(http))
+        yield Tv(ViewerClient(http))
 
 
-async def approve(viewer: Viewer, user_code: str) -> httpx2.Response:
+async def approve(viewer: ViewerClient, user_code: str) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {viewer.token}"}
     return await viewer.http.post("/api/playback/tv/approve", json={"userCode": user_code}, headers=headers)
 
 
-async def approve_with(viewer: Viewer, user_code: str, code: str, **more: bool) -> httpx2.Response:
+async def approve_with(viewer: ViewerClient, user_code: str, code: str, **more: bool) -> httpx2.Response:
     return await viewer.http.post("/api/tv/approve", json={"userCode": user_code, "code": code} | more)
 
 
-async def plan(viewer: Viewer) -> bool:
+async def plan(viewer: ViewerClient) -> bool:
     answer = await viewer.http.get("/api/playback/tv", headers={"Authorization": f"Bearer {viewer.token}"})
     return bool(answer.json()["pausesHere"])
 
@@ -75,7 +75,9 @@ async def test_the_code_is_short_without_look_alikes_and_its_qr_code_opens_the_p
     assert (await tv.show()) != code
 
 
-async def test_a_page_with_a_second_seat_approves_the_tv_and_keeps_playing(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_a_page_with_a_second_seat_approves_the_tv_and_keeps_playing(
+    admin: Admin, phone: ViewerClient, tv: Tv
+) -> None:
     ticket = await admin.ticket(maxDevices=2)
     await phone.validate(ticket["code"])
     code = await tv.show()
@@ -95,7 +97,7 @@ async def test_a_page_with_a_second_seat_approves_the_tv_and_keeps_playing(admin
 
 
 async def test_without_a_second_seat_the_page_gives_its_own_to_the_tv_and_can_take_it_back(
-    admin: Admin, phone: Viewer, laptop: Viewer, tv: Tv
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient, tv: Tv
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
@@ -111,7 +113,9 @@ async def test_without_a_second_seat_the_page_gives_its_own_to_the_tv_and_can_ta
     assert status_and_reason(await tv.viewer.heartbeat()) == (409, "taken-over")
 
 
-async def test_a_phone_that_does_not_watch_approves_the_tv_with_a_code(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_a_phone_that_does_not_watch_approves_the_tv_with_a_code(
+    admin: Admin, phone: ViewerClient, tv: Tv
+) -> None:
     ticket = await admin.ticket()
     assert status_and_reason(await approve_with(phone, await tv.show(), "Wrong0Code12")) == (401, "unknown")
     assert (await approve_with(phone, tv.shown["userCode"], ticket["code"])).json()["approved"]
@@ -121,7 +125,9 @@ async def test_a_phone_that_does_not_watch_approves_the_tv_with_a_code(admin: Ad
     assert session["sid"] == claims_of(tv.viewer.token).sid
 
 
-async def test_a_watching_phone_that_types_its_code_also_moves_to_the_tv(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_a_watching_phone_that_types_its_code_also_moves_to_the_tv(
+    admin: Admin, phone: ViewerClient, tv: Tv
+) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     assert (await approve_with(phone, await tv.show(), ticket["code"])).json() == {"approved": True, "moved": True}
@@ -129,7 +135,7 @@ async def test_a_watching_phone_that_types_its_code_also_moves_to_the_tv(admin: 
 
 
 async def test_another_watching_device_is_not_replaced_without_confirmation(
-    admin: Admin, phone: Viewer, laptop: Viewer, tv: Tv
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient, tv: Tv
 ) -> None:
     ticket = await admin.ticket(sessionPolicy="takeover")
     await laptop.validate(ticket["code"])
@@ -139,7 +145,7 @@ async def test_another_watching_device_is_not_replaced_without_confirmation(
     assert status_and_reason(await laptop.heartbeat()) == (409, "taken-over")
 
 
-async def test_each_code_can_be_used_once_on_both_sides(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_each_code_can_be_used_once_on_both_sides(admin: Admin, phone: ViewerClient, tv: Tv) -> None:
     ticket = await admin.ticket(maxDevices=3)
     await phone.validate(ticket["code"])
     code = await tv.show()
@@ -151,7 +157,7 @@ async def test_each_code_can_be_used_once_on_both_sides(admin: Admin, phone: Vie
 
 
 async def test_a_code_expires_after_ten_minutes_and_is_deleted(
-    plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, tv: Tv
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
     code = await tv.show()
@@ -166,7 +172,7 @@ async def test_a_code_expires_after_ten_minutes_and_is_deleted(
 
 
 @pytest.mark.parametrize("way", ["page", "code"])
-async def test_guessing_codes_of_tvs_is_limited(admin: Admin, phone: Viewer, way: str) -> None:
+async def test_guessing_codes_of_tvs_is_limited(admin: Admin, phone: ViewerClient, way: str) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
     answers = [
@@ -192,7 +198,7 @@ async def test_an_invalid_request_is_malformed(tv: Tv, body: str) -> None:
 
 
 async def test_a_revoked_ticket_approves_no_tv_and_an_approved_tv_gets_nothing(
-    admin: Admin, phone: Viewer, tv: Tv
+    admin: Admin, phone: ViewerClient, tv: Tv
 ) -> None:
     ticket = await admin.ticket()
     await approve_with(phone, await tv.show(), ticket["code"])
@@ -201,7 +207,7 @@ async def test_a_revoked_ticket_approves_no_tv_and_an_approved_tv_gets_nothing(
     assert status_and_reason(await approve_with(phone, await tv.show(), ticket["code"])) == (403, "revoked")
 
 
-async def test_the_actions_are_in_the_audit_log_without_secrets(admin: Admin, phone: Viewer, tv: Tv) -> None:
+async def test_the_actions_are_in_the_audit_log_without_secrets(admin: Admin, phone: ViewerClient, tv: Tv) -> None:
     ticket = await admin.ticket()
     await approve_with(phone, await tv.show(), ticket["code"])
     await tv.ask()
@@ -216,7 +222,7 @@ def test_a_code_may_be_typed_in_any_spelling() -> None:
 
 
 async def test_a_tv_locks_the_ticket_before_its_session(
-    plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, tv: Tv
 ) -> None:
     """A revocation locks in the same order; otherwise the two deadlock on PostgreSQL."""
     database, ticket = plane.services.database, await admin.ticket()
@@ -236,7 +242,7 @@ async def test_a_tv_locks_the_ticket_before_its_session(
 
 
 async def test_a_tv_whose_ticket_is_deleted_while_it_asks_is_told_that_its_code_is_void(
-    plane: ControlPlane, admin: Admin, phone: Viewer, tv: Tv
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, tv: Tv
 ) -> None:
     database, ticket = plane.services.database, await admin.ticket()
     await approve_with(phone, await tv.show(), ticket["code"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of
+from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of
 
 pytestmark = pytest.mark.anyio
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     "form", ["  {}\n", "Code: {}.", "https://tickets.example/#{}", "\u202e{}\u00ad", "<{}>", "\U0001f39f {} \u201d"]
 )
-async def test_a_pasted_code_is_accepted(admin: Admin, phone: Viewer, form: str) -> None:
+async def test_a_pasted_code_is_accepted(admin: Admin, phone: ViewerClient, form: str) -> None:
     ticket = await admin.ticket()
     assert (await phone.validate(form.format(ticket["code"]))).status_code == 200
     grouped = "-".join(ticket["code"][start : start + 4] for start in (0, 4, 8))
@@ -26,7 +26,7 @@ async def own_codes(admin: Admin, event_id: str, *codes: str) -> None:
 
 
 async def test_a_code_is_accepted_in_any_case_and_with_look_alikes_if_one_ticket_matches(
-    admin: Admin, phone: Viewer
+    admin: Admin, phone: ViewerClient
 ) -> None:
     event_id = await admin.create_event()
     await own_codes(admin, event_id, "Ki0Lm7xQ2w", "twin5Oa7", "TWIN50A7")
@@ -40,7 +40,7 @@ async def test_a_code_is_accepted_in_any_case_and_with_look_alikes_if_one_ticket
 
 
 async def test_a_refused_code_is_in_the_history_of_its_ticket_in_any_spelling(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     event_id = await admin.create_event()
     await own_codes(admin, event_id, "Ki0Lm7xQ2w")

@@ -9,7 +9,7 @@ from tests.support.clients.api import (
     UNKNOWN_ID,
     Admin,
     ControlPlane,
-    Viewer,
+    ViewerClient,
     claims_of,
     cookies_of,
     make_settings,
@@ -19,7 +19,7 @@ from tests.support.clients.api import (
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_valid_code_is_answered_with_everything_a_player_needs(admin: Admin, phone: Viewer) -> None:
+async def test_a_valid_code_is_answered_with_everything_a_player_needs(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket(title="Concert", description="Live", posterUrl="https://cdn.example/p.jpg")
     answer = await phone.validate(ticket["code"])
     assert answer.status_code == 200
@@ -47,7 +47,7 @@ async def test_a_valid_code_is_answered_with_everything_a_player_needs(admin: Ad
 
 
 async def test_the_first_use_is_stored_and_later_ones_change_nothing(
-    admin: Admin, phone: Viewer, laptop: Viewer
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     ticket = await admin.ticket(maxDevices=2)
     assert ticket["redeemedAt"] is None
@@ -70,14 +70,14 @@ async def test_the_first_use_is_stored_and_later_ones_change_nothing(
         '{"code": "\\ud800"}', '{"code": NaN}', "{" * 10_000,
     ],
 )  # fmt: skip
-async def test_a_text_that_cannot_be_a_code_is_malformed(phone: Viewer, body: str) -> None:
+async def test_a_text_that_cannot_be_a_code_is_malformed(phone: ViewerClient, body: str) -> None:
     answer = await phone.http.post("/api/tokens/validate", content=body)
     assert (answer.status_code, answer.json()["reason"]) == (400, "malformed")
     assert answer.json()["error"].endswith(".")
 
 
 @pytest.mark.parametrize("code", ["K7F2X9M4B1C3", "short", "K" * 64])
-async def test_an_unknown_code_is_refused(phone: Viewer, code: str) -> None:
+async def test_an_unknown_code_is_refused(phone: ViewerClient, code: str) -> None:
     answer = await phone.validate(code)
     assert answer.status_code == 401
     assert answer.json() == {
@@ -87,7 +87,7 @@ async def test_an_unknown_code_is_refused(phone: Viewer, code: str) -> None:
     assert "www-authenticate" not in answer.headers
 
 
-async def test_a_revoked_code_is_refused(admin: Admin, phone: Viewer) -> None:
+async def test_a_revoked_code_is_refused(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     await admin.patch("tokens", ticket["id"], "revoke")
     answer = await phone.validate(ticket["code"])
@@ -98,7 +98,7 @@ async def test_a_revoked_code_is_refused(admin: Admin, phone: Viewer) -> None:
     }
 
 
-async def test_a_code_of_a_deactivated_event_is_refused(admin: Admin, phone: Viewer) -> None:
+async def test_a_code_of_a_deactivated_event_is_refused(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     await admin.patch("events", ticket["eventId"], "deactivate")
     answer = await phone.validate(ticket["code"])
@@ -106,7 +106,7 @@ async def test_a_code_of_a_deactivated_event_is_refused(admin: Admin, phone: Vie
     assert answer.json() == {"error": "This event is no longer available.", "reason": "event"}
 
 
-async def test_an_expired_code_is_refused_with_its_end(admin: Admin, phone: Viewer) -> None:
+async def test_an_expired_code_is_refused_with_its_end(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket(
         startsAt="2024-05-01T18:00:00Z", endsAt="2024-05-01T20:30:00Z", accessWindowHours=24, title="Past"
     )
@@ -120,7 +120,7 @@ async def test_an_expired_code_is_refused_with_its_end(admin: Admin, phone: View
 
 
 async def test_a_second_device_is_refused_while_the_first_one_watches(
-    admin: Admin, phone: Viewer, laptop: Viewer
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
@@ -137,7 +137,7 @@ async def test_a_second_device_is_refused_while_the_first_one_watches(
 
 
 async def test_a_takeover_is_refused_if_the_event_does_not_allow_it(
-    admin: Admin, phone: Viewer, laptop: Viewer
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
@@ -146,7 +146,7 @@ async def test_a_takeover_is_refused_if_the_event_does_not_allow_it(
 
 
 async def test_if_the_event_allows_it_another_device_takes_over_after_a_confirmation(
-    admin: Admin, phone: Viewer, laptop: Viewer
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     ticket = await admin.ticket(sessionPolicy="takeover")
     await phone.validate(ticket["code"])
@@ -161,12 +161,12 @@ async def test_if_the_event_allows_it_another_device_takes_over_after_a_confirma
 
 async def test_a_ticket_for_three_devices_allows_three_and_no_fourth(plane: ControlPlane, admin: Admin) -> None:
     ticket = await admin.ticket(maxDevices=3)
-    answers = [await Viewer(plane.browser()).validate(ticket["code"]) for _ in range(4)]
+    answers = [await ViewerClient(plane.browser()).validate(ticket["code"]) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 409]
 
 
 async def test_entering_the_code_again_in_the_same_browser_replaces_its_session(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
@@ -179,7 +179,7 @@ async def test_entering_the_code_again_in_the_same_browser_replaces_its_session(
 
 
 async def test_the_resume_cookie_of_one_ticket_is_useless_for_another(
-    admin: Admin, phone: Viewer, laptop: Viewer
+    admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     event_id = await admin.create_event()
     mine, other = await admin.codes(event_id, 2)
@@ -189,7 +189,7 @@ async def test_the_resume_cookie_of_one_ticket_is_useless_for_another(
     assert (await laptop.heartbeat()).status_code == 200
 
 
-async def test_the_cookies_have_narrow_paths_and_are_http_only(admin: Admin, phone: Viewer) -> None:
+async def test_the_cookies_have_narrow_paths_and_are_http_only(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket()
     cookies = cookies_of(await phone.validate(ticket["code"]))
     playback, resume = cookies["sg_playback"], cookies["sg_resume"]
@@ -220,14 +220,14 @@ async def test_the_response_names_the_configured_stream_server(database_url: str
     )
     async with running(settings) as plane, plane.browser() as http:
         http.base_url = httpx2.URL("https://t.example")
-        admin, phone = Admin(http), Viewer(plane.browser())
+        admin, phone = Admin(http), ViewerClient(plane.browser())
         await admin.sign_in()
         answer = await phone.validate((await admin.ticket())["code"])
     assert answer.json()["playbackBaseUrl"] == "https://video.example"
     assert all(cookie["secure"] for cookie in cookies_of(answer).values())
 
 
-async def test_a_token_lasts_no_longer_than_a_minute_beyond_its_ticket(admin: Admin, phone: Viewer) -> None:
+async def test_a_token_lasts_no_longer_than_a_minute_beyond_its_ticket(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket(starts_in_hours=-2, ends_in_hours=-0.75, accessWindowHours=1)
     await phone.validate(ticket["code"])
     assert claims_of(phone.token).exp == int(datetime.fromisoformat(ticket["expiresAt"]).timestamp()) + 60
@@ -237,7 +237,7 @@ async def test_a_token_lasts_no_longer_than_a_minute_beyond_its_ticket(admin: Ad
     ("starts_in", "ends_in", "status"), [(1, 2, "not-started"), (-1, 1, "live"), (-3, -1, "ended")]
 )
 async def test_the_holder_of_a_code_can_read_whether_the_event_has_begun(
-    admin: Admin, phone: Viewer, starts_in: float, ends_in: float, status: str
+    admin: Admin, phone: ViewerClient, starts_in: float, ends_in: float, status: str
 ) -> None:
     ticket = await admin.ticket(starts_in_hours=starts_in, ends_in_hours=ends_in)
     path = f"/api/events/{ticket['eventId']}/status"
@@ -246,7 +246,7 @@ async def test_the_holder_of_a_code_can_read_whether_the_event_has_begun(
     assert datetime.fromisoformat(body["startsAt"]) < datetime.fromisoformat(body["endsAt"])
 
 
-async def test_the_status_requires_a_code(admin: Admin, phone: Viewer) -> None:
+async def test_the_status_requires_a_code(admin: Admin, phone: ViewerClient) -> None:
     ticket, other = await admin.ticket(), await admin.ticket()
     path = f"/api/events/{ticket['eventId']}/status"
     assert (await phone.http.get(path, params={"code": "K7F2X9M4B1C3"})).status_code == 401
@@ -261,7 +261,7 @@ async def test_the_status_requires_a_code(admin: Admin, phone: Viewer) -> None:
     assert (await phone.http.get(path, params={"code": other["code"]})).json()["reason"] == "event"
 
 
-async def test_the_status_of_an_event_whose_tickets_have_expired_is_gone(admin: Admin, phone: Viewer) -> None:
+async def test_the_status_of_an_event_whose_tickets_have_expired_is_gone(admin: Admin, phone: ViewerClient) -> None:
     ticket = await admin.ticket(starts_in_hours=-100, ends_in_hours=-90)
     answer = await phone.http.get(f"/api/events/{ticket['eventId']}/status", params={"code": ticket["code"]})
     assert (answer.status_code, answer.json()["reason"]) == (410, "expired")

@@ -17,7 +17,16 @@ from control_plane.lifecycle import reaper
 from control_plane.models import LastSeen, Ticket
 from control_plane.models_admin import AuditEntry
 from control_plane.sessions import redeeming, sessions
-from tests.support.clients.api import Admin, ControlPlane, Viewer, claims_of, cookies_of, make_settings, older, running
+from tests.support.clients.api import (
+    Admin,
+    ControlPlane,
+    ViewerClient,
+    claims_of,
+    cookies_of,
+    make_settings,
+    older,
+    running,
+)
 
 pytestmark = pytest.mark.anyio
 PHONE, LAPTOP = "192.0.2.10", "192.0.2.20"
@@ -41,7 +50,7 @@ async def why_ended(plane: ControlPlane) -> list[str | None]:
 
 
 async def test_a_redemption_is_one_entry_with_ticket_device_and_session(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
@@ -52,7 +61,7 @@ async def test_a_redemption_is_one_entry_with_ticket_device_and_session(
 
 
 async def test_the_entries_of_a_session_cover_it_from_beginning_to_end(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
     first = claims_of(phone.token).sid
@@ -71,7 +80,9 @@ async def test_the_entries_of_a_session_cover_it_from_beginning_to_end(
     assert [entry.address for entry in of_first] == [PHONE] * 3
 
 
-async def test_a_link_for_the_tv_and_its_end_are_recorded(plane: ControlPlane, admin: Admin, phone: Viewer) -> None:
+async def test_a_link_for_the_tv_and_its_end_are_recorded(
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
+) -> None:
     await phone.validate((await admin.ticket(maxDevices=2))["code"])
     bearer = {"Authorization": f"Bearer {phone.token}"}
     assert (await phone.http.post("/api/playback/tv", headers=bearer)).status_code == 200
@@ -83,7 +94,7 @@ async def test_a_link_for_the_tv_and_its_end_are_recorded(plane: ControlPlane, a
 
 @pytest.mark.parametrize("why", ["revoked", "event"])
 async def test_a_bulk_revocation_is_one_entry_with_the_number_of_sessions(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer, why: str
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient, why: str
 ) -> None:
     ticket = await admin.ticket(maxDevices=2)
     for device in (phone, laptop):
@@ -103,7 +114,7 @@ async def test_revoking_an_unwatched_ticket_ends_no_session(plane: ControlPlane,
 
 
 async def test_a_takeover_names_the_session_it_ended(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     code = (await admin.ticket(sessionPolicy="takeover"))["code"]
     await phone.validate(code)
@@ -116,7 +127,7 @@ async def test_a_takeover_names_the_session_it_ended(
 
 
 async def test_kicks_and_the_reaper_also_record_their_reason(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     await phone.validate((await admin.ticket())["code"])
     await admin.http.delete(f"/api/admin/sessions/{claims_of(phone.token).sid}")
@@ -131,7 +142,7 @@ async def test_kicks_and_the_reaper_also_record_their_reason(
 
 
 async def test_a_silent_device_whose_seat_is_claimed_timed_out(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     code = (await admin.ticket())["code"]
     await phone.validate(code)
@@ -148,7 +159,7 @@ async def test_a_silent_device_whose_seat_is_claimed_timed_out(
     ("why", "outcome"), [("revoke", "revoked"), ("deactivate", "event"), ("expire", "expired"), ("share", "in-use")]
 )
 async def test_a_refusal_of_a_known_code_belongs_to_its_ticket(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer, why: str, outcome: str
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient, why: str, outcome: str
 ) -> None:
     ticket = await admin.ticket()
     match why:
@@ -167,7 +178,7 @@ async def test_a_refusal_of_a_known_code_belongs_to_its_ticket(
     assert (entry.ticket_id, entry.event_id, entry.subject) == (ticket["id"], ticket["eventId"], None)
 
 
-async def test_only_a_digest_of_an_unknown_code_is_stored(plane: ControlPlane, phone: Viewer) -> None:
+async def test_only_a_digest_of_an_unknown_code_is_stored(plane: ControlPlane, phone: ViewerClient) -> None:
     await phone.validate("Nobodys12345")
     [entry] = await entries(plane)
     assert (entry.outcome, entry.ticket_id) == ("unknown", None)
@@ -178,7 +189,7 @@ async def test_only_a_digest_of_an_unknown_code_is_stored(plane: ControlPlane, p
 
 async def test_the_last_refusals_are_written_when_the_control_plane_stops(database_url: str) -> None:
     async with running(make_settings(database_url)) as plane, plane.browser() as http:
-        await Viewer(http).validate("Nobodys12345")
+        await ViewerClient(http).validate("Nobodys12345")
     database = Database(database_url)
     async with database.read() as db:
         assert list(await db.scalars(select(AuditEntry.outcome).where(AuditEntry.action == audit.REDEEM))) == [
@@ -188,7 +199,7 @@ async def test_the_last_refusals_are_written_when_the_control_plane_stops(databa
 
 
 async def test_failed_status_requests_are_recorded_and_successful_ones_are_not(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     path = f"/api/events/{ticket['eventId']}/status"
@@ -197,13 +208,13 @@ async def test_failed_status_requests_are_recorded_and_successful_ones_are_not(
     assert await recorded(plane) == [("ticket.look-up", "unknown")]
 
 
-async def test_a_first_visit_without_a_session_is_not_recorded(plane: ControlPlane, phone: Viewer) -> None:
+async def test_a_first_visit_without_a_session_is_not_recorded(plane: ControlPlane, phone: ViewerClient) -> None:
     assert (await phone.resume()).status_code == 401
     assert await recorded(plane) == []
 
 
 async def test_a_refused_resume_and_refresh_belong_to_the_ticket(
-    plane: ControlPlane, admin: Admin, phone: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient
 ) -> None:
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])
@@ -217,7 +228,7 @@ async def test_a_refused_resume_and_refresh_belong_to_the_ticket(
     assert refused[0].subject == sid
 
 
-async def test_repeated_refusals_are_one_entry_with_a_count(plane: ControlPlane, phone: Viewer) -> None:
+async def test_repeated_refusals_are_one_entry_with_a_count(plane: ControlPlane, phone: ViewerClient) -> None:
     began = time.monotonic()
     for number in range(70):
         await phone.validate(f"Guess{number:07}")
@@ -243,7 +254,7 @@ async def test_a_rolled_back_transaction_leaves_no_entry(plane: ControlPlane, ad
 
 
 async def test_no_entry_contains_a_code_token_cookie_or_password(
-    plane: ControlPlane, admin: Admin, phone: Viewer, laptop: Viewer
+    plane: ControlPlane, admin: Admin, phone: ViewerClient, laptop: ViewerClient
 ) -> None:
     ticket = await admin.ticket(sessionPolicy="takeover")
     secrets = [ticket["code"], "Nobodys12345", "not my password"]

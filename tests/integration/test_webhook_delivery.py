@@ -16,7 +16,7 @@ from control_plane.webhooks.outbox import Topic
 from control_plane.webhooks.webhook_client import PostResult as Posted
 from control_plane.webhooks.webhook_client import WebhookClients, new_secret
 from tests.support.clients.api import SEALER
-from tests.support.clients.webhook_receiver import Answer, Receiver
+from tests.support.clients.webhook_receiver import Receiver, ReceiverAnswer
 from tests.support.clock import Clock
 from tests.support.data.hooks import add_webhook, outbox_of, until
 from tests.support.services.certificates import certificate
@@ -120,7 +120,7 @@ async def test_a_message_that_is_never_accepted_delays_others_only_briefly(
     database: Database, dispatcher: Dispatcher, receiver: Receiver, clock: Clock
 ) -> None:
     await add_webhook(database, receiver.url)
-    receiver.answer = lambda heard: Answer(400 if heard.said["data"]["number"] == 1 else 204)
+    receiver.answer = lambda heard: ReceiverAnswer(400 if heard.said["data"]["number"] == 1 else 204)
     await put(database, 1, 2, 3)
     clock.stop()
     await dispatcher.deliver_due()
@@ -150,7 +150,7 @@ async def test_an_unreachable_receiver_is_tried_with_one_message_at_a_time(
 
 
 async def test_a_hung_receiver_does_not_delay_others(database: Database, receiver: Receiver, clock: Clock) -> None:
-    hanging = Receiver(answer=lambda _heard: Answer(delay=60))
+    hanging = Receiver(answer=lambda _heard: ReceiverAnswer(delay=60))
     hanging.start()
     await add_webhook(database, hanging.url)
     await add_webhook(database, receiver.url)
@@ -179,7 +179,7 @@ async def test_a_hung_receiver_does_not_delay_others(database: Database, receive
 async def test_a_dispatcher_that_stopped_midway_leaves_its_lease_to_the_next(
     database: Database, receiver: Receiver, clock: Clock
 ) -> None:
-    receiver.answer = lambda heard: Answer(delay=60 if heard.said["data"]["number"] == 2 else 0)
+    receiver.answer = lambda heard: ReceiverAnswer(delay=60 if heard.said["data"]["number"] == 2 else 0)
     await add_webhook(database, receiver.url)
     await put(database, 1, 2, 3)
     async with anyio.create_task_group() as tasks:
@@ -217,7 +217,7 @@ async def is_empty(database: Database) -> bool:
 
 
 async def test_an_answer_after_the_timeout_counts_as_a_failure(receiver: Receiver) -> None:
-    receiver.answer = lambda _heard: Answer(delay=30)
+    receiver.answer = lambda _heard: ReceiverAnswer(delay=30)
     began = anyio.current_time()
     async with WebhookClients(allow_private=True, timeout=SHORT).open(receiver.url, new_secret()) as line:
         assert await line.post("msg_1", "{}", utc_now()) == Posted(None, "No answer within 1 seconds.")
@@ -227,7 +227,7 @@ async def test_an_answer_after_the_timeout_counts_as_a_failure(receiver: Receive
 async def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     elsewhere = Receiver()
     elsewhere.start()
-    receiver.answer = lambda _heard: Answer(307, {"Location": elsewhere.url})
+    receiver.answer = lambda _heard: ReceiverAnswer(307, {"Location": elsewhere.url})
     answer = await post(receiver.url, allow_private=True)
     assert answer == Posted(307, "Answered 307; redirects are not followed.")
     assert elsewhere.heard == []
@@ -235,7 +235,7 @@ async def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
 
 
 async def test_a_long_answer_is_not_read_to_its_end(receiver: Receiver) -> None:
-    receiver.answer = lambda _heard: Answer(200, body=b"x" * 1024 * 1024)
+    receiver.answer = lambda _heard: ReceiverAnswer(200, body=b"x" * 1024 * 1024)
     assert await post(receiver.url, allow_private=True) == Posted(200, None)
 
 

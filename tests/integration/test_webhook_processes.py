@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clients.api import Admin
-from tests.support.clients.webhook_receiver import Answer, Receiver
+from tests.support.clients.webhook_receiver import Receiver, ReceiverAnswer
 from tests.support.data.hooks import until
 from tests.support.services.server import ControlPlaneProcess
 
@@ -43,7 +43,7 @@ def delivered(receiver: Receiver) -> list[str]:
 async def test_changes_that_were_confirmed_before_a_kill_are_delivered_after_it(
     tmp_path: Path, database_url: str, receiver: Receiver
 ) -> None:
-    receiver.answer = lambda _heard: Answer(delay=60)
+    receiver.answer = lambda _heard: ReceiverAnswer(delay=60)
     with ControlPlaneProcess(tmp_path, database_url, **ALLOWED) as control:
         async with control.browser() as http:
             admin = Admin(http)
@@ -56,7 +56,7 @@ async def test_changes_that_were_confirmed_before_a_kill_are_delivered_after_it(
 
             await until(is_under_way)
         control.service.kill()
-        receiver.answer = lambda _heard: Answer()
+        receiver.answer = lambda _heard: ReceiverAnswer()
         control.start()
 
         async def is_told() -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from control_plane.models_admin import AuditEntry
 from control_plane.webhooks.outbox import Topic
-from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, Viewer, make_settings, running
+from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient, make_settings, running
 from tests.support.clients.webhook_receiver import Receiver
 from tests.support.data.hooks import until
 from tests.support.services.ports import free_port
@@ -107,7 +107,9 @@ async def test_there_are_fifty_webhooks_at_most(admin: Admin) -> None:
     assert (await admin.http.post("/api/admin/webhooks", json=DRAFT)).status_code == 409
 
 
-async def test_a_revoked_ticket_is_delivered_within_seconds(admin: Admin, phone: Viewer, receiver: Receiver) -> None:
+async def test_a_revoked_ticket_is_delivered_within_seconds(
+    admin: Admin, phone: ViewerClient, receiver: Receiver
+) -> None:
     made = await create(admin, url=receiver.url, topics=[topic.value for topic in Topic])
     ticket = await admin.ticket()
     await phone.validate(ticket["code"])

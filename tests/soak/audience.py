@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.soak.live_streams import LiveStream
 from tests.soak.truth import ALLOWED, Credential, Judge
-from tests.support.clients.api import Viewer
+from tests.support.clients.api import ViewerClient
 from tests.support.clients.keep_alive import ClosedEarly, KeepAlive
 
 PAUSE_SECONDS: Final = 2.5  # a thousand viewers: 400 requests a second
@@ -66,7 +66,7 @@ class Spectator:
         if trouble:
             judge.complain(trouble)
 
-    async def redeem(self, portal: Viewer) -> None:
+    async def redeem(self, portal: ViewerClient) -> None:
         """Redeem the ticket, and use the new session's token."""
         portal.http.cookies.clear()  # one client acts as all devices, each without cookies
         answer = await portal.validate(self.code)

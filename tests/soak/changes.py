@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tests.soak import truth
 from tests.soak.audience import Spectator
-from tests.support.clients.api import Admin, Viewer
+from tests.support.clients.api import Admin, ViewerClient
 
 _PAUSE_SECONDS = 0.2
 _OPEN_SECONDS = 8.0
@@ -24,7 +24,7 @@ class Changes:
     """`quiet` is held while exclusive access to the control plane is needed."""
 
     admin: Admin
-    portal: Viewer
+    portal: ViewerClient
     spectators: list[Spectator]
     guests: list[Spectator]  # viewers of the event that is closed and opened; no other changes affect them
     closing_event: str

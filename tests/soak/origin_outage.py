@@ -17,7 +17,7 @@ import httpx2
 
 from tests.support.clients.people import Organiser
 from tests.support.media.origin import Origin, growing_playlist
-from tests.support.services.edge import Edge
+from tests.support.services.edge import EdgeUnderTest
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
@@ -28,7 +28,7 @@ _KEPT, _NOT_KEPT = ("stream.m3u8", "1.ts", "low/1.ts", "init.mp4"), ("2.ts", "en
 
 
 @dataclass
-class Seen:
+class OutageRecord:
     """Responses during the outage, and what was wrong with them."""
 
     kept: Counter[int] = field(default_factory=Counter)
@@ -54,12 +54,12 @@ class Seen:
 class Outage:
     """One stream of one origin, watched during an outage. `say` gets progress messages."""
 
-    edge: Edge
+    edge: EdgeUnderTest
     event: str
     folder: str
     say: Callable[[str], None]
 
-    def run(self, seconds: float) -> Seen:
+    def run(self, seconds: float) -> OutageRecord:
         live = f"/{self.folder}/stream.m3u8"
         self.edge.origin.answer(live, growing_playlist())
         eventually(lambda: self.edge.get(self.event, "stream.m3u8").status_code == 200)
@@ -77,8 +77,8 @@ class Outage:
         self.say(f"the origin is back; all was well after {time.monotonic() - began:.1f} s")
         return seen
 
-    def _watch(self, seconds: float, before: dict[str, bytes], seen: Seen | None = None) -> Seen:
-        seen, end = seen or Seen(), time.monotonic() + seconds
+    def _watch(self, seconds: float, before: dict[str, bytes], seen: OutageRecord | None = None) -> OutageRecord:
+        seen, end = seen or OutageRecord(), time.monotonic() + seconds
         while time.monotonic() < end:
             for name in (*_KEPT, *_NOT_KEPT):
                 for answer in self.edge.together(self.event, name, _VIEWERS):
@@ -97,7 +97,7 @@ class Outage:
         return live.status_code == 200 and live.content != stale and others == [200, 200, 200]
 
 
-def run(home: Path, seconds: float, say: Callable[[str], None], *, own: bool = False) -> Seen:
+def run(home: Path, seconds: float, say: Callable[[str], None], *, own: bool = False) -> OutageRecord:
     """Run an outage of the common origin, or of the event's `own` one."""
     origin = Origin()
     host = {"UPSTREAM_ALLOWED_HOSTS": f"127.0.0.1:{origin.port}"}
@@ -110,7 +110,7 @@ def run(home: Path, seconds: float, say: Callable[[str], None], *, own: bool = F
         if own:
             with closing(Organiser(gate.url)) as organiser:
                 event = organiser.create_event(streamUrl=f"{origin.url}/{folder}/")
-        return Outage(Edge(gate, origin), event, folder, say).run(seconds)
+        return Outage(EdgeUnderTest(gate, origin), event, folder, say).run(seconds)
     finally:
         gate.stop()
         origin.stop()

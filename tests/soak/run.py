@@ -12,7 +12,7 @@ from tests.soak.audience import Spectator
 from tests.soak.changes import Changes
 from tests.soak.live_streams import LiveStream, write_forever
 from tests.soak.truth import Credential, Judge
-from tests.support.clients.api import Admin, Viewer
+from tests.support.clients.api import Admin, ViewerClient
 from tests.support.data.tokens import Minter
 from tests.support.media.streams import make_folder
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
@@ -34,7 +34,7 @@ class Plan:
 
 
 @dataclass
-class Outcome:
+class SoakOutcome:
     plan: Plan
     judge: Judge = field(default_factory=Judge)
     settled: dict[str, float] = field(default_factory=dict)
@@ -58,10 +58,10 @@ class Outcome:
         return "\n".join(lines)
 
 
-async def soak(gate: StackUnderTest, plan: Plan) -> Outcome:
-    outcome = Outcome(plan)
+async def soak(gate: StackUnderTest, plan: Plan) -> SoakOutcome:
+    outcome = SoakOutcome(plan)
     async with httpx2.AsyncClient(base_url=gate.url, timeout=30) as http, _visitor(gate) as visitor:
-        admin, portal = Admin(http), Viewer(visitor)
+        admin, portal = Admin(http), ViewerClient(visitor)
         (await admin.sign_in(ADMIN_PASSWORD)).raise_for_status()
         streams = [_live_stream(gate, await admin.create_event()) for _ in range(_EVENTS)]
         holders = await _ticket_holders(gate, admin, streams, plan.viewers)
@@ -89,7 +89,7 @@ async def _during(background: "asyncio.Future[list[None]]", course: "asyncio.Tas
             raise result
 
 
-def _timetable(gate: StackUnderTest, changes: Changes, outcome: Outcome) -> "asyncio.Task[None]":
+def _timetable(gate: StackUnderTest, changes: Changes, outcome: SoakOutcome) -> "asyncio.Task[None]":
     plan = outcome.plan
 
     async def follow() -> None:
@@ -138,7 +138,7 @@ async def _ticket_holders(gate: StackUnderTest, admin: Admin, streams: list[Live
     async def redeem_some() -> None:
         async with _visitor(gate) as visitor:
             for who in waiting:
-                await who.redeem(Viewer(visitor))
+                await who.redeem(ViewerClient(visitor))
 
     await asyncio.gather(*(redeem_some() for _ in range(_REDEEMING_AT_ONCE)))
     return holders
@@ -157,7 +157,7 @@ def _strangers(gate: StackUnderTest, streams: list[LiveStream]) -> list[Spectato
     ]
 
 
-def run(home: Path, plan: Plan) -> Outcome:
+def run(home: Path, plan: Plan) -> SoakOutcome:
     """Start a stack with two sidecars, soak it and stop it."""
     gate = StackUnderTest(home, sidecars=2, nginx_workers="2")
     try:

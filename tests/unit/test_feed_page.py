@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz_sidecar.contract.feed import Change, Cursor, FeedPageRefused, Kind, Page, parse_page
+from authz_sidecar.contract.feed import Change, Cursor, FeedPage, FeedPageRefused, Kind, parse_page
 
 CHANGE: dict[str, Any] = {
     "kind": "code",
@@ -56,7 +56,7 @@ def without(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_a_page_in_the_published_form_is_parsed() -> None:
-    assert parse_page(page()) == Page("k3f9.184", (Change(Kind.CODE, "K7F2X9M4B1C3", True, None, AT, AT + 3600),))
+    assert parse_page(page()) == FeedPage("k3f9.184", (Change(Kind.CODE, "K7F2X9M4B1C3", True, None, AT, AT + 3600),))
 
 
 def test_a_mark_is_kept_with_the_cursor_and_is_optional() -> None:
@@ -71,7 +71,7 @@ def test_a_page_with_an_invalid_mark_is_refused(mark: object) -> None:
 
 
 def test_an_empty_page_is_valid() -> None:
-    assert parse_page(page(changes=[])) == Page("k3f9.184", ())
+    assert parse_page(page(changes=[])) == FeedPage("k3f9.184", ())
 
 
 def test_times_in_any_zone_are_the_same_moment() -> None:
@@ -106,7 +106,7 @@ def test_a_held_event_has_an_end_of_the_hold() -> None:
 
 
 def test_a_page_of_unknown_kinds_only_is_valid() -> None:
-    assert parse_page(page(changes=[{"kind": "origin"}])) == Page("k3f9.184", (), skipped=("origin",))
+    assert parse_page(page(changes=[{"kind": "origin"}])) == FeedPage("k3f9.184", (), skipped=("origin",))
 
 
 @given(st.integers(0, len(page()) - 1))
@@ -168,7 +168,7 @@ def test_an_invalid_page_is_refused_as_a_whole(data: bytes) -> None:
 
 @given(cursors, st.lists(changes, max_size=5), st.booleans(), st.booleans())
 def test_a_written_page_is_parsed_unchanged(cursor: Cursor, listed: list[Change], snapshot: bool, more: bool) -> None:  # noqa: FBT001
-    written = Page(str(cursor), tuple(listed), snapshot, more, str(cursor) if more else None)
+    written = FeedPage(str(cursor), tuple(listed), snapshot, more, str(cursor) if more else None)
     assert parse_page(json.dumps(written.to_json()).encode()) == written
 
 

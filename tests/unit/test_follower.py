@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from authz_sidecar.contract.feed import FeedPageRefused, Page
+from authz_sidecar.contract.feed import FeedPage, FeedPageRefused
 from authz_sidecar.follower import Follower
 from tests.support.data.forging import NOW
 from tests.support.services.feeds import Answer, GivenFeed, changes, revocation, snapshot
@@ -192,7 +192,7 @@ def newer(cursor: str, *kinds: str, snapshot: bool = False) -> bytes:
     """Return a page with kinds that do not exist yet and a revocation of `a`."""
     entries = [{"kind": kind, "id": "x", "address": "https://media.example.org/"} for kind in kinds]
     return json.dumps(
-        Page(cursor, (), snapshot).to_json() | {"changes": [*entries, revocation("a").to_json()]}
+        FeedPage(cursor, (), snapshot).to_json() | {"changes": [*entries, revocation("a").to_json()]}
     ).encode()
 
 

@@ -23,7 +23,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
     return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
-class ControlPlane:
+class ScriptedControlPlane:
     """Return a snapshot for an empty cursor; otherwise wait until there are changes."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Machine:
 
     def __init__(self, max_stale_seconds: float | None = None, ahead: float = 0.0) -> None:
         self.ahead = ahead
-        self.plane = ControlPlane()
+        self.plane = ScriptedControlPlane()
         steady = SteadyClock(self.now, anyio.current_time)
         self.follower = Follower(self.plane, None, max_stale_seconds, self.now, steady)
 

@@ -39,7 +39,7 @@ async def test_a_damaged_hash_accepts_no_password(damaged: str) -> None:
     assert not await PasswordChecker().matches("correct horse", damaged)
 
 
-class Counting(PasswordHasher):
+class CountingHasher(PasswordHasher):
     """A real hasher that counts simultaneous calls, and waits for its gate to open."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Counting(PasswordHasher):
 
 
 async def test_of_a_hundred_simultaneous_checks_two_run_and_few_wait() -> None:
-    hasher = Counting()
+    hasher = CountingHasher()
     checker, answers = PasswordChecker(hasher), Counter[str]()
     known = hasher.hash("correct horse")
 

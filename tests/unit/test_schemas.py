@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from control_plane.schemas import Credentials, EventDraft, Paging, TicketOrder
+from control_plane.schemas import EventDraft, Paging, SignInForm, TicketOrder
 
 EVENT: dict[str, Any] = {
     "title": "Concert",
@@ -102,11 +102,11 @@ def test_pages_have_a_number_and_a_size(values: dict[str, Any], wrong: str) -> N
 
 
 def test_a_sign_in_without_a_name_is_the_admins() -> None:
-    assert Credentials(password="x").username == "admin"
-    assert wrong_fields(Credentials, {"username": "admin"}) == ["password"]
+    assert SignInForm(password="x").username == "admin"
+    assert wrong_fields(SignInForm, {"username": "admin"}) == ["password"]
 
 
 def test_no_message_repeats_what_was_sent() -> None:
     with pytest.raises(ValidationError) as caught:
-        Credentials.model_validate({"password": 123456789, "username": "x" * 65})
+        SignInForm.model_validate({"password": 123456789, "username": "x" * 65})
     assert "123456789" not in str(caught.value)

@@ -19,7 +19,7 @@ from authz_sidecar.revocations import Revocations
 from control_plane.db.database import Database
 from control_plane.models import Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
-from tests.support.clients.api import Admin, Viewer, claims_of
+from tests.support.clients.api import Admin, ViewerClient, claims_of
 from tests.support.clients.races import at_once, followed
 from tests.support.services.server import ControlPlaneProcess
 
@@ -47,7 +47,7 @@ class Crowd:
                 answers.append(await change())
                 return
             pair[0].cookies.clear()
-            viewer = Viewer(pair[0])
+            viewer = ViewerClient(pair[0])
             answer = await viewer.validate(pair[1]["code"])
             self.answered[answer.status_code] += 1
             if answer.status_code == 200:

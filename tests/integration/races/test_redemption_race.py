@@ -14,7 +14,7 @@ from sqlalchemy import select
 from control_plane.db.database import Database
 from control_plane.models import Ticket, ViewingSession
 from control_plane.sessions import takeovers
-from tests.support.clients.api import Admin, Viewer, claims_of
+from tests.support.clients.api import Admin, ViewerClient, claims_of
 from tests.support.clients.races import at_once, followed, live, statuses
 from tests.support.services.server import ControlPlaneProcess
 
@@ -31,7 +31,7 @@ async def test_of_a_hundred_simultaneous_redemptions_exactly_one_wins_in_each_of
 
         async def redeem(device: httpx2.AsyncClient, code: str = ticket["code"]) -> httpx2.Response:
             device.cookies.clear()
-            return await Viewer(device).validate(code)
+            return await ViewerClient(device).validate(code)
 
         assert await statuses(redeem, devices) == {200: 1, 409: DEVICES - 1}
     assert await live(database, made) == dict.fromkeys((ticket["id"] for ticket in made), 1)
@@ -41,7 +41,7 @@ async def test_of_a_hundred_takeovers_of_one_seat_the_last_one_wins(
     planes: list[ControlPlaneProcess], devices: list[httpx2.AsyncClient], admins: list[Admin], database: Database
 ) -> None:
     ticket = await admins[0].ticket(sessionPolicy="takeover")
-    people = [Viewer(device) for device in devices]
+    people = [ViewerClient(device) for device in devices]
     async with followed(planes, database):
         answered = await statuses(lambda person: person.validate(ticket["code"], takeover=True), people)
     assert answered == {
@@ -56,20 +56,20 @@ async def test_a_hundred_simultaneous_takeovers_leave_exactly_one_session_per_se
 ) -> None:
     event_id = await admins[0].create_event(sessionPolicy="takeover")
     made = await admins[0].codes(event_id, DEVICES // ON_A_SEAT)
-    people = [(Viewer(device), made[number % len(made)]["code"]) for number, device in enumerate(devices)]
+    people = [(ViewerClient(device), made[number % len(made)]["code"]) for number, device in enumerate(devices)]
     async with followed(planes, database):
         answered = await statuses(lambda one: one[0].validate(one[1], takeover=True), people)
     assert answered == {200: DEVICES}
     await the_last_one_has_it([person for person, _ in people], made, database)
 
 
-async def the_last_one_has_it(people: list[Viewer], made: list[dict[str, Any]], database: Database) -> None:
+async def the_last_one_has_it(people: list[ViewerClient], made: list[dict[str, Any]], database: Database) -> None:
     """Check that each ticket has one live session, and that every earlier one was taken over exactly once."""
     admitted = Counter(claims_of(person.token).sub for person in people if person.token)
     assert admitted == {ticket["code"]: ON_A_SEAT for ticket in made}
     assert await live(database, made) == dict.fromkeys((ticket["id"] for ticket in made), 1)
     at_home = [person for person in people if person.token]
-    assert await statuses(Viewer.heartbeat, at_home) == {200: len(made), 409: len(made) * (ON_A_SEAT - 1)}
+    assert await statuses(ViewerClient.heartbeat, at_home) == {200: len(made), 409: len(made) * (ON_A_SEAT - 1)}
     async with database.read() as db:
         for ticket in made:
             reasons = select(ViewingSession.end_reason).where(ViewingSession.ticket_id == ticket["id"])
@@ -102,7 +102,7 @@ async def test_revoking_and_restoring_a_ticket_during_a_hundred_redemptions_ends
         is_over.set()
 
     async def come_and_go(device: httpx2.AsyncClient) -> None:
-        person = Viewer(device)
+        person = ViewerClient(device)
         while not is_over.is_set():
             answer = await person.validate(ticket["code"])
             assert answer.status_code in {200, 403, 409}, answer.text
@@ -115,12 +115,12 @@ async def test_revoking_and_restoring_a_ticket_during_a_hundred_redemptions_ends
         await change_ones_mind()
     assert await live(database, [ticket]) == {}
     assert tokens
-    viewer = Viewer(devices[0])
+    viewer = ViewerClient(devices[0])
     assert {(await viewer.heartbeat(token)).status_code for token in tokens} == {404}
     assert (await viewer.validate(ticket["code"])).json()["reason"] == "revoked"
 
 
-def visit(person: Viewer, code: str) -> list[Callable[[], Awaitable[httpx2.Response]]]:
+def visit(person: ViewerClient, code: str) -> list[Callable[[], Awaitable[httpx2.Response]]]:
     """Make all requests of a page, from the code to the release, whatever the responses are."""
 
     async def link() -> httpx2.Response:
@@ -139,7 +139,7 @@ async def test_all_operations_at_once_do_not_deadlock(
     refused = {200, 401, 403, 404, 409, 429}
 
     async def view(device: httpx2.AsyncClient) -> None:
-        person = Viewer(device)
+        person = ViewerClient(device)
         person.token = "none yet"
         for ticket in itertools.cycle(made):
             for step in visit(person, ticket["code"]):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Request
 
-from tests.support.browsers.screen import Device
+from tests.support.browsers.screen import BrowserDevice
 from tests.support.services.ports import free_port
 from tests.support.services.stack import StackUnderTest
 
@@ -27,7 +27,7 @@ def streams_origin(gate: StackUnderTest) -> str:
     return gate.url.replace("127.0.0.1", "localhost")
 
 
-def media_of(device: Device) -> list[Request]:
+def media_of(device: BrowserDevice) -> list[Request]:
     """Record the player's media requests from now on; the page's own requests are HEAD."""
     asked: list[Request] = []
 
@@ -39,11 +39,11 @@ def media_of(device: Device) -> list[Request]:
     return asked
 
 
-def native_url(device: Device) -> str:
+def native_url(device: BrowserDevice) -> str:
     """Return the URL that the browser's native player plays."""
     return str(device.page.evaluate("() => document.querySelector('hls-video').nativeEl.src"))
 
 
-def is_playing(device: Device) -> bool:
+def is_playing(device: BrowserDevice) -> bool:
     seen = device.picture()
     return seen is not None and not seen.is_paused

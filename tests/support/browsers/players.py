@@ -57,7 +57,7 @@ _LOOK: Final = """() => Object.fromEntries([...document.querySelectorAll("video"
 
 
 @dataclass(frozen=True)
-class Source:
+class PlayerSource:
     """A stream as given to a player. The URL contains the token if the carrier is path or query."""
 
     url: str
@@ -73,7 +73,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PlayerResult:
     """How far a player got."""
 
     seconds: float
@@ -86,34 +86,36 @@ class Seen:
 
 
 class Player(Protocol):
-    def play(self, sources: Mapping[str, Source], lost: frozenset[str]) -> dict[str, Seen]:
+    def play(self, sources: Mapping[str, PlayerSource], lost: frozenset[str]) -> dict[str, PlayerResult]:
         """Start all of them at the same time, and wait until they play or have failed.
 
         Those in `lost` are not expected to play: the test does not wait for them once the others play.
         """
 
 
-class Page:
+class PlayerPage:
     """Videos on a page of the portal, under its content security policy."""
 
     def __init__(self, run: Callable[[str, list[Any]], Any], *, with_hls_js: bool = False) -> None:
         self._run = run
         self._with_hls_js = with_hls_js
 
-    def play(self, sources: Mapping[str, Source], lost: frozenset[str]) -> dict[str, Seen]:
+    def play(self, sources: Mapping[str, PlayerSource], lost: frozenset[str]) -> dict[str, PlayerResult]:
         hopeful = self._play({name: source for name, source in sources.items() if name not in lost}, PATIENCE)
         hopeless = {name: source for name, source in sources.items() if name in lost}
         try:
             return hopeful | self._play(hopeless, PATIENCE_WITH_THE_LOST)
         except PlayerHangs as hang:
-            return hopeful | dict.fromkeys(hopeless, Seen(0, 0, str(hang)))
+            return hopeful | dict.fromkeys(hopeless, PlayerResult(0, 0, str(hang)))
 
-    def _play(self, sources: Mapping[str, Source], within: float) -> dict[str, Seen]:
+    def _play(self, sources: Mapping[str, PlayerSource], within: float) -> dict[str, PlayerResult]:
         self._run(_PUT_ON, [[self._described(name, source) for name, source in sources.items()]])
-        seen: dict[str, Seen] = {}
+        seen: dict[str, PlayerResult] = {}
 
         def is_settled() -> bool:
-            seen.update({name: Seen(at, frames, why or "") for name, (at, frames, why) in self._run(_LOOK, []).items()})
+            seen.update(
+                {name: PlayerResult(at, frames, why or "") for name, (at, frames, why) in self._run(_LOOK, []).items()}
+            )
             return all(one.is_playing or one.problem for one in seen.values())
 
         with suppress(AssertionError):
@@ -123,7 +125,7 @@ class Page:
             eventually(is_settled, within / 2, every=0.25)
         return seen
 
-    def _described(self, name: str, source: Source) -> dict[str, Any]:
+    def _described(self, name: str, source: PlayerSource) -> dict[str, Any]:
         token = source.token if source.carrier == "header" else ""
         code = source.code if source.carrier == "cookie" else ""
         return {"name": name, "url": source.url, "token": token, "code": code, "hls": self._with_hls_js}
@@ -135,13 +137,13 @@ class Chromium:
     def __init__(self, browser: Browser, portal: str, *, with_hls_js: bool) -> None:
         self._browser, self._portal, self._with_hls_js = browser, portal, with_hls_js
 
-    def play(self, sources: Mapping[str, Source], lost: frozenset[str]) -> dict[str, Seen]:
+    def play(self, sources: Mapping[str, PlayerSource], lost: frozenset[str]) -> dict[str, PlayerResult]:
         context = self._browser.new_context()
         try:
             page = context.new_page()
             page.goto(self._portal)
             run = lambda script, given: page.evaluate(script, *given)  # noqa: E731 - an adapter
-            return Page(run, with_hls_js=self._with_hls_js).play(sources, lost)
+            return PlayerPage(run, with_hls_js=self._with_hls_js).play(sources, lost)
         finally:
             context.close()
 
@@ -152,10 +154,10 @@ class WebKitGtk:
     def __init__(self, portal: str, folder: Path) -> None:
         self._portal, self._folder = portal, folder
 
-    def play(self, sources: Mapping[str, Source], lost: frozenset[str]) -> dict[str, Seen]:
+    def play(self, sources: Mapping[str, PlayerSource], lost: frozenset[str]) -> dict[str, PlayerResult]:
         with WebKit(self._folder) as browser:
             browser.go(self._portal)
-            return Page(browser.run).play(sources, lost)
+            return PlayerPage(browser.run).play(sources, lost)
 
 
 class Ffmpeg:
@@ -164,17 +166,17 @@ class Ffmpeg:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def play(self, sources: Mapping[str, Source], lost: frozenset[str]) -> dict[str, Seen]:
+    def play(self, sources: Mapping[str, PlayerSource], lost: frozenset[str]) -> dict[str, PlayerResult]:
         running = {name: self._start(name, source) for name, source in sources.items()}
         return {name: self._seen(name, process, name in lost) for name, process in running.items()}
 
-    def _start(self, name: str, source: Source) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, source: PlayerSource) -> subprocess.Popen[bytes]:
         headers = ("-headers", f"{source.header}\r\n") if source.header else ()
         take = ("-t", "3", *_FRAMES)
         command = (find_ffmpeg(), "-v", "error", "-nostdin", *headers, "-i", source.url, *take)
         return _start(command, self._folder / name)
 
-    def _seen(self, name: str, process: subprocess.Popen[bytes], is_lost: bool) -> Seen:  # noqa: FBT001
+    def _seen(self, name: str, process: subprocess.Popen[bytes], is_lost: bool) -> PlayerResult:  # noqa: FBT001
         wait(process, PATIENCE_WITH_THE_LOST if is_lost else PATIENCE)
         return _counted(_output(self._folder / name), self._folder / name)
 
@@ -185,16 +187,16 @@ class Vlc:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def play(self, sources: Mapping[str, Source], lost: frozenset[str]) -> dict[str, Seen]:
+    def play(self, sources: Mapping[str, PlayerSource], lost: frozenset[str]) -> dict[str, PlayerResult]:
         running = {name: self._start(name, source) for name, source in sources.items()}
         return {name: self._seen(name, process, name in lost) for name, process in running.items()}
 
-    def _start(self, name: str, source: Source) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, source: PlayerSource) -> subprocess.Popen[bytes]:
         out = ("--sout", "#standard{access=file,mux=ts,dst=-}", "--run-time", "20", "--play-and-exit")
         command = ("cvlc", "--no-one-instance", "--no-interact", *out, source.url, "vlc://quit")
         return _start((*_as_nobody(), *command), self._folder / name, HOME="/nonexistent")
 
-    def _seen(self, name: str, process: subprocess.Popen[bytes], is_lost: bool) -> Seen:  # noqa: FBT001
+    def _seen(self, name: str, process: subprocess.Popen[bytes], is_lost: bool) -> PlayerResult:  # noqa: FBT001
         """Let it play until it has received enough: a busy machine may need longer than real time."""
         patience = PATIENCE_WITH_THE_LOST if is_lost else PATIENCE
         with suppress(AssertionError):
@@ -202,16 +204,16 @@ class Vlc:
         wait(process, 0)
         return self._received(name)
 
-    def _received(self, name: str) -> Seen:
+    def _received(self, name: str) -> PlayerResult:
         command = (find_ffmpeg(), "-v", "quiet", "-i", "-", *_FRAMES)
         given = _output(self._folder / name)
         counted = subprocess.run(command, input=given, capture_output=True, check=False).stdout
         return _counted(counted, self._folder / name)
 
 
-def _counted(listed: bytes, files: Path) -> Seen:
+def _counted(listed: bytes, files: Path) -> PlayerResult:
     frames = [line for line in listed.decode().splitlines() if line and not line.startswith("#")]
-    return Seen(len(frames) / FRAMES_PER_SECOND, len(frames), _complaints(files))
+    return PlayerResult(len(frames) / FRAMES_PER_SECOND, len(frames), _complaints(files))
 
 
 def _as_nobody() -> tuple[str, ...]:

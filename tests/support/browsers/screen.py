@@ -19,7 +19,7 @@ _VIDEO = "document.querySelector('hls-video')"
 
 
 @dataclass
-class Picture:
+class PlayerState:
     """The state of a player at one moment."""
 
     time: float
@@ -29,7 +29,7 @@ class Picture:
 
 
 @dataclass
-class Device:
+class BrowserDevice:
     """A browser with its own cookies and storage; `complaints` must stay empty."""
 
     context: BrowserContext
@@ -79,7 +79,7 @@ class Device:
         self.page.fill("#code", code)
         self.page.click("#watch")
 
-    def picture(self) -> Picture | None:
+    def picture(self) -> PlayerState | None:
         return picture_in(self.page)
 
     def plays(self, within: float = 20) -> None:
@@ -103,9 +103,9 @@ class Device:
         self.context.close()
 
 
-def new_device(browser: Browser, url: str, width: int = 1440, height: int = 900, **options: Any) -> Device:
+def new_device(browser: Browser, url: str, width: int = 1440, height: int = 900, **options: Any) -> BrowserDevice:
     options.setdefault("locale", "en-GB")
-    return Device(browser.new_context(viewport={"width": width, "height": height}, **options), url)
+    return BrowserDevice(browser.new_context(viewport={"width": width, "height": height}, **options), url)
 
 
 def accessibility_faults_in(frame: Page | Frame) -> list[str]:
@@ -116,7 +116,7 @@ def accessibility_faults_in(frame: Page | Frame) -> list[str]:
     return [f"{fault['id']}: {fault['nodes'][0]['html'][:200]}" for fault in found["violations"]]
 
 
-def picture_in(frame: Page | Frame) -> Picture | None:
+def picture_in(frame: Page | Frame) -> PlayerState | None:
     """Return the state of the player in a page, or in a frame of it."""
     script = f"""() => {{
         const video = {_VIDEO};
@@ -124,12 +124,12 @@ def picture_in(frame: Page | Frame) -> Picture | None:
             video.getVideoPlaybackQuality().totalVideoFrames, video.paused, video.buffered.length];
     }}"""
     seen = frame.evaluate(script)
-    return Picture(*seen) if seen else None
+    return PlayerState(*seen) if seen else None
 
 
 def plays_in(frame: Page | Frame, within: float = 20, what: str = "") -> None:
     """Wait until time advances and frames are decoded; the count restarts if the stream is loaded again."""
-    start: list[Picture] = []
+    start: list[PlayerState] = []
 
     def moves() -> bool:
         seen = picture_in(frame)

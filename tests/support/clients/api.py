@@ -118,7 +118,7 @@ class Admin:
         return answer.json()["data"]
 
 
-class Viewer:
+class ViewerClient:
     """One device with its own cookies."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:

@@ -18,7 +18,15 @@ from schemathesis.core.parameters import ParameterLocation
 
 from control_plane.events.posters import MEDIA_TYPES
 from tests.support.clients.api import PASSWORD
-from tests.support.clients.api_stock import HOOK_URL, STILL_SIGNED_IN, Person, Stock, confirmation, proof, window
+from tests.support.clients.api_stock import (
+    HOOK_URL,
+    STILL_SIGNED_IN,
+    SignedInPerson,
+    Stock,
+    confirmation,
+    proof,
+    window,
+)
 from tests.support.media.pictures import picture
 
 _STOCK: Final = Stock(os.environ["STREAMGATE_URL"], Path(os.environ["STREAMGATE_HOME"]))
@@ -34,13 +42,13 @@ _ENDS_SESSION: Final = (
 )
 
 _DRY: Final = cycle(["false", "true"])
-_people: dict[str, Person] = {}
+_people: dict[str, SignedInPerson] = {}
 _turns: Counter[str] = Counter()
 
 
 @schemathesis.auth(refresh_interval=None)
-class Credentials:
-    """Credentials for the operation's security scheme; those that can be used only once are new each time."""
+class KnownCredentials:
+    """KnownCredentials for the operation's security scheme; those that can be used only once are new each time."""
 
     def get(self, case: Any, _context: Any) -> dict[str, dict[str, str]] | None:
         schemes = [name for one in case.operation.definition.raw["security"] for name in one]
@@ -59,7 +67,7 @@ def _fresh_person() -> str:
     return person.secret
 
 
-def _current_person(case: Any) -> Person:
+def _current_person(case: Any) -> SignedInPerson:
     """Return the person who uses their own account; the guest, if schemathesis invented the cookie."""
     return _people.get(str(case.cookies.get("sg_admin")), _STOCK.guest)
 

@@ -33,7 +33,7 @@ _BATCH: Final = 500
 
 
 @dataclass(frozen=True)
-class Person:
+class SignedInPerson:
     """A user: `secret` is the cookie of one of their sessions, `other_session` the id of another."""
 
     id: str
@@ -48,7 +48,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Watcher:
+class SeatedDevice:
     """A device that has just redeemed a code."""
 
     token: str
@@ -99,7 +99,7 @@ class Stock:
         number = self.number()
         return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
-    def person(self, role: Role = Role.OPERATOR) -> Person:
+    def person(self, role: Role = Role.OPERATOR) -> SignedInPerson:
         """Create a user with two sessions, and with an authenticator secret that no code has confirmed yet."""
         now, secret, totp_secret = utc_now(), secrets.token_urlsafe(32), totp.new_secret()
         values = {"password_hash": PASSWORD_HASH, "totp_secret": totp_secret, "created_at": now}
@@ -110,7 +110,7 @@ class Stock:
             db.add(_session(user.id, secret, now))
             db.add(other := _session(user.id, secrets.token_urlsafe(32), now))
             db.commit()
-            return Person(user.id, user.username, secret, other.id, totp_secret)
+            return SignedInPerson(user.id, user.username, secret, other.id, totp_secret)
 
     def api_key(self, *scopes: str) -> dict[str, str]:
         draft = {"name": f"key {secrets.token_hex(6)}", "scopes": scopes or ["read"]}
@@ -125,12 +125,12 @@ class Stock:
             self._tickets = list(self._create(f"/events/{self.event_id}/tokens/generate", {"count": _BATCH}))
         return self._tickets.pop()
 
-    def watcher(self) -> Watcher:
+    def watcher(self) -> SeatedDevice:
         """Redeem a ticket, or the next one if a request that follows links has deleted it."""
         while (answer := self._redeem(self.ticket()["code"])).status_code in {401, 403}:
             pass
         self._viewers.cookies.clear()
-        return Watcher(answer.raise_for_status().json()["playbackToken"], answer.cookies["sg_resume"])
+        return SeatedDevice(answer.raise_for_status().json()["playbackToken"], answer.cookies["sg_resume"])
 
     def tv(self) -> dict[str, Any]:
         """Return the codes that a TV gets."""

@@ -13,7 +13,7 @@ _SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class KeepAliveAnswer:
     status: int
     body: bytes
 
@@ -42,7 +42,7 @@ class KeepAlive:
     ) -> None:
         self.close()
 
-    async def get(self, target: str, *headers: str) -> Answer:
+    async def get(self, target: str, *headers: str) -> KeepAliveAnswer:
         """Request `target`; `headers` are complete header lines. Raise OSError or ClosedEarly after one retry."""
         lines = [f"GET {target} HTTP/1.1", f"Host: {self._host}:{self._port}", *headers, "", ""]
         request = "\r\n".join(lines).encode("latin-1")
@@ -56,7 +56,7 @@ class KeepAlive:
             self._streams = await asyncio.open_connection(self._host, self._port)
             return await self._ask(request)
 
-    async def _ask(self, request: bytes) -> Answer:
+    async def _ask(self, request: bytes) -> KeepAliveAnswer:
         assert self._streams is not None
         reader, writer = self._streams
         writer.write(request)
@@ -72,7 +72,7 @@ class KeepAlive:
         assert "transfer-encoding" not in fields, head
         if fields.get("connection") == "close":
             self.close()
-        return Answer(int(first.split(" ")[1]), body)
+        return KeepAliveAnswer(int(first.split(" ")[1]), body)
 
     def close(self) -> None:
         if self._streams:

@@ -11,7 +11,7 @@ from tests.support.services.stack import ADMIN_PASSWORD
 
 
 @dataclass(frozen=True)
-class Ticket:
+class IssuedTicket:
     id: str
     code: str
 
@@ -33,9 +33,9 @@ class Organiser:
         answer = self._http.post("/events", json=draft | values)
         return str(self._data(answer)["id"])
 
-    def tickets(self, event_id: str, count: int = 1) -> list[Ticket]:
+    def tickets(self, event_id: str, count: int = 1) -> list[IssuedTicket]:
         answer = self._http.post(f"/events/{event_id}/tokens/generate", json={"count": count})
-        made = [Ticket(row["id"], row["code"]) for row in self._data(answer)]
+        made = [IssuedTicket(row["id"], row["code"]) for row in self._data(answer)]
         remember(*(ticket.code for ticket in made))
         return made
 
@@ -48,7 +48,7 @@ class Organiser:
         kept = ("title", "startsAt", "endsAt", "accessWindowHours", "sessionPolicy", "maxDevices", "version")
         self._data(self._http.put(f"/events/{event_id}", json={name: known[name] for name in kept} | values))
 
-    def delete(self, ticket: Ticket) -> None:
+    def delete(self, ticket: IssuedTicket) -> None:
         self._http.delete(f"/tokens/{ticket.id}").raise_for_status()
 
     def kick_all(self, event_id: str) -> None:
@@ -67,10 +67,10 @@ class Organiser:
         """Return the result of a stream test, as JSON."""
         return self._http.post(f"/events/{event_id}/test-stream").raise_for_status().text
 
-    def revoke(self, ticket: Ticket) -> None:
+    def revoke(self, ticket: IssuedTicket) -> None:
         self._data(self._http.patch(f"/tokens/{ticket.id}/revoke"))
 
-    def unrevoke(self, ticket: Ticket) -> None:
+    def unrevoke(self, ticket: IssuedTicket) -> None:
         self._data(self._http.patch(f"/tokens/{ticket.id}/unrevoke"))
 
     def deactivate(self, event_id: str) -> None:

@@ -63,7 +63,7 @@ async def statuses(work: Callable[[T], Awaitable[httpx2.Response]], people: Iter
 
 
 @dataclass
-class Follower:
+class RacingFollower:
     """Follow a control plane's feed as a sidecar does. `known` is what it would have in force."""
 
     plane: ControlPlaneProcess
@@ -99,7 +99,7 @@ def place(cursor: str) -> int:
 @asynccontextmanager
 async def followed(planes: Sequence[ControlPlaneProcess], database: Database) -> AsyncIterator[None]:
     """Follow the feed of each control plane, and check that each follower ends up with exactly the table's state."""
-    followers, is_over = [Follower(plane) for plane in planes for _ in range(2)], anyio.Event()
+    followers, is_over = [RacingFollower(plane) for plane in planes for _ in range(2)], anyio.Event()
     async with anyio.create_task_group() as tasks:
         for follower in followers:
             tasks.start_soon(follower.follow, is_over)

@@ -48,7 +48,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReceiverAnswer:
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0  # seconds, or less when the receiver stops
@@ -61,7 +61,7 @@ class Receiver:
 
     port: int = field(default_factory=free_port)
     heard: list[Heard] = field(default_factory=list)
-    answer: Callable[[Heard], Answer] = lambda _heard: Answer()
+    answer: Callable[[Heard], ReceiverAnswer] = lambda _heard: ReceiverAnswer()
     certificate: Path | None = None  # with its key in the same file
     _server: ThreadingHTTPServer | None = None
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -75,13 +75,13 @@ class Receiver:
         return [heard.topic for heard in list(self.heard)]
 
     def answers(self, *statuses: int) -> None:
-        """Answer with these statuses in turn, then accept everything."""
+        """ReceiverAnswer with these statuses in turn, then accept everything."""
         left = list(statuses)
-        self.answer = lambda _heard: Answer(left.pop(0) if left else 204)
+        self.answer = lambda _heard: ReceiverAnswer(left.pop(0) if left else 204)
 
     def start(self) -> None:
         self._stopped.clear()
-        self._server = _Server(("127.0.0.1", self.port), _handler(self))
+        self._server = _ReceiverServer(("127.0.0.1", self.port), _handler(self))
         if self.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate)
@@ -101,7 +101,7 @@ class Receiver:
         self._stopped.wait(max(0.0, deadline - time.monotonic()))
 
 
-class _Server(ThreadingHTTPServer):
+class _ReceiverServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     block_on_close = False

@@ -76,7 +76,7 @@ class Origin:
         """Start the server unless it is running."""
         if self._server:
             return
-        self._server = _Server(("127.0.0.1", self.port), _handler(self))
+        self._server = _OriginServer(("127.0.0.1", self.port), _handler(self))
         if self.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate)
@@ -115,7 +115,7 @@ def _part(reply: Reply, first: int, last: int) -> Reply:
     return Reply(206, body, reply.headers | where, reply.delay)
 
 
-class _Server(ThreadingHTTPServer):
+class _OriginServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
     block_on_close = False

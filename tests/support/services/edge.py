@@ -16,7 +16,7 @@ UNAVAILABLE = {"error": "Stream source unavailable"}
 
 
 @dataclass(frozen=True)
-class Edge:
+class EdgeUnderTest:
     gate: StackUnderTest
     origin: Origin
 
@@ -36,14 +36,14 @@ class Edge:
 
 
 @contextmanager
-def edge_of_an_origin(home: Path, **settings: str) -> Iterator[Edge]:
+def edge_of_an_origin(home: Path, **settings: str) -> Iterator[EdgeUnderTest]:
     """Run an origin and, in `home`, a gate that fetches missing files from it."""
     origin = Origin()
     gate = StackUnderTest(home, settings={"UPSTREAM_ORIGIN": f"{origin.url}/"} | settings)
     try:
         origin.start()
         gate.start()
-        yield Edge(gate, origin)
+        yield EdgeUnderTest(gate, origin)
     finally:
         gate.stop()
         origin.stop()

@@ -7,11 +7,11 @@ from typing import Any
 
 import anyio
 
-from authz_sidecar.contract.feed import Change, Kind, Page
+from authz_sidecar.contract.feed import Change, FeedPage, Kind
 from authz_sidecar.revocations import Revocations
 from tests.support.data.forging import NOW
 
-Answer = Page | bytes | Exception
+Answer = FeedPage | bytes | Exception
 
 
 def revocation(code: str, expires_at: float = NOW + 10_000) -> Change:
@@ -22,16 +22,18 @@ def revoked(*codes: str) -> Revocations:
     return Revocations(revocation(code) for code in codes)
 
 
-def changes(cursor: str, *codes: str) -> Page:
-    return Page(cursor, tuple(revocation(code) for code in codes))
+def changes(cursor: str, *codes: str) -> FeedPage:
+    return FeedPage(cursor, tuple(revocation(code) for code in codes))
 
 
-def snapshot(cursor: str, *codes: str, more: bool = False) -> Page:
-    return Page(cursor, tuple(revocation(code) for code in codes), True, more, f"{cursor}.snapshot" if more else None)
+def snapshot(cursor: str, *codes: str, more: bool = False) -> FeedPage:
+    return FeedPage(
+        cursor, tuple(revocation(code) for code in codes), True, more, f"{cursor}.snapshot" if more else None
+    )
 
 
 @dataclass(frozen=True)
-class Question:
+class FeedQuestion:
     """One request, its time, and how many revocations were in force at that moment."""
 
     cursor: str
@@ -46,10 +48,10 @@ class GivenFeed:
 
     answers: list[Answer]
     look: Callable[[], object] = lambda: None
-    questions: list[Question] = field(default_factory=list)
+    questions: list[FeedQuestion] = field(default_factory=list)
 
     async def ask(self, cursor: str, *, wait: bool) -> bytes:
-        self.questions.append(Question(cursor, wait, anyio.current_time(), self.look()))
+        self.questions.append(FeedQuestion(cursor, wait, anyio.current_time(), self.look()))
         if not self.answers:
             await anyio.sleep_forever()
         answer = self.answers.pop(0)

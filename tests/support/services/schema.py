@@ -41,7 +41,7 @@ _VALUES: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class SchemaAt:
     """One database, accessed synchronously and without the application's engine."""
 
     url: str

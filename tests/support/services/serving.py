@@ -18,7 +18,7 @@ from tests.support.clients.api import INTERNAL_KEY
 from tests.support.data.forging import SECRET
 
 
-class _Server(uvicorn.Server):
+class _UvicornServer(uvicorn.Server):
     """A server that signals when it listens."""
 
     task_status: TaskStatus[None]
@@ -36,7 +36,7 @@ class _Server(uvicorn.Server):
 async def serving(settings: Settings, socket: Path) -> AsyncIterator[None]:
     """Serve the control plane on a unix socket."""
     app = create_app(settings)
-    server = _Server(uvicorn.Config(app, uds=str(socket), log_level="warning", access_log=False))
+    server = _UvicornServer(uvicorn.Config(app, uds=str(socket), log_level="warning", access_log=False))
     async with anyio.create_task_group() as tasks:
         await tasks.start(lambda task_status: server.run_beside(task_status=task_status))
         yield

@@ -36,7 +36,7 @@ class ControlPlaneStub:
 
     def __enter__(self) -> Self:
         self.socket.unlink(missing_ok=True)
-        self._server = _Server(str(self.socket), _handler(self))
+        self._server = _StubServer(str(self.socket), _handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -58,7 +58,7 @@ class ControlPlaneStub:
         return self.report_status
 
 
-class _Server(ThreadingMixIn, UnixStreamServer):
+class _StubServer(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
