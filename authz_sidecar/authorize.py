@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
 from typing import Final, NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
 from authz_sidecar.activity import Activity
 from authz_sidecar.carriers import token_of
+from authz_sidecar.contract.fingerprint import fingerprint
 from authz_sidecar.contract.playback_token import NON_VIEWER_SIDS, READER_SID, Claims
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.meter import Meter
@@ -88,13 +88,8 @@ class Authorize:
 @lru_cache(maxsize=20_000)
 def _answer(refusal: Reason | None, code: str | None) -> Answer:
     status, phrase = _STATUS.get(refusal, _FORBIDDEN)
-    headers = [(b"x-gate-ticket", ticket_fingerprint(code).encode())] if code else []
+    headers = [(b"x-gate-ticket", fingerprint(code).encode())] if code else []
     if refusal is not None:
         headers += [(b"x-gate-reason", refusal.encode()), (b"content-length", b"0")]
     lines = [f"HTTP/1.1 {status} {phrase}".encode(), *(b"%s: %s" % header for header in headers), b"", b""]
     return Answer({"type": "http.response.start", "status": status, "headers": headers}, b"\r\n".join(lines))
-
-
-def ticket_fingerprint(code: str) -> str:
-    """Return the first 12 hex digits of the code's SHA-256, to name a ticket in logs without revealing its code."""
-    return sha256(code.encode()).hexdigest()[:12]

@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from authz_sidecar.contract.fingerprint import fingerprint
 from control_plane.access.actors import Actor
 from control_plane.models_admin import AuditEntry
 
@@ -80,4 +80,4 @@ def _row(actor: Actor, action: str, now: datetime, about: About, outcome: str) -
 
 def code_digest(code: str) -> str:
     """Return the name in the log for a code of no ticket: the first 12 hex digits of its SHA-256."""
-    return sha256(code.encode()).hexdigest()[:12]
+    return fingerprint(code)

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import delete, func, select, update
@@ -14,6 +13,7 @@ from control_plane.access import audit
 from control_plane.access.actors import ROLE_PERMISSIONS, Actor, ActorKind, Role
 from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
+from control_plane.digests import digest
 from control_plane.errors import FieldRefused, NotFound
 from control_plane.models_admin import AdminSession, AdminUser
 
@@ -55,7 +55,7 @@ async def hash_in_use(db: AsyncSession, username: str) -> str | None:
     for that of an unknown user.
     """
     name, hashes = _normalised(username), await db.scalars(select(AdminUser.password_hash))
-    return max(hashes, key=lambda each: _digest(f"{each} {name}"), default=None)
+    return max(hashes, key=lambda each: digest(f"{each} {name}"), default=None)
 
 
 async def get(db: AsyncSession, user_id: str, *, lock: bool = False) -> AdminUser:
@@ -73,7 +73,7 @@ async def begin_session(db: AsyncSession, user_id: str, client: Client, now: dat
     await db.execute(delete(AdminSession).where(AdminSession.expires_at < now))
     db.add(
         AdminSession(
-            token_hash=_digest(secret),
+            token_hash=digest(secret),
             user_id=user_id,
             address=client.address,
             user_agent=client.user_agent[:400],
@@ -87,7 +87,7 @@ async def begin_session(db: AsyncSession, user_id: str, client: Client, now: dat
 
 async def actor_of_session(db: AsyncSession, secret: str, address: str, now: datetime) -> Actor | None:
     """Return the actor that is signed in with this cookie, or None."""
-    is_alive = AdminSession.token_hash == _digest(secret), AdminSession.expires_at > now, AdminUser.is_active
+    is_alive = AdminSession.token_hash == digest(secret), AdminSession.expires_at > now, AdminUser.is_active
     query = select(AdminUser, AdminSession.id).join(AdminSession, AdminSession.user_id == AdminUser.id)
     row = (await db.execute(query.where(*is_alive))).one_or_none()
     return None if row is None else actor_of_user(row[0], address, row[1])
@@ -145,7 +145,3 @@ def check_proof(user: AdminUser, proven: str, field: str) -> None:
 def _normalised(username: str) -> str:
     """Return a user name as it is stored. No name contains NUL, and PostgreSQL refuses it, so it becomes a space."""
     return username.strip().lower().replace("\0", " ")
-
-
-def _digest(secret: str) -> str:
-    return sha256(secret.encode()).hexdigest()

@@ -6,7 +6,6 @@ The time of a key's last use is written in the background, once a minute: readin
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 import anyio
@@ -17,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import SCOPE_PERMISSIONS, Actor, ActorKind, Permission, Scope
 from control_plane.db.database import Database
+from control_plane.digests import digest
 from control_plane.errors import Conflict, NotFound
 from control_plane.models_admin import ApiKey
 from control_plane.tasks import every
@@ -35,7 +35,7 @@ async def create(
     secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     key = ApiKey(
         name=name,
-        key_hash=_digest(secret),
+        key_hash=digest(secret),
         shown=secret[:_SHOWN_LENGTH],
         scopes=" ".join(sorted(set(scopes))),
         created_by=created_by,
@@ -68,7 +68,7 @@ async def revoke(db: AsyncSession, key_id: str, now: datetime) -> ApiKey:
 
 async def actor_of_key(db: AsyncSession, secret: str, address: str) -> Actor | None:
     """Return the actor of this key, or None if it is unknown or revoked."""
-    query = select(ApiKey).where(ApiKey.key_hash == _digest(secret), ApiKey.revoked_at.is_(None))
+    query = select(ApiKey).where(ApiKey.key_hash == digest(secret), ApiKey.revoked_at.is_(None))
     key = await db.scalar(query)
     if key is None:
         return None
@@ -112,7 +112,3 @@ class LastUses:
         except SQLAlchemyError as error:
             self._uses = uses | self._uses
             log.error("key_uses_not_written", error=type(error).__name__)
-
-
-def _digest(secret: str) -> str:
-    return sha256(secret.encode()).hexdigest()

@@ -6,7 +6,6 @@ A secret is in force once a code has confirmed it, which sets `totp_step`. No co
 import re
 import secrets
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import delete, func, select
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.accounts import totp
 from control_plane.db.sealing import SealBroken, sealer_of
+from control_plane.digests import digest
 from control_plane.errors import Conflict, FieldRefused
 from control_plane.models_admin import AdminUser, RecoveryCode
 
@@ -105,4 +105,4 @@ def _normalised(code: str) -> str:
 
 
 def _digest(user_id: str, code: str) -> str:
-    return sha256(f"{user_id} {_normalised(code)}".encode()).hexdigest()
+    return digest(f"{user_id} {_normalised(code)}")

@@ -6,7 +6,6 @@ user can read, and hashed in the database.
 
 import secrets
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
 from control_plane.accounts import accounts
 from control_plane.db.database import Database, Lock, hold
+from control_plane.digests import digest
 from control_plane.errors import Conflict, SetupLinkUnusable
 from control_plane.models_admin import AdminUser, SetupLink
 
@@ -42,7 +42,7 @@ async def make(db: AsyncSession, now: datetime) -> str:
         raise Conflict(_ACCOUNT_EXISTS)
     await db.execute(delete(SetupLink).where(SetupLink.expires_at <= now))
     token = secrets.token_urlsafe(_SECRET_BYTES)
-    db.add(SetupLink(token_hash=_digest(token), expires_at=now + LIFE))
+    db.add(SetupLink(token_hash=digest(token), expires_at=now + LIFE))
     return token
 
 
@@ -50,7 +50,7 @@ async def check(db: AsyncSession, token: str, now: datetime) -> None:
     """Raise Conflict if there is an account, SetupLinkUnusable if the token is wrong or expired."""
     if await accounts.has_any(db):
         raise Conflict(_ACCOUNT_EXISTS)
-    is_valid = SetupLink.token_hash == _digest(token), SetupLink.expires_at > now
+    is_valid = SetupLink.token_hash == digest(token), SetupLink.expires_at > now
     if await db.scalar(select(SetupLink.token_hash).where(*is_valid)) is None:
         raise SetupLinkUnusable
 
@@ -100,7 +100,3 @@ async def _write_new(database: Database, file: Path, origin: str, now: datetime)
         log.error("setup_link_not_written", file=str(file), error=type(error).__name__)
     else:
         log.warning("setup_link_written", file=str(file))
-
-
-def _digest(token: str) -> str:
-    return sha256(token.encode()).hexdigest()

@@ -15,9 +15,9 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit_queue import RefusedAction
 from control_plane.clock import utc_now
+from control_plane.digests import digest
 from control_plane.errors import NoSession, Refusal, TooManyAttempts
 from control_plane.services import Request
-from control_plane.sessions.sessions import digest
 from control_plane.web.requests import client_address, services
 
 
@@ -57,7 +57,7 @@ def record_done(
     ticket_id: str,
     detail: Mapping[str, str | int | bool | None] | None = None,
 ) -> None:
-    """Record what a viewer has record_done, in the same transaction."""
+    """Record what a viewer has done, in the same transaction."""
     about = audit.About(claims.sid, claims.eid, ticket_id, detail)
     audit.record(db, Actor.viewer(client_address(request)), action, utc_now(), about)
 

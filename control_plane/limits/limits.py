@@ -5,11 +5,11 @@ import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from hashlib import sha256
 from typing import Final, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from control_plane.digests import digest
 from control_plane.errors import Refusal, TooManyAttempts
 from control_plane.limits.guesses import Guesses, PlacesTaken, SharedPlaces
 from control_plane.limits.moving_windows import Limit, MovingWindow
@@ -84,7 +84,7 @@ class Limits:
 
     async def count_tv_poll(self, device_code: str) -> None:
         """Count a TV's poll for its approval. Raise TooManyAttempts after thirty in a minute."""
-        _refuse_if_limited(await self._hit(_TV_POLLS, sha256(device_code.encode()).hexdigest()))
+        _refuse_if_limited(await self._hit(_TV_POLLS, digest(device_code)))
 
     async def count_refresh(self, sid: str) -> None:
         """Count a refresh of a session. Raise TooManyAttempts after twelve in the lifetime of a token."""

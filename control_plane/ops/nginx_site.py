@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from authz_sidecar.contract.whole_files import replacing
 from control_plane.errors import OperatorError
 from control_plane.ops.access_log import AccessLog
 from control_plane.ops.nginx_origin import NginxOrigin, origin_conf
@@ -61,7 +62,8 @@ def write_site(site: Site) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _link_shipped_files(site.folder)
     for name, text in files.items():
-        (site.folder / "site" / name).write_text(f"# Written by `streamgate up`.\n{text}", encoding="utf-8")
+        with replacing(site.folder / "site" / name) as writer:
+            writer.write(f"# Written by `streamgate up`.\n{text}".encode())
 
 
 def _folders(site: Site) -> list[Path]:

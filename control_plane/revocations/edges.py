@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Cursor
+from control_plane.batches import batches
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.models import Edge
@@ -215,8 +216,8 @@ async def _write(db: AsyncSession, taken: Sequence[Acknowledgement]) -> None:
     unless_newer = Edge.heard_at <= rows.excluded.heard_at
     rows = rows.on_conflict_do_update(index_elements=[Edge.name, Edge.instance], set_=newer, where=unless_newer)
     ordered = sorted(taken, key=lambda one: (one.who.edge, one.who.name))
-    for start in range(0, len(ordered), _BATCH_SIZE):
-        await db.execute(rows, [_row(one) for one in ordered[start : start + _BATCH_SIZE]])
+    for batch in batches(ordered, _BATCH_SIZE):
+        await db.execute(rows, [_row(one) for one in batch])
 
 
 def _row(one: Acknowledgement) -> dict[str, object]:

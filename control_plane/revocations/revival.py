@@ -4,15 +4,15 @@ The feed may still refuse them, for as long as a token of the deleted one lasts.
 revocation: old tokens stay refused, tokens issued from now on are allowed.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
+from control_plane.batches import batches
 from control_plane.models import RevocationChange
 from control_plane.revocations import revocation_feed
 
@@ -23,7 +23,7 @@ async def lift_deleted(db: AsyncSession, kind: Kind, subjects: Collection[str], 
     """Lift the refusals of these. Return the second from which tokens are valid, for each that was refused."""
     soon, until, begins = int(now.timestamp()) + 1, dict[str, float](), dict[str, int]()
     row = RevocationChange
-    for batch in _batches(subjects):
+    for batch in batches(subjects, _BATCH_SIZE):
         query = select(row.subject, row.not_before, row.expires_at)
         for subject, not_before, expires_at in await db.execute(
             query.where(row.kind == kind.value, row.subject.in_(batch))
@@ -32,9 +32,3 @@ async def lift_deleted(db: AsyncSession, kind: Kind, subjects: Collection[str], 
     changes = [Change(kind, name, False, begin, now.timestamp(), until[name]) for name, begin in begins.items()]
     await revocation_feed.append_all(db, changes)
     return begins
-
-
-def _batches(subjects: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(subjects)
-    while batch := list(islice(rest, _BATCH_SIZE)):
-        yield batch

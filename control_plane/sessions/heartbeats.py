@@ -5,7 +5,7 @@ second: kill -9 loses that much of them, which the silence timeout tolerates. Th
 is answered that its session is live if it was already over when the client asked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
+from control_plane.batches import batches
 from control_plane.db.database import Database
 from control_plane.end_reasons import EndReason
 from control_plane.models import Ticket, ViewingSession
@@ -133,7 +134,7 @@ async def _find(db: AsyncSession, sids: Sequence[str]) -> dict[str, _SessionStat
     states: dict[str, _SessionState] = {}
     session = ViewingSession
     columns = session.sid, session.ended_at, session.end_reason, session.last_seen_at
-    for batch in _batches(sids):
+    for batch in batches(sids, _BATCH_SIZE):
         rows = await db.execute(select(*columns).where(session.sid.in_(batch)))
         for sid, ended_at, reason, seen_at in rows:
             states[sid] = _SessionState((reason or EndReason.UNKNOWN) if ended_at else None, seen_at)
@@ -150,10 +151,6 @@ async def _deleted(db: AsyncSession, check: _SessionCheck) -> set[str]:
 async def _existing_codes(db: AsyncSession, codes: Sequence[str]) -> set[str]:
     """Return those of these codes that are tickets."""
     existing: set[str] = set()
-    for batch in _batches(codes):
+    for batch in batches(codes, _BATCH_SIZE):
         existing |= set(await db.scalars(select(Ticket.code).where(Ticket.code.in_(batch))))
     return existing
-
-
-def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[start : start + _BATCH_SIZE] for start in range(0, len(names), _BATCH_SIZE))

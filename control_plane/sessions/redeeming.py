@@ -15,6 +15,7 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import Intent
 from control_plane.db.together import WriteBatch, change_of, columns_of, named, row_of
+from control_plane.digests import digest
 from control_plane.end_reasons import EndReason
 from control_plane.errors import TakenOverTooOften, TicketInUse
 from control_plane.models import LastSeen, Ticket, ViewingSession
@@ -56,7 +57,7 @@ async def begin(db: AsyncSession, attempt: SeatRequest) -> Grant:
         approved_by=attempt.approved_by,
     )
     secret = None if attempt.kept_hash else await secret_for(db, device)
-    session.resume_hash = sessions.digest(secret) if secret else attempt.kept_hash
+    session.resume_hash = digest(secret) if secret else attempt.kept_hash
     claims = sessions.next_claims(session, ticket, event, attempt.rules, attempt.now)
     try:
         await _write(db, session, attempt, is_first=is_first)
@@ -135,7 +136,7 @@ def _may_take_over(attempt: SeatRequest, live: Sequence[ViewingSession]) -> bool
 
 def _own_tv(live: Sequence[ViewingSession], attempt: SeatRequest) -> ViewingSession | None:
     secret = attempt.device.resume_secret
-    return next((one for one in live if secret and one.approved_by == sessions.digest(secret)), None)
+    return next((one for one in live if secret and one.approved_by == digest(secret)), None)
 
 
 def _own_session(live: Sequence[ViewingSession], attempt: SeatRequest) -> ViewingSession | None:
@@ -143,7 +144,7 @@ def _own_session(live: Sequence[ViewingSession], attempt: SeatRequest) -> Viewin
     if attempt.replaces in live:
         return attempt.replaces
     secret = attempt.device.resume_secret
-    return next((session for session in live if secret and session.resume_hash == sessions.digest(secret)), None)
+    return next((session for session in live if secret and session.resume_hash == digest(secret)), None)
 
 
 async def secret_for(db: AsyncSession, device: Device) -> str:

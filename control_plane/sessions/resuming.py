@@ -15,6 +15,7 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import Intent
+from control_plane.digests import digest
 from control_plane.end_reasons import INTENDED, EndReason
 from control_plane.errors import NoSession
 from control_plane.models import ViewingSession
@@ -84,5 +85,5 @@ async def _session_of(db: AsyncSession, device: Device, tab: Tab, now: datetime)
 
 
 async def _session_by_sid(db: AsyncSession, sid: str, secret: str) -> ViewingSession | None:
-    conditions = ViewingSession.sid == sid, ViewingSession.resume_hash == sessions.digest(secret)
+    conditions = ViewingSession.sid == sid, ViewingSession.resume_hash == digest(secret)
     return await db.scalar(select(ViewingSession).where(*conditions))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import Select, bindparam, select
@@ -20,6 +19,7 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import Intent
 from control_plane.db.together import WriteBatch, change_of, columns_of, named, row_of
+from control_plane.digests import digest
 from control_plane.end_reasons import MOVED, EndReason
 from control_plane.errors import SessionOver, SessionTakenOver, TokenFinal, TokenUnusable
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
@@ -200,7 +200,3 @@ def why_over(session: ViewingSession) -> SessionOver:
 
 def over_because(reason: str) -> SessionOver:
     return SessionTakenOver(reason) if reason in MOVED else SessionOver(reason)
-
-
-def digest(secret: str) -> str:
-    return sha256(secret.encode()).hexdigest()

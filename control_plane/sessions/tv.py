@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.access.actors import Actor
+from control_plane.digests import digest
 from control_plane.end_reasons import EndReason
 from control_plane.errors import TicketInUse, TokenUnusable
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
@@ -138,7 +139,7 @@ def _new_session(attempt: SeatRequest, page: ViewingSession, seat: int) -> Viewi
 
 def _tv_hash(page: ViewingSession) -> str:
     """Return a hash that ties a TV to the browser, not the page: a reload begins a new session with the same secret."""
-    return sessions.digest(f"tv of {page.resume_hash}")
+    return digest(f"tv of {page.resume_hash}")
 
 
 def _claims(session: ViewingSession, ticket: Ticket, event: Event, now: datetime) -> Claims:

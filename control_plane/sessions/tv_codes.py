@@ -13,6 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.playback_token import Claims
+from control_plane.digests import digest
 from control_plane.end_reasons import EndReason
 from control_plane.errors import NotFound, TokenUnusable, TvCodeUnusable
 from control_plane.models import Event, Ticket, TvCode, ViewingSession
@@ -59,7 +60,7 @@ def parse_user_code(text: str) -> str:
 async def issue(db: AsyncSession, tv: Device, now: datetime) -> IssuedTvCode:
     issued = IssuedTvCode("".join(secrets.choice(_LETTERS) for _ in range(LENGTH)), secrets.token_urlsafe(32))
     row = TvCode(
-        device_hash=sessions.digest(issued.device_code),
+        device_hash=digest(issued.device_code),
         user_code=issued.user_code,
         client_ip=tv.address,
         user_agent=tv.user_agent[: sessions.SHOWN_USER_AGENT],
@@ -97,7 +98,7 @@ async def approve_by_code(  # noqa: PLR0913 - the phone's input and the rules fo
     Raise UnknownCode, an admission refusal, TvCodeUnusable, TicketInUse or TakenOverTooOften.
     """
     ticket, event = await tickets.find_by_code(db, code, for_update=True)
-    resume_hash = sessions.digest(phone.resume_secret) if phone.resume_secret else None
+    resume_hash = digest(phone.resume_secret) if phone.resume_secret else None
     live = await sessions.live_of(db, ticket.id)
     page = next((one for one in live if resume_hash and one.resume_hash == resume_hash), None)
     approver = Approver(phone.address, resume_hash, page)
@@ -109,7 +110,7 @@ async def collect(db: AsyncSession, device_code: str, tv: Device, rules: SeatRul
 
     Raise TvCodeUnusable, an admission refusal, or SessionOver.
     """
-    query = select(TvCode).where(TvCode.device_hash == sessions.digest(device_code), TvCode.expires_at > now)
+    query = select(TvCode).where(TvCode.device_hash == digest(device_code), TvCode.expires_at > now)
     row = await db.scalar(query)
     if row is None:
         raise TvCodeUnusable
@@ -145,7 +146,7 @@ async def _hand_over(
     if session.ended_at:
         raise sessions.why_over(session)
     secret = await redeeming.secret_for(db, tv)
-    session.resume_hash = sessions.digest(secret)
+    session.resume_hash = digest(secret)
     claims = sessions.next_claims(session, ticket, event, rules, now)
     await last_seen.move(db, {session.sid: now.timestamp()}, now)
     return Grant(event, ticket, claims, secret)

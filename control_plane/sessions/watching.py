@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.digests import digest
 from control_plane.end_reasons import EndReason
 from control_plane.errors import NotFound
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession, is_watching
-from control_plane.sessions import ending, sessions
+from control_plane.sessions import ending
 from control_plane.sessions.resuming import Tab
 
 
@@ -51,7 +52,7 @@ async def event_id_of_tab(db: AsyncSession, resume_secret: str | None, tab: Tab)
     if tab.claims:
         return tab.claims.eid
     query = select(Ticket.event_id).join(ViewingSession, ViewingSession.ticket_id == Ticket.id)
-    own = query.where(ViewingSession.resume_hash == sessions.digest(resume_secret or ""))
+    own = query.where(ViewingSession.resume_hash == digest(resume_secret or ""))
     of_tab = own.where(ViewingSession.sid == tab.sid) if tab.sid else own.order_by(ViewingSession.started_at.desc())
     return await db.scalar(of_tab.limit(1))
 

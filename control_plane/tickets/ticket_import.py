@@ -3,9 +3,8 @@
 A code that was deleted may be imported again: what the feed still says about it is lifted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Final, TypeVar
 
 from sqlalchemy import insert, select
@@ -13,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Kind
+from control_plane.batches import batches
 from control_plane.errors import Conflict, ImportRefused
 from control_plane.events import events
 from control_plane.models import Event, Ticket, new_id
@@ -39,7 +39,7 @@ async def run(db: AsyncSession, event_id: str, codes: ParsedCodes, now: datetime
     not_before = await revival.lift_deleted(db, Kind.CODE, [line.code for line in codes.lines], now)
     rows = (_row(line, event, not_before.get(line.code, 0), now) for line in codes.lines)
     try:
-        for batch in _batches(rows):
+        for batch in batches(rows, _BATCH_SIZE):
             await db.execute(insert(Ticket).returning(Ticket.id), batch)  # RETURNING makes it one statement
     except IntegrityError:  # only with concurrent writers
         raise Conflict("Some of these codes have just been taken; nothing was imported.") from None
@@ -48,7 +48,7 @@ async def run(db: AsyncSession, event_id: str, codes: ParsedCodes, now: datetime
 
 async def _taken(db: AsyncSession, codes: ParsedCodes) -> list[Problem]:
     found: list[Problem] = []
-    for batch in _batches(codes.lines):
+    for batch in batches(codes.lines, _BATCH_SIZE):
         lines = {line.code: line.number for line in batch}
         taken = await db.scalars(select(Ticket.code).where(Ticket.code.in_(lines)))
         found += [Problem(lines[code], _TAKEN) for code in taken]
@@ -65,9 +65,3 @@ def _row(line: CodeLine, event: Event, tokens_not_before: int, now: datetime) ->
         "tokens_not_before": tokens_not_before,
         "created_at": now,
     }
-
-
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while batch := list(islice(rest, _BATCH_SIZE)):
-        yield batch

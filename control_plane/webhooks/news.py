@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.batches import batches
 from control_plane.end_reasons import EndReason
 from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.streams.faults import Fault
@@ -35,8 +36,8 @@ async def report_sessions(
     """Report what happened to sessions, and why. They must be in the database already."""
     if not sids or not await outbox.is_wanted(db, topic, now):
         return
-    for first in range(0, len(sids), _BATCH_SIZE):
-        rows = await db.execute(_SESSIONS.where(ViewingSession.sid.in_(sids[first : first + _BATCH_SIZE])))
+    for batch in batches(sids, _BATCH_SIZE):
+        rows = await db.execute(_SESSIONS.where(ViewingSession.sid.in_(batch)))
         sessions = [_session(row.sid, reason) | _ticket(*row[1:3]) | _event(*row[3:]) for row in rows]
         await outbox.put_all(db, topic, sessions, now)
 

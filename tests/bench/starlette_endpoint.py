@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from authz_sidecar.authorize import ticket_fingerprint
 from authz_sidecar.carriers import token_of
+from authz_sidecar.contract.fingerprint import fingerprint
 from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.gate import MediaRequest, Reason, decide
 from authz_sidecar.revocations import Revocations
@@ -28,7 +28,7 @@ async def authorize(request: Request) -> Response:
     headers = dict(request.headers.raw)
     media_request = MediaRequest(token_of(headers), request.headers["x-gate-path"], request.headers["x-gate-method"])
     refusal, claims = decide(media_request, _VERIFIER.verify, _REVOCATIONS, time.time())
-    ticket_header = {"X-Gate-Ticket": ticket_fingerprint(claims.sub)} if claims and claims.sub else {}
+    ticket_header = {"X-Gate-Ticket": fingerprint(claims.sub)} if claims and claims.sub else {}
     if refusal is None:
         return Response(status_code=204, headers=ticket_header)
     return Response(

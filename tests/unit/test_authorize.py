@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from authz_sidecar.authorize import Authorize, ticket_fingerprint
+from authz_sidecar.authorize import Authorize
 from authz_sidecar.contract.feed import Change, Kind
+from authz_sidecar.contract.fingerprint import fingerprint
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.verifier import Verifier
 from authz_sidecar.origins import Source
@@ -58,7 +59,7 @@ def revocations_of(kind: Kind, subject: str) -> Revocations:
 async def test_an_allowed_request_is_204_with_the_tickets_fingerprint_for_the_log() -> None:
     status, headers = await ask(question(fresh()))
     assert status == 204
-    assert headers == {b"x-gate-ticket": ticket_fingerprint(CODE).encode()}
+    assert headers == {b"x-gate-ticket": fingerprint(CODE).encode()}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from authz_sidecar.authorize import ticket_fingerprint
+from authz_sidecar.contract.fingerprint import fingerprint
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.playback_token import Claims, TokenRefused
 from authz_sidecar.contract.verifier import CACHED_TOKENS, Verifier
@@ -42,7 +42,7 @@ def test_another_encoding_of_a_cached_token_is_refused() -> None:
 
 
 def test_logs_name_a_ticket_by_twelve_hex_digits() -> None:
-    assert ticket_fingerprint(CODE) == sha256(CODE.encode()).hexdigest()[:12]
+    assert fingerprint(CODE) == sha256(CODE.encode()).hexdigest()[:12]
 
 
 def test_the_cache_is_bounded_and_a_token_in_use_is_not_evicted() -> None:

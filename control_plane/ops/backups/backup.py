@@ -10,7 +10,6 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -36,6 +35,7 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
+from control_plane.batches import batches
 from control_plane.clock import utc_now
 from control_plane.db import schema_versions
 from control_plane.db.announcements import CHANNEL, Notice
@@ -209,16 +209,11 @@ def _fill(connection: Connection, reader: Reader) -> None:
         )
         converters |= dict.fromkeys(_columns_of_type(stored, LargeBinary), _bytes)
         with _reporting_rejected_rows(saved.name):
-            for rows in _batches(saved.rows, _batch_size(stored)):
+            for rows in batches(saved.rows, _batch_size(stored)):
                 values = [dict(zip(saved.columns, row, strict=True)) for row in rows]
                 connection.execute(insert(stored), [_from_json(each, converters) for each in values])
     if tables:
         raise DamagedBackupError("a table is missing")
-
-
-def _batches(rows: Iterator[Sequence[Any]], size: int) -> Iterator[list[Sequence[Any]]]:
-    while batch := list(islice(rows, size)):
-        yield batch
 
 
 def _from_json(values: dict[str, Any], converters: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Settings are only written where none exist; those in use are never overwritten.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Final
 
 import anyio
 
+from authz_sidecar.contract.whole_files import replacing
 from control_plane.db.sealing import SETTING, Sealer, split_keys
 from control_plane.errors import OperatorError
 from control_plane.ops import supervisor
@@ -146,12 +146,9 @@ def _write_settings(home: Path, saved: SavedSettings, written: list[Path]) -> No
 
 
 def _write_new(file: Path, text: str, written: list[Path]) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with replacing(file, exclusive=True) as writer:
+        writer.write(text.encode())
     written.append(file)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as writer:
-        writer.write(text)
-        writer.flush()
-        os.fsync(descriptor)
 
 
 @contextmanager
