@@ -13,6 +13,7 @@ from control_plane.cli.options import HomeOption
 from control_plane.db.database import upgrade_schema
 from control_plane.errors import OperatorError, UsageError
 from control_plane.ops import nginx_version, processes, supervisor
+from control_plane.ops.binaries import find_nginx
 from control_plane.ops.demo import run_demo
 from control_plane.ops.home import create_home, ensure_secrets_key, new_password
 from control_plane.ops.home_database import sealer
@@ -52,7 +53,7 @@ def init(
 def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0.0.1") -> None:
     """Run nginx, the sidecars and the control plane in the foreground, until SIGINT or SIGTERM."""
     stack = processes.prepare_stack(home, sidecars, host)
-    warning = nginx_version.finding(stack.nginx.argv[0])
+    warning = nginx_version.finding(find_nginx())
 
     def on_ready() -> None:
         typer.echo(f"StreamGate is up at {stack.url}")

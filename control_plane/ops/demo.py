@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from control_plane.events import events
 from control_plane.lifecycle import event_changes
 from control_plane.models import Event
 from control_plane.ops import demo_streams, nginx_version, supervisor
+from control_plane.ops.binaries import find_nginx
 from control_plane.ops.home import create_home, new_password, read_environment, settings_file, stream_root
 from control_plane.ops.processes import ProcessSpec, common_environment, describe_stack, prepare_stack
 from control_plane.schemas import EventDraft
@@ -45,12 +46,12 @@ def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
     running = prepare_stack(home, sidecars, host)
     _ensure_recording(folders / RECORDING_ID)
     demo_events = prepare_events(environment)
-    companions = (_live_encoder(folders / LIVE_ID, environment),)
+    encoder = _live_encoder(folders / LIVE_ID, environment)
     supervisor.run(
-        replace(running, companions=companions),
+        running.with_companion(encoder),
         on_ready=lambda: _print(_welcome(running.url, demo_events, password)),
-        warning=nginx_version.finding(running.nginx.argv[0]),
-        reread=lambda: replace(describe_stack(home, sidecars, host), companions=companions),
+        warning=nginx_version.finding(find_nginx()),
+        reread=lambda: describe_stack(home, sidecars, host).with_companion(encoder),
     )
 
 

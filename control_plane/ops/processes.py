@@ -13,7 +13,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
@@ -75,6 +75,8 @@ class ProcessSpec:
     is_alive: Callable[[], Awaitable[bool]] | None = None  # None if it cannot be probed
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL  # sent by the kernel when `up` dies without stopping it
+    reload_signal: signal.Signals | None = None  # applies changed settings; without it the process is restarted
+    reopen_log_signal: signal.Signals | None = None  # sent when the access log was renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +85,24 @@ class Stack:
 
     run_folder: Path
     listen: tuple[str, int]
-    control_plane: ProcessSpec
-    sidecars: tuple[ProcessSpec, ...]
-    nginx: ProcessSpec
-    fetcher: ProcessSpec | None = None  # if there is an origin
+    tiers: tuple[tuple[ProcessSpec, ...], ...]
     site: Site | None = None  # the input of nginx's configuration
-    companions: tuple[ProcessSpec, ...] = ()
 
     @property
     def url(self) -> str:
         return local_url(*self.listen)
 
     @property
-    def tiers(self) -> tuple[tuple[ProcessSpec, ...], ...]:
-        fetchers = (self.fetcher,) if self.fetcher else ()
-        return (self.control_plane,), (*self.sidecars, *fetchers, *self.companions), (self.nginx,)
-
-    @property
     def processes(self) -> tuple[ProcessSpec, ...]:
         return tuple(spec for tier in self.tiers for spec in tier)
+
+    def named(self, name: str) -> ProcessSpec:
+        return next(spec for spec in self.processes if spec.name == name)
+
+    def with_companion(self, spec: ProcessSpec) -> "Stack":
+        """Return a stack that starts another process right before the last tier, which opens the public port."""
+        *first, last = self.tiers
+        return replace(self, tiers=(*first, (spec,), last))
 
 
 def prepare_stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worker_processes: str = "auto") -> Stack:
@@ -141,12 +142,11 @@ def describe_stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worke
         worker_processes=worker_processes,
         origins=origins,
     )
-    sidecar_specs = tuple(
-        _sidecar(name, _with_segment_cache(environment, origins), sockets, home / "state") for name in names
-    )
-    fetcher = _fetcher(environment, site.fetcher) if origins else None
+    for_sidecars = _with_segment_cache(environment, origins)
+    gate = [_sidecar(name, for_sidecars, sockets, home / "state") for name in names]
+    gate += [_fetcher(environment, site.fetcher)] if origins else []
     nginx = _nginx(site, environment, local_url(*listen))
-    return Stack(run_folder, listen, control_plane, sidecar_specs, nginx, fetcher, site)
+    return Stack(run_folder, listen, ((control_plane,), tuple(gate), (nginx,)), site)
 
 
 def local_url(host: str, port: int) -> str:
@@ -212,6 +212,8 @@ def _nginx(site: Site, environment: Mapping[str, str], url: str) -> ProcessSpec:
         is_ready=HttpProbe(f"{url}/health"),
         stop_signal=signal.SIGQUIT,
         orphan_signal=signal.SIGTERM,  # a killed master would leave its workers serving
+        reload_signal=signal.SIGHUP,
+        reopen_log_signal=signal.SIGUSR1,
     )
 
 

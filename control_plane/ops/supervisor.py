@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from authz_sidecar.contract.redaction import redact
 from control_plane.errors import OperatorError
@@ -163,10 +163,18 @@ class Supervisor:
         services = [*changed_services(self._stack, changed)]
         for spec in services:
             await self._replace(spec)
-        self._stack, self._specs[changed.nginx.name] = changed, changed.nginx
-        self._children[changed.nginx.name].signal(signal.SIGHUP)
-        names = ", ".join(["nginx reloaded", *(f"{spec.name} started again" for spec in services)])
-        self._log("streamgate", f"SIGHUP: {names}.")
+        self._stack = changed
+        reloaded = [spec for spec in changed.processes if spec.reload_signal]
+        for spec in reloaded:
+            self._specs[spec.name] = spec
+        self._signal("reload_signal")
+        done = [f"{spec.name} reloaded" for spec in reloaded] + [f"{spec.name} started again" for spec in services]
+        self._log("streamgate", f"SIGHUP: {', '.join(done)}.")
+
+    def _signal(self, kind: Literal["reload_signal", "reopen_log_signal"]) -> None:
+        for spec in self._stack.processes:
+            if number := getattr(spec, kind):
+                self._children[spec.name].signal(number)
 
     async def _replace(self, spec: ProcessSpec) -> None:
         """Restart a service with changed settings; return when it is ready, with the new settings or the old ones."""
@@ -184,7 +192,7 @@ class Supervisor:
             site = self._stack.site
             with suppress(OSError):
                 if site and site.access_log.rotate():
-                    self._children[self._stack.nginx.name].signal(signal.SIGUSR1)
+                    self._signal("reopen_log_signal")
 
     async def _start(self, spec: ProcessSpec) -> Child:
         child = await Child.start(spec, self._stack.run_folder, lambda line: self._log(spec.name, line))

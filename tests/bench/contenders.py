@@ -72,7 +72,7 @@ def floor(ground: Ground) -> Contender:
 
 
 def starlette(ground: Ground) -> Contender:
-    sidecar = ground.running.described.sidecars[0]
+    sidecar = ground.running.sidecars[0].spec
     socket = Path(sidecar.argv[-1]).with_name("starlette.sock")
     argv = (sidecar.argv[0], "-m", "tests.bench.starlette_endpoint", "--uds", str(socket))
     spec = replace(sidecar, name="starlette", argv=argv, is_ready=HttpProbe("http://sidecar/health", socket))

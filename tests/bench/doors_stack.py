@@ -64,7 +64,7 @@ def postgresql() -> Iterator[tuple[str, int]]:
 
 def _second(running: StackUnderTest) -> Service:
     """Describe a second control plane, and add it to nginx's upstream."""
-    first = running.described.control_plane
+    first = running.control_plane.spec
     socket = Path(first.argv[-1])
     other = socket.with_name("control-2.sock")
     file = running.described.run_folder / "nginx" / "site" / "http.conf"

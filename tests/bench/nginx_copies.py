@@ -49,7 +49,7 @@ class Copy:
         path.write_text(text)
 
     def service(self, running: StackUnderTest, binary: str | None = None) -> Service:
-        gated = running.described.nginx
+        gated = running.nginx.spec
         original = str(running.described.run_folder / "nginx")
         argv = tuple(word.replace(original, str(self.folder)) for word in gated.argv)
         argv = (binary or argv[0], *argv[1:])

@@ -158,7 +158,7 @@ def _followers(running: StackUnderTest, count: int) -> Iterator[None]:
     if not count:
         yield
         return
-    argv, env = [sys.executable, "-m", "tests.bench.followers", str(count)], running.described.sidecars[0].env
+    argv, env = [sys.executable, "-m", "tests.bench.followers", str(count)], running.sidecars[0].spec.env
     with subprocess.Popen(argv, cwd=ROOT, env=dict(env), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -93,7 +93,7 @@ def opened_numbers(gate: StackUnderTest, tmp_path: Path) -> Iterator[str]:
     configuration.write_text(
         f"user root;\npid {tmp_path}/pid;\nerror_log stderr;\nevents {{ }}\nhttp {{\n{temporary}{site}\n}}\n"
     )
-    gated = gate.described.nginx
+    gated = gate.nginx.spec
     argv = (gated.argv[0], "-e", "stderr", "-c", str(configuration), "-g", "daemon off;")
     service = Service(type(gated)("numbers", argv, gated.env, gated.is_ready), tmp_path / "log", redacted=True)
     service.start()

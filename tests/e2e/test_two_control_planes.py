@@ -18,7 +18,7 @@ class TwoControlPlanes(StackUnderTest):
     """The sidecar follows the first; nginx balances between both, as an operator configures it in the site files."""
 
     def describe_second(self) -> None:
-        first = self.described.control_plane
+        first = self.control_plane.spec
         socket = self.described.run_folder / "control-2.sock"
         spec = dataclasses.replace(
             first,

@@ -35,7 +35,7 @@ def process(name: str, script: str, is_ready: Callable[..., object] = at_once) -
 
 def stack_of(folder: Path, control: ProcessSpec, sidecar: ProcessSpec | None = None) -> Stack:
     gate = sidecar or process("sidecar-1", STAY)
-    return Stack(folder, ("127.0.0.1", free_port()), control, (gate,), process("nginx", STAY))
+    return Stack(folder, ("127.0.0.1", free_port()), ((control,), (gate,), (process("nginx", STAY),)))
 
 
 def pid_of(folder: Path, name: str) -> int:

@@ -26,27 +26,27 @@ def test_every_setting_of_the_sidecar_is_passed_to_it() -> None:
 def test_no_process_gets_settings_that_it_does_not_need(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:secret@host")
     described = prepare_stack(home, sidecars=2)
-    for sidecar in described.sidecars:
+    for sidecar in described.tiers[1]:
         assert not {"ADMIN_PASSWORD_HASH", "SETUP_LINK_FILE", "DATABASE_URL", "REDIS_URL"} & set(sidecar.env)
         assert "PLAYBACK_SIGNING_SECRET" in sidecar.env
-    assert not {"PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "DATABASE_URL"} & set(described.nginx.env)
-    assert "ADMIN_PASSWORD_HASH" in described.control_plane.env
-    assert described.control_plane.env["SETUP_LINK_FILE"].endswith("/setup-link")
+    assert not {"PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "DATABASE_URL"} & set(described.named("nginx").env)
+    assert "ADMIN_PASSWORD_HASH" in described.named("control").env
+    assert described.named("control").env["SETUP_LINK_FILE"].endswith("/setup-link")
 
 
 def test_a_description_does_not_print_secrets(home: Path) -> None:
     described = prepare_stack(home)
-    assert described.control_plane.env["INTERNAL_API_KEY"] not in repr(described)
+    assert described.named("control").env["INTERNAL_API_KEY"] not in repr(described)
 
 
 def test_each_sidecar_keeps_its_own_state(home: Path) -> None:
-    first, second = prepare_stack(home, sidecars=2).sidecars
+    first, second = prepare_stack(home, sidecars=2).tiers[1]
     assert first.env["SIDECAR_STATE_FILE"] != second.env["SIDECAR_STATE_FILE"]
 
 
 def test_nginx_is_the_last_to_start(home: Path) -> None:
     described = prepare_stack(home, sidecars=2)
-    assert described.tiers[-1] == (described.nginx,)
+    assert [spec.name for spec in described.tiers[-1]] == ["nginx"]
 
 
 @pytest.mark.parametrize("folder", ["x" * 120, "with space", "with;semicolon"])
@@ -77,9 +77,9 @@ def test_a_missing_source_of_streams_is_reported(home: Path, monkeypatch: pytest
 
 def test_sidecars_get_a_cache_folder_only_if_there_is_a_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMENT_CACHE_ROOT", str(home / "segments"))
-    assert prepare_stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == ""
+    assert prepare_stack(home).named("sidecar-1").env["SEGMENT_CACHE_ROOT"] == ""
     monkeypatch.setenv("UPSTREAM_ORIGIN", "http://127.0.0.1:9")
-    assert prepare_stack(home).sidecars[0].env["SEGMENT_CACHE_ROOT"] == str(home / "segments")
+    assert prepare_stack(home).named("sidecar-1").env["SEGMENT_CACHE_ROOT"] == str(home / "segments")
 
 
 @pytest.mark.parametrize("host", ["", "everywhere", "127.0.0.1; include x", "1.2.3"])

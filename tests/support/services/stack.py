@@ -141,10 +141,11 @@ class StackUnderTest:
             file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())
         self.described: Stack = prepare_stack(home, sidecars, worker_processes=nginx_workers)
         (home / "log").mkdir(exist_ok=True)
-        self.control_plane = self._service(self.described.control_plane)
-        self.sidecars = [self._service(spec) for spec in self.described.sidecars]
-        self.fetchers = [self._service(self.described.fetcher)] if self.described.fetcher else []
-        self.nginx = self._service(self.described.nginx, redacted=True)
+        (control,), gate, (nginx,) = self.described.tiers
+        self.control_plane = self._service(control)
+        self.sidecars = [self._service(spec) for spec in gate if spec.name != "fetcher"]
+        self.fetchers = [self._service(spec) for spec in gate if spec.name == "fetcher"]
+        self.nginx = self._service(nginx, redacted=True)
 
     def _service(self, spec: ProcessSpec, *, redacted: bool = False) -> Service:
         return Service(spec, self.home / "log" / f"{spec.name}.log", redacted=redacted)
