@@ -1,4 +1,4 @@
-"""A million revoked codes are loaded in seconds with little memory, while the gate keeps answering."""
+"""A million revoked codes are loaded with little memory, while the gate keeps answering. How fast: `make bench`."""
 
 import shutil
 import time
@@ -15,31 +15,6 @@ from tests.support.waiting import eventually
 MILLION = 1_000_000
 MOST_MEGABYTES = 400
 PATIENCE_SECONDS = 240  # for a busy machine
-NGINX_PATIENCE_SECONDS = 1  # proxy_read_timeout of nginx/locations/authorize.conf
-
-
-class Watch:
-    """Request the sidecar continuously, and record the slowest response, in seconds of its processor time.
-
-    On an idle machine this is the time that a request waits. The time during which this test itself waited for a
-    processor is subtracted, since the sidecar did not cause it.
-    """
-
-    def __init__(self, sidecar: SidecarUnderTest) -> None:
-        self.highest_cost = 0.0
-        self._sidecar = sidecar
-
-    def ask(self, token: str) -> tuple[int, str | None]:
-        before, stood_still = self._sidecar.processor_seconds(), seconds_in_the_queue()
-        answer = self._sidecar.ask(token)
-        cost = self._sidecar.processor_seconds() - before - (seconds_in_the_queue() - stood_still)
-        self.highest_cost = max(self.highest_cost, cost)
-        return answer
-
-
-def seconds_in_the_queue() -> float:
-    """Return how long this thread has been waiting for a processor."""
-    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
 
 
 @pytest.fixture
@@ -55,24 +30,23 @@ def sidecar(tmp_path: Path, control_plane: ManyRevoked) -> Iterator[SidecarUnder
         yield running
 
 
-def test_a_million_revoked_codes_are_in_force_within_seconds_and_survive_a_restart(
+def test_a_million_revoked_codes_are_in_force_and_survive_a_restart(
     sidecar: SidecarUnderTest, control_plane: ManyRevoked, tmp_path: Path
 ) -> None:
-    watch, saved = Watch(sidecar), tmp_path / "saved"
-    eventually(lambda: watch.ask(fresh(sub="Innocent0001"))[0] == 204, within=PATIENCE_SECONDS)
+    saved = tmp_path / "saved"
+    eventually(lambda: sidecar.ask(fresh(sub="Innocent0001"))[0] == 204, within=PATIENCE_SECONDS)
     revoked = fresh(sub=code(0))
-    eventually(lambda: watch.ask(revoked)[1] == "revoked" and sidecar.state_file.exists(), within=PATIENCE_SECONDS)
+    eventually(lambda: sidecar.ask(revoked)[1] == "revoked" and sidecar.state_file.exists(), within=PATIENCE_SECONDS)
     knows_a_million(sidecar)
     shutil.copy(sidecar.state_file, saved)
 
     # A new epoch: the second million is built beside the first one, which it replaces as a whole.
     control_plane.begin_again_without(code(MILLION - 1))
     still_cut, let_go, began = fresh(sub=code(0)), fresh(sub=code(MILLION - 1)), time.monotonic()
-    while watch.ask(let_go)[0] != 204:
-        assert watch.ask(still_cut) == (403, "revoked")
+    while sidecar.ask(let_go)[0] != 204:
+        assert sidecar.ask(still_cut) == (403, "revoked")
         assert time.monotonic() - began < PATIENCE_SECONDS
     assert sidecar.megabytes("VmHWM") < MOST_MEGABYTES
-    assert watch.highest_cost < NGINX_PATIENCE_SECONDS
 
     sidecar.service.kill()
     saved.replace(sidecar.state_file)

@@ -1,7 +1,6 @@
 """One real sidecar process, and a stub of the control plane on a unix socket."""
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -141,8 +140,3 @@ class SidecarUnderTest:
         """Return a line of /proc/<pid>/status in MiB: VmRSS is the current memory, VmHWM the peak."""
         status = Path(f"/proc/{self.service.pid}/status").read_text()
         return next(int(row.split()[1]) / 1024 for row in status.splitlines() if row.startswith(f"{line}:"))
-
-    def processor_seconds(self) -> float:
-        """Return the processor time used so far by all its threads (proc_pid_stat(5): utime and stime)."""
-        fields = Path(f"/proc/{self.service.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
