@@ -30,16 +30,16 @@ class GracefulServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, wake_waiters: Callable[[], None]) -> None:
         super().__init__(config)
-        self._let_waiters_go = wake_waiters
+        self._wake_waiters = wake_waiters
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._let_waiters_go()
+        self._wake_waiters()
         super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
         if not self.has_crashed:
             return await super().on_tick(counter)
-        self._let_waiters_go()
+        self._wake_waiters()
         return True
 
     @property

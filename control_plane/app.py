@@ -17,7 +17,7 @@ from authz_sidecar.contract import key_watch
 from control_plane.accounts import accounts, setup_link
 from control_plane.api import docs as api_docs
 from control_plane.api import internal as internal_api
-from control_plane.api import metrics as numbers
+from control_plane.api import metrics
 from control_plane.api.admin_routes import ADMIN_API
 from control_plane.api.feed_lane import FeedLane
 from control_plane.api.viewer_routes import VIEWER_API
@@ -55,7 +55,7 @@ ROUTES: Final[list[BaseRoute]] = [
     Route("/internal/feed", internal_api.feed),
     Route("/internal/health", internal_api.health),
     Route("/internal/live", internal_api.live),
-    Route("/internal/metrics", numbers.metrics),
+    Route("/internal/metrics", metrics.metrics),
     Route("/internal/origins", internal_api.list_origins),
     Route(
         "/internal/activity",

@@ -32,7 +32,7 @@ async def create_user(call: Call, body: UserDraft) -> Response:
     """Create a user; without a password one is generated and shown once."""
     generated = None if body.password else admin_users.new_password()
     password_hash = await call.app.passwords.hash(body.password or generated or "")
-    async with call.act(Action.USER_CREATE, body.username) as change:
+    async with call.audited_change(Action.USER_CREATE, body.username) as change:
         change.detail = {"role": body.role}
         user = await admin_users.create(change.db, body.username, body.role, password_hash, change.now)
     return answers.data(_with_password(user, generated), 201)
@@ -53,7 +53,7 @@ async def show_user(call: Call) -> Response:
 )
 async def change_role(call: Call, body: RoleChange) -> Response:
     """Change the role of a user and end their sessions; the last active owner cannot be changed."""
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+    async with call.audited_change(Action.USER_UPDATE, call.id("user_id")) as change:
         change.detail = {"role": body.role}
         user = await admin_users.change_role(change.db, call.id("user_id"), body.role)
         change.subject = user.username
@@ -68,7 +68,7 @@ async def change_role(call: Call, body: RoleChange) -> Response:
 )
 async def deactivate_user(call: Call) -> Response:
     """Deactivate a user and end their sessions; the last active owner cannot be deactivated."""
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+    async with call.audited_change(Action.USER_UPDATE, call.id("user_id")) as change:
         change.detail = {"active": False}
         user = await admin_users.deactivate(change.db, call.id("user_id"))
         change.subject = user.username
@@ -78,7 +78,7 @@ async def deactivate_user(call: Call) -> Response:
 @endpoint("PATCH /users/{user_id:uuid}/reactivate", permission=Permission.ADMINISTER, responses={200: Data[UserView]})
 async def reactivate_user(call: Call) -> Response:
     """Let a deactivated user sign in again."""
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+    async with call.audited_change(Action.USER_UPDATE, call.id("user_id")) as change:
         change.detail = {"active": True}
         user = await admin_users.reactivate(change.db, call.id("user_id"))
         change.subject = user.username
@@ -95,7 +95,7 @@ async def reset_password(call: Call, body: PasswordReset) -> Response:
     """Set another user's password and end their sessions; without one it is generated and shown once."""
     generated = None if body.password else admin_users.new_password()
     password_hash = await call.app.passwords.hash(body.password or generated or "")
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+    async with call.audited_change(Action.USER_UPDATE, call.id("user_id")) as change:
         change.detail = {"reset": "password"}
         user = await admin_users.reset_password(change.db, call.id("user_id"), call.actor.id, password_hash)
         change.subject = user.username
@@ -110,7 +110,7 @@ async def reset_password(call: Call, body: PasswordReset) -> Response:
 )
 async def reset_totp(call: Call) -> Response:
     """Remove another user's authentication app and end their sessions."""
-    async with call.act(Action.USER_UPDATE, call.id("user_id")) as change:
+    async with call.audited_change(Action.USER_UPDATE, call.id("user_id")) as change:
         change.detail = {"reset": "totp"}
         user = await admin_users.reset_second_factor(change.db, call.id("user_id"), call.actor.id)
         change.subject = user.username

@@ -26,7 +26,7 @@ async def list_keys(call: Call, query: Paging) -> Response:
 @endpoint("POST /api-keys", permission=Permission.ADMINISTER, responses={201: Data[NewKeyView]}, refusals=(Conflict,))
 async def create_key(call: Call, body: KeyDraft) -> Response:
     """Create an API key; the key is shown once."""
-    async with call.act(Action.API_KEY_CREATE, body.name) as change:
+    async with call.audited_change(Action.API_KEY_CREATE, body.name) as change:
         change.detail = {"scopes": " ".join(body.scopes)}
         key, secret = await api_keys.create(change.db, body.name, body.scopes, call.actor.name, change.now)
     return answers.data(NewKeyView(**_view(key, call.app.key_uses).model_dump(), key=secret), 201)
@@ -35,7 +35,7 @@ async def create_key(call: Call, body: KeyDraft) -> Response:
 @endpoint("DELETE /api-keys/{key_id:uuid}", permission=Permission.ADMINISTER, responses={200: Data[KeyView]})
 async def revoke_key(call: Call) -> Response:
     """Revoke an API key immediately and permanently."""
-    async with call.act(Action.API_KEY_REVOKE, call.id("key_id")) as change:
+    async with call.audited_change(Action.API_KEY_REVOKE, call.id("key_id")) as change:
         key = await api_keys.revoke(change.db, call.id("key_id"), change.now)
         change.subject = key.name
     return answers.data(_view(key, call.app.key_uses))

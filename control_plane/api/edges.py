@@ -34,7 +34,7 @@ async def kick(call: Call) -> Response:
     sid = call.id("sid")
     if not NAME.fullmatch(sid):
         raise NotFound
-    async with call.act(Action.SESSION_KICK, sid) as change:
+    async with call.audited_change(Action.SESSION_KICK, sid) as change:
         session = await watching.kick(change.db, sid, change.now)
         change.ticket_id, change.event_id = session.ticket_id, await watching.event_id_of(change.db, session)
         cursor = await revocation_feed.head(change.db)

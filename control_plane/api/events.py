@@ -60,7 +60,7 @@ async def list_events(call: Call, query: EventQuery) -> Response:
 )
 async def create_event(call: Call, body: EventDraft) -> Response:
     """Create an event."""
-    async with call.act(Action.EVENT_CREATE) as change:
+    async with call.audited_change(Action.EVENT_CREATE) as change:
         event = await event_changes.create_event(change.db, body, call.app.settings.allowed_places)
         change.subject = change.event_id = event.id
     return answers.data(changed_event_view(call, event), 201)
@@ -86,7 +86,7 @@ async def show_event(call: Call) -> Response:
 async def update_event(call: Call, body: EventUpdate) -> Response:
     """Replace an event; its tickets' expiry and its viewers' sessions are adjusted."""
     allowed = call.app.settings.allowed_places
-    async with call.act(Action.EVENT_UPDATE, call.id("event_id")) as change:
+    async with call.audited_change(Action.EVENT_UPDATE, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await event_changes.update_event(change.db, call.id("event_id"), body, allowed, change.now)
         figures = await event_figures.figures(change.db, [event.id], call.alive_since, change.now)
@@ -102,7 +102,7 @@ async def update_event(call: Call, body: EventUpdate) -> Response:
 )
 async def show_origin_credentials(call: Call, body: OriginCredentials) -> Response:
     """Set the credentials sent to the event's own origin: a secret header, a fixed query, or neither; write-only."""
-    async with call.act(Action.EVENT_ORIGIN_CREDENTIALS, call.id("event_id")) as change:
+    async with call.audited_change(Action.EVENT_ORIGIN_CREDENTIALS, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await events.find(change.db, call.id("event_id"), for_update=True)
         origins.set_credentials(change.db, event, body.header, body.query)
@@ -122,7 +122,7 @@ async def show_origin_credentials(call: Call, body: OriginCredentials) -> Respon
 async def delete_event(call: Call) -> Response:
     """Delete an event permanently with all its tickets; viewers who are watching are disconnected."""
     title = _confirmed_title(call)
-    async with call.act(Action.EVENT_DELETE, call.id("event_id")) as change:
+    async with call.audited_change(Action.EVENT_DELETE, call.id("event_id")) as change:
         change.event_id = change.subject
         await deletion.delete_event(change.db, call.id("event_id"), title, change.now)
         change.detail = {"title": title}
@@ -144,7 +144,7 @@ async def unarchive_event(call: Call) -> Response:
 @endpoint("PATCH /events/{event_id:uuid}/deactivate", permission=Permission.EVENTS, responses={200: Changed[EventView]})
 async def deactivate_event(call: Call) -> Response:
     """Close an event to all viewers at once."""
-    async with call.act(Action.EVENT_DEACTIVATE, call.id("event_id")) as change:
+    async with call.audited_change(Action.EVENT_DEACTIVATE, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await revocation.deactivate(change.db, call.id("event_id"), change.now)
         cursor = await revocation_feed.head(change.db)
@@ -154,7 +154,7 @@ async def deactivate_event(call: Call) -> Response:
 @endpoint("PATCH /events/{event_id:uuid}/reactivate", permission=Permission.EVENTS, responses={200: Changed[EventView]})
 async def reactivate_event(call: Call) -> Response:
     """Open a deactivated event again."""
-    async with call.act(Action.EVENT_REACTIVATE, call.id("event_id")) as change:
+    async with call.audited_change(Action.EVENT_REACTIVATE, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await revocation.reactivate(change.db, call.id("event_id"), change.now)
         cursor = await revocation_feed.head(change.db)
@@ -184,7 +184,7 @@ async def close_doors(call: Call) -> Response:
 
 
 async def _move_doors(call: Call, action: Action, rule: Rule) -> Response:
-    async with call.act(action, call.id("event_id")) as change:
+    async with call.audited_change(action, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await rule(change.db, call.id("event_id"), change.now)
         figures = await event_figures.figures(change.db, [event.id], call.alive_since, change.now)
@@ -193,7 +193,7 @@ async def _move_doors(call: Call, action: Action, rule: Rule) -> Response:
 
 
 async def _archive(call: Call, action: Action, rule: Rule) -> Response:
-    async with call.act(action, call.id("event_id")) as change:
+    async with call.audited_change(action, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await rule(change.db, call.id("event_id"), change.now)
         figures = await event_figures.figures(change.db, [event.id], call.alive_since, change.now)

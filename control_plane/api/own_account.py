@@ -46,7 +46,7 @@ async def change_password(call: Call, body: OwnPasswordChange) -> Response:
     """Change your own password and end all your sessions, including this one."""
     verified = await _prove(call, body.current_password, "currentPassword")
     password_hash = await call.app.passwords.hash(body.new_password)
-    async with call.act(Action.PASSWORD_CHANGE, call.actor.name) as change:
+    async with call.audited_change(Action.PASSWORD_CHANGE, call.actor.name) as change:
         await accounts.change_own_password(change.db, _own_id(call), verified, password_hash)
     response = answers.nothing()
     clear_admin_cookie(response)
@@ -64,7 +64,7 @@ async def list_own_sessions(call: Call) -> Response:
 @endpoint("DELETE /account/sessions/{session_id:uuid}", permission=Permission.OWN_ACCOUNT, responses={204: None})
 async def end_one_session(call: Call) -> Response:
     """End one of your own sessions."""
-    async with call.act(Action.ADMIN_SESSION_END, call.actor.name) as change:
+    async with call.audited_change(Action.ADMIN_SESSION_END, call.actor.name) as change:
         await accounts.end_own_session(change.db, _own_id(call), call.id("session_id"))
     return answers.nothing()
 
@@ -72,7 +72,7 @@ async def end_one_session(call: Call) -> Response:
 @endpoint("DELETE /account/sessions", permission=Permission.OWN_ACCOUNT, responses={200: Data[EndedSessions]})
 async def end_other_sessions(call: Call) -> Response:
     """End all your own sessions except this one."""
-    async with call.act(Action.ADMIN_SESSION_END, call.actor.name) as change:
+    async with call.audited_change(Action.ADMIN_SESSION_END, call.actor.name) as change:
         ended = await accounts.end_sessions(change.db, _own_id(call), but=call.actor.session_id)
         change.detail = {"ended": ended}
     return answers.data(EndedSessions(ended=ended))
@@ -87,7 +87,7 @@ async def end_other_sessions(call: Call) -> Response:
 async def begin_totp(call: Call, body: PasswordProof) -> Response:
     """Create a secret for an authenticator app; it takes effect when it is confirmed with a code."""
     verified = await _prove(call, body.password, "password")
-    async with call.act(Action.TOTP_ENABLE, call.actor.name) as change:
+    async with call.audited_change(Action.TOTP_ENABLE, call.actor.name) as change:
         change.detail = {"step": "secret"}
         user = await accounts.get(change.db, _own_id(call), lock=True)
         accounts.check_proof(user, verified, "password")
@@ -105,7 +105,7 @@ async def begin_totp(call: Call, body: PasswordProof) -> Response:
 async def confirm_totp(call: Call, body: CodeProof) -> Response:
     """Confirm the secret with a code of the app; the response shows the recovery codes once."""
     await call.app.limits.count_second_factor(_own_id(call))
-    async with call.act(Action.TOTP_ENABLE, call.actor.name) as change:
+    async with call.audited_change(Action.TOTP_ENABLE, call.actor.name) as change:
         change.detail = {"step": "confirmed"}
         user = await accounts.get(change.db, _own_id(call), lock=True)
         codes = await second_factor.confirm(change.db, user, body.code, change.now)
@@ -118,7 +118,7 @@ async def confirm_totp(call: Call, body: CodeProof) -> Response:
 async def disable_totp(call: Call, body: PasswordProof) -> Response:
     """Disable authentication codes for your account; its recovery codes become invalid."""
     verified = await _prove(call, body.password, "password")
-    async with call.act(Action.TOTP_DISABLE, call.actor.name) as change:
+    async with call.audited_change(Action.TOTP_DISABLE, call.actor.name) as change:
         user = await accounts.get(change.db, _own_id(call), lock=True)
         accounts.check_proof(user, verified, "password")
         await second_factor.remove(change.db, user)

@@ -39,7 +39,7 @@ async def remove_poster(call: Call) -> Response:
 
 
 async def _change_poster(call: Call, content: bytes | None) -> Response:
-    async with call.act(Action.EVENT_POSTER, call.id("event_id")) as change:
+    async with call.audited_change(Action.EVENT_POSTER, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await events.find(change.db, call.id("event_id"), for_update=True)
         if content is None:

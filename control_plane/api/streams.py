@@ -52,7 +52,7 @@ async def test_stream(call: Call) -> Response:
 )
 async def preview_stream(call: Call) -> Response:
     """Return a token that plays the stream for five minutes, even while the doors are closed."""
-    async with call.act(Action.EVENT_PREVIEW, call.id("event_id")) as change:
+    async with call.audited_change(Action.EVENT_PREVIEW, call.id("event_id")) as change:
         change.event_id = change.subject
         event = await events.find(change.db, call.id("event_id"))
         claims = preview.claims_of(event, change.now)

@@ -49,7 +49,7 @@ async def import_tickets(call: Call, query: ImportQuery) -> Response:
         async with call.app.database.read() as db:
             problems = await ticket_import.check(db, call.id("event_id"), codes)
         return await to_thread.run_sync(_dry_run, codes, problems)
-    async with call.act(Action.TICKET_IMPORT, call.id("event_id")) as change:
+    async with call.audited_change(Action.TICKET_IMPORT, call.id("event_id")) as change:
         change.event_id, change.detail = change.subject, {"count": codes.total}
         await ticket_import.run(change.db, call.id("event_id"), codes, change.now)
     imported = ImportReport(is_dry_run=False, codes=codes.total, imported=codes.total, problems=[])

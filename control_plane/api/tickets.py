@@ -35,7 +35,7 @@ _TOO_COMMON: Final = "More tickets may match than are shown and counted here. A 
 )
 async def generate_tickets(call: Call, body: TicketOrder) -> Response:
     """Generate tickets with new codes, all of them or none."""
-    async with call.act(Action.TICKET_GENERATE, call.id("event_id")) as change:
+    async with call.audited_change(Action.TICKET_GENERATE, call.id("event_id")) as change:
         event = await events.find(change.db, call.id("event_id"))
         generated = await tickets.generate(change.db, event, body.count, body.label)
         change.event_id, change.detail = event.id, {"count": body.count}
@@ -59,7 +59,7 @@ async def list_tickets(call: Call, query: TicketQuery) -> Response:
 @endpoint("PATCH /tokens/{ticket_id:uuid}/revoke", permission=Permission.REVOKE, responses={200: Changed[TicketView]})
 async def revoke_ticket(call: Call) -> Response:
     """Revoke a ticket; viewers who are watching with it are disconnected."""
-    async with call.act(Action.TICKET_REVOKE, call.id("ticket_id")) as change:
+    async with call.audited_change(Action.TICKET_REVOKE, call.id("ticket_id")) as change:
         ticket = await revocation.revoke(change.db, call.id("ticket_id"), change.now)
         change.ticket_id, change.event_id = ticket.id, ticket.event_id
         cursor = await revocation_feed.head(change.db)
@@ -74,7 +74,7 @@ async def revoke_ticket(call: Call) -> Response:
 )
 async def unrevoke_ticket(call: Call) -> Response:
     """Make a revoked ticket valid again until it expires."""
-    async with call.act(Action.TICKET_UNREVOKE, call.id("ticket_id")) as change:
+    async with call.audited_change(Action.TICKET_UNREVOKE, call.id("ticket_id")) as change:
         ticket = await revocation.unrevoke(change.db, call.id("ticket_id"), change.now)
         change.ticket_id, change.event_id = ticket.id, ticket.event_id
         cursor = await revocation_feed.head(change.db)
@@ -89,7 +89,7 @@ async def unrevoke_ticket(call: Call) -> Response:
 )
 async def revoke_tickets(call: Call, body: TicketIds) -> Response:
     """Revoke up to a thousand tickets, all of them or none."""
-    async with call.act(Action.TICKET_REVOKE) as change:
+    async with call.audited_change(Action.TICKET_REVOKE) as change:
         found = await revocation.revoke_all(change.db, set(body.token_ids), change.now)
         _record_each(call, change, found)
         watching = await tickets.watching(change.db, [ticket.id for ticket in found], call.alive_since)
@@ -100,7 +100,7 @@ async def revoke_tickets(call: Call, body: TicketIds) -> Response:
 @endpoint("DELETE /tokens/{ticket_id:uuid}", permission=Permission.TICKETS, responses={204: None})
 async def delete_ticket(call: Call) -> Response:
     """Delete a ticket permanently; viewers who are watching with it are disconnected."""
-    async with call.act(Action.TICKET_DELETE, call.id("ticket_id")) as change:
+    async with call.audited_change(Action.TICKET_DELETE, call.id("ticket_id")) as change:
         change.ticket_id = change.subject
         ticket = await deletion.delete_ticket(change.db, call.id("ticket_id"), change.now)
         change.event_id = ticket.event_id

@@ -36,7 +36,7 @@ async def list_webhooks(call: Call, query: Paging) -> Response:
 async def create_webhook(call: Call, body: WebhookDraft) -> Response:
     """Create a webhook; the response shows its secret once."""
     url = await _checked_url(call, body)
-    async with call.act(Action.WEBHOOK_CREATE) as change:
+    async with call.audited_change(Action.WEBHOOK_CREATE) as change:
         webhook, secret = await webhooks.create(change.db, url, body.topics, change.now, is_active=body.is_active)
         change.subject, change.detail = webhook.id, _detail(webhook)
     return answers.data(NewWebhookView(**dict(webhook_view(webhook)), secret=secret), 201)
@@ -54,7 +54,7 @@ async def show_webhook(call: Call) -> Response:
 async def change_webhook(call: Call, body: WebhookDraft) -> Response:
     """Change a webhook, or switch it on or off."""
     url = await _checked_url(call, body)
-    async with call.act(Action.WEBHOOK_UPDATE, call.id("webhook_id")) as change:
+    async with call.audited_change(Action.WEBHOOK_UPDATE, call.id("webhook_id")) as change:
         changed = await webhooks.change(change.db, call.id("webhook_id"), url, body.topics, is_active=body.is_active)
         change.detail = _detail(changed)
     return answers.data(webhook_view(changed))
@@ -63,7 +63,7 @@ async def change_webhook(call: Call, body: WebhookDraft) -> Response:
 @endpoint(f"DELETE {_ONE}", permission=Permission.ADMINISTER, responses={204: None})
 async def delete_webhook(call: Call) -> Response:
     """Delete a webhook and its pending deliveries."""
-    async with call.act(Action.WEBHOOK_DELETE, call.id("webhook_id")) as change:
+    async with call.audited_change(Action.WEBHOOK_DELETE, call.id("webhook_id")) as change:
         await webhooks.remove(change.db, call.id("webhook_id"))
     return answers.nothing()
 
@@ -73,7 +73,7 @@ async def delete_webhook(call: Call) -> Response:
 )
 async def test_webhook(call: Call) -> Response:
     """Send a webhook a message of the type `webhook.test`."""
-    async with call.act(Action.WEBHOOK_TEST, call.id("webhook_id")) as change:
+    async with call.audited_change(Action.WEBHOOK_TEST, call.id("webhook_id")) as change:
         delivery = await webhooks.test(change.db, call.id("webhook_id"), change.now)
     return answers.data(delivery_view(delivery), 202)
 
@@ -96,7 +96,7 @@ async def list_deliveries(call: Call, query: Paging) -> Response:
 async def retry_delivery(call: Call) -> Response:
     """Send a message again as soon as possible."""
     number = int(call.id("n"))
-    async with call.act(Action.WEBHOOK_RETRY, call.id("webhook_id")) as change:
+    async with call.audited_change(Action.WEBHOOK_RETRY, call.id("webhook_id")) as change:
         delivery = await webhooks.retry(change.db, call.id("webhook_id"), number, change.now)
         change.detail = {"delivery": delivery.id}
     return answers.data(delivery_view(delivery), 202)

@@ -139,7 +139,7 @@ Standing = Literal["deactivated", "upcoming", "held", "no-stream", "live", "inte
 
 
 class FaultOfEvent(Schema):
-    """A fault in one file of a stream; `reason` is a word listed in docs/reference/stream-faults.md."""
+    """A fault in one file of a stream; `reason` is a word listed in docs/reference/faults.md."""
 
     file: str
     reason: str

@@ -63,7 +63,7 @@ class Call:
     def alive_since(self) -> datetime:
         return self.app.rules.alive_since(self.now)
 
-    def act(self, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[AuditedChange]:
+    def audited_change(self, action: Action, subject: str | None = None) -> AbstractAsyncContextManager[AuditedChange]:
         return audited_change(self.app.database, self.actor, action, subject)
 
 

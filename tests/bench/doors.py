@@ -16,7 +16,7 @@ import jwt
 from control_plane.clock import utc_now
 from tests.bench import targets
 from tests.bench.crowd import CrowdOutcome, crowd
-from tests.bench.doors_house import BenchDatabase
+from tests.bench.doors_database import BenchDatabase
 from tests.bench.doors_stack import DATABASES, Operation, in_operation
 from tests.support.clients.people import Organiser
 

@@ -14,7 +14,7 @@ from control_plane.events import doors, events
 from control_plane.lifecycle import deletion, event_changes, revocation
 from control_plane.schemas import EventDraft
 from control_plane.streams import preview
-from tests.support.data.house import NOON, PHONE, Scenario, after, new_scenario
+from tests.support.data.scenario import NOON, PHONE, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 BEFORE = after(-3600)

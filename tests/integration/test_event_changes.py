@@ -10,7 +10,7 @@ from control_plane.events import events
 from control_plane.lifecycle import revocation
 from control_plane.sessions.sessions import Grant
 from tests.support.clients.beating import beat
-from tests.support.data.house import LAPTOP, NOON, PHONE, TABLET, Scenario, after, new_scenario
+from tests.support.data.scenario import LAPTOP, NOON, PHONE, TABLET, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from control_plane.db.database import Database
 from control_plane.errors import TakenOverTooOften
 from control_plane.sessions import takeovers
 from tests.support.clients.api import Admin, ViewerClient
-from tests.support.data.house import LAPTOP, NOON, PHONE, Scenario, after, new_scenario
+from tests.support.data.scenario import LAPTOP, NOON, PHONE, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 

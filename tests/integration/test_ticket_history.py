@@ -15,7 +15,7 @@ from control_plane.sessions import takeovers
 from control_plane.sessions.sessions import SeatRules
 from control_plane.tickets import history
 from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient
-from tests.support.data.house import LAPTOP, NOON, PHONE, RULES, Scenario, after, new_scenario
+from tests.support.data.scenario import LAPTOP, NOON, PHONE, RULES, Scenario, after, new_scenario
 
 pytestmark = pytest.mark.anyio
 

@@ -145,7 +145,7 @@ def test_every_topic_of_webhooks_is_in_the_reference() -> None:
 
 
 def test_every_fault_of_a_stream_is_in_the_reference() -> None:
-    assert _undocumented(FaultReason, "stream-faults") == []
+    assert _undocumented(FaultReason, "faults") == []
 
 
 def test_every_status_of_an_event_is_in_the_reference() -> None:

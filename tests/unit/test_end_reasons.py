@@ -9,7 +9,7 @@ from control_plane.end_reasons import INTENDED, MOVED, SENTENCES, EndReason
 from control_plane.errors import SessionOver
 from control_plane.portal import locales
 
-REFERENCE = (Path(__file__).parents[2] / "docs/reference/session-endings.md").read_text(encoding="utf-8")
+REFERENCE = (Path(__file__).parents[2] / "docs/reference/end-reasons.md").read_text(encoding="utf-8")
 COLUMN = 16  # characters of the database column
 
 
