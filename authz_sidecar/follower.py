@@ -197,9 +197,9 @@ class Follower:
 
     async def _take_changes(self, page: FeedPage) -> None:
         if self._revocations is None:
-            raise FeedPageRefused("changes without a snapshot to begin with")
+            raise FeedPageRefused("changes before the first snapshot")
         if self._snapshot or _epoch(page.cursor) != _epoch(self._cursor):
-            raise FeedPageRefused("changes that do not go on from where we are")
+            raise FeedPageRefused("changes that do not continue from this cursor")
         await _apply(page, self._revocations)
         self._cursor = page.place
         if page.changes:

@@ -43,7 +43,7 @@ class SidecarCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield self._verdicts()
         yield self._decisions()
-        yield _counter("streamgate_token_cache_hits", "Tokens known to be well signed.", self._cache.hits)
+        yield _counter("streamgate_token_cache_hits", "Tokens whose signature was already verified.", self._cache.hits)
         yield _counter("streamgate_token_cache_misses", "Tokens whose signature was checked.", self._cache.misses)
         yield from self._feed()
         yield _gauge("streamgate_activity_unreported_sessions", "Sessions not reported yet.", len(self._reporter))
@@ -59,7 +59,7 @@ class SidecarCollector(Collector):
         counts = accumulate(self._meter.decisions)
         return HistogramMetricFamily(
             "streamgate_decision_seconds",
-            "Time to judge one request, without transport.",
+            "Time to decide one request, excluding transport.",
             buckets=list(zip(bounds, counts, strict=True)),
             sum_value=self._meter.seconds,
         )
@@ -75,15 +75,15 @@ class SidecarCollector(Collector):
         yield _counter("streamgate_feed_skipped_entries", "Entries of kinds that this sidecar does not know.", skipped)
         yield _gauge("streamgate_ready", "1 when the revocations are known.", revocations is not None)
         reachable = follower.control_plane_reachable
-        yield _gauge("streamgate_control_plane_reachable", "1 when the feed was answered last time.", reachable)
+        yield _gauge("streamgate_control_plane_reachable", "1 if the last feed request was answered.", reachable)
         if (age := follower.seconds_since_sync) is not None:
-            yield _gauge("streamgate_seconds_since_last_sync", "Age of what is known of the feed.", max(0.0, age))
+            yield _gauge("streamgate_seconds_since_last_sync", "Time since the feed last answered.", max(0.0, age))
         if self._clock.seconds is not None:
             meaning = "By how much this clock is ahead of the control plane's; below 0 it is behind."
             yield _gauge("streamgate_clock_off_seconds", meaning, self._clock.seconds)
         if follower.lag_seconds is not None:
             lag = follower.lag_seconds
-            yield _gauge("streamgate_feed_lag_seconds", "From the last change to its being in force here.", lag)
+            yield _gauge("streamgate_feed_lag_seconds", "Time from the last change until it took effect here.", lag)
 
 
 def metrics_endpoint(collector: Collector) -> Callable[[Request], Awaitable[Response]]:

@@ -23,7 +23,7 @@ def parse_seconds(texts: Sequence[str]) -> list[float]:
     """Parse several such times into seconds since 1970. Raise ValueError, or TypeError if one is not a string."""
     moments = [datetime.fromisoformat(text) for text in texts]
     if not all([moment.tzinfo for moment in moments]):  # noqa: C419 - a generator takes three times as long
-        raise ValueError("a time without its zone")
+        raise ValueError("a time without a time zone")
     seconds = [moment.timestamp() for moment in moments]
     check_seconds(seconds)
     return seconds

@@ -94,7 +94,7 @@ class TokenFinal(Refusal):
     """The session goes on: its current token already lasts as long as the ticket."""
 
     reason = "final"
-    sentence = "This playback token lasts until the ticket ends and is not renewed."
+    sentence = "This playback token is valid until the ticket expires and cannot be renewed."
 
 
 class TvCodeUnusable(Refusal):
@@ -122,7 +122,7 @@ class TooBusy(Refusal):
 
 class Unavailable(Refusal):
     reason = "unavailable"
-    sentence = "The service cannot answer at the moment. Please try again."
+    sentence = "The service is temporarily unavailable. Please try again."
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
@@ -189,7 +189,7 @@ class ImportRefused(Refusal):
 
 class SignInFailed(Refusal):
     reason = "sign-in-failed"
-    sentence = "User name, password or authentication code is wrong."
+    sentence = "The user name, password or authentication code is wrong."
 
 
 class SetupLinkUnusable(Refusal):
@@ -204,7 +204,7 @@ class SignInRequired(Refusal):
 
 class Forbidden(Refusal):
     reason = "forbidden"
-    sentence = "Your account may not do this."
+    sentence = "You do not have permission to do this."
 
 
 class CrossOrigin(Refusal):

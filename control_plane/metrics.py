@@ -29,7 +29,7 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "streamgate_request_seconds",
-            "From a request's headers to its answer's end.",
+            "Time from a request's headers to the end of its response.",
             ["method", "route"],
             buckets=_BOUNDS,
             registry=registry,
@@ -41,7 +41,7 @@ class Metrics:
             "streamgate_webhook_deliveries", "Attempts to deliver to a webhook.", ["outcome"], registry=registry
         )
         self.feed_followers = Gauge(
-            "streamgate_feed_followers", "Sidecars whose question to the feed is open.", registry=registry
+            "streamgate_feed_followers", "Sidecars with an open feed request.", registry=registry
         )
 
         self._feed_answers = self.requests.labels("GET", "/internal/feed", "200")

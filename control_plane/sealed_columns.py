@@ -25,7 +25,7 @@ SEALED: Final[tuple[InstrumentedAttribute[Any], ...]] = (
 _SAMPLE: Final = "streamgate"
 _OTHER_KEY: Final = (
     f"{SETTING} is missing or is not the key that the secrets in the database were sealed with. Put that one back, "
-    "alone or behind the new one with a comma between."
+    "alone or after the new one, separated by a comma."
 )
 
 

@@ -1,4 +1,4 @@
-"""Settings of the control plane: read once from the environment into a frozen object. Invalid ones stop the start."""
+"""Settings of the control plane: read once from the environment into a frozen object. Invalid ones prevent startup."""
 
 import re
 from pathlib import Path

@@ -155,13 +155,13 @@ def _is_valid(page: FeedPage) -> bool:
 
 def _mark(value: Any) -> str | None:
     if value is not None and not _MARK.fullmatch(value):
-        raise ValueError("a mark that is none")
+        raise ValueError("an invalid mark")
     return value  # type: ignore[no-any-return]
 
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError("changes are no list")
+        raise TypeError("changes is not a list")
     return value
 
 
@@ -203,7 +203,7 @@ def _iso(seconds: float) -> str:
 def _seconds(text: str) -> float:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
+        raise ValueError("a time without a time zone")
     seconds = moment.timestamp()
     if not 0 <= seconds <= LATEST_TIME:
         raise ValueError("a time out of range")

@@ -42,7 +42,7 @@ def _key(member: Any, taken: set[str | None]) -> Key:
         raise KeysRefused("is not an object")
     kid = _kid(member)
     if kid in taken:
-        raise KeysRefused("has the kid of another one" if kid else "is the second one without a kid")
+        raise KeysRefused("has the same kid as another key" if kid else "is the second one without a kid")
     if member.get("use", "sig") != "sig":
         raise KeysRefused("is not for signatures (use)")
     key = _secret_key(member, kid) if member.get("kty") == "oct" else _ed25519_key(member, kid)

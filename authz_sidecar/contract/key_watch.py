@@ -1,6 +1,6 @@
 """Reload a changed key file without a restart, and log it.
 
-The file is looked at every second: that works on every file system, through symbolic links and after a rename. The
+The file is checked every second: this works on every file system, through symbolic links and after a rename. The
 watch never ends because of a file: if the new one is invalid, the old ring stays in force.
 """
 

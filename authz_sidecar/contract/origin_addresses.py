@@ -37,7 +37,7 @@ def read_address(text: str) -> tuple[OriginServer, str]:
     host, path = parts.netloc.removesuffix(f":{port}"), parts.path.rstrip("/")
     is_plain = _WHOLE_HOST.fullmatch(host) and _PATH.fullmatch(path) and text.isprintable()
     if parts.scheme not in DEFAULT_PORTS or not is_plain or port == 0 or "?" in text or "#" in text:
-        raise ValueError("no address of an origin")
+        raise ValueError("not the address of an origin")
     return OriginServer(parts.scheme, host.lower(), port or DEFAULT_PORTS[parts.scheme]), path
 
 

@@ -43,7 +43,7 @@ def read_query(text: str) -> str:
     if not _QUERY.fullmatch(query):
         raise ValueError("must be a query like key=value&other=value, percent-encoded")
     if _OURS_IN_QUERY.search(query):
-        raise ValueError("must not hold _HLS_ parameters or __token")
+        raise ValueError("must not contain _HLS_ parameters or __token")
     return query
 
 

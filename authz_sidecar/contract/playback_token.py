@@ -99,7 +99,7 @@ def verify(token: str, ring: KeyRing, now: float) -> Claims:
     Stricter than PyJWT on purpose (RFC 8725): see `tests/unit/test_playback_token.py`.
     """
     if len(token) > MAX_TOKEN_LENGTH or not _TOKEN.fullmatch(token):
-        raise TokenRefused("not three parts of the JWT alphabet within 4,096 characters")
+        raise TokenRefused("not three base64url parts of at most 4,096 characters in all")
     header, _, signature = token.split(".")
     key = ring.find(_key_id(_parse_part(header)))
     if key is None:
@@ -128,7 +128,7 @@ def _parse(data: bytes) -> dict[str, Any]:
 
 def _key_id(header: Mapping[str, Any]) -> str | None:
     if not header.keys() <= _HEADER_NAMES or header.get("typ", "JWT") != "JWT":
-        raise TokenRefused("a header that no playback token has")
+        raise TokenRefused("unexpected header parameters")
     kid = header.get("kid")
     if "kid" in header and not isinstance(kid, str):
         raise TokenRefused("a kid that is not a string")
@@ -142,7 +142,7 @@ def _check_canonical(signature: str) -> None:
     except ValueError:
         raise TokenRefused("a signature that is not base64url") from None
     if canonical.rstrip(b"=") != signature.encode():
-        raise TokenRefused("a signature in a second spelling")
+        raise TokenRefused("a non-canonical signature")
 
 
 def _is_time(value: Any) -> bool:
@@ -184,5 +184,5 @@ def _claims(payload: dict[str, Any], now: float) -> Claims:
     if claims.iat >= claims.exp:
         raise TokenRefused("iat is not before exp")
     if claims.iat > now + CLOCK_SKEW_SECONDS:
-        raise TokenFromTheFuture("iat lies in the future")
+        raise TokenFromTheFuture("iat is in the future")
     return claims

@@ -22,7 +22,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise JsonRefused("a key stands twice")
+        raise JsonRefused("a duplicate key")
     return result
 
 

@@ -1,1 +1,1 @@
-"""Fetch files for nginx from origins, within limits on size and time, and pass on nothing but media."""
+"""Fetch files for nginx from origins, within limits on size and time, and relay only media files."""

@@ -43,15 +43,15 @@ _QUERY_VALUES: Final = re.compile(r"=[^&]+")
 
 _UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH}
 _DESCRIPTIONS: Final[dict[type[BaseException], str]] = {
-    socket.gaierror: "the name of its host is not known",
+    socket.gaierror: "its host name could not be resolved",
     ConnectionRefusedError: "connection refused",
-    ssl.SSLError: "no TLS is spoken there that this edge understands",
+    ssl.SSLError: "the TLS handshake failed",
 }
 _FALLBACK_DESCRIPTIONS: Final[dict[type[BaseException], str]] = {
-    httpx2.ConnectTimeout: "no connection in time",
+    httpx2.ConnectTimeout: "the connection timed out",
     httpx2.TimeoutException: "no answer in time",
     TimeoutError: "no answer in time",
-    httpx2.ProtocolError: "its answer is not HTTP, breaks off, or has headers without an end",
+    httpx2.ProtocolError: "its response is not HTTP, is incomplete, or has endless headers",
 }
 
 Headers = list[tuple[bytes, bytes]]
@@ -118,14 +118,14 @@ def explain(error: Exception) -> str:
         *map(_describe, causes),
         *(word for kind, word in _FALLBACK_DESCRIPTIONS.items() if isinstance(error, kind)),
     ]
-    return next((word for word in descriptions if word), "the connection broke")
+    return next((word for word in descriptions if word), "the connection was lost")
 
 
 def _describe(cause: BaseException) -> str | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"the certificate is not trusted: {cause.verify_message}"
     if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
-        return "its network cannot be reached"
+        return "its network is unreachable"
     return next((word for kind, word in _DESCRIPTIONS.items() if isinstance(cause, kind)), None)
 
 

@@ -51,12 +51,12 @@ async def body(answer: httpx2.Response, bounds: Bounds, length: int | None) -> A
     """Yield the body in parts, decompressed. Raise Refused if it is too large or too slow."""
     allowed = bounds.size if length is None else bounds.announced_size
     if length is not None and length > allowed:
-        raise Refused(f"{length} bytes, more than such a file may have")
+        raise Refused(f"{length} bytes, more than is allowed for such a file")
     size = 0
     async for part in _decoded(answer, allowed):
         size += len(part)
         if size > allowed:
-            raise Refused(f"more than {allowed} bytes and no end")
+            raise Refused(f"more than the {allowed} bytes allowed")
         yield part
 
 
@@ -78,9 +78,9 @@ async def _decoded(answer: httpx2.Response, allowed: int) -> AsyncIterator[bytes
                 total, rest = total + len(piece), decompressor.unconsumed_tail
                 yield piece
     except zlib.error:
-        raise Refused(f"{answer.status_code}, said to be gzip and is not") from None
+        raise Refused(f"{answer.status_code}, declared as gzip but not gzip") from None
     if not decompressor.eof and total <= allowed:
-        raise Refused(f"{answer.status_code}, gzip that breaks off")
+        raise Refused(f"{answer.status_code}, truncated gzip")
 
 
 async def _rate_checked(answer: httpx2.Response) -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ class FetcherMetrics:
         self._answers = Counter("streamgate_origin_answers", "Answers to nginx.", ["status"], registry=registry)
         self._bytes = Counter("streamgate_origin_bytes", "Bytes passed on.", registry=registry)
         self._broken_off = Counter("streamgate_origin_broken_off", "Answers cut off midway.", registry=registry)
-        self._open = Gauge("streamgate_origin_fetches", "Questions of nginx that are open.", registry=registry)
+        self._open = Gauge("streamgate_origin_fetches", "Requests from nginx in progress.", registry=registry)
 
     @contextmanager
     def fetching(self, send: Send) -> Iterator[Send]:

@@ -49,9 +49,9 @@ class AllowedOrigins:
         try:
             place, path = read_address(address)
         except ValueError:
-            raise OriginRefused("the event's address makes no sense") from None
+            raise OriginRefused("the event's address is invalid") from None
         if place not in self.settings.allowed:
-            raise OriginRefused(f"{place} is not on the list of UPSTREAM_ALLOWED_HOSTS")
+            raise OriginRefused(f"{place} is not in UPSTREAM_ALLOWED_HOSTS")
         return f"{place}{path}"
 
 
@@ -62,7 +62,7 @@ def _own_credentials(headers: Mapping[bytes, bytes]) -> Credentials:
     try:
         return origin_credentials.normalize(header, query)
     except ValueError as error:
-        raise OriginRefused(f"what it is to be shown {error}") from None
+        raise OriginRefused(f"the event's credential {error}") from None
 
 
 def _target(address: str, shown: Credentials, query: str) -> Target:

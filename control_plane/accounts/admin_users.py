@@ -91,7 +91,7 @@ async def _lock_another(db: AsyncSession, user_id: str, owner_id: str | None) ->
     """Lock and return a user other than the owner: a stolen session must not bypass the check of the password."""
     user = await _lock(db, user_id)
     if user.id == owner_id:
-        raise Conflict("This is your own account. Change it there, with your password.")
+        raise Conflict("This is your own account. Use /api/admin/account, which asks for your password.")
     return user
 
 

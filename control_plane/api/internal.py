@@ -91,7 +91,7 @@ async def list_origins(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """Return 200 if the database answers, and (for `doctor`) the proxies that forward viewers without being trusted."""
+    """Return 200 if the database answers, and (for `doctor`) the untrusted proxies that forward requests."""
     app = services(request)
     async with app.database.read() as db:
         await revocation_feed.read_page(db, "", limit=1)
@@ -162,7 +162,7 @@ def _wait_seconds(text: str) -> float:
     except ValueError:
         wait = math.nan
     if not wait >= 0:  # also refuses NaN
-        raise MalformedRequest("wait is a number of seconds.")
+        raise MalformedRequest("wait must be a number of seconds.")
     return min(wait, MAX_WAIT_SECONDS)
 
 
@@ -171,5 +171,5 @@ def _instance(query: Mapping[str, str]) -> Instance | None:
     names = {name: query.get(name) for name in ("edge", "instance")}
     for name, value in names.items():
         if value is not None and not NAME.fullmatch(value):
-            raise MalformedRequest(f"{name} is a text that matches {NAME.pattern}.")
+            raise MalformedRequest(f"{name} must match {NAME.pattern}.")
     return Instance(names["edge"], names["instance"] or "-") if names["edge"] else None

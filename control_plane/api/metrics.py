@@ -67,8 +67,8 @@ class _FixedMetrics(Collector):
 def _process_metrics(app: Services) -> Iterator[Metric]:
     queue, database = app.audit_queue, app.database
     yield _gauge("streamgate_audit_queue_waiting", "Refusals not yet written to the audit log.", len(queue))
-    yield CounterMetricFamily("streamgate_audit_queue_dropped", "Refusals without room in the queue.", queue.dropped)
-    yield _gauge("streamgate_database_writers_waiting", "Who waits to be SQLite's writer.", database.waiting_writers())
+    yield CounterMetricFamily("streamgate_audit_queue_dropped", "Refusals dropped: the queue was full.", queue.dropped)
+    yield _gauge("streamgate_database_writers_waiting", "Tasks waiting to write to SQLite.", database.waiting_writers())
     in_use = GaugeMetricFamily(
         "streamgate_database_connections_in_use", "Connections of this process in use.", labels=["purpose"]
     )
@@ -83,9 +83,9 @@ def _database_metrics(values: _DatabaseValues | None, now: datetime) -> Iterator
         return
     yield _gauge("streamgate_live_sessions", "Viewing sessions with a recent sign of life.", values.watching)
     yield _gauge("streamgate_feed_head", "Number of the newest revocation change.", values.feed_head)
-    lags = GaugeMetricFamily("streamgate_edge_lag_seconds", "For how long changes do not arrive.", labels=["edge"])
-    ages = GaugeMetricFamily("streamgate_edge_receipt_age_seconds", "Since its last receipt.", labels=["edge"])
-    instances = GaugeMetricFamily("streamgate_edge_live_sidecars", "Sidecars heard of lately.", labels=["edge"])
+    lags = GaugeMetricFamily("streamgate_edge_lag_seconds", "Delay of changes to the edge.", labels=["edge"])
+    ages = GaugeMetricFamily("streamgate_edge_receipt_age_seconds", "Time since its last receipt.", labels=["edge"])
+    instances = GaugeMetricFamily("streamgate_edge_live_sidecars", "Sidecars that reported recently.", labels=["edge"])
     for state, lag in values.edges:
         if lag is not None:
             lags.add_metric([state.name], lag)

@@ -83,7 +83,7 @@ async def _redemption(request: Request) -> Redemption:
     except ValidationError as error:
         invalid = {item["loc"][0] for item in error.errors()}
     if "code" not in invalid:
-        raise MalformedRequest("takeover is true or false.")
+        raise MalformedRequest("takeover must be true or false.")
     raise MalformedRequest
 
 

@@ -37,7 +37,7 @@ def _since(text: str) -> datetime:
     try:
         return parse_moment(_PLUS_LOST.sub("+", text) if "T" in text else text)
     except ValueError:
-        raise MalformedRequest("since is an ISO 8601 time with its zone, like 2027-01-15T20:00:00Z.") from None
+        raise MalformedRequest("since must be an ISO 8601 time with a time zone, like 2027-01-15T20:00:00Z.") from None
 
 
 ENDPOINTS = (list_revocations,)

@@ -58,7 +58,7 @@ async def _tab(request: Request, app: Services) -> Tab:
     try:
         return Tab(sid=(await parse(request, Resumption)).sid if await request.body() else None)
     except ValidationError:
-        raise MalformedRequest("sid is the id of a session.") from None
+        raise MalformedRequest("sid must be the id of a session.") from None
 
 
 async def _refuse(request: Request, refusal: Refusal, tab: Tab) -> Response:

@@ -30,9 +30,9 @@ _STATES: Final[dict[Stream, Literal["live", "recording", "stopped", "missing", "
 STREAM_STATES: Final = {
     "live": "Live",
     "recording": "A recording",
-    "stopped": "Live, but it stands still",
+    "stopped": "Live, but stalled",
     "missing": "No stream yet",
-    "unknown": "Not known: it could not be read, or not watched for long enough",
+    "unknown": "Unknown: it could not be read, or was not observed for long enough",
 }
 
 

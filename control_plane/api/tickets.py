@@ -25,7 +25,7 @@ from control_plane.web import answers
 from control_plane.web.answers import Changed, Data, Searched
 from control_plane.web.endpoints import Call, endpoint
 
-_TOO_COMMON: Final = "More tickets may match than are shown and counted here. A longer search finds them."
+_TOO_COMMON: Final = "More tickets may match than are shown and counted here. Use a longer search text to find them."
 
 
 @endpoint(

@@ -70,7 +70,7 @@ async def _wants_own_session(request: Request) -> bool:
     try:
         return bool(await request.body()) and (await parse(request, TvLinkRequest)).own_session
     except ValidationError:
-        raise MalformedRequest("ownSession is true or false.") from None
+        raise MalformedRequest("ownSession must be true or false.") from None
 
 
 def qr_code(url: str) -> str:

@@ -72,7 +72,7 @@ async def collect(call: Call) -> Response:
     """Return the TV's session, once, when its code has been approved; 202 until then."""
     request = call.request
     app = services(request)
-    body = await _parse(request, TvPoll, "deviceCode is what /api/tv/codes gave.")
+    body = await _parse(request, TvPoll, "deviceCode must be the one that /api/tv/codes returned.")
     await app.limits.count_tv_poll(body.device_code)
     async with app.database.write() as db:
         grant = await tv_codes.collect(db, body.device_code, device_of(request), app.rules, utc_now())
@@ -128,7 +128,7 @@ async def approve_by_page(call: Call) -> Response:
         claims = claims_of(app, bearer(request))
         attempt.with_token(claims)
         async with app.limits.guess(address, wrong=(MalformedRequest, TvCodeUnusable)):
-            body = await _parse(request, TvPageApproval, "userCode is the code on the TV.")
+            body = await _parse(request, TvPageApproval, "userCode must be the code shown on the TV.")
             async with app.database.write() as db:
                 approval = await tv_codes.approve_by_page(db, claims, body.user_code, app.rules, utc_now())
                 _record(db, request, approval)

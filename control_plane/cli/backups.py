@@ -24,7 +24,7 @@ def backup(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the whole database into one file, also while the service runs. Never overwrites."""
+    """Write the whole database to one file; the service may be running. Never overwrites a file."""
     trailer = back_up(home, file, utc_now(), with_secrets=with_secrets)
     if as_json:
         print_json({"file": file, "settings": with_secrets, "rows": trailer.rows})
@@ -34,13 +34,13 @@ def backup(
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `streamgate backup` wrote.")],
+    file: Annotated[Path, typer.Argument(help="A file written by `streamgate backup`.")],
     home: HomeOption,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace everything in a database that is not empty.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the database what the backup says: all of it or nothing. A new home takes the backup's settings, too."""
+    """Replace the database with a backup, completely or not at all. A new home also takes the backup's settings."""
     restored = restore_home(home, file, force=force)
     if as_json:
         print_json(dataclasses.asdict(restored))

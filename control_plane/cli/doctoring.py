@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command()
 def doctor(home: HomeOption, *, as_json: JsonOption = False) -> None:
-    """Look for what is wrong and say how to fix it. Changes nothing; the exit code is 1 when there is an error."""
+    """Find problems and explain how to fix them. Changes nothing; the exit code is 1 if there is an error."""
     installation = Installation(read_environment(home), home.absolute())
     findings = anyio.run(partial(examine, installation, utc_now()))
     if as_json:

@@ -32,13 +32,13 @@ def create_event(  # noqa: PLR0913 - one parameter per option
     home: HomeOption,
     *,
     title: Annotated[str, typer.Option(help="At most 200 characters.")],
-    starts_at: Annotated[str, typer.Option(help="With its time zone, like 2027-05-01T20:00+02:00.")],
-    ends_at: Annotated[str, typer.Option(help="With its time zone.")],
+    starts_at: Annotated[str, typer.Option(help="With a time zone, like 2027-05-01T20:00+02:00.")],
+    ends_at: Annotated[str, typer.Option(help="With a time zone.")],
     event_id: Annotated[
         str | None, typer.Option("--id", help="A UUID, its stream folder; generated if omitted.")
     ] = None,
     description: Annotated[str | None, typer.Option(help="At most 4000 characters.")] = None,
-    stream_url: Annotated[str | None, typer.Option(help="Where its stream comes from, if not from here.")] = None,
+    stream_url: Annotated[str | None, typer.Option(help="The URL of its stream, if it is not local.")] = None,
     poster_url: Annotated[str | None, typer.Option(help="An https address.")] = None,
     access_window_hours: Annotated[int, typer.Option(help="How many hours tickets stay valid after its end.")] = 48,
     hold_until_start: Annotated[bool, typer.Option("--hold/--no-hold", help="Let nobody in before it starts.")] = True,
@@ -100,7 +100,7 @@ def deactivate_event(
 def open_doors(
     event: Annotated[str, typer.Argument(help="The event's id.")], home: HomeOption, *, as_json: JsonOption = False
 ) -> None:
-    """Let everybody with a ticket in, also before the start."""
+    """Let everybody with a ticket in, even before the start."""
     opened = _change(home, event, Action.EVENT_OPEN_DOORS, doors.open_doors)
     if as_json:
         print_json(opened)

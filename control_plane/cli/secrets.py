@@ -30,7 +30,7 @@ def reset_secrets(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Replace secrets that SECRETS_KEY does not open, because the key that sealed them is lost. The service is down."""
+    """Replace secrets that SECRETS_KEY cannot open because their key is lost. Stop the service first."""
 
     async def count(database: Database) -> lost_secrets.LostSecrets:
         async with database.read() as db:
@@ -49,20 +49,20 @@ def reset_secrets(
         found = commands.on_database(home, count)
         if not yes:
             typer.echo(_question(found), err=True)
-            typer.confirm("Go on?", abort=True, err=True)
+            typer.confirm("Continue?", abort=True, err=True)
         lost = commands.apply_change(home, Action.SECRETS_RESET, replace)
     if as_json:
         print_json({"data": lost._asdict()})
     else:
-        typer.echo(f"Replaced {lost.total}. SECRETS_KEY is the key of this database now.")
+        typer.echo(f"Replaced {lost.total} secrets. SECRETS_KEY is now the key of this database.")
 
 
 def _question(found: LostSecrets) -> str:
     """Return the question to confirm: what cannot be opened, and what happens to it."""
     return "\n".join(
         (
-            "SECRETS_KEY does not open what follows. If you still have the key that sealed it, stop here and put",
-            "that key behind the new one with a comma between: the next start then seals everything with the new key.",
+            "SECRETS_KEY cannot open these secrets. If you still have the key that sealed them, stop here and put",
+            "that key after the new one, separated by a comma: the next start then seals everything with the new key.",
             f"- authentication apps: {found.users}. These users sign in with a recovery code and set the app up again.",
             f"  {found.codeless} of them have no code left and sign in with their password alone.",
             f"- webhooks: {found.webhooks}. They are switched off; create them again.",

@@ -34,17 +34,17 @@ def init(
     stream_root: Annotated[Path | None, typer.Option(help="The folder of the streams; HOME/streams if unset.")] = None,
     *,
     without_password: Annotated[
-        bool, typer.Option("--setup-link", help="Make no account: whoever opens the link that `up` shows makes it.")
+        bool, typer.Option("--setup-link", help="Create no account: whoever opens the link that `up` shows does.")
     ] = False,
 ) -> None:
-    """Make a home: settings with fresh secrets, and an empty database. Never overwrites."""
+    """Create a home: settings with new secrets, and an empty database. Never overwrites anything."""
     if without_password and admin_password is not None:
-        raise UsageError("--setup-link makes no account: it does not go with --admin-password.")
+        raise UsageError("--setup-link creates no account: it cannot be combined with --admin-password.")
     password = None if without_password else new_password() if admin_password is None else admin_password
     create_home(home, password, port, stream_root)
     typer.echo(f"{home} is ready. Start it with: streamgate up --home {home}")
     if password is None:
-        typer.echo("There is no account yet: once it runs, open the link that it shows.")
+        typer.echo("There is no account yet: start the service and open the link that it shows.")
     else:
         typer.echo(f"Sign in at /admin as admin with the password: {password}")
 
@@ -68,11 +68,11 @@ def up(home: HomeOption, sidecars: SidecarsOption = 1, host: HostOption = "127.0
 @app.command()
 def demo(
     home: HomeOption,
-    port: Annotated[int, typer.Option(envvar="PORT", help="The public port, when the home is made now.")] = 8080,
+    port: Annotated[int, typer.Option(envvar="PORT", help="The public port, if the home is created now.")] = 8080,
     sidecars: SidecarsOption = 1,
     host: HostOption = "127.0.0.1",
 ) -> None:
-    """Show everything: make a home, a recording, a live stream, two events and codes, then run them."""
+    """Run a demo: create a home, a recording, a live stream, two events and codes, then run everything."""
     run_demo(home, port, sidecars, host)
 
 
@@ -80,7 +80,7 @@ def demo(
 def migrate(
     home: Annotated[Path | None, typer.Option(help="Take DATABASE_URL from this home's settings.")] = None,
 ) -> None:
-    """Bring the database at DATABASE_URL to the current schema."""
+    """Migrate the database at DATABASE_URL to the current schema."""
     environment = ensure_secrets_key(home) if home else os.environ
     url = environment.get("DATABASE_URL")
     if not url:

@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command()
 def setup_link(home: HomeOption) -> None:
-    """Print a link, good for a day, with which the first owner is made; only while there is no account."""
+    """Print a link, valid for a day, that creates the first owner; only while there is no account."""
     typer.echo(create_link(home))
 
 
@@ -40,5 +40,5 @@ def hint(home: Path, *, is_terminal: bool) -> str | None:
     except OSError:
         return None
     if is_terminal:
-        return f"There is no account yet. Make yours here, within a day: {link}"
-    return f"There is no account yet. The link to make one stands in {file}"
+        return f"There is no account yet. Create yours here within a day: {link}"
+    return f"There is no account yet. The link to create one is in {file}"

@@ -46,14 +46,14 @@ def generate_tickets(
     event: Annotated[str, typer.Argument(help="The event's id.")],
     home: HomeOption,
     count: Annotated[int, typer.Option(help="1 to 1000.")],
-    label: Annotated[str | None, typer.Option(help="What all of them are for.")] = None,
+    label: Annotated[str | None, typer.Option(help="A label for all of them.")] = None,
     *,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, as the API exports it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Generate tickets, all of them or none, and print their codes, one per line."""
     if as_csv and as_json:
-        raise UsageError("--csv and --json exclude each other.")
+        raise UsageError("--csv and --json cannot be combined.")
     title, generated = _generate(home, event, count=count, label=label)
     if as_json:
         print_json(generated)

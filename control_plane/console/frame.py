@@ -32,7 +32,7 @@ SIGN_IN: Final = "/admin/login"
 _LOCAL_PATH: Final = re.compile(r"/admin(?:[/?][!-\[\]-~]*)?", re.ASCII)  # printable, no backslash
 # Messages after a redirect. The URL contains only the key, so that a link cannot make a page show arbitrary text.
 DONE: Final = {
-    "signed-out": "You are signed out.",
+    "signed-out": "You have signed out.",
     "set-up": "Your account is ready, and you are signed in.",
     "created": "The event was created.",
     "origin-shown": "The credentials for the origin were saved.",

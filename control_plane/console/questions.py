@@ -48,8 +48,8 @@ class Confirmation:
 
 OPEN_DOORS: Final = Confirmation(
     "Open the doors?",
-    "Everybody who has a ticket can watch from now on, also before the event starts. "
-    "Viewers who are waiting go on by themselves.",
+    "Everybody who has a ticket can watch from now on, even before the event starts. "
+    "Playback starts automatically for viewers who are waiting.",
     "Open the doors",
     doors.open_doors,
     Action.EVENT_OPEN_DOORS,
@@ -58,7 +58,7 @@ OPEN_DOORS: Final = Confirmation(
 CLOSE_DOORS: Final = Confirmation(
     "Close the doors?",
     "Nobody can watch until you open the doors again. "
-    "Viewers who are watching go back to the waiting page at once, and keep their place.",
+    "Viewers who are watching return to the waiting page at once and keep their place.",
     "Close the doors",
     doors.close_doors,
     Action.EVENT_CLOSE_DOORS,

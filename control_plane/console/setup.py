@@ -27,11 +27,11 @@ from control_plane.web.requests import client_address, services
 
 _DEFAULTS: Final = {"username": "admin"}
 _SENTENCES: Final = {
-    "username": "Letters, digits and . _ @ + - only, please; it starts with a letter or digit.",
+    "username": "Use only letters, digits and . _ @ + -, and start with a letter or digit.",
     "password": f"At least {MINIMUM_PASSWORD_LENGTH} characters, please.",
     "token": "Please open the set-up link again, or paste the part after its #.",
 }
-_DIFFERENT_PASSWORDS: Final = "The two passwords are different."
+_DIFFERENT_PASSWORDS: Final = "The passwords do not match."
 
 
 async def show(request: Request) -> Response:

@@ -31,7 +31,7 @@ _VIEWER_ACTIONS: Final = (audit.REDEEM, audit.RESUME, audit.REFRESH, audit.LINK,
 
 @dataclass(frozen=True, slots=True)
 class EventCounts:
-    """Open events that are not over, and those within their window; whether these are live is up to their streams."""
+    """Open events that are not over, and those within their window; whether these are live depends on their streams."""
 
     active: int
     current: Sequence[Event]

@@ -66,7 +66,7 @@ async def _check_takeover(db: AsyncSession, ticket: Ticket, newest: ViewingSessi
         minutes = -(-wait // _MINUTE_SECONDS)
         return Diagnosis(
             "taken-over-too-often",
-            f"Devices are taking this ticket from each other; another one may do so in {minutes} min.",
+            f"Devices keep taking over each other's seat; the next take-over is allowed in {minutes} min.",
         )
     sentence = f"A device is watching, last seen at {_moment(newest.last_seen_at)}; another one may take over."
     return Diagnosis("in-use", sentence)

@@ -31,7 +31,7 @@ from control_plane.schemas import EventDraft, EventUpdate
 from control_plane.sessions import ending, sessions
 from control_plane.streams import origins
 
-_STALE: Final = "Somebody has changed this event since you read it. Please load it again."
+_STALE: Final = "Somebody has changed this event since you loaded it. Please load it again."
 _SYSTEM: Final = Actor.system()
 _LIVE: Final = ViewingSession.ended_at.is_(None)
 
@@ -119,7 +119,7 @@ async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:
 
 
 async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
-    """End the quietest sessions of each ticket that has more than it now may have; the others move up."""
+    """End the quietest sessions of each ticket that has more than are now allowed; the others move up."""
     await ending.hold_live(db, _of_event(event))
     session, by_ticket = ViewingSession, defaultdict(list)
     crowded = select(session.ticket_id).where(_LIVE, session.seat >= event.max_devices, _of_event(event))

@@ -1,4 +1,4 @@
-"""Notify the organiser that a stream is in trouble, and when that is over: console, log, webhook `event.trouble`.
+"""Notify the organiser when a stream gets into trouble and when that is over: console, log, webhook `event.trouble`.
 
 Streams of running events are checked every ten seconds, and reports of viewers' pages are included. Trouble is a row,
 so it is announced once however many processes check; it is over when none of them has seen any for a minute.

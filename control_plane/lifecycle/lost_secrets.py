@@ -1,6 +1,6 @@
 """Replace secrets in the database whose key is lost, because they can no longer be opened.
 
-Only what none of the keys opens is changed. A second factor stays required: recovery codes that are left go on alone.
+Only what none of the keys opens is changed. A second factor stays required: remaining recovery codes still work.
 """
 
 from typing import NamedTuple

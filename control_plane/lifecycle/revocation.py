@@ -62,7 +62,7 @@ async def unrevoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     """Lift the revocation of a ticket. Raise NotFound, or Conflict if the ticket has expired."""
     ticket, _ = await tickets.hold(db, ticket_id)
     if now >= ticket.expires_at:
-        raise Conflict("This ticket has expired; there is nothing to give back.")
+        raise Conflict("This ticket has expired; un-revoking it would have no effect.")
     if ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = False, None
         since = ticket.tokens_not_before = await _refuse_older_tokens(db, _of_ticket(ticket), now)

@@ -121,9 +121,9 @@ def _ensure_home(home: Path, port: int) -> str | None:
 
 def _ensure_recording(folder: Path) -> None:
     if not demo_streams.has_recording(folder):
-        _print(["Making the recording ..."])
+        _print(["Creating the recording ..."])
         demo_streams.make_recording(folder, _show_progress)
-        _print([""] if sys.stdout.isatty() else ["The recording is made."])
+        _print([""] if sys.stdout.isatty() else ["The recording is ready."])
 
 
 def _show_progress(done: float) -> None:

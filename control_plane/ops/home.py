@@ -61,8 +61,8 @@ def read_environment(folder: Path) -> dict[str, str]:
     file = settings_file(folder)
     if not has_settings(folder):
         raise OperatorError(
-            f"{file} does not exist; `streamgate init --home {folder}` makes it. Without it, the environment must have "
-            f"the settings: {' or '.join(_REQUIRED_WITHOUT_FILE)} at least."
+            f"{file} does not exist; `streamgate init --home {folder}` creates it. Without it, the environment must "
+            f"have the settings, at least {' or '.join(_REQUIRED_WITHOUT_FILE)}."
         )
     if not file.is_file():
         return dict(os.environ)

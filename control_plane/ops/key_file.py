@@ -179,6 +179,6 @@ def _reporting_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except KeysRefused as refusal:
-        raise OperatorError(f"{file} was left alone: {str(refusal).rstrip('.')}.") from None
+        raise OperatorError(f"{file} was not changed: {str(refusal).rstrip('.')}.") from None
     except OSError as error:
         raise OperatorError(f"{error.filename or file} cannot be used: {(error.strerror or '').lower()}.") from None

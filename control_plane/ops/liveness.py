@@ -1,4 +1,4 @@
-"""Detect a process of `up` that runs but does not answer: a dead one is restarted anyway, a hung one blocks others.
+"""Detect a process of `up` that runs but does not answer: dead ones restart anyway, hung ones block others.
 
 The probe depends on nothing else, neither the database nor another process: a restart does not help a process that
 waits for one of those.

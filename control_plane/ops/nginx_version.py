@@ -24,7 +24,7 @@ def finding(nginx: str) -> str | None:
     if is_fixed(version, package):
         return None
     name = package or (".".join(map(str, version)) if version else "of an unknown version")
-    return f"{nginx} ({name}) is vulnerable to CVE-2026-42533, as far as one can tell: update it to {_FLOORS}."
+    return f"{nginx} ({name}) appears to be vulnerable to CVE-2026-42533: update it to {_FLOORS}."
 
 
 def version_in(output: str) -> Version | None:

@@ -19,7 +19,7 @@ def changed_stack(running: Stack, reread: Reread) -> Stack:
     """Read the settings again and write nginx's files from them. Raise OperatorError with nothing written."""
     changed = reread()
     if {spec.name for spec in changed.processes} != {spec.name for spec in running.processes}:
-        raise OperatorError("The changed settings need other processes than those that run: restart `up`.")
+        raise OperatorError("The changed settings need a different set of processes: restart `up`.")
     if changed.site:
         if complaint := nginx_check.refusal(find_nginx(), changed.site):
             raise OperatorError(f"nginx refuses the changed settings: {complaint}")

@@ -114,7 +114,7 @@ class Supervisor:
             self._count_death(name, reason)
             if child.age > DEATHS_WITHIN_SECONDS:
                 delay = FIRST_DELAY_SECONDS
-            self._log("streamgate", f"{name} died ({reason}), starting it again in {delay:g} s")
+            self._log("streamgate", f"{name} died ({reason}); restarting it in {delay:g} s")
             await asyncio.sleep(delay)
             delay = min(delay * 3, LONGEST_DELAY_SECONDS)
 
@@ -143,7 +143,9 @@ class Supervisor:
         if before is None:
             return False
         self._specs[name] = before
-        self._log("streamgate", f"{name} does not start with the changed settings ({reason}); the old ones stay")
+        self._log(
+            "streamgate", f"{name} does not start with the changed settings ({reason}); the old ones remain in force"
+        )
         return True
 
     async def _reload_on(self, hangup: asyncio.Event) -> None:

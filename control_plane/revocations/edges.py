@@ -131,7 +131,7 @@ class Receipts:
         return max((moment for moment in moments if moment is not None), default=None)
 
     def take_unwritten(self) -> list[Acknowledgement]:
-        """Return what changed since the last call, and drop sidecars that their edge has outlived."""
+        """Return what changed since the last call, and drop sidecars silent for 90 s longer than their edge."""
         taken = [one for one in self.acknowledgements() if one.who in self._unwritten]
         self._unwritten = set()
         for edge, instances in self._edges.items():

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from control_plane.schemas import Schema
 from control_plane.sessions.trouble import TroubleKind
 
-Code = Annotated[str, Field(description="As it was typed: in groups, in a link, or after a word and a colon, too.")]
+Code = Annotated[str, Field(description="As typed: possibly in groups, in a link, or after a label and a colon.")]
 
 STREAM_FILE = r"^[0-9A-Za-z_-][0-9A-Za-z_.-]*(/[0-9A-Za-z_-][0-9A-Za-z_.-]*)*\.[0-9A-Za-z]{1,8}$"
 
@@ -44,7 +44,7 @@ class TvPageApproval(ViewerSchema):
 
 
 class TvApproval(TvPageApproval):
-    """Also the code of a ticket, and whether it may take over the seat of another device."""
+    """The code on the TV, the code of a ticket, and whether it may take over the seat of another device."""
 
     code: Code
     takeover: bool = False

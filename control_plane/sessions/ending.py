@@ -27,7 +27,7 @@ async def _notify_webhooks(db: AsyncSession, sids: Sequence[str], now: datetime,
 
 
 # Each is called in the transaction that ends the sessions, with their sids, after they are ended and before the feed
-# is written. A capability that keeps something for live sessions adds its function here.
+# is written. A feature that stores something for live sessions adds its function here.
 ON_END: Final[list[OnEnd]] = [_notify_webhooks]
 _SYSTEM: Final = Actor.system()
 

@@ -1,4 +1,4 @@
-"""Parse a sidecar's report of which sessions were allowed something. An invalid report is rejected as a whole.
+"""Parse a sidecar's report of which sessions had an allowed request. An invalid report is rejected as a whole.
 
 Its sessions are columns: `sids`, `lastSeen` in seconds since 1970, and `clients`, one list per session. An older
 sidecar sends one row per session, `sessions`, with times in ISO 8601; parsing these takes twice as long.
@@ -15,16 +15,16 @@ from control_plane.errors import MalformedRequest
 
 MAX_REPORT_BYTES: Final = 8 * 1024 * 1024
 NAME: Final = re.compile(r"[0-9A-Za-z._-]{1,64}")  # of an edge, a sidecar, a session or a client
-_NOT_A_NAME: Final = f" is a text that matches {NAME.pattern}."
+_NOT_A_NAME: Final = f" must match {NAME.pattern}."
 _NO_CLIENTS: Final[list[str]] = []
 _NAMES: Final = re.compile(rf"(?:{NAME.pattern}\n)*")
-_NOT_A_NUMBER: Final = " is a number of seconds since 1970."
-_NOT_A_TIME: Final = " is an ISO 8601 time with its zone."
+_NOT_A_NUMBER: Final = " must be a number of seconds since 1970."
+_NOT_A_TIME: Final = " must be an ISO 8601 time with a time zone."
 _INVALID: Final = (TypeError, ValueError)
 
 
 class ActivityReport(NamedTuple):
-    """What a report says about each session: its id, when it was last allowed something, and the clients that used it.
+    """What a report says about each session: its id, its last allowed request, and the clients that used it.
 
     Three columns of equal length. Times are seconds since 1970; clients are hashes.
     """
@@ -49,9 +49,9 @@ def parse_report(body: bytes) -> ActivityReport:
 def _from_columns(report: dict[str, Any]) -> ActivityReport:
     sids, times, clients = [report.get(name) for name in ("sids", "lastSeen", "clients")]
     if not (isinstance(sids, list) and isinstance(times, list) and isinstance(clients, list)):
-        raise MalformedRequest("sids, lastSeen and clients are lists.")
+        raise MalformedRequest("sids, lastSeen and clients must be lists.")
     if len({len(column) for column in (sids, times, clients)}) > 1:
-        raise MalformedRequest("sids, lastSeen and clients are of the same length.")
+        raise MalformedRequest("sids, lastSeen and clients must have the same length.")
     try:
         _check_names(sids, clients)
         check_seconds(times)
@@ -63,7 +63,7 @@ def _from_columns(report: dict[str, Any]) -> ActivityReport:
 
 def _from_rows(rows: Any) -> ActivityReport:
     if not isinstance(rows, list):
-        raise MalformedRequest("sessions is a list.")
+        raise MalformedRequest("sessions must be a list.")
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             raise MalformedRequest(f"sessions[{index}] is not an object.")
@@ -78,7 +78,7 @@ def _from_rows(rows: Any) -> ActivityReport:
 
 
 def _check_names(sids: Sequence[Any], clients: Sequence[Any]) -> None:
-    """Raise TypeError or ValueError if anything is invalid. What and where is determined only then."""
+    """Raise TypeError or ValueError if anything is invalid. The exact error is located only in that case."""
     if {type(each) for each in clients} - {list}:
         raise TypeError
     names = [*chain(sids, *clients), ""]
@@ -93,14 +93,14 @@ def _first_error(
     """Return the index of the first invalid session, the member, and what is wrong with it."""
     for index, (sid, at, clients) in enumerate(sessions):
         if not isinstance(clients, list):
-            return index, "clients", " is a list."
+            return index, "clients", " must be a list."
         if not all(map(_is_name, clients)):
             return index, "clients", _NOT_A_NAME
         if not _is_name(sid):
             return index, "sid", _NOT_A_NAME
         if not is_time(at):
             return index, "lastSeen", not_a_time
-    raise MalformedRequest("The report makes no sense.")
+    raise MalformedRequest("The report is invalid.")
 
 
 def _is_name(value: Any) -> bool:

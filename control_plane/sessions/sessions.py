@@ -126,7 +126,7 @@ def check_grace(claims: Claims, now: datetime) -> None:
 
 
 async def release(db: AsyncSession, claims: Claims, now: datetime, by: Actor = _SYSTEM) -> None:
-    """End a session at its own request. Do nothing if it is over."""
+    """End a session at the request of its own device. Do nothing if it is over."""
     session = await db.get(ViewingSession, claims.sid, with_for_update=True)
     if session and session.ended_at is None:
         await ending.end(db, session, EndReason.RELEASED, now, by)

@@ -40,9 +40,9 @@ class Trouble:
         """Return the sentence that the organiser is shown."""
         what = {
             TroubleKind.UNAVAILABLE: "cannot load the stream",
-            TroubleKind.MISSING: "do not find a file that the stream names",
+            TroubleKind.MISSING: "cannot find a file that the playlist lists",
             TroubleKind.BROKEN: "cannot play what they have loaded",
-            TroubleKind.STALLED: "show a picture that stands still while the stream goes on",
+            TroubleKind.STALLED: "show a frozen picture although the stream continues",
         }[self.kind]
         return f"Viewers' pages {what}{f' ({self.status})' if self.status else ''}."
 

@@ -10,8 +10,8 @@ from control_plane.streams import names
 from control_plane.streams.faults import Failed, FaultReason
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
-_ELSEWHERE: Final = "It is on another host. Viewers' pages may ask this gate only: write a relative address."
-_OUTSIDE: Final = "It is outside of the event's own folder, and a viewer's token opens nothing else."
+_ELSEWHERE: Final = "It is on another host. Viewers' pages can only fetch from this gate: use a relative URL."
+_OUTSIDE: Final = "It is outside the event's folder, and a viewer's token is valid only there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ def resolve(event_id: str, base: str, uri: str) -> Address:
         raise Failed(FaultReason.ELSEWHERE, _ELSEWHERE)
     if scheme:
         raise Failed(
-            FaultReason.NAME, f"{_sentence(names.fault(uri) or '')} Players take what is before it for a scheme."
+            FaultReason.NAME, f"{_sentence(names.fault(uri) or '')} Players treat the part before it as a URL scheme."
         )
     if "#" in uri:
-        raise Failed(FaultReason.NAME, "Its name contains “#”; players ask only for what is before it.")
+        raise Failed(FaultReason.NAME, "Its name contains “#”; players request only the part before it.")
     if "//" in uri.partition("?")[0]:
         raise Failed(FaultReason.NAME, "Its name contains an empty folder name (//).")
     prefix = stream_prefix(event_id)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    ERROR = "error"  # this file, and what needs it, does not play
+    ERROR = "error"  # neither this file nor anything that needs it plays
     WARNING = "warning"  # it plays, but not everywhere or not well
 
 

@@ -27,7 +27,7 @@ _OTHER_NAMES: Final = ("index.m3u8", "master.m3u8", "playlist.m3u8", "main.m3u8"
 _CONCURRENT_FILES: Final = 6
 _SAMPLE_BYTES: Final = 64 * 1024
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 16.0
-_ROOTED: Final = "begins with a slash: TVs, VLC and AirPlay lose their token there. Write relative addresses."
+_ROOTED: Final = "begins with a slash: TVs, VLC and AirPlay lose their token there. Use relative URLs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ async def inspect(files: StreamFiles, pause: Pause = anyio.sleep) -> Inspection:
     with anyio.move_on_after(TOTAL_SECONDS) as scope:
         await check.check_all(pause)
     if scope.cancelled_caught:
-        sentence = f"Not all of the stream could be looked at within {TOTAL_SECONDS:.0f} s."
+        sentence = f"The stream could not be checked completely within {TOTAL_SECONDS:.0f} s."
         check.faults.append(warning(MASTER, FaultReason.CUT_SHORT, sentence))
     order = sorted(dict.fromkeys(check.faults), key=lambda fault: fault.severity is Severity.WARNING)
     return Inspection(check.stream, tuple(check.renditions), tuple(order))
@@ -117,7 +117,7 @@ class _RenditionCheck:
 
     async def _read_all(self, entries: Sequence[RenditionEntry]) -> None:
         if len(entries) > outline.MOST_ENTRIES:
-            sentence = f"It has {len(entries)} renditions; {outline.MOST_ENTRIES} were looked at."
+            sentence = f"It has {len(entries)} renditions; only {outline.MOST_ENTRIES} were checked."
             self.faults.append(warning(MASTER, FaultReason.CUT_SHORT, sentence))
         self.renditions = [InspectedRendition(entry, shown(entry.uri)) for entry in entries[: outline.MOST_ENTRIES]]
         await self._run_all([self._read(rendition) for rendition in self.renditions])
@@ -131,14 +131,14 @@ class _RenditionCheck:
         )
 
     async def _hint(self, problem: Failed) -> str:
-        """Return the problem, with the name that the encoder may have given its playlist if ours is missing."""
+        """Return the problem, with the name under which the encoder wrote its playlist if `stream.m3u8` is missing."""
         if problem.reason is FaultReason.MISSING:
             for name in _OTHER_NAMES:
                 try:
                     await self.files.sample(Address(name, name, is_rooted=False), 0, 1)
                 except Failed:
                     continue
-                return f"{problem.sentence} {name} is there: let the encoder write {MASTER} instead."
+                return f"{problem.sentence} {name} exists: make the encoder write {MASTER} instead."
         return problem.sentence
 
     async def _read(self, rendition: InspectedRendition) -> None:
@@ -158,7 +158,7 @@ class _RenditionCheck:
         if rendition:
             rendition.file = address.name
         if address.is_rooted and not any(fault.reason is FaultReason.ROOTED for fault in self.faults):
-            self.faults.append(warning(base, FaultReason.ROOTED, f"It names {shown(uri)}, which {_ROOTED}"))
+            self.faults.append(warning(base, FaultReason.ROOTED, f"It refers to {shown(uri)}, which {_ROOTED}"))
         return address
 
     async def _check_files(self, rendition: InspectedRendition) -> None:
@@ -248,4 +248,4 @@ async def _parse_media(fetched: FetchedPlaylist) -> Media:
         playlist = None
     if isinstance(playlist, Media):
         return playlist
-    raise Failed(FaultReason.NOT_A_PLAYLIST, "This is not a playlist of segments.")
+    raise Failed(FaultReason.NOT_A_PLAYLIST, "This is not a media playlist.")

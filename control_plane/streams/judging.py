@@ -64,34 +64,36 @@ def of_outline(rendition: InspectedRendition) -> Iterator[Fault]:
     if media is None or outline is None:
         return
     if not media.segments:
-        yield error(file, FaultReason.NO_SEGMENTS, "It lists no segment yet.")
+        yield error(file, FaultReason.NO_SEGMENTS, "It lists no segments yet.")
     if outline.longest and round(outline.longest.seconds) > media.target_seconds:
-        comparison = f"a segment of {outline.longest.seconds:g} s, its target duration is {media.target_seconds:g} s"
+        comparison = (
+            f"a segment of {outline.longest.seconds:g} s, but its target duration is {media.target_seconds:g} s"
+        )
         yield warning(file, FaultReason.TOO_LONG, f"It lists {comparison}: players may stall.")
     if outline.playlist_type == "VOD" and not media.is_complete:
-        yield warning(file, FaultReason.NO_END, "It says VOD and has no #EXT-X-ENDLIST: players take it for live.")
+        yield warning(file, FaultReason.NO_END, "It says VOD but has no #EXT-X-ENDLIST: players treat it as live.")
     for key in outline.keys:
         yield from _key_faults(file, key)
 
 
 def _key_faults(file: str, key: EncryptionKey) -> Iterator[Fault]:
     if key.key_format != "identity":
-        yield error(file, FaultReason.ENCRYPTION, "It is encrypted for a DRM system, and the player has none.")
+        yield error(file, FaultReason.ENCRYPTION, "It is encrypted for DRM, which the player does not support.")
     elif key.method.startswith("SAMPLE-AES"):
         yield error(file, FaultReason.ENCRYPTION, f"It is encrypted with {key.method}. Only AES-128 plays everywhere.")
     elif key.method != "AES-128":
-        method = key.method[:40] or "no method"
+        method = key.method[:40] or "an unnamed method"
         yield warning(file, FaultReason.ENCRYPTION, f"It is encrypted with {method}. Only AES-128 plays everywhere.")
     elif not key.uri:
-        yield error(file, FaultReason.KEY, "It is encrypted and names no key.")
+        yield error(file, FaultReason.KEY, "It is encrypted, but no key URI is given.")
 
 
 def of_size(file: str, part: Part, size: int | None, playlist: str) -> Iterator[Fault]:
     """Judge a file by its size; yield nothing if it is right."""
     if size == 0:
-        yield error(file, FaultReason.EMPTY, f"It is empty (0 bytes). {playlist} names it as {part}.")
+        yield error(file, FaultReason.EMPTY, f"It is empty (0 bytes). {playlist} lists it as {part}.")
     elif part is Part.KEY and size is not None and size != _KEY_BYTES:
-        yield error(file, FaultReason.KEY, f"It is a key of {size} bytes; one for AES-128 has {_KEY_BYTES}.")
+        yield error(file, FaultReason.KEY, f"It is a key of {size} bytes; an AES-128 key has {_KEY_BYTES}.")
 
 
 def of_contents(file: str, contents: MediaContents, *, is_encrypted: bool) -> Iterator[Fault]:
@@ -102,7 +104,7 @@ def of_contents(file: str, contents: MediaContents, *, is_encrypted: bool) -> It
         yield error(file, FaultReason.NOT_MEDIA, _NOT_MEDIA)
     if contents.is_encrypted:
         yield error(
-            file, FaultReason.ENCRYPTION, "Its samples are encrypted (SAMPLE-AES, cenc or cbcs), which needs a DRM."
+            file, FaultReason.ENCRYPTION, "Its samples are encrypted (SAMPLE-AES, cenc or cbcs), which requires DRM."
         )
 
 
@@ -143,11 +145,11 @@ def _worst_playability(rendition: InspectedRendition) -> Playability:
 
 
 def of_ends(renditions: Sequence[InspectedRendition]) -> Iterator[Fault]:
-    """Find renditions that go on beside others that have ended: a player waits for them forever."""
+    """Find renditions that continue although others have ended: a player waits for them forever."""
     if any(rendition.is_over for rendition in renditions):
         for rendition in renditions:
             if rendition.is_live:
-                sentence = "It has no #EXT-X-ENDLIST, but other renditions do: players wait for more."
+                sentence = "It has no #EXT-X-ENDLIST, but other renditions have one: players wait for more."
                 yield error(rendition.file, FaultReason.NO_END, sentence)
 
 
@@ -163,7 +165,7 @@ def of_movement(
         if has_moved(rendition, later) or not is_long_enough(rendition, seconds):
             continue
         if some_move:
-            sentence = f"It has not changed for at least {seconds:.0f} s, although others have: it stands still."
+            sentence = f"It has not changed for at least {seconds:.0f} s, although others have: it has stalled."
             yield error(rendition.file, FaultReason.STANDS_STILL, sentence)
         else:
             how_long = max(seconds, later.latency or 0)

@@ -36,7 +36,7 @@ def fault(name: str) -> str | None:
 
 def query_fault(query: str) -> str | None:
     """Return why the gate does not admit a query, or None if it does."""
-    return None if _QUERY.fullmatch(query) else "its query contains a character that the gate does not admit"
+    return None if _QUERY.fullmatch(query) else "its query contains a character that the gate does not allow"
 
 
 def is_playlist(name: str) -> bool:

@@ -132,7 +132,7 @@ async def _text(response: httpx2.Response) -> str:
         if len(body) > MAX_PLAYLIST_BYTES:
             raise ReadFailed(f"The playlist is larger than {MAX_PLAYLIST_BYTES >> 20} megabytes.")
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise ReadFailed("The playlist came packed although that was not asked for.")
+        raise ReadFailed("The playlist was compressed although no compression was requested.")
     return body.decode("utf-8", "replace")
 
 

@@ -16,7 +16,7 @@ _TOKEN_SECONDS: Final = 300
 def claims_of(event: Event, now: datetime) -> Claims:
     """Return the claims of a preview token. Raise Conflict for a deactivated event."""
     if not event.is_active:
-        raise Conflict("This event is deactivated: the gate shows its stream to nobody.")
+        raise Conflict("This event is deactivated: the gate serves its stream to nobody.")
     issued_at = max(int(now.timestamp()), event.tokens_not_before)
     ends_at = issued_at + _TOKEN_SECONDS
     return Claims(eid=event.id, iat=issued_at, exp=ends_at, sub=PREVIEW_SUB, sid=PREVIEW_SID, preview=True)

@@ -87,7 +87,7 @@ class Probe:
     async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
         """Inspect the whole stream to find out what is wrong; only a few inspections run at once."""
         if self._reader is None:
-            no_gate = error(MASTER, FaultReason.GATE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be looked at.")
+            no_gate = error(MASTER, FaultReason.GATE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be read.")
             return Inspection(Stream.UNKNOWN, faults=(no_gate,))
         async with self._inspections:
             return await inspect(GateFiles(event, clock, self._reader))

@@ -19,7 +19,7 @@ from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES, FetchedPla
 
 _NOT_THERE: Final = "It is not there (404)."
 _STATUS: Final = {
-    403: (FaultReason.REFUSED, "The gate refuses it to everybody (403)."),
+    403: (FaultReason.REFUSED, "The gate refuses everybody access to it (403)."),
     404: (FaultReason.MISSING, _NOT_THERE),
     502: (FaultReason.UNREACHABLE, "The origin of this stream cannot be reached (502)."),
     503: (FaultReason.GATE, "The gate is not ready (503): its sidecar is down or does not know the revocations yet."),
@@ -95,23 +95,23 @@ class FolderFiles:
         path = self.folder / address.name
         links = [part for part in (path, *path.parents) if part.is_relative_to(self.folder) and part.is_symlink()]
         if links:
-            raise Failed(FaultReason.REFUSED, "It is, or lies behind, a symbolic link, and nginx follows none.")
+            raise Failed(FaultReason.REFUSED, "It is a symbolic link or below one, and nginx follows none.")
         try:
             with path.open("rb") as file:
                 stat = os.fstat(file.fileno())
                 file.seek(at)
                 return file.read(count), stat.st_size, stat.st_mtime
         except FileNotFoundError:
-            raise Failed(FaultReason.MISSING, "It is not there.") from None
+            raise Failed(FaultReason.MISSING, "It does not exist.") from None
         except OSError as problem:
             raise Failed(FaultReason.REFUSED, f"It cannot be read: {(problem.strerror or 'error').lower()}.") from None
 
 
 def _to_failed(problem: ReadFailed, event: Event) -> Failed:
     if problem.status == 403 and not event.is_active:  # noqa: PLR2004
-        return Failed(FaultReason.REFUSED, "The event is deactivated: the gate shows its stream to nobody.")
+        return Failed(FaultReason.REFUSED, "The event is deactivated: the gate serves its stream to nobody.")
     if problem.origin_answer:
-        return Failed(FaultReason.UNREACHABLE, f"Its origin does not give it: {problem.origin_answer}.")
+        return Failed(FaultReason.UNREACHABLE, f"Its origin did not deliver it: {problem.origin_answer}.")
     unknown = FaultReason.UNREACHABLE if problem.status else FaultReason.GATE
     reason, sentence = _STATUS.get(problem.status or 0, (unknown, str(problem)))
     return Failed(reason, sentence)

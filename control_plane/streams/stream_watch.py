@@ -1,4 +1,4 @@
-"""Check the streams of running events repeatedly: what is wrong twice in a row is trouble.
+"""Check the streams of running events repeatedly: a fault that is found twice in a row is reported as trouble.
 
 Between checks it keeps the position of each rendition, and since when that has not changed, by a monotonic clock.
 """
@@ -87,6 +87,6 @@ def _stalled(renditions: Sequence[InspectedRendition], history: _History, second
         for file, media in live.items()
         if seconds - history.positions[file][1] > max(_STILL_TARGETS * media.target_seconds, _MIN_STILL_SECONDS)
     ]
-    alone = "It does not change any more, while others do."
-    sentence = alone if len(still) < len(live) else "It does not change any more: the stream is interrupted."
+    alone = "It no longer changes, while others do."
+    sentence = alone if len(still) < len(live) else "It no longer changes: the stream is interrupted."
     return [error(file, FaultReason.STANDS_STILL, sentence) for file in still]

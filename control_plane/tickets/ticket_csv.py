@@ -111,7 +111,7 @@ class _CsvReader:
 
     def _problem(self, code: str, label: str | None, too_many: int) -> str | None:
         if too_many > 0:
-            return "There are more columns than a code and a label, or than the heading has."
+            return "This line has more columns than the heading, or more than a code and a label."
         if not _is_code(code):
             return "A code has 8 to 64 letters and digits, A to Z without accents."
         if code in self._line_of_code:

@@ -79,7 +79,7 @@ class _Search(ABC):
         self._is_indexed = len(self._text) >= SHORTEST_INDEXED
 
     async def _search_newest(self, offset: int, limit: int) -> SearchPage:
-        """Search the MOST newest tickets that pass the filter."""
+        """Search the newest tickets that pass the filter, at most MOST."""
         wanted = tuple(_conditions(Ticket, self._wanted, self._now))
         columns = Ticket.id, Ticket.canonical, Ticket.label, Ticket.created_at
         newest = aliased(Ticket, _newest_first(select(*columns).where(*wanted)).limit(MOST).subquery())

@@ -22,8 +22,18 @@ _CHANGING: Final = {"POST", "PUT", "PATCH", "DELETE"}
 _SECURITY: Final = {
     "session": {"type": "apiKey", "in": "cookie", "name": "sg_admin", "description": "Set by signing in."},
     "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `sgk_...`."},
-    "playbackToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From validate."},
-    "resumeCookie": {"type": "apiKey", "in": "cookie", "name": "sg_resume", "description": "Set by validate."},
+    "playbackToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "From `/api/tokens/validate`.",
+    },
+    "resumeCookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sg_resume",
+        "description": "Set by `/api/tokens/validate`.",
+    },
     "internalKey": {"type": "apiKey", "in": "header", "name": "X-Internal-Api-Key"},
 }
 

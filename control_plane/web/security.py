@@ -59,7 +59,7 @@ class SecurityHeaders:
 
 
 class NoteProxies:
-    """Record proxies that forward viewers without being trusted, as reported by nginx."""
+    """Record untrusted proxies that forward requests, as reported by nginx."""
 
     def __init__(self, app: ASGIApp, proxies: UnnamedProxies) -> None:
         self._app = app

@@ -34,7 +34,7 @@ _EXCLUDED: Final = tuple(
 )
 _RESOLVE_SECONDS: Final = 2.0
 _NO_URL: Final = "Please enter an address like https://hooks.example.org/streamgate."
-_NOT_PUBLIC: Final = "This address is not public. WEBHOOK_ALLOW_PRIVATE=true lets webhooks go to private ones."
+_NOT_PUBLIC: Final = "This address is not public. WEBHOOK_ALLOW_PRIVATE=true allows private ones."
 _NOT_SECURE: Final = "Webhooks go over https://. Plain http is for private addresses, with WEBHOOK_ALLOW_PRIVATE=true."
 
 Address = IPv4Address | IPv6Address
@@ -90,7 +90,7 @@ async def resolve(destination: Destination, *, allow_private: bool) -> list[Addr
             found = await anyio.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
         addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     except (OSError, TimeoutError, ValueError):
-        raise NameUnknown("The name of the host is not known.") from None
+        raise NameUnknown("The host name could not be resolved.") from None
     for address in addresses:
         _check_address(address, destination.scheme, allow_private=allow_private)
     return list(dict.fromkeys(addresses))

@@ -91,7 +91,7 @@ class WebhookClient:
         except httpx2.ConnectError as error:
             return PostResult(None, f"No connection: {error}")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            return PostResult(None, f"No proper answer ({type(error).__name__}).")
+            return PostResult(None, f"Invalid response ({type(error).__name__}).")
 
     async def _post(self, message_id: str, body: bytes, timestamp: int) -> int:
         destination = await self._resolve()

@@ -51,7 +51,7 @@ def test_the_first_owner_sets_up_their_account_and_signs_in_with_a_code(browser:
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_label("Password again").fill(PASSWORD + "!")
         page.get_by_role("button", name="Create the account").click()
-        page.get_by_text("The two passwords are different.").wait_for()
+        page.get_by_text("The passwords do not match.").wait_for()
         is_faultless(device)
         assert device.complaints == []
         if (width, height) != SIZES[-1]:
@@ -66,7 +66,7 @@ def test_the_first_owner_sets_up_their_account_and_signs_in_with_a_code(browser:
     page.get_by_label("User name").fill("anna")
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    page.get_by_text("User name, password or authentication code is wrong.").wait_for()
+    page.get_by_text("The user name, password or authentication code is wrong.").wait_for()
     is_faultless(device)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_label("Authentication code").fill(totp.code_at(secret, totp.step_at(utc_now()) + 1))

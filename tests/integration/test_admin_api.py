@@ -62,7 +62,7 @@ async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(plane: C
         wrong.json()
         == unknown.json()
         == {
-            "error": "User name, password or authentication code is wrong.",
+            "error": "The user name, password or authentication code is wrong.",
             "reason": "sign-in-failed",
         }
     )

@@ -218,7 +218,7 @@ def test_an_expired_ticket_is_not_restored(streamgate: Streamgate, home: Path) -
     [code] = codes(streamgate, home, event)
     streamgate("ticket", "revoke", code, "--home", home)
     said = streamgate("ticket", "unrevoke", code, "--home", home)
-    assert (said.code, said.err) == (1, "streamgate: This ticket has expired; there is nothing to give back.\n")
+    assert (said.code, said.err) == (1, "streamgate: This ticket has expired; un-revoking it would have no effect.\n")
 
 
 def test_a_commands_actions_are_in_the_audit_log_of_each_ticket(

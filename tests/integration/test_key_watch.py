@@ -122,7 +122,7 @@ async def test_an_invalid_file_is_logged_once_without_key_material_and_the_next_
         write_keys(file, NEW)
         await soon(lambda: has_printed("key_ring_changed"))
     assert printed.count("key_file_refused") == 1
-    assert "key 2 has the kid of another one" in printed
+    assert "key 2 has the same kid as another key" in printed
     assert base64url(b"n" * 32) not in printed
 
 

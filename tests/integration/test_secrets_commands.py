@@ -54,7 +54,7 @@ def test_doctor_reports_a_missing_or_wrong_key(streamgate: Streamgate, home: Pat
     assert (level, "nothing secret can be stored" in what) == ("warning", True)
     run(home, HOOK, "whsec_in_the_clear")
     assert said_of(streamgate, home, SETTING) == [
-        ("error", "It is missing, and secrets lie in the database in the clear.")
+        ("error", "It is missing, and the database contains unencrypted secrets.")
     ]
 
 

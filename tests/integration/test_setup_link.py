@@ -109,11 +109,11 @@ async def test_of_many_simultaneous_requests_one_becomes_the_owner(settings: Set
         ({"token": "wrong"}, "token", SetupLinkUnusable.sentence),
         ({"token": ""}, "token", "Please open the set-up link again, or paste the part after its #."),
         ({"password": "short", "passwordAgain": "short"}, "password", "At least 12 characters, please."),
-        ({"passwordAgain": "another password"}, "passwordAgain", "The two passwords are different."),
+        ({"passwordAgain": "another password"}, "passwordAgain", "The passwords do not match."),
         (
             {"username": "an na"},
             "username",
-            "Letters, digits and . _ @ + - only, please; it starts with a letter or digit.",
+            "Use only letters, digits and . _ @ + -, and start with a letter or digit.",
         ),
     ],
 )

@@ -199,7 +199,7 @@ def test_secrets_are_not_exported(home: Path, file: Path) -> None:
     [
         (["--algorithm", "RS256"], "--algorithm is HS256 or EdDSA."),
         (["--keep", "-1"], "--keep cannot be negative."),
-        (["--promote", "--standby"], "--promote makes no key: it goes with neither --standby nor --algorithm."),
+        (["--promote", "--standby"], "--promote creates no key: it cannot be combined with --standby or --algorithm."),
     ],
 )
 def test_impossible_options_are_refused_in_one_sentence(home: Path, options: list[str], sentence: str) -> None:

@@ -39,7 +39,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "kty a list": (member(kty=["oct"]), "key 1 is neither"),
     "another curve": (key_set(public(ED) | {"crv": "Ed448"}), "key 1 is neither"),
     "an EC key": (key_set(public(ED) | {"kty": "EC", "crv": "P-256"}), "key 1 is neither"),
-    "same kid twice": (key_set(oct_key("a"), ed25519_key("a")), "key 2 has the kid of another one"),
+    "same kid twice": (key_set(oct_key("a"), ed25519_key("a")), "key 2 has the same kid as another key"),
     "two without kid": (key_set(oct_key(None), oct_key(None, b"t" * 32)), "key 2 is the second one without a kid"),
     "public key without kid": (key_set({k: v for k, v in ED.items() if k != "kid"}), "key 1 needs a kid"),
     "kid a number": (member(kid=1), "key 1 needs a kid"),

@@ -15,7 +15,7 @@ input.addEventListener("change", async () => {
     codes.value = decoded(new Uint8Array(await file.arrayBuffer()));
   } catch (error) {
     problem.textContent = error instanceof RangeError
-      ? "This file has more than 1 MB. Please import it in several parts."
+      ? "This file is larger than 1 MB. Please import it in several parts."
       : "This file is not text in UTF-8 or UTF-16. Save it as CSV in UTF-8.";
   }
 });

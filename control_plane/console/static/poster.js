@@ -10,7 +10,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const [file] = input.files;
   if (!file) return refuse("Please choose a picture.");
-  if (file.size > Number(form.dataset.largest)) return refuse("This picture has more than 5 MB. Please choose a smaller one.");
+  if (file.size > Number(form.dataset.largest)) return refuse("This picture is larger than 5 MB. Please choose a smaller one.");
   return send({ method: "PUT", body: file, headers: { "Content-Type": file.type || "application/octet-stream" } }, "poster");
 });
 

@@ -40,7 +40,7 @@ function play(url) {
   hls.on(Hls.Events.FRAG_BUFFERED, () => say(""));
   hls.on(Hls.Events.ERROR, (_, { fatal, response }) => {
     if (!fatal) return;
-    say(response?.code === 404 ? "There is no stream yet. It appears here by itself." : "The stream cannot be played at the moment. Trying again…");
+    say(response?.code === 404 ? "There is no stream yet. It will appear here automatically." : "The stream cannot be played at the moment. Trying again…");
     hls.destroy();
     setTimeout(() => play(url), RETRY_MS);
   });

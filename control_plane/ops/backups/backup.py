@@ -63,7 +63,7 @@ _LOCK_TIMEOUT: Final = "30s"
 _METADATA: Final = Base.metadata
 _WRONG_KEY: Final = (
     f"The secrets in the backup were sealed with another {SETTING}; nothing was changed. Make the backup with "
-    "--with-secrets, or put its key behind this home's in the settings, with a comma between."
+    "--with-secrets, or put its key after this home's in the settings, separated by a comma."
 )
 _NOT_EMPTY: Final = "The database is not empty; --force replaces everything in it."
 T = TypeVar("T")

@@ -59,7 +59,7 @@ def restore(home: Path, file: Path, *, force: bool) -> Restored:
     contents = backup_file.check(file)
     saved = None if settings_file(home).exists() else contents.settings
     if saved is None and not has_settings(home):
-        raise OperatorError(f"The backup holds no settings; make them first: streamgate init --home {home}")
+        raise OperatorError(f"The backup contains no settings; create them first: streamgate init --home {home}")
     with _settings_in_place(home, saved):
         environment = ensure_secrets_key(home)
         url = database_url(environment)

@@ -46,7 +46,7 @@ def _run_check(check: Check, installation: Installation) -> list[Finding]:
     try:
         return check(installation)
     except OSError as problem:
-        what = f"could not be looked at: {(problem.strerror or '').lower()}"
+        what = f"could not be checked: {(problem.strerror or '').lower()}"
         return [
             warning(str(problem.filename or "this machine"), what, "Run the doctor as the user that runs the service.")
         ]

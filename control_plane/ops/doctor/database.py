@@ -26,7 +26,7 @@ from control_plane.sealed_columns import holds_secrets, is_of_this_key
 _TOLERATED_SKEW_SECONDS: Final = 3.0
 _LATE: Final = timedelta(seconds=60)
 _MAX_EVENTS: Final = 50  # events
-_NEW_KEY: Final = f"Put `{SETTING}=` with the output of `openssl rand -base64 48` into the settings and restart."
+_NEW_KEY: Final = f"Set `{SETTING}` to the output of `openssl rand -base64 48` and restart."
 
 
 async def examine(installation: Installation, now: datetime) -> tuple[list[Finding], Sequence[Event]]:
@@ -53,9 +53,7 @@ async def _clock(database: Database, db: AsyncSession) -> list[Finding]:
     skew = abs((datetime.now(UTC) - server_time).total_seconds()) if server_time else 0.0
     if skew > _TOLERATED_SKEW_SECONDS:
         return [
-            warning(
-                "clock", f"It differs from the database's by {skew:.0f} s.", "Synchronise both with a time service."
-            )
+            warning("clock", f"It differs from the database server's by {skew:.0f} s.", "Synchronise both with NTP.")
         ]
     return []
 
@@ -63,13 +61,13 @@ async def _clock(database: Database, db: AsyncSession) -> list[Finding]:
 async def _owner(installation: Installation, db: AsyncSession) -> list[Finding]:
     may_sign_in = AdminUser.role == Role.OWNER.value, AdminUser.is_active
     if owners := await db.scalar(select(func.count()).select_from(AdminUser).where(*may_sign_in)):
-        return [ok("accounts", f"Owners who may sign in: {owners}.")]
+        return [ok("accounts", f"Owners who can sign in: {owners}.")]
     if await db.scalar(select(func.count()).select_from(AdminUser)):
         return [
-            error("accounts", "No owner can sign in.", "Restore a backup from before the last one was deactivated.")
+            error("accounts", "No owner can sign in.", "Restore a backup made before the last owner was deactivated.")
         ]
     if installation.environment.get("ADMIN_PASSWORD_HASH"):
-        return [ok("accounts", "The first start makes the owner `admin`.")]
+        return [ok("accounts", "The first start creates the owner `admin`.")]
     return [warning("accounts", "There is no account yet.", "Start the service and follow the link that it prints.")]
 
 
@@ -80,13 +78,13 @@ async def _secrets_key(installation: Installation, db: AsyncSession) -> Finding:
     if is_right_key is False:
         what = "It is not the key" if keys.has_key else "The key is missing"
         fix = "Put that key back. If it is lost: `streamgate secrets reset`."
-        return error(SETTING, f"{what} that sealed the secrets in the database.", fix)
+        return error(SETTING, f"{what} the secrets in the database.", fix)
     if keys.has_key:
         return ok(
-            SETTING, "It opens the secrets in the database." if is_right_key else "There; the next start uses it."
+            SETTING, "It opens the secrets in the database." if is_right_key else "Set; used from the next start."
         )
     if await holds_secrets(db):
-        return error(SETTING, "It is missing, and secrets lie in the database in the clear.", _NEW_KEY)
+        return error(SETTING, "It is missing, and the database contains unencrypted secrets.", _NEW_KEY)
     return warning(SETTING, "It is missing: nothing secret can be stored (authentication apps, webhooks).", _NEW_KEY)
 
 
@@ -101,7 +99,7 @@ async def _edge(db: AsyncSession, state: EdgeState, now: datetime) -> Finding:
         fix = "Start its sidecar; an edge that is gone is forgotten after 7 days."
         return warning(about, f"Not heard from for {timedelta(seconds=round(silent))}.", fix)
     if str(state.cursor).partition(".")[0] != (await revocation_feed.head(db)).partition(".")[0]:
-        return warning(about, "It follows another history of the feed.", "Wait a moment and look again.")
+        return warning(about, "It has not joined the feed's new epoch yet.", "Run the doctor again in a moment.")
     waiting_since = await revocation_feed.oldest_after(db, state.cursor)
     if waiting_since and now - waiting_since > _LATE:
         seconds = (now - waiting_since).total_seconds()

@@ -35,10 +35,10 @@ def _clock() -> Iterator[Finding]:
     except (OSError, AttributeError):
         state = -1
     if state == _UNSYNCHRONISED:
-        fix = "Turn on a time service: `timedatectl set-ntp true`, or install chrony."
-        yield warning("clock", "No time service synchronises this machine's clock.", fix)
+        fix = "Turn on NTP: `timedatectl set-ntp true`, or install chrony."
+        yield warning("clock", "This machine's clock is not synchronised.", fix)
     elif state >= 0:
-        yield ok("clock", "A time service synchronises it.")
+        yield ok("clock", "It is synchronised.")
 
 
 def _disks(installation: Installation) -> Iterator[Finding]:
@@ -81,7 +81,7 @@ def _port(installation: Installation) -> Iterator[Finding]:
     if answer and "revocationCacheSize" in answer:
         yield from _service(answer)
     elif answer is not None:
-        yield error(f"port {port}", "Another program answers there.", "Stop it, or set PORT to another one.")
+        yield error(f"port {port}", "Another program answers there.", "Stop it, or set PORT to another port.")
     else:
         yield from _free_port(port)
 
@@ -104,9 +104,13 @@ def _service(answer: dict[str, object]) -> Iterator[Finding]:
         fix = "Check the control plane's log: viewers keep watching, but no revocation arrives."
         yield error("feed", "This edge does not reach the control plane.", fix)
     elif answer.get("status") != "ok":
-        yield error("feed", f"The last revocations came {answer.get('lastSyncAgo')} ago.", "Look at the sidecar's log.")
+        yield error(
+            "feed",
+            f"This edge is degraded; it last synced {answer.get('lastSyncAgo')} ago.",
+            "Look at the sidecar's log.",
+        )
     else:
-        yield ok("feed", f"The service is up; this edge heard of revocations {answer.get('lastSyncAgo')} ago.")
+        yield ok("feed", f"The service is up; this edge last synced with the feed {answer.get('lastSyncAgo')} ago.")
 
 
 def _free_port(port: int) -> Iterator[Finding]:
@@ -116,10 +120,10 @@ def _free_port(port: int) -> Iterator[Finding]:
             probe.bind(("127.0.0.1", port))
         except OSError as problem:
             if problem.errno == errno.EACCES:
-                fix = "Use a port from 1024 up, or grant CAP_NET_BIND_SERVICE."
-                yield error(f"port {port}", "This user may not open it.", fix)
+                fix = "Use port 1024 or higher, or grant CAP_NET_BIND_SERVICE."
+                yield error(f"port {port}", "This user is not allowed to open it.", fix)
             else:
                 what = f"It cannot be opened: {os.strerror(problem.errno or 0).lower()}."
-                yield error(f"port {port}", what, "Stop the program that uses it, or set PORT to another one.")
+                yield error(f"port {port}", what, "Stop the program that uses it, or set PORT to another port.")
         else:
             yield ok(f"port {port}", "Free; the service is not running.")

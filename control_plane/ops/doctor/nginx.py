@@ -32,14 +32,14 @@ def _version(nginx: str) -> Iterator[Finding]:
         yield warning("nginx", problem, "Update nginx.")
     else:
         version = re.search(r"nginx/\S+", nginx_check.run_nginx(nginx, "-v"))
-        yield ok("nginx", f"{nginx} is {version[0] if version else 'there'}.")
+        yield ok("nginx", f"{nginx} is {version[0] if version else 'installed'}.")
 
 
 def _modules(nginx: str, installation: Installation) -> Iterator[Finding]:
     built_with = nginx_check.run_nginx(nginx, "-V")
     missing = [name for name in _REQUIRED_MODULES if f"--with-{name}_module" not in built_with]
     if missing:
-        fix = "Install an nginx that has them: Debian's and nginx.org's packages do."
+        fix = "Install an nginx that has them, such as the packages of Debian or nginx.org."
         yield error("nginx", f"It was built without {' and '.join(missing)}.", fix)
     has_origin = any(installation.environment.get(name) for name in ("UPSTREAM_ORIGIN", "UPSTREAM_ALLOWED_HOSTS"))
     if has_origin and f"--with-{_SLICE_MODULE}_module" not in built_with:

@@ -55,7 +55,7 @@ def _common(installation: Installation, settings: OriginSettings) -> Iterator[Fi
             yield from _response_findings(answer)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as problem:
         what = f"UPSTREAM_ORIGIN does not answer: {explain(problem)}."
-        yield error(_ABOUT, what, "Check its address and the network in between.")
+        yield error(_ABOUT, what, "Check its address and the network connection to it.")
 
 
 def _response_findings(answer: httpx2.Response) -> Iterator[Finding]:
@@ -71,9 +71,7 @@ def _response_findings(answer: httpx2.Response) -> Iterator[Finding]:
         return
     skew = abs((datetime.now(UTC) - server_time.replace(tzinfo=server_time.tzinfo or UTC)).total_seconds())
     if skew > _TOLERATED_SKEW_SECONDS:
-        yield warning(
-            "clock", f"It differs from the origin's by {skew:.0f} s.", "Synchronise both with a time service."
-        )
+        yield warning("clock", f"It differs from the origin's by {skew:.0f} s.", "Synchronise both with NTP.")
 
 
 def _cache_space(installation: Installation, settings: OriginSettings) -> Iterator[Finding]:
@@ -89,8 +87,8 @@ def _cache_space(installation: Installation, settings: OriginSettings) -> Iterat
         yield warning(
             "cache",
             f"It may grow to {limit / _GIGABYTE:.0f} GB, and the database's disk has room for {space / _GIGABYTE:.0f}. "
-            "It stops when a gigabyte is left.",
-            "Set SEGMENT_CACHE_MAX_SIZE_GB lower, or SEGMENT_CACHE_ROOT to another disk.",
+            "nginx keeps 1 GB free.",
+            "Lower SEGMENT_CACHE_MAX_SIZE_GB, or set SEGMENT_CACHE_ROOT to a folder on another disk.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Check for proxies that forward viewers without being trusted; the running control plane has recorded them.
+"""Check for untrusted proxies that forward requests; the running control plane has recorded them.
 
 Behind a proxy that is not trusted all viewers count as one: they share one guess limit, and links lack https.
 """
@@ -26,13 +26,11 @@ def examine(installation: Installation) -> list[Finding]:
 
 def _findings(addresses: list[str] | None, trusted: str) -> Iterator[Finding]:
     for address in addresses or []:
-        what = f"{address} forwards viewers and is not trusted: they all count as one, and links lack https."
-        fix = (
-            f"If it is your proxy, put {line_to_add(trusted, [address])} into .env and restart; otherwise ignore this."
-        )
+        what = f"{address} forwards requests but is not trusted: its viewers count as one, and links use http."
+        fix = f"If it is your proxy, add {line_to_add(trusted, [address])} to .env and restart; otherwise ignore this."
         yield warning("proxy", what, fix)
     if addresses == [] and trusted:
-        yield ok("proxy", "No untrusted proxy forwards viewers.")
+        yield ok("proxy", "No untrusted proxy forwards requests.")
 
 
 def _unnamed_proxies(socket: Path) -> list[str] | None:

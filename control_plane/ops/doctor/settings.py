@@ -22,7 +22,7 @@ from control_plane.settings import Settings
 _SECRETS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY")
 _MIN_DIFFERENT_CHARACTERS: Final = 12
 _START_SECONDS: Final = 20
-_FIX_SETTING: Final = "Correct it in .env, as .env.example describes it, and restart."
+_FIX_SETTING: Final = "Correct it in .env (see .env.example) and restart."
 # The control plane may import only the sidecar's contract, so a subprocess loads the sidecar's settings.
 _CHECK_SIDECAR: Final = """\
 from pydantic import ValidationError
@@ -113,6 +113,6 @@ def _permissions(installation: Installation) -> Iterator[Finding]:
                 str(file), f"Open to {who} (mode {mode:o}), and it holds secrets.", f"chmod 600 {file}"
             )
         elif not os.access(file, os.R_OK):
-            yield error(str(file), "Not readable by this user.", "Give it to the user that runs the service.")
+            yield error(str(file), "Not readable by this user.", "Change its owner to the user that runs the service.")
         else:
             yield ok(str(file), "Readable by its owner only.")

@@ -21,10 +21,10 @@ _MASTER: Final = "stream.m3u8"
 _LIVE_WITHIN_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.1
 _LARGEST_PLAYLIST: Final = 1024 * 1024
-_FIX_PERMISSIONS: Final = "Give files and folders to the user that runs the service, or let everybody read them."
+_FIX_PERMISSIONS: Final = "Make the files and folders readable by the user that runs the service."
 _RENAME: Final = (
-    "Let the encoder write a temporary file and rename it (ffmpeg: -hls_flags temp_file), "
-    "or serve it by UPSTREAM_ORIGIN."
+    "Make the encoder write a temporary file and rename it (ffmpeg: -hls_flags temp_file), "
+    "or serve it from UPSTREAM_ORIGIN."
 )
 
 
@@ -54,19 +54,19 @@ def _event(folder: Path, event: Event, now: datetime, *, has_origin: bool) -> It
         if has_origin:
             yield ok(what, "No folder here: it comes from the origin.")
         else:
-            yield report(what, "Its folder does not exist.", f"Let the encoder write to {folder}.")
+            yield report(what, "Its folder does not exist.", f"Make the encoder write to {folder}.")
         return
     links = [path for path in (folder, *_inside(folder)) if path.is_symlink()]
     if links:
         yield error(
-            what, f"{links[0]} is a symbolic link, and nginx follows no links.", "Put the files themselves there."
+            what, f"{links[0]} is a symbolic link, and nginx follows no links.", "Put the files themselves into it."
         )
     elif unreadable := [path for path in (folder, *_inside(folder)) if not _is_readable(path)]:
         yield error(what, f"{unreadable[0]} cannot be read.", _FIX_PERMISSIONS)
     elif not (folder / _MASTER).is_file():
-        yield report(what, f"It has no {_MASTER}.", f"Let the encoder name its playlist {_MASTER}.")
+        yield report(what, f"It has no {_MASTER}.", f"Make the encoder name its playlist {_MASTER}.")
     else:
-        yield ok(what, "Folder and playlist are there.")
+        yield ok(what, "The folder and the playlist exist.")
 
 
 def _inside(folder: Path) -> Iterator[Path]:
@@ -86,10 +86,10 @@ def _watch(folders: Sequence[Path], seconds: float) -> list[Finding]:
     live = [playlist for folder in folders for playlist in _playlists(folder) if _is_live(playlist)]
     in_place, renamed = _classify(live, seconds)
     findings = [
-        warning(str(path), "It is rewritten in place: some reads get half of it.", _RENAME) for path in in_place
+        warning(str(path), "It is rewritten in place: some reads are incomplete.", _RENAME) for path in in_place
     ]
     if renamed:
-        findings.append(ok("live playlists", f"Replaced in one piece: {len(renamed)}."))
+        findings.append(ok("live playlists", f"Replaced atomically: {len(renamed)}."))
     return findings
 
 

@@ -24,21 +24,21 @@ from control_plane.streams.stream_files import FolderFiles, GateFiles, StreamFil
 
 _MAX_CONCURRENT: Final = 4
 _MAX_FAULTS: Final = 20  # per event
-_RENAME: Final = "Let the encoder write other names; streams/README.md says which are served."
+_RENAME: Final = "Make the encoder use other names; streams/README.md lists those that are served."
 _FIXES: Final = {
     FaultReason.NAME: _RENAME,
-    FaultReason.ELSEWHERE: "Let the encoder write relative addresses, and put the files into the event's folder.",
+    FaultReason.ELSEWHERE: "Make the encoder write relative URLs, and put the files into the event's folder.",
     FaultReason.OUTSIDE: "Put the files into the event's folder, or below it.",
-    FaultReason.ROOTED: "Let the encoder write relative addresses.",
-    FaultReason.CODEC: "Encode with H.264 and AAC, or add a rendition that is.",
+    FaultReason.ROOTED: "Make the encoder write relative URLs.",
+    FaultReason.CODEC: "Encode with H.264 and AAC, or add a rendition that uses them.",
     FaultReason.ENCRYPTION: "Encrypt with AES-128, or not at all.",
     FaultReason.KEY: "Write the key file: 16 bytes, in the event's folder.",
-    FaultReason.NO_END: "Let the encoder end its playlists with #EXT-X-ENDLIST.",
-    FaultReason.TOO_LONG: "Set the keyframe interval to a part of the segment's duration.",
+    FaultReason.NO_END: "Make the encoder end its playlists with #EXT-X-ENDLIST.",
+    FaultReason.TOO_LONG: "Set the segment duration to a multiple of the keyframe interval.",
     FaultReason.STANDS_STILL: "Look at the encoder's log for this rendition.",
     FaultReason.TOO_OLD: "Start the encoder, or end the playlist with #EXT-X-ENDLIST.",
     FaultReason.UNREACHABLE: "Look at the origin, and at the gate's log.",
-    FaultReason.REFUSED: "Look at who may read the file, and whether the event is open.",
+    FaultReason.REFUSED: "Check the file's permissions, and whether the event is active.",
 }
 _DEFAULT_FIX: Final = "Look at what the encoder writes, and where."
 FilesOf = Callable[[Event], StreamFiles]
@@ -95,10 +95,10 @@ def _keys(installation: Installation) -> KeySource | None:
 def _findings(event: Event, found: Inspection, now: datetime) -> list[Finding]:
     subject = about(event)
     if not found.faults:
-        return [ok(subject, f"All of it can be played: {_summary(found)}.")]
+        return [ok(subject, f"The whole stream can be played: {_summary(found)}.")]
     shown = [_finding(subject, fault, has_begun=event.starts_at <= now) for fault in found.faults[:_MAX_FAULTS]]
     if more := len(found.faults) - len(shown):
-        shown.append(warning(subject, f"{more} more files do not play.", _DEFAULT_FIX))
+        shown.append(warning(subject, f"{more} more faults were found.", _DEFAULT_FIX))
     return shown
 
 

@@ -37,7 +37,7 @@ def test_signing_in_never_leads_to_another_site(visitor: TestClient, onward: str
 def test_every_failed_sign_in_has_the_same_message(visitor: TestClient, username: str, password: str) -> None:
     answer = visitor.post("/admin/login", data={"username": username, "password": password})
     assert answer.status_code == 401
-    assert "User name, password or authentication code is wrong." in answer.text
+    assert "The user name, password or authentication code is wrong." in answer.text
     assert "set-cookie" not in answer.headers
 
 

@@ -120,5 +120,5 @@ def test_a_refusal_is_shown_on_the_page(admin: TestClient) -> None:
     admin.patch(f"/api/admin/tokens/{ticket}/revoke")
     answer = admin.post(f"/admin/tickets/{ticket}/unrevoke", data={"back": "https://evil.example"})
     assert answer.status_code == 409
-    assert "This ticket has expired; there is nothing to give back." in answer.text
+    assert "This ticket has expired; un-revoking it would have no effect." in answer.text
     assert f'class="button" href="{event}">Back</a>' in answer.text

@@ -55,7 +55,7 @@ def test_an_origin_gets_its_credentials_and_failures_have_a_reason(doctor: Docto
     found = wrong(doctor(), "origin")
     assert (found.level, found.what) == ("error", "UPSTREAM_ORIGIN does not answer: connection refused.")
     add_settings(home, UPSTREAM_ORIGIN="http://no-such-host.invalid")
-    assert "the name of its host is not known" in wrong(doctor(), "origin").what
+    assert "its host name could not be resolved" in wrong(doctor(), "origin").what
 
 
 def test_an_untrusted_certificate_of_an_origin_is_reported(doctor: Doctor, home: Path, tmp_path: Path) -> None:
