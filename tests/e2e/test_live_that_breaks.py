@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 OpenDevice = Callable[..., Device]
 INTERRUPTED = "The broadcast has been interrupted. It continues here by itself as soon as it is back."
 WITHIN = 60.0  # on a busy machine
-SELDOM = (
-    150.0  # where the browser plays by itself, an interrupted page asks every half a minute, twice if it asks too early
-)
+SELDOM = 150.0  # without hls.js an interrupted page asks every half a minute, twice if it asks too early
 STILL_SHOWN = 5.0  # seconds, until a busy machine has loaded anew: it was twenty, all that the buffer held
 COUNT_WHAT_IS_SHOWN = """() => {
     const video = document.querySelector('hls-video');
