@@ -103,8 +103,8 @@ def check_coverage(answered: Answered, labels: Iterable[str]) -> None:
 def test_every_operation_answers_as_its_document_says(
     running: StackUnderTest, operations: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    phases = "examples,coverage,stateful" if LONG else "examples,stateful"
-    answered = run(running, tmp_path, "session", phases, "--max-examples", str(MANY))
+    phases = "examples,coverage,stateful" if LONG else "examples,fuzzing,stateful"
+    answered = run(running, tmp_path, "session", phases, "--max-examples", str(MANY if LONG else FEW))
     check_coverage(answered, operations)
     assert not LONG or answered[IMPORT].keys() >= {200, 201}
 
