@@ -127,7 +127,7 @@ def test_trouble_with_the_stream_is_shown_with_what_is_wrong_and_since_when(
     assert "in trouble" not in admin.get(event).text
     anyio.run(in_trouble, database_url, event.rpartition("/")[2])
     page = admin.get(event).text
-    assert re.search(r"The stream is in trouble since <time[^>]*>1 May 2100, 17:30 UTC</time>", page)
+    assert re.search(r"The stream has been in trouble since <time[^>]*>1 May 2100, 17:30 UTC</time>", page)
     assert "Fault(" not in page
     assert "<code>low/&lt;7&gt;.ts</code>: It is empty." in page
     assert "Trouble" in admin.get("/admin").text
