@@ -29,10 +29,14 @@ async def test_an_inspection_reads_the_beginning_of_files_and_no_more(gate: Orig
     ("reply", "reason", "words"),
     [
         (Reply(404), FaultReason.MISSING, "not there (404)"),
-        (Reply(200, b"<html>"), FaultReason.NOT_A_PLAYLIST, "no HLS playlist"),
-        (Reply(200, LIVE.replace("#EXTINF:2,\n1.ts\n", "").encode()), FaultReason.NO_SEGMENTS, "no segment yet"),
+        (Reply(200, b"<html>"), FaultReason.NOT_A_PLAYLIST, "not an HLS playlist"),
+        (Reply(200, LIVE.replace("#EXTINF:2,\n1.ts\n", "").encode()), FaultReason.NO_SEGMENTS, "no segments yet"),
         (Reply(502), FaultReason.UNREACHABLE, "origin of this stream cannot be reached"),
-        (Reply(502, headers={"X-Origin-Answer": "302 to /x"}), FaultReason.UNREACHABLE, "not give it: 302 to /x."),
+        (
+            Reply(502, headers={"X-Origin-Answer": "302 to /x"}),
+            FaultReason.UNREACHABLE,
+            "did not deliver it: 302 to /x.",
+        ),
         (Reply(503), FaultReason.GATE, "not ready"),
         (Reply(418), FaultReason.UNREACHABLE, "answered 418"),
     ],

@@ -45,9 +45,9 @@ def said_of(streamgate: Streamgate, home: Path, about: str) -> list[tuple[str, s
 
 def test_doctor_reports_a_missing_or_wrong_key(streamgate: Streamgate, home: Path) -> None:
     assert said_of(streamgate, home, SETTING) == [("ok", "It opens the secrets in the database.")]
-    for key, said in (("", "The key is missing that"), ("k" * 40, "It is not the key that")):
+    for key, said in (("", "It is missing, and needed to open"), ("k" * 40, "It does not open")):
         add_setting(home, SETTING, key)
-        assert said_of(streamgate, home, SETTING) == [("error", f"{said} sealed the secrets in the database.")]
+        assert said_of(streamgate, home, SETTING) == [("error", f"{said} the secrets in the database.")]
     add_setting(home, SETTING, "")
     run(home, "DELETE FROM seal_check")
     [(level, what)] = said_of(streamgate, home, SETTING)

@@ -76,7 +76,7 @@ async def _secrets_key(installation: Installation, db: AsyncSession) -> Finding:
     keys = sealer(installation.environment)
     is_right_key = await is_of_this_key(db, keys)
     if is_right_key is False:
-        what = "It is not the key" if keys.has_key else "The key is missing"
+        what = "It does not open" if keys.has_key else "It is missing, and needed to open"
         fix = "Put that key back. If it is lost: `streamgate secrets reset`."
         return error(SETTING, f"{what} the secrets in the database.", fix)
     if keys.has_key:

@@ -52,7 +52,7 @@ def test_signing_out_ends_the_session(admin: TestClient) -> None:
     secret = admin.cookies["sg_admin"]
     answer = admin.post("/admin/logout")
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin/login?done=signed-out")
-    assert "You are signed out." in admin.get(answer.headers["location"]).text
+    assert "You have signed out." in admin.get(answer.headers["location"]).text
     admin.cookies.set("sg_admin", secret)
     assert admin.get("/admin").status_code == 303
 

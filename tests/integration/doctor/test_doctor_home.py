@@ -41,7 +41,7 @@ def test_it_changes_nothing(doctor: Doctor, home: Path) -> None:
     [
         ("PLAYBACK_TOKEN_SECONDS", "soon", "PLAYBACK_TOKEN_SECONDS: "),
         ("INTERNAL_API_KEY", "short", "INTERNAL_API_KEY: "),
-        ("ADMIN_PASSWORD_HASH", "plain text", "ADMIN_PASSWORD_HASH: must be an argon2id hash"),
+        ("ADMIN_PASSWORD_HASH", "plain text", "ADMIN_PASSWORD_HASH: must be a complete argon2id hash"),
         ("EDGE_NAME", "no spaces", "EDGE_NAME: "),
         ("REVOCATION_MAX_STALE_SECONDS", "0", "REVOCATION_MAX_STALE_SECONDS: "),
         ("TRUSTED_PROXIES", "everybody", "TRUSTED_PROXIES: "),
