@@ -148,7 +148,7 @@ class _RenditionCheck:
             fetched = await self.files.page(address)
             await self._set_media(rendition, fetched, await _parse_media(fetched))
         except Failed as problem:
-            sentence = f"{problem.sentence} {MASTER} names it as {_description(rendition.entry)}."
+            sentence = f"{problem.sentence} {MASTER} lists it as {_description(rendition.entry)}."
             make_fault = warning if rendition.entry.kind is RenditionKind.IMAGES else error
             self.faults.append(make_fault(rendition.file, problem.reason, sentence))
 
@@ -183,7 +183,7 @@ class _RenditionCheck:
         except Failed as problem:
             if part is Part.FIRST and rendition.is_live and problem.reason is FaultReason.MISSING:
                 return  # it has left the window meanwhile
-            self.faults.append(error(file, problem.reason, f"{problem.sentence} {rendition.file} names it as {part}."))
+            self.faults.append(error(file, problem.reason, f"{problem.sentence} {rendition.file} lists it as {part}."))
             return
         self.faults += judging.of_size(file, part, sample.size, rendition.file)
         if part is not Part.KEY and sample.data:

@@ -209,7 +209,7 @@ def test_tickets_can_be_named_on_standard_input(
     assert streamgate("ticket", "revoke", "-", "--home", home).out == "Revoked: 2.\n"
     said = streamgate("ticket", "revoke", "-", "--home", home)
     assert said.code == 2
-    assert "standard input" in said.err
+    assert "Standard input" in said.err
 
 
 def test_an_expired_ticket_is_not_restored(streamgate: Streamgate, home: Path) -> None:

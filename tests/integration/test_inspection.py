@@ -146,8 +146,8 @@ locked.m3u8
     }
     by_file = {fault.file: fault for fault in found.faults}
     assert by_file["images.m3u8"].severity is Severity.WARNING
-    assert "stream.m3u8 names it as a variant (80x45)" in by_file["missing.m3u8"].sentence
-    assert "locked.m3u8 names it as its newest segment" in by_file["empty.ts"].sentence
+    assert "stream.m3u8 lists it as a variant (80x45)" in by_file["missing.m3u8"].sentence
+    assert "locked.m3u8 lists it as its newest segment" in by_file["empty.ts"].sentence
     assert "secret" not in str(found.faults)
 
 
@@ -198,7 +198,7 @@ async def test_another_name_of_the_playlist_is_found(folder: Path) -> None:
     write(folder, index=HEADING)
     [fault] = (await look(folder)).faults
     assert fault.reason is FaultReason.MISSING
-    assert "index.m3u8 is there" in fault.sentence
+    assert "index.m3u8 exists" in fault.sentence
 
 
 def live(number: int) -> str:
