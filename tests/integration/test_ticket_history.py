@@ -48,8 +48,8 @@ async def test_everything_that_happened_to_a_ticket_is_listed_newest_first(
     found = await history_of(plane, admin, first["id"])
     assert summary(found) == [
         ("ticket.redeem", "revoked"),
+        ("ticket.revoke", "ok"),  # of the same moment as the end of the session, and written after it
         ("session.end", "ok"),
-        ("ticket.revoke", "ok"),
         ("ticket.redeem", "in-use"),
         ("ticket.redeem", "ok"),
         ("session", "revoked"),

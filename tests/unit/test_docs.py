@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -93,8 +94,9 @@ def test_the_reference_names_the_permission_that_a_route_needs() -> None:
 
 
 def _commands() -> Iterator[str]:
-    for name, command in getattr(get_command(app), "commands", {}).items():
-        subcommands = getattr(command, "commands", {})
+    group: Any = get_command(app)
+    for name in group.list_commands(None):
+        subcommands = getattr(group.get_command(None, name), "commands", {})
         yield from (f"{name} {each}" for each in subcommands)
         if not subcommands:
             yield name

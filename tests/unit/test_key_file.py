@@ -147,7 +147,7 @@ def test_a_symlinked_file_is_replaced_at_its_target(home: Path, monkeypatch: pyt
 def test_an_invalid_file_is_left_alone(home: Path, file: Path) -> None:
     write_text(file, b'{"keys":[{"kty":"oct","kid":"a","k":"c2hvcnQ"}]}')
     before = file.read_bytes()
-    with pytest.raises(OperatorError, match="left alone: key 1 is shorter than 32 bytes") as refused:
+    with pytest.raises(OperatorError, match="was not changed: key 1 is shorter than 32 bytes") as refused:
         rotate(home)
     assert "c2hvcnQ" not in str(refused.value)
     assert file.read_bytes() == before
