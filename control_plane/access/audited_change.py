@@ -96,6 +96,7 @@ async def audited_change(
     try:
         actor.require(action.permission)
         async with database.write() as db:
+            await db.connection()  # begins: on SQLite this waits for a writer in another process
             change = AuditedChange(db, utc_now(), subject)
             yield change
             audit.record(db, actor, action.word, change.now, change.about())

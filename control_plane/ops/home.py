@@ -20,7 +20,6 @@ from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.up_settings import UpSettings
 
 DEFAULT_PORT = 8080
-_HIGHEST_PORT = 65_535
 # Either of them in the environment means that settings come from there: commands need the first, `up` the second.
 _REQUIRED_WITHOUT_FILE = ("DATABASE_URL", "INTERNAL_API_KEY")
 _SECRET_BYTES = 48
@@ -113,7 +112,7 @@ def stream_root(folder: Path, environment: Mapping[str, str]) -> Path:
 
 def public_port(environment: Mapping[str, str]) -> int:
     """Return the port that nginx listens on. Raise OperatorError if PORT is invalid."""
-    return UpSettings.read(environment).port
+    return UpSettings.read({"PORT": environment.get("PORT", "")}).port
 
 
 def new_password() -> str:
@@ -121,8 +120,10 @@ def new_password() -> str:
 
 
 def _check_port(port: int) -> None:
-    if not 1 <= port <= _HIGHEST_PORT:
-        raise UsageError(f"The port must be between 1 and {_HIGHEST_PORT}.")
+    try:
+        public_port({"PORT": str(port)})
+    except OperatorError as invalid:
+        raise UsageError(str(invalid)) from None
 
 
 def _already_exists(folder: Path) -> str:

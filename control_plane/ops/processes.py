@@ -96,9 +96,6 @@ class Stack:
     def processes(self) -> tuple[ProcessSpec, ...]:
         return tuple(spec for tier in self.tiers for spec in tier)
 
-    def named(self, name: str) -> ProcessSpec:
-        return next(spec for spec in self.processes if spec.name == name)
-
     def with_companion(self, spec: ProcessSpec) -> "Stack":
         """Return a stack that starts another process right before the last tier, which opens the public port."""
         *first, last = self.tiers

@@ -112,12 +112,7 @@ def test_watching_here_again_after_the_tv_plays_with_a_url_of_the_new_session(
     device.enter(organiser.tickets(recording)[0].code)
     device.plays()
     url, page = native_url(device), device.page
-    page.mouse.move(200, 200)
-    page.get_by_role("button", name="Watch on TV").click()
-    page.get_by_text("VLC or another player: use a link").click()
-    page.get_by_role("button", name="Get a link and pause here").click()
-    eventually(lambda: not is_playing(device), what="the picture here pauses")
-    page.keyboard.press("Escape")
+    lend_to_a_tv(device)
     page.get_by_role("button", name="Watch here again").click()
     device.plays()
     assert native_url(device) != url
@@ -132,12 +127,7 @@ def test_watching_here_again_plays_although_the_old_url_fails_meanwhile(
     device.enter(organiser.tickets(recording)[0].code)
     device.plays()
     page = device.page
-    page.mouse.move(200, 200)
-    page.get_by_role("button", name="Watch on TV").click()
-    page.get_by_text("VLC or another player: use a link").click()
-    page.get_by_role("button", name="Get a link and pause here").click()
-    eventually(lambda: not is_playing(device), what="the picture here pauses")
-    page.keyboard.press("Escape")
+    lend_to_a_tv(device)
     links: list[Route] = []
 
     def hold(link: Route) -> None:
@@ -154,6 +144,17 @@ def test_watching_here_again_plays_although_the_old_url_fails_meanwhile(
     for link in links:
         link.continue_()
     device.plays()
+
+
+def lend_to_a_tv(device: BrowserDevice) -> None:
+    """Get a link for a TV that pauses the picture here, and close the panel."""
+    page = device.page
+    page.mouse.move(200, 200)
+    page.get_by_role("button", name="Watch on TV").click()
+    page.get_by_text("VLC or another player: use a link").click()
+    page.get_by_role("button", name="Get a link and pause here").click()
+    eventually(lambda: not is_playing(device), what="the picture here pauses")
+    page.keyboard.press("Escape")
 
 
 def position(device: BrowserDevice) -> float:

@@ -79,7 +79,7 @@ def test_of_two_simultaneous_inits_of_a_home_the_later_one_fails(
 
 @pytest.mark.parametrize("port", [0, -1, 65_536])
 def test_an_invalid_port_is_refused_and_nothing_is_created(tmp_path: Path, port: int) -> None:
-    with pytest.raises(UsageError, match="between 1 and 65535"):
+    with pytest.raises(UsageError, match="from 1 to 65535"):
         create_home(tmp_path / "home", "secret", port)
     assert not (tmp_path / "home").exists()
 

@@ -7,7 +7,7 @@ import pytest
 
 from authz_sidecar.settings import SidecarSettings
 from control_plane.errors import OperatorError, UsageError
-from control_plane.ops.processes import SIDECAR_SETTINGS, local_url, prepare_stack
+from control_plane.ops.processes import SIDECAR_SETTINGS, ProcessSpec, Stack, local_url, prepare_stack
 from tests.support.services.home import new_home
 
 SET_FOR_EACH_SIDECAR = {"CONTROL_PLANE_URL", "SIDECAR_STATE_FILE"}
@@ -17,6 +17,10 @@ SET_FOR_EACH_SIDECAR = {"CONTROL_PLANE_URL", "SIDECAR_STATE_FILE"}
 def home(tmp_path: Path) -> Path:
     new_home(tmp_path / "home")
     return tmp_path / "home"
+
+
+def named(stack: Stack, name: str) -> ProcessSpec:
+    return next(spec for spec in stack.processes if spec.name == name)
 
 
 def test_every_setting_of_the_sidecar_is_passed_to_it() -> None:
@@ -29,14 +33,14 @@ def test_no_process_gets_settings_that_it_does_not_need(home: Path, monkeypatch:
     for sidecar in described.tiers[1]:
         assert not {"ADMIN_PASSWORD_HASH", "SETUP_LINK_FILE", "DATABASE_URL", "REDIS_URL"} & set(sidecar.env)
         assert "PLAYBACK_SIGNING_SECRET" in sidecar.env
-    assert not {"PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "DATABASE_URL"} & set(described.named("nginx").env)
-    assert "ADMIN_PASSWORD_HASH" in described.named("control").env
-    assert described.named("control").env["SETUP_LINK_FILE"].endswith("/setup-link")
+    assert not {"PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY", "DATABASE_URL"} & set(named(described, "nginx").env)
+    assert "ADMIN_PASSWORD_HASH" in named(described, "control").env
+    assert named(described, "control").env["SETUP_LINK_FILE"].endswith("/setup-link")
 
 
 def test_a_description_does_not_print_secrets(home: Path) -> None:
     described = prepare_stack(home)
-    assert described.named("control").env["INTERNAL_API_KEY"] not in repr(described)
+    assert named(described, "control").env["INTERNAL_API_KEY"] not in repr(described)
 
 
 def test_each_sidecar_keeps_its_own_state(home: Path) -> None:
@@ -77,9 +81,9 @@ def test_a_missing_source_of_streams_is_reported(home: Path, monkeypatch: pytest
 
 def test_sidecars_get_a_cache_folder_only_if_there_is_a_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGMENT_CACHE_ROOT", str(home / "segments"))
-    assert prepare_stack(home).named("sidecar-1").env["SEGMENT_CACHE_ROOT"] == ""
+    assert named(prepare_stack(home), "sidecar-1").env["SEGMENT_CACHE_ROOT"] == ""
     monkeypatch.setenv("UPSTREAM_ORIGIN", "http://127.0.0.1:9")
-    assert prepare_stack(home).named("sidecar-1").env["SEGMENT_CACHE_ROOT"] == str(home / "segments")
+    assert named(prepare_stack(home), "sidecar-1").env["SEGMENT_CACHE_ROOT"] == str(home / "segments")
 
 
 @pytest.mark.parametrize("host", ["", "everywhere", "127.0.0.1; include x", "1.2.3"])
