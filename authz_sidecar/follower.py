@@ -1,7 +1,6 @@
 """Follow the control plane's revocation feed by long polling, and keep the last known state during outages."""
 
 import math
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ import structlog
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 
+from authz_sidecar.contract.backoff import Backoff
 from authz_sidecar.contract.feed import Cursor, FeedPage, FeedPageRefused, parse_page
 from authz_sidecar.contract.steady_clock import SteadyClock
 from authz_sidecar.revocations import Revocations
@@ -143,15 +143,14 @@ class Follower:
 
     async def _follow(self) -> None:
         """Poll until cancelled, with a growing pause after each failure."""
-        pause = _FIRST_PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 await self.sync_once()
-                pause = _FIRST_PAUSE_SECONDS
+                backoff.reset()
             except (httpx2.HTTPError, FeedPageRefused, OSError) as error:
                 self._note_failure(error)
-                await anyio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter is not secret
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                await backoff.pause()
 
     async def sync_once(self) -> None:
         """Fetch one page and put it in force. Raise FeedPageRefused, keeping the old set."""

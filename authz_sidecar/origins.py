@@ -4,7 +4,6 @@ This must never delay or fail a verdict. The list is kept in memory and in a fil
 plane is unreachable, also after a restart.
 """
 
-import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import structlog
 from anyio.abc import TaskStatus
 
 from authz_sidecar.contract import origin_credentials
+from authz_sidecar.contract.backoff import Backoff
 from authz_sidecar.contract.origin_credentials import Credentials
 from authz_sidecar.contract.playback_token import EVENT_ID
 from authz_sidecar.contract.strict_json import JsonRefused, parse_object
@@ -94,17 +94,17 @@ class Origins:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Poll until cancelled. Started once the control plane has answered, or after one second."""
         self.load()
-        is_answered, pause = False, _FIRST_PAUSE_SECONDS
+        is_answered, backoff = False, Backoff(_FIRST_PAUSE_SECONDS, _EAGER_PAUSE_SECONDS)
         with anyio.move_on_after(_FIRST_ANSWER_SECONDS):
             is_answered = await self.ask()
         task_status.started()
         while True:
             if is_answered:
-                pause = _FIRST_PAUSE_SECONDS
+                backoff.reset()
                 await self.control_plane.origins_may_differ()
             else:
-                await anyio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter is not secret
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS if self._is_known else _EAGER_PAUSE_SECONDS)
+                backoff.longest = _LONGEST_PAUSE_SECONDS if self._is_known else _EAGER_PAUSE_SECONDS
+                await backoff.pause()
             is_answered = await self.ask()
 
     def load(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.support.services.postgres import Postgres, running_postgres
 from tests.support.services.stack import Service
 from tests.support.services.statements import compile_once
+from tests.support.variants import LONG
 
 # The duration of an example depends more on the machine than on the code.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -27,16 +28,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--one-database"):
-        return
-    left_out = [item for item in items if _needs_postgresql(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    """Run what does not depend on the database on SQLite only, unless LONG=1."""
+    left_out = _needs_postgresql if config.getoption("--one-database") else _is_a_twin
+    items_left_out = [item for item in items if left_out(item)]
+    config.hook.pytest_deselected(items=items_left_out)
+    items[:] = [item for item in items if item not in set(items_left_out)]
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:
-    parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
-    return "postgresql" in parameters or "postgres" in getattr(item, "fixturenames", ())
+    return "postgresql" in _parameters(item).values() or "postgres" in getattr(item, "fixturenames", ())
+
+
+def _is_a_twin(item: pytest.Item) -> bool:
+    on_postgresql = _parameters(item).get("database_url") == "postgresql"
+    return on_postgresql and not LONG and not item.get_closest_marker("both_databases")
+
+
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    return getattr(getattr(item, "callspec", None), "params", {})
 
 
 @pytest.fixture

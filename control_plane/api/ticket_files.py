@@ -17,7 +17,7 @@ from control_plane.schemas.tickets import ExportQuery, ImportQuery, ImportReport
 from control_plane.tickets import csv_text, ticket_csv, ticket_export, ticket_import
 from control_plane.tickets.ticket_csv import ParsedCodes, Problem
 from control_plane.tickets.ticket_export import Exported
-from control_plane.tickets.tickets import Status
+from control_plane.tickets.tickets import TicketStatus
 from control_plane.web import answers
 from control_plane.web.answers import Data
 from control_plane.web.endpoints import Call, endpoint
@@ -65,7 +65,7 @@ async def export_tickets(call: Call, query: ExportQuery) -> Response:
     return StreamingResponse(_lines(call, event, query.status), headers=headers, media_type=f"{_CSV}; charset=utf-8")
 
 
-async def _lines(call: Call, event: Event, status: Status | None) -> AsyncIterator[str]:
+async def _lines(call: Call, event: Event, status: TicketStatus | None) -> AsyncIterator[str]:
     yield csv_text.MARK + csv_text.line(_HEADINGS)
     async for batch in ticket_export.batches(call.app.database, event.id, status, call.now):
         yield await to_thread.run_sync(_csv_lines, event.title, batch)

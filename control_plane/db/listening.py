@@ -12,6 +12,7 @@ import anyio
 import structlog
 from psycopg import AsyncConnection, Error, sql
 
+from authz_sidecar.contract.backoff import Backoff
 from control_plane.db.announcements import CHANNEL, Announcements, Notice
 from control_plane.db.database import Database
 from control_plane.db.engines import direct_arguments
@@ -33,19 +34,18 @@ async def run(database: Database, stop: anyio.Event) -> None:
 
 
 async def _listen(database: Database) -> None:
-    pause = _FIRST_PAUSE_SECONDS
+    backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
     while True:
         try:
             async with _connect(database) as connection:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
-                pause = _FIRST_PAUSE_SECONDS
+                backoff.reset()
                 await _receive(connection, database)
         except (Error, OSError) as error:
             log.error("not_listening", error=type(error).__name__)
         finally:
             database.announcements.receives_notices = False
-        await anyio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        await backoff.pause()
 
 
 @asynccontextmanager

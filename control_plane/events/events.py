@@ -12,7 +12,7 @@ from control_plane.db.database import Lock, queue_for
 from control_plane.errors import NotFound
 from control_plane.models import Event
 
-Status = Literal["active", "deactivated", "archived", "upcoming", "live", "ended"]
+StatusFilter = Literal["active", "deactivated", "archived", "upcoming", "live", "ended"]
 Timeframe = Literal["upcoming", "current", "past"]
 Archived = Literal["false", "true", "all"]
 Order = Literal["startsAt", "-startsAt", "title", "-title", "createdAt", "-createdAt"]
@@ -29,7 +29,7 @@ class EventFilter:
     """The filter and the order of a list of events. `now` separates the timeframes."""
 
     now: datetime
-    status: Status | None = None
+    status: StatusFilter | None = None
     timeframe: Timeframe | None = None
     search: str | None = None
     archived: Archived = "false"

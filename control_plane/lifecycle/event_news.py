@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 import structlog
 from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
@@ -19,7 +19,7 @@ from control_plane.models import Event
 from control_plane.models_admin import EventNews
 from control_plane.streams.event_status import Status
 from control_plane.streams.probe import Probe
-from control_plane.tasks import idle
+from control_plane.tasks import repeat
 from control_plane.webhooks import news, outbox
 from control_plane.webhooks.outbox import Topic
 
@@ -34,13 +34,12 @@ log = structlog.get_logger()
 
 
 async def run(database: Database, probe: Probe, stop: anyio.Event) -> None:
-    """Check every few seconds until `stop`. Never cancel it: a transaction must be ended properly."""
-    while not stop.is_set():
-        try:
-            await check_events(database, probe, utc_now())
-        except SQLAlchemyError as error:
-            log.error("events_not_watched", error=type(error).__name__)
-        await idle(_EVERY_SECONDS, stop)
+    """Check every few seconds until `stop`."""
+
+    async def check() -> None:
+        await check_events(database, probe, utc_now())
+
+    await repeat(check, _EVERY_SECONDS, stop, lambda error: log.error("events_not_watched", error=error))
 
 
 async def check_events(database: Database, probe: Probe, now: datetime) -> None:

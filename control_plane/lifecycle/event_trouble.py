@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 import structlog
 from sqlalchemy import delete, exists, or_, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.clock import utc_now
@@ -24,7 +24,7 @@ from control_plane.models_admin import EventTrouble
 from control_plane.sessions.trouble import TroubleReports
 from control_plane.streams.faults import Fault, FaultReason, Severity
 from control_plane.streams.stream_watch import StreamWatch
-from control_plane.tasks import idle
+from control_plane.tasks import repeat
 from control_plane.webhooks import news
 
 EVERY_SECONDS: Final = 10.0
@@ -37,13 +37,12 @@ log = structlog.get_logger()
 
 
 async def run(database: Database, watch: StreamWatch, reports: TroubleReports, stop: anyio.Event) -> None:
-    """Check every ten seconds until `stop`. Never cancel it: a transaction must be ended properly."""
-    while not stop.is_set():
-        try:
-            await check_events(database, watch, reports, utc_now(), time.monotonic())
-        except SQLAlchemyError as error:
-            log.error("event_trouble_not_watched", error=type(error).__name__)
-        await idle(EVERY_SECONDS, stop)
+    """Check every ten seconds until `stop`."""
+
+    async def check() -> None:
+        await check_events(database, watch, reports, utc_now(), time.monotonic())
+
+    await repeat(check, EVERY_SECONDS, stop, lambda error: log.error("event_trouble_not_watched", error=error))
 
 
 async def check_events(

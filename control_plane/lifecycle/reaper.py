@@ -6,7 +6,6 @@ from typing import Final
 import anyio
 import structlog
 from sqlalchemy import or_, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.steady_clock import SteadyClock
@@ -17,7 +16,7 @@ from control_plane.end_reasons import EndReason
 from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.sessions import ending, sessions, tv_codes
-from control_plane.tasks import idle
+from control_plane.tasks import idle, repeat
 
 _EVERY_SECONDS: Final = 60
 _INITIAL_DELAY_SECONDS: Final = 10  # a process that has just started has more urgent work
@@ -30,21 +29,19 @@ log = structlog.get_logger()
 async def run(database: Database, retention: Retention, stop: anyio.Event) -> None:
     """Clean up every minute until `stop`, first shortly after the start.
 
-    Never cancel it: a transaction must be ended properly. Nothing is deleted by a clock that was set recently: what a
-    wrong clock deletes would be lost for good.
+    Nothing is deleted by a clock that was set recently: what a wrong clock deletes would be lost for good.
     """
     clock = SteadyClock()
-    await idle(_INITIAL_DELAY_SECONDS, stop)
-    while not stop.is_set():
+
+    async def clean() -> None:
         if leap := clock.check():
             log.warning("clock_set", seconds=round(leap, 1))
-        try:
-            if clock.is_trusted:
-                await clear_up(database)
-                await retention.apply(database, utc_now(), stop)
-        except SQLAlchemyError as error:
-            log.error("clear_up_failed", error=type(error).__name__)
-        await idle(_EVERY_SECONDS, stop)
+        if clock.is_trusted:
+            await clear_up(database)
+            await retention.apply(database, utc_now(), stop)
+
+    await idle(_INITIAL_DELAY_SECONDS, stop)
+    await repeat(clean, _EVERY_SECONDS, stop, lambda error: log.error("clear_up_failed", error=error))
 
 
 async def clear_up(database: Database) -> None:

@@ -8,14 +8,13 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
 
 import anyio
 import structlog
 from sqlalchemy import Row, String, delete, func, select, text, type_coerce, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import MAX_PAGE_CHANGES, Change, Cursor, FeedPage, Kind
@@ -24,7 +23,7 @@ from control_plane.db.database import Database, Lock, hold
 from control_plane.errors import NotFound
 from control_plane.models import FeedEpoch, RevocationChange
 from control_plane.revocations import feed_marks
-from control_plane.tasks import idle
+from control_plane.tasks import repeat
 
 TOPIC: Final = "revocations"
 _FORGET_MARGIN: Final = timedelta(minutes=2)
@@ -130,22 +129,35 @@ async def watch(database: Database, stop: anyio.Event) -> None:
 
     PostgreSQL notifies of them itself (listening.py); then this is for what may have been missed.
     If the newest mark has disappeared, the database was set back, as by a failover that lost commits.
-    Never cancel it: a transaction must be ended.
     """
-    seen, before, polled_at = "", Cursor("none", 0), float("-inf")
-    while not stop.is_set():
-        pause = _SLOW_POLL_SECONDS if database.announcements.receives_notices else _POLL_SECONDS
-        try:
-            if await database.may_have_changed() or time.monotonic() - polled_at > _SLOW_POLL_SECONDS:
-                newest, before = await _poll(database, before)
-                polled_at = time.monotonic()
-                if newest != seen:
-                    database.announcements.wake([TOPIC])
-                seen = newest
-        except SQLAlchemyError as error:
-            log.error("feed_not_watched", error=type(error).__name__)
-            polled_at, pause = float("-inf"), _PAUSE_AFTER_FAILURE_SECONDS
-        await idle(pause, stop)
+
+    def pause() -> float:
+        return _SLOW_POLL_SECONDS if database.announcements.receives_notices else _POLL_SECONDS
+
+    def on_failure(error: str) -> None:
+        log.error("feed_not_watched", error=error)
+
+    await repeat(_Poll(database).check, pause, stop, on_failure, _PAUSE_AFTER_FAILURE_SECONDS)
+
+
+@dataclass
+class _Poll:
+    """What was seen last, and when (-inf after a failure)."""
+
+    database: Database
+    newest: str = ""
+    mark: Cursor = field(default_factory=lambda: Cursor("none", 0))
+    polled_at: float = float("-inf")
+
+    async def check(self) -> None:
+        if not await self.database.may_have_changed() and time.monotonic() - self.polled_at <= _SLOW_POLL_SECONDS:
+            return
+        self.polled_at = float("-inf")
+        newest, self.mark = await _poll(self.database, self.mark)
+        self.polled_at = time.monotonic()
+        if newest != self.newest:
+            self.database.announcements.wake([TOPIC])
+        self.newest = newest
 
 
 async def _poll(database: Database, before: Cursor) -> tuple[str, Cursor]:

@@ -9,6 +9,9 @@ from pydantic.alias_generators import to_camel
 
 from authz_sidecar.contract.playback_token import EVENT_ID
 from control_plane.clock import LATEST
+from control_plane.events.events import StatusFilter, Timeframe
+from control_plane.streams.event_status import StatusDetail
+from control_plane.tickets.tickets import TicketStatus
 
 # No NUL: PostgreSQL cannot store it.
 Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]*$")]
@@ -97,15 +100,15 @@ class Paging(Schema):
 class TicketsOfEventQuery(Paging):
     """Filters for a list of tickets; `search` is part of a code or label."""
 
-    status: Literal["revoked", "expired", "redeemed", "unused"] | None = None
+    status: TicketStatus | None = None
     search: Annotated[Text, Field(max_length=200)] = ""
 
 
 class EventQuery(Paging):
     """Filters and order of a list of events; archived ones are left out by default."""
 
-    status: Literal["active", "deactivated", "archived", "upcoming", "live", "ended"] | None = None
-    timeframe: Literal["upcoming", "current", "past"] | None = None
+    status: StatusFilter | None = None
+    timeframe: Timeframe | None = None
     search: Annotated[Text, Field(max_length=200)] = ""
     sort: Literal["startsAt", "-startsAt", "title", "-title", "createdAt", "-createdAt"] = "-startsAt"
     archived: Literal["false", "true", "all"] = "false"
@@ -129,13 +132,10 @@ class TicketsByStatus(Schema):
 
 
 class OriginCredentials(Schema):
-    """SignInForm for an event's own origin; omitted ones are removed. They are never returned."""
+    """Credentials for an event's own origin; omitted ones are removed. They are never returned."""
 
     header: Annotated[str | None, Field(max_length=4200, repr=False)] = None
     query: Annotated[str | None, Field(max_length=4200, repr=False)] = None
-
-
-Standing = Literal["deactivated", "upcoming", "held", "no-stream", "live", "interrupted", "recording", "over"]
 
 
 class FaultOfEvent(Schema):
@@ -186,7 +186,7 @@ class EventView(Schema):
     tickets: int = 0
     redeemed: int = 0
     watching: int = 0
-    standing: Standing | None = None
+    standing: StatusDetail | None = None
     trouble: TroubleOfEvent | None = None
     ticket_counts: TicketsByStatus = TicketsByStatus()
 
@@ -196,7 +196,7 @@ class TicketView(Schema):
     code: str
     event_id: str
     label: str | None
-    status: Literal["revoked", "expired", "redeemed", "unused"]
+    status: TicketStatus
     revoked_at: datetime | None
     redeemed_at: datetime | None
     expires_at: datetime

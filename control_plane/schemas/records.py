@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from control_plane.schemas import EVENT_ID_PATTERN, EdgeView, Moment, Paging, Schema, Standing, Text
+from control_plane.schemas import EVENT_ID_PATTERN, EdgeView, Moment, Paging, Schema, Text
+from control_plane.streams.event_status import StatusDetail
 
 _Word = Annotated[Text, Field(max_length=100)]
 _Id = Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
@@ -66,7 +67,7 @@ class UpcomingEvent(Schema):
 class CurrentEvent(UpcomingEvent):
     """An event that takes place now, and the current state of the event and its stream."""
 
-    standing: Standing
+    standing: StatusDetail
 
 
 class RefusalCount(Schema):

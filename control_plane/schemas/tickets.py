@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from control_plane.schemas import EVENT_ID_PATTERN, Schema, TicketView
+from control_plane.tickets.tickets import TicketStatus
 
 _Id = Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
 
@@ -24,7 +25,7 @@ class ImportQuery(Schema):
 
 
 class ExportQuery(Schema):
-    status: Literal["revoked", "expired", "redeemed", "unused"] | None = None
+    status: TicketStatus | None = None
 
 
 class LineProblem(Schema):

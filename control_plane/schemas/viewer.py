@@ -2,12 +2,13 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
 from control_plane.schemas import Schema
 from control_plane.sessions.trouble import TroubleKind
+from control_plane.streams.event_status import Status
 
 Code = Annotated[str, Field(description="As typed: possibly in groups, in a link, or after a label and a colon.")]
 
@@ -106,7 +107,7 @@ class Granted(Token):
 
 class StatusView(ViewerSchema):
     event_id: str
-    status: Literal["not-started", "live", "ended", "recording", "interrupted", "held"]
+    status: Status
     starts_at: datetime
     ends_at: datetime
 

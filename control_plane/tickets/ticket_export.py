@@ -14,7 +14,7 @@ from control_plane.db.database import Database, UtcDateTime
 from control_plane.models import Ticket
 from control_plane.tickets import tickets
 from control_plane.tickets.ticket_search import has_status
-from control_plane.tickets.tickets import Status
+from control_plane.tickets.tickets import TicketStatus
 
 BATCH_SIZE: Final = 1_000
 _POSITION: Final = (Ticket.created_at, Ticket.id)
@@ -25,11 +25,11 @@ class Exported(NamedTuple):
     code: str
     expires_at: datetime
     label: str | None
-    status: Status
+    status: TicketStatus
 
 
 async def batches(
-    database: Database, event_id: str, status: Status | None, now: datetime
+    database: Database, event_id: str, status: TicketStatus | None, now: datetime
 ) -> AsyncIterator[Sequence[Exported]]:
     query = select(*_POSITION, *_COLUMNS).where(Ticket.event_id == event_id).order_by(*_POSITION).limit(BATCH_SIZE)
     if status:

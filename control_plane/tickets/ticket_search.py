@@ -17,7 +17,7 @@ from control_plane.codes import bare, canonical
 from control_plane.events import events
 from control_plane.models import Ticket
 from control_plane.tickets import ticket_counts
-from control_plane.tickets.tickets import Status, TicketFilter
+from control_plane.tickets.tickets import TicketFilter, TicketStatus
 
 MOST: Final = 5_000  # tickets that a search examines and counts: the newest, or those that the index found
 SHORTEST_INDEXED: Final = 3
@@ -209,9 +209,9 @@ def _conditions(entity: Any, wanted: TicketFilter, now: datetime, *, unindexed: 
         yield entity.created_at == wanted.created_at
 
 
-def has_status(entity: Any, status: Status, now: datetime) -> ColumnElement[bool]:
+def has_status(entity: Any, status: TicketStatus, now: datetime) -> ColumnElement[bool]:
     valid = and_(entity.is_revoked.is_(False), entity.expires_at > now)
-    conditions: dict[Status, ColumnElement[bool]] = {
+    conditions: dict[TicketStatus, ColumnElement[bool]] = {
         "revoked": entity.is_revoked.is_(True),
         "expired": and_(entity.is_revoked.is_(False), entity.expires_at <= now),
         "redeemed": and_(valid, entity.redeemed_at.is_not(None)),

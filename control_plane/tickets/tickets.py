@@ -18,8 +18,8 @@ from control_plane.errors import EventUnavailable, NotFound, TicketExpired, Tick
 from control_plane.events.events import ticket_expiry
 from control_plane.models import Event, Ticket, ViewingSession, is_watching
 
-Status = Literal["revoked", "expired", "redeemed", "unused"]
-STATUSES: Final[tuple[Status, ...]] = ("revoked", "expired", "redeemed", "unused")
+TicketStatus = Literal["revoked", "expired", "redeemed", "unused"]
+STATUSES: Final[tuple[TicketStatus, ...]] = ("revoked", "expired", "redeemed", "unused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class TicketFilter:
     """The filter of a list of tickets; `search` is part of a code or label, `created_at` selects one batch."""
 
     event_id: str | None = None
-    status: Status | None = None
+    status: TicketStatus | None = None
     search: str | None = None
     created_at: datetime | None = None
 
@@ -173,11 +173,11 @@ def check_admission(ticket: Ticket, event: Event, now: datetime) -> None:
         raise TicketExpired(ticket.expires_at)
 
 
-def status_of(ticket: Ticket, now: datetime) -> Status:
+def status_of(ticket: Ticket, now: datetime) -> TicketStatus:
     return status(ticket.expires_at, ticket.redeemed_at, now, is_revoked=ticket.is_revoked)
 
 
-def status(expires_at: datetime, redeemed_at: datetime | None, now: datetime, *, is_revoked: bool) -> Status:
+def status(expires_at: datetime, redeemed_at: datetime | None, now: datetime, *, is_revoked: bool) -> TicketStatus:
     if is_revoked:
         return "revoked"
     if now >= expires_at:

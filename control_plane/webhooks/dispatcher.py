@@ -11,11 +11,10 @@ from typing import Final
 import anyio
 import structlog
 from anyio.abc import TaskGroup
-from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.tasks import idle
+from control_plane.tasks import repeat
 from control_plane.webhooks import outbox
 from control_plane.webhooks.outbox import Lease, Message, Outcome
 from control_plane.webhooks.webhook_client import WebhookClient, WebhookClients
@@ -48,15 +47,18 @@ class Dispatcher:
     async def run(self, stop: anyio.Event) -> None:
         """Deliver until `stop`; then wait for the requests in progress, which are aborted at once."""
         async with anyio.create_task_group() as tasks:
-            while not stop.is_set():
-                pause = _POLL_SECONDS
-                try:
-                    await self._start_due(tasks, stop)
-                    await self._delete_old()
-                except SQLAlchemyError as error:
-                    log.error("outbox_not_read", error=type(error).__name__)
-                    pause = _PAUSE_AFTER_FAILURE_SECONDS
-                await idle(pause, stop)
+
+            async def deliver() -> None:
+                await self._start_due(tasks, stop)
+                await self._delete_old()
+
+            await repeat(
+                deliver,
+                _POLL_SECONDS,
+                stop,
+                lambda error: log.error("outbox_not_read", error=error),
+                _PAUSE_AFTER_FAILURE_SECONDS,
+            )
 
     async def deliver_due(self) -> None:
         """Deliver what is due now, once."""

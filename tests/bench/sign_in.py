@@ -22,13 +22,8 @@ _MOST_APART: Final = 0.1
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        stack = StackUnderTest(Path(name) / "home", nginx_workers="auto")
-        try:
-            stack.start()
-            _measure(stack.url)
-        finally:
-            stack.stop()
+    with tempfile.TemporaryDirectory() as name, StackUnderTest(Path(name) / "home", nginx_workers="auto") as stack:
+        _measure(stack.url)
 
 
 def _measure(url: str) -> None:

@@ -1,4 +1,4 @@
-"""A whole StreamGate for each module, with a signed-in organiser."""
+"""A whole StreamGate, with a signed-in organiser."""
 
 from collections.abc import Callable, Iterator
 from shutil import which
@@ -18,9 +18,18 @@ from tests.support.services.stack import StackUnderTest
 expect.set_options(timeout=20_000)  # milliseconds: as long as `eventually` waits
 
 
+@pytest.fixture(scope="package")
+def shared_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    with StackUnderTest(tmp_path_factory.mktemp("shared")) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """On SQLite, or on the database that the module asks for."""
+    """One that modules share, or a module's own one: see the marker `own_stack`, and ON_BOTH_DATABASES."""
+    if not hasattr(request, "param") and not request.node.get_closest_marker("own_stack"):
+        yield request.getfixturevalue("shared_gate")
+        return
     with running_stack(request, tmp_path_factory.mktemp("gate")) as running:
         yield running
 

@@ -10,6 +10,8 @@ from tests.support.clients.people import Organiser
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.own_stack
+
 OpenDevice = Callable[..., BrowserDevice]
 SIZES = [(390, 844), (1440, 900)]
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,9 @@ import pytest
 
 from control_plane.access.actors import SCOPE_PERMISSIONS
 from tests.support.clients.api_stock import STILL_SIGNED_IN
+from tests.support.services.databases import running_stack
 from tests.support.services.stack import StackUnderTest
+from tests.support.variants import LONG, short_or_long
 
 # Not positive_data_acceptance: JSON Schema cannot say that an event ends after its start.
 CHECKS: Final = (
@@ -30,7 +31,7 @@ CHECKS: Final = (
 MANY: Final = 3
 FEW: Final = 2
 SECONDS: Final = 900
-LONG: Final = bool(os.environ.get("LONG"))
+
 ROOT: Final = Path(__file__).parents[2]
 FOR_KEYS: Final = {permission.value for permissions in SCOPE_PERMISSIONS.values() for permission in permissions}
 # At least one valid case of each operation; existing ids come from our hooks, not from responses.
@@ -50,12 +51,7 @@ Answered = Mapping[str, Counter[int]]
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     """A stack that trusts this machine as a proxy, so that each request can have its own address for limits."""
     settings = {"TRUSTED_PROXIES": "127.0.0.1", "WEBHOOK_ALLOW_PRIVATE": "true"}
-    with ExitStack() as cleanup:
-        if request.param == "postgresql":
-            settings["DATABASE_URL"] = cleanup.enter_context(request.getfixturevalue("postgres").new_database())
-        stack = StackUnderTest(tmp_path_factory.mktemp("api") / "home", settings=settings)
-        cleanup.callback(stack.stop)
-        stack.start()
+    with running_stack(request, tmp_path_factory.mktemp("api") / "home", **settings) as stack:
         yield stack
 
 
@@ -103,8 +99,8 @@ def check_coverage(answered: Answered, labels: Iterable[str]) -> None:
 def test_every_operation_answers_as_its_document_says(
     running: StackUnderTest, operations: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    phases = "examples,coverage,stateful" if LONG else "examples,fuzzing,stateful"
-    answered = run(running, tmp_path, "session", phases, "--max-examples", str(MANY if LONG else FEW))
+    phases = short_or_long("examples,fuzzing,stateful", "examples,coverage,stateful")
+    answered = run(running, tmp_path, "session", phases, "--max-examples", str(short_or_long(FEW, MANY)))
     check_coverage(answered, operations)
     assert not LONG or answered[IMPORT].keys() >= {200, 201}
 

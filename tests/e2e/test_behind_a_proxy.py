@@ -27,12 +27,8 @@ _ASK_FOR_LINK = """async token => {
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    running = StackUnderTest(tmp_path_factory.mktemp("behind"), settings={"TRUSTED_PROXIES": "127.0.0.1"})
-    try:
-        running.start()
+    with StackUnderTest(tmp_path_factory.mktemp("behind"), settings={"TRUSTED_PROXIES": "127.0.0.1"}) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from tests.support.clients.people import Organiser, Viewer
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.own_stack
+
 OpenDevice = Callable[..., BrowserDevice]
 
 

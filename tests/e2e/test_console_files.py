@@ -13,6 +13,8 @@ from tests.support.clients.people import Organiser
 from tests.support.media.pictures import picture
 from tests.support.services.stack import ADMIN_PASSWORD
 
+pytestmark = pytest.mark.own_stack
+
 OpenDevice = Callable[..., BrowserDevice]
 SIZES = [(390, 844), (1440, 900)]
 

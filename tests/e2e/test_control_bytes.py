@@ -9,6 +9,8 @@ from tests.support.clients.raw_http import RawAnswer, raw_request
 from tests.support.media.streams import Folder
 from tests.support.services.stack import Service, StackUnderTest
 
+pytestmark = pytest.mark.own_stack
+
 ODD = [chr(byte) for byte in (0x01, 0x08, 0x0B, 0x1B, 0x1F, 0x7F, 0x80, 0xFF)]
 Ask = Callable[..., RawAnswer]
 

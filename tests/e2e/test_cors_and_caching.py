@@ -34,14 +34,10 @@ class Streams:
 @pytest.fixture(scope="module")
 def streams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Streams]:
     settings = {"CORS_ALLOWED_ORIGIN": f"{PORTAL}, {SECOND}", "UPSTREAM_ORIGIN": "http://127.0.0.1:9"}
-    gate = StackUnderTest(tmp_path_factory.mktemp("cors"), settings=settings)
-    try:
-        gate.start()
+    with StackUnderTest(tmp_path_factory.mktemp("cors"), settings=settings) as gate:
         folder = make_folder(gate.streams)
         put(folder, "stream.m3u8", "#EXTM3U\n" + "#EXTINF:2,\n1.ts\n" * 100)
         yield Streams(gate, folder)
-    finally:
-        gate.stop()
 
 
 def without_a_sidecar(streams: Streams, origin: str) -> httpx2.Response:

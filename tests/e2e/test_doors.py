@@ -16,6 +16,8 @@ from tests.support.media.video import SEGMENT_SECONDS
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.own_stack
+
 OpenDevice = Callable[..., BrowserDevice]
 ASKED_AGAIN_WITHIN = 90  # a waiting page polls every 30 seconds
 

@@ -55,12 +55,8 @@ def site_port() -> int:
 def gate(tmp_path_factory: pytest.TempPathFactory, site_port: int) -> Iterator[StackUnderTest]:
     settings = {"EMBED_ALLOWED_HOSTS": f"{ORGANISER}:{site_port}, shop.organiser.test", "PLAYBACK_TOKEN_SECONDS": "30"}
     settings["ORGANISER_CONTACT"] = CONTACT
-    running = StackUnderTest(tmp_path_factory.mktemp("embedded"), settings=settings)
-    try:
-        running.start()
+    with StackUnderTest(tmp_path_factory.mktemp("embedded"), settings=settings) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")

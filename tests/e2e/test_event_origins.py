@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,20 +69,14 @@ def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     everybodys, first, second, stranger = origins = [Origin() for _ in range(4)]
     allowed = {"UPSTREAM_ALLOWED_HOSTS": f"127.0.0.1:{first.port}, 127.0.0.1:{second.port}"}
     proxy = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": everybodys.url} if request.param == "proxy" else {}
-    gate = StackUnderTest(tmp_path_factory.mktemp("venue"), settings=allowed | proxy)
-    try:
+    with ExitStack() as running:
         for origin in origins:
-            origin.start()
-        gate.start()
-        organiser = Organiser(gate.url)
+            running.enter_context(origin)
+        gate = running.enter_context(StackUnderTest(tmp_path_factory.mktemp("venue"), settings=allowed | proxy))
+        organiser = running.enter_context(closing(Organiser(gate.url)))
         venue = Venue(gate, everybodys, first, second, stranger, organiser)
         venue.prepare()
         yield venue
-        organiser.close()
-    finally:
-        gate.stop()
-        for origin in origins:
-            origin.stop()
 
 
 def is_local(edge: Venue) -> bool:

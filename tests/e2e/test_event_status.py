@@ -18,6 +18,8 @@ from tests.support.media.video import live, make_recording
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.own_stack
+
 READER = sha256(READER_SUB.encode()).hexdigest()[:12]
 WAITING = 1_000
 BEFORE, AFTER = (1, 3), (-3, -1)

@@ -16,12 +16,8 @@ SIZES = [(390, 844), (1440, 900)]
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    running = StackUnderTest(tmp_path_factory.mktemp("first"), settings={"ADMIN_PASSWORD_HASH": "''"})
-    try:
-        running.start()
+    with StackUnderTest(tmp_path_factory.mktemp("first"), settings={"ADMIN_PASSWORD_HASH": "''"}) as running:
         yield running
-    finally:
-        running.stop()
 
 
 def is_faultless(device: BrowserDevice) -> None:

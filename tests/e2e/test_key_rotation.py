@@ -21,12 +21,8 @@ from tests.support.waiting import eventually, stays
 @pytest.fixture
 def own_gate(tmp_path: Path) -> Iterator[StackUnderTest]:
     """A stack with two sidecars and a plain secret, for one test only."""
-    running = StackUnderTest(tmp_path / "home", sidecars=2)
-    try:
-        running.start()
+    with StackUnderTest(tmp_path / "home", sidecars=2) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

@@ -33,9 +33,8 @@ def loud(shown: Path) -> Iterator[Origin]:
     origin = Origin(certificate=shown)
     welcome = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
     origin.answer("/collect", Reply(200, b"", welcome))
-    origin.start()
-    yield origin
-    origin.stop()
+    with origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +48,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory, loud: Origin, shown: Path) ->
     server = gate.home / "run" / "nginx" / "site" / "server.conf"
     keys = f"ssl_certificate {shown};\nssl_certificate_key {shown};\n"
     server.write_text(f"{server.read_text()}listen 127.0.0.1:{port} ssl;\n{keys}")
-    try:
-        gate.start()
+    with gate:
         yield EdgeUnderTest(gate, loud), f"https://localhost:{port}"
-    finally:
-        gate.stop()
 
 
 @pytest.fixture(scope="module")

@@ -106,12 +106,8 @@ class Place:
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StackUnderTest, RunawayOrigin]]:
     with RunawayOrigin() as origin:
         settings = {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url}
-        gate = StackUnderTest(tmp_path_factory.mktemp("edge"), settings=settings)
-        try:
-            gate.start()
+        with StackUnderTest(tmp_path_factory.mktemp("edge"), settings=settings) as gate:
             yield gate, origin
-        finally:
-            gate.stop()
 
 
 @pytest.fixture

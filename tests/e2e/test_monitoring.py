@@ -18,6 +18,8 @@ from tests.support.services.ports import free_port
 from tests.support.services.stack import Service, StackUnderTest
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.own_stack
+
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana-dashboard.json").read_text())
 RULES = (MONITORING / "alerts.yml").read_text()

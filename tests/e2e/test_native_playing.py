@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from tests.support.browsers.elsewhere import is_playing, media_of, native_url, portal_elsewhere, streams_origin
 from tests.support.browsers.screen import BrowserDevice, new_device
 from tests.support.clients.people import Organiser
-from tests.support.media.video import make_recording
+from tests.support.media.video import LONG_RECORDING, make_recording
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
@@ -30,7 +30,7 @@ def by_cookie_and_by_path(
 ) -> Iterator[list[BrowserDevice]]:
     """Two devices, at the streams' own origin and at another one, playing a recording longer than the test."""
     recording = organiser.create_event()
-    make_recording(gate.streams / recording, seconds=150)
+    make_recording(gate.streams / recording, LONG_RECORDING)
     devices = [new_device(browser, url) for url in (streams_origin(gate), gate.url)]
     for device in devices:
         device.lose_media_source()

@@ -23,11 +23,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     running = StackUnderTest(tmp_path_factory.mktemp("door"), settings={"TRUSTED_PROXIES": f"10.0.0.0/8, {PROXY}"})
     server = running.described.run_folder / "nginx" / "site" / "server.conf"
     server.write_text(f"{server.read_text()}listen [::1]:{running.described.listen[1]};\n")
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 class Person:

@@ -15,6 +15,8 @@ from tests.support.media.video import make_recording
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.own_stack
+
 OpenDevice = Callable[..., BrowserDevice]
 SIZE = {"width": 1280, "height": 800}
 ARE_KEPT = bool(os.environ.get("PICTURES"))

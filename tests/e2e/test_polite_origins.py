@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -32,14 +33,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeUnderTest]:
         "UPSTREAM_ORIGIN_HEADER_FILE": str(header),
         "UPSTREAM_ORIGIN_QUERY": f"key={SIGNATURE}",
     }
-    gate = StackUnderTest(folder / "home", settings=settings)
-    try:
-        origin.start()
-        gate.start()
+    with origin, StackUnderTest(folder / "home", settings=settings) as gate:
         yield EdgeUnderTest(gate, origin)
-    finally:
-        gate.stop()
-        origin.stop()
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +82,7 @@ class PoliteVenue(EdgeUnderTest):
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoliteVenue]:
-    origins = common, first, second = Origin(), Origin(), Origin()
+    common, first, second = Origin(), Origin(), Origin()
     settings = {
         "UPSTREAM_ORIGIN": common.url,
         "UPSTREAM_ORIGIN_HEADER": f"X-Key: {SECRET}",
@@ -95,17 +90,8 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PoliteVenue]:
         "UPSTREAM_ALLOWED_HOSTS": f"127.0.0.1:{first.port}, 127.0.0.1:{second.port}",
     }
     gate = StackUnderTest(tmp_path_factory.mktemp("venue") / "home", settings=settings)
-    try:
-        for origin in origins:
-            origin.start()
-        gate.start()
-        organiser = Organiser(gate.url)
+    with common, first, second, gate, closing(Organiser(gate.url)) as organiser:
         yield PoliteVenue(gate, common, first, second, organiser)
-        organiser.close()
-    finally:
-        gate.stop()
-        for origin in origins:
-            origin.stop()
 
 
 def test_an_events_own_origin_gets_no_credentials_of_the_common_one(venue: PoliteVenue) -> None:

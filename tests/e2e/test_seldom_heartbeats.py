@@ -8,7 +8,7 @@ from playwright.sync_api import Route
 
 from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
-from tests.support.media.video import make_recording
+from tests.support.media.video import LONG_RECORDING, make_recording
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually
 
@@ -20,12 +20,8 @@ SILENCE_SECONDS = 25  # after which a seat can be claimed
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     home = tmp_path_factory.mktemp("beats") / "home"
-    stack = StackUnderTest(home, settings={"SESSION_TIMEOUT_SECONDS": str(SILENCE_SECONDS)})
-    try:
-        stack.start()
+    with StackUnderTest(home, settings={"SESSION_TIMEOUT_SECONDS": str(SILENCE_SECONDS)}) as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 def beat_sooner(route: Route) -> None:
@@ -39,7 +35,7 @@ def test_a_playing_page_sends_few_heartbeats_keeps_its_seat_and_sends_more_when_
     open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest
 ) -> None:
     event_id = organiser.create_event()
-    make_recording(gate.streams / event_id, seconds=240)
+    make_recording(gate.streams / event_id, LONG_RECORDING)
     [ticket] = organiser.tickets(event_id)
     device, other = open_device(), open_device()
     beats: list[str] = []

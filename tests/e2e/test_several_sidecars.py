@@ -23,12 +23,8 @@ PLAYERS = 6
 
 @pytest.fixture
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    running = StackUnderTest(tmp_path_factory.mktemp("three"), sidecars=3)
-    try:
-        running.start()
+    with StackUnderTest(tmp_path_factory.mktemp("three"), sidecars=3) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

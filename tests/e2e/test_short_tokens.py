@@ -1,4 +1,4 @@
-"""Tokens of 40 seconds: they are renewed during playback, and no media request fails, even in an outage."""
+"""Tokens of half a minute: they are renewed during playback, and no media request fails, even in an outage."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,22 +7,18 @@ from playwright.sync_api import Browser
 
 from tests.support.browsers.screen import BrowserDevice, new_device
 from tests.support.clients.people import Organiser
-from tests.support.media.video import live, make_recording
+from tests.support.media.video import LONG_RECORDING, live, make_recording
 from tests.support.services.stack import StackUnderTest
 from tests.support.waiting import eventually, stays
 
-TOKEN_SECONDS = 40
+TOKEN_SECONDS = 30  # the least
 
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
     home = tmp_path_factory.mktemp("short")
-    running = StackUnderTest(home, settings={"PLAYBACK_TOKEN_SECONDS": str(TOKEN_SECONDS)})
-    try:
-        running.start()
+    with StackUnderTest(home, settings={"PLAYBACK_TOKEN_SECONDS": str(TOKEN_SECONDS)}) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture
@@ -31,7 +27,7 @@ def watching(
 ) -> Iterator[Callable[[], list[BrowserDevice]]]:
     """Two playing devices, at a live stream and at a recording."""
     recording, concert = organiser.create_event(), organiser.create_event()
-    make_recording(gate.streams / recording, seconds=300)
+    make_recording(gate.streams / recording, LONG_RECORDING)
     with live(gate.streams / concert):
         devices = [new_device(browser, gate.url) for _ in range(2)]
         for device, event_id in zip(devices, (recording, concert), strict=True):

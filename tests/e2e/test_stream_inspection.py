@@ -15,6 +15,8 @@ from tests.support.services import forks
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.own_stack
+
 VARIANT = "#EXT-X-STREAM-INF:BANDWIDTH=500000\n"
 HEADING = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
 END = "#EXT-X-ENDLIST\n"

@@ -24,13 +24,8 @@ def edge_of(home: Path, shown: Path, trusted: Path, *, own: bool = False) -> Ite
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(trusted))  # the machine's own variable would take precedence
         gate = StackUnderTest(home, settings=settings)
-    try:
-        origin.start()
-        gate.start()
+    with origin, gate:
         yield EdgeUnderTest(gate, origin)
-    finally:
-        gate.stop()
-        origin.stop()
 
 
 def test_an_origin_with_a_trusted_certificate_is_requested_by_its_name(tmp_path: Path) -> None:

@@ -53,10 +53,8 @@ async def laptop(plane: ControlPlane) -> AsyncIterator[ViewerClient]:
 @pytest.fixture
 def gate() -> Iterator[Origin]:
     """A server that answers a probe as the gate would."""
-    running = Origin()
-    running.start()
-    yield running
-    running.stop()
+    with Origin() as running:
+        yield running
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from control_plane.access.audit_trail import AuditFilter
 from control_plane.api.admin_routes import ADMIN_ENDPOINTS
 from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=2)
 TICKET = "00000000-0000-4000-8000-00000000000a"
 EVENT = "00000000-0000-4000-8000-00000000000b"

@@ -26,7 +26,7 @@ from tests.support.services.sqlite_file import new_database
 if TYPE_CHECKING:
     from tests.support.services.postgres import Postgres
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOW = datetime(2027, 1, 16, tzinfo=UTC)
 
 

@@ -14,7 +14,7 @@ from control_plane.lifecycle import dashboard
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOON = datetime(2026, 6, 1, 12, 7, tzinfo=UTC)
 
 

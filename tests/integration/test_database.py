@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from control_plane.db.database import Database, Lock, hold
 from control_plane.models_admin import AdminUser
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 
 

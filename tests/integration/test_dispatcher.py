@@ -23,7 +23,7 @@ from tests.support.services.certificates import certificate
 from tests.support.services.ports import free_port
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 SHORT = 1.0
 
 

@@ -16,7 +16,7 @@ from control_plane.schemas import EventDraft
 from control_plane.streams import preview
 from tests.support.data.scenario import NOON, PHONE, Scenario, after, new_scenario
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 BEFORE = after(-3600)
 
 

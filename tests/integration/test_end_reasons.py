@@ -16,7 +16,7 @@ from control_plane.webhooks.outbox import Topic
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of
 from tests.support.data.hooks import add_webhook, outbox_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 class Scene:

@@ -12,7 +12,7 @@ from control_plane.sessions.sessions import Grant
 from tests.support.clients.beating import beat
 from tests.support.data.scenario import LAPTOP, NOON, PHONE, TABLET, Scenario, after, new_scenario
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.support.clients.api import SEALER
 from tests.support.data.hooks import add_event, add_webhook, outbox_of
 from tests.support.media.origin import Origin
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 START = utc_now()
 BLIND = Probe(None)
 LIVE = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{n}\n#EXTINF:2,\n{n}.ts\n"

@@ -15,7 +15,7 @@ from control_plane.revocations.edges import Instance, Receipts, known, write_beh
 from control_plane.revocations.feed_pages import FeedPages, RenderedPage
 from tests.support.clients.api import INTERNAL_KEY, ControlPlane
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 FOLLOWERS = 60
 FEW_READS = FOLLOWERS / 4  # periodic reads may occur in between, but never one per follower
 

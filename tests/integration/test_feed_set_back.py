@@ -15,7 +15,7 @@ from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
 from tests.support.clients.api import Admin, ControlPlane
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 COUNTERS = {
     "sqlite": "UPDATE sqlite_sequence SET seq = {n} WHERE name = 'revocation_change'",
     "postgresql": "SELECT setval('revocation_change_n_seq', {n})",

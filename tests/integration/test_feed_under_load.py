@@ -24,7 +24,7 @@ from control_plane.revocations import revocation_feed
 from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, make_settings
 from tests.support.services.serving import feed_of, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 ROOT = Path(__file__).parents[2]
 
 

@@ -14,10 +14,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def origin() -> Iterator[Origin]:
-    origin = Origin()
-    origin.start()
-    yield origin
-    origin.stop()
+    with Origin() as origin:
+        yield origin
 
 
 async def get(fetcher: Fetcher, path: str) -> httpx2.Response:

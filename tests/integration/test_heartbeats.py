@@ -16,7 +16,7 @@ from control_plane.sessions.heartbeats import Heartbeats
 from control_plane.sessions.reports import ActivityReport
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, make_settings, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 LONG_AGO = utc_now() - timedelta(hours=1)  # less than a day, after which a session is ended
 SOON_SECONDS = 20
 

@@ -15,7 +15,7 @@ from tests.support.services.postgres import Postgres, running_postgres
 from tests.support.services.server import ControlPlaneProcess, control_planes
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 # Slow from the 500th ticket on, so that there is time to kill it midway.
 SLOW_ON_SQLITE = """
     CREATE TRIGGER slow AFTER INSERT ON ticket WHEN (SELECT count(*) FROM ticket) > 500 BEGIN

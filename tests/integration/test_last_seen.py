@@ -15,7 +15,7 @@ from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.sessions import last_seen
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 LONG_AGO = utc_now() - timedelta(minutes=50)
 SIDS = [f"session-{number:04d}" for number in range(300)]
 

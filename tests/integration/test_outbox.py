@@ -21,7 +21,7 @@ from control_plane.webhooks.outbox import LEASE, Lease, Outcome, Topic
 from tests.support.clients.api import SEALER
 from tests.support.data.hooks import add_event, add_ticket, add_webhook, outbox_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOW = utc_now()
 URL = "https://hooks.example.org/streamgate"
 RULES = SeatRules(token_seconds=3600, silence=timedelta(seconds=60), counting_since=NOW)

@@ -10,7 +10,7 @@ import pytest
 from control_plane.revocations import published_revocations
 from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, ViewerClient
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 EVER = "1970-01-01T00:00:00Z"
 
 

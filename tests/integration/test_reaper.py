@@ -12,7 +12,7 @@ from control_plane.models import LastSeen, RevocationChange, Ticket, ViewingSess
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 from tests.support.data.forging import RING
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 async def end_reason(plane: ControlPlane, token: str) -> str | None:

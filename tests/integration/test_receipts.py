@@ -13,7 +13,7 @@ from control_plane.models import FeedEpoch
 from control_plane.revocations import edges
 from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, make_settings, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 async def ask(plane: ControlPlane, cursor: str = "", **query: str) -> httpx2.Response:

@@ -16,7 +16,7 @@ from control_plane.db.database import Database
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.models_admin import AdminSession, AdminUser, AuditEntry
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LONG_GONE = NOW - timedelta(days=400)
 

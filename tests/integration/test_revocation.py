@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 async def revoke(admin: Admin, ids: list[str]) -> tuple[int, dict[str, Any]]:

@@ -15,7 +15,7 @@ from control_plane.lifecycle import revocation
 from control_plane.revocations import revocation_feed
 from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, ViewerClient, claims_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 def subjects(page: dict[str, Any]) -> list[tuple[str, str, bool]]:

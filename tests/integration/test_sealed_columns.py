@@ -17,7 +17,7 @@ from tests.support.services.server import ControlPlaneProcess
 from tests.support.services.stack import in_thread
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 OTHER_KEY = "quite another key that is long enough too"
 HOOK = {"url": "https://hooks.example.org/", "topics": ["ticket.revoked"]}
 

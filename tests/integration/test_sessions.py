@@ -16,7 +16,7 @@ from control_plane.sessions.sessions import Device, Grant, SeatRules
 from control_plane.tickets import tickets
 from tests.support.clients.beating import beat
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 RULES = SeatRules(token_seconds=3600, silence=timedelta(seconds=60), counting_since=NOON - timedelta(days=1))
 PHONE, LAPTOP = Device("192.0.2.10", "phone"), Device("192.0.2.20", "laptop")

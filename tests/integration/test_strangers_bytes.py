@@ -18,7 +18,7 @@ from control_plane.console import routes as console
 from control_plane.web.endpoints import Endpoint
 from tests.support.clients.api import INTERNAL_KEY, UNKNOWN_ID, Admin, ControlPlane
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 LONG: Final = 5_000
 STEP: Final = 29  # each route gets every 29th request, the next route the following ones
 DIGITS: Final = b"9" * LONG

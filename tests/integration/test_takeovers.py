@@ -10,7 +10,7 @@ from control_plane.sessions import takeovers
 from tests.support.clients.api import Admin, ViewerClient
 from tests.support.data.scenario import LAPTOP, NOON, PHONE, Scenario, after, new_scenario
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 @pytest.fixture

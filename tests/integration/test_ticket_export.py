@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, text
 from control_plane.db.database import UtcDateTime
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 HEADINGS = ["Code", "Event Title", "Expires At", "Label", "Status"]
 MANY = 100_000
 

@@ -17,7 +17,7 @@ from control_plane.tickets import history
 from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient
 from tests.support.data.scenario import LAPTOP, NOON, PHONE, RULES, Scenario, after, new_scenario
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 async def history_of(plane: ControlPlane, admin: Admin, ticket_id: str, **query: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from control_plane.tickets.tickets import TicketFilter
 from tests.support.clients.api import Admin
 from tests.support.data.searches import NOW, add, add_event, find, ids
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 @pytest.fixture

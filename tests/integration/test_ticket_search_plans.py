@@ -18,7 +18,7 @@ from control_plane.tickets.tickets import TicketFilter
 from tests.support.data.searches import NOW, add, add_event, ids
 from tests.support.services.postgres import Postgres
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 
 
 @pytest.fixture

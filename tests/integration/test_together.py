@@ -15,7 +15,7 @@ from control_plane.db.direct import DirectQuery
 from control_plane.db.together import WriteBatch, change_of, columns_of, named, row_of
 from control_plane.models import Event, RevocationChange, TvCode
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 BOTH = WriteBatch(change_of(TvCode, "user_code", "expires_at"), row_of(RevocationChange))
 

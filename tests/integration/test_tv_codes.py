@@ -18,7 +18,7 @@ from control_plane.tickets import tickets
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, cookies_of
 from tests.support.leaks import remember
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 TV_CODE = "This TV code is wrong or has expired. The TV shows the current one."
 
 

@@ -28,7 +28,7 @@ from tests.support.clients.api import (
     running,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 PHONE, LAPTOP = "192.0.2.10", "192.0.2.20"
 
 

@@ -11,7 +11,7 @@ from tests.support.clients.webhook_receiver import Receiver, ReceiverAnswer
 from tests.support.data.hooks import until
 from tests.support.services.server import ControlPlaneProcess
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 ALLOWED = {"WEBHOOK_ALLOW_PRIVATE": "true", "HLS_SERVER_INTERNAL_URL": ""}
 TICKETS = 30
 

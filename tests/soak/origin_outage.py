@@ -101,19 +101,14 @@ def run(home: Path, seconds: float, say: Callable[[str], None], *, own: bool = F
     """Run an outage of the common origin, or of the event's `own` one."""
     origin = Origin()
     host = {"UPSTREAM_ALLOWED_HOSTS": f"127.0.0.1:{origin.port}"}
-    gate = StackUnderTest(home, settings=host if own else {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url})
-    try:
-        origin.start()
-        gate.start()
+    settings = host if own else {"STREAM_ROOT": "", "UPSTREAM_ORIGIN": origin.url}
+    with origin, StackUnderTest(home, settings=settings) as gate:
         folder = origin.add_event()
         event = folder
         if own:
             with closing(Organiser(gate.url)) as organiser:
                 event = organiser.create_event(streamUrl=f"{origin.url}/{folder}/")
         return Outage(EdgeUnderTest(gate, origin), event, folder, say).run(seconds)
-    finally:
-        gate.stop()
-        origin.stop()
 
 
 def main() -> None:

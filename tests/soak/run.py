@@ -159,9 +159,5 @@ def _strangers(gate: StackUnderTest, streams: list[LiveStream]) -> list[Spectato
 
 def run(home: Path, plan: Plan) -> SoakOutcome:
     """Start a stack with two sidecars, soak it and stop it."""
-    gate = StackUnderTest(home, sidecars=2, nginx_workers="2")
-    try:
-        gate.start()
+    with StackUnderTest(home, sidecars=2, nginx_workers="2") as gate:
         return asyncio.run(soak(gate, plan))
-    finally:
-        gate.stop()

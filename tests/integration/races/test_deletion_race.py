@@ -22,9 +22,10 @@ from control_plane.revocations import revocation_feed
 from tests.support.clients.api import Admin, ViewerClient, claims_of
 from tests.support.clients.races import at_once, followed
 from tests.support.services.server import ControlPlaneProcess
+from tests.support.variants import short_or_long
 
-pytestmark = pytest.mark.anyio
-DEVICES, RUNS = 100, 3
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
+DEVICES, RUNS = 100, short_or_long(2, 3)
 
 
 class Crowd:

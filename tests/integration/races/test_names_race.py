@@ -8,7 +8,7 @@ import pytest
 from tests.support.clients.api import Admin
 from tests.support.clients.races import statuses
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 AT_ONCE, RUNS = 8, 2
 MOST_WEBHOOKS = 50
 WEBHOOK = {"url": "https://93.184.216.34/", "topics": ["event.live"]}

@@ -15,12 +15,8 @@ from tests.support.services.stack import StackUnderTest
 def portal_elsewhere(home: Path, **settings: str) -> Iterator[StackUnderTest]:
     port = free_port()
     origins = {"HLS_SERVER_BASE_URL": f"http://localhost:{port}", "CORS_ALLOWED_ORIGIN": f"http://127.0.0.1:{port}"}
-    gate = StackUnderTest(home, settings=origins | settings, port=port)
-    try:
-        gate.start()
+    with StackUnderTest(home, settings=origins | settings, port=port) as gate:
         yield gate
-    finally:
-        gate.stop()
 
 
 def streams_origin(gate: StackUnderTest) -> str:

@@ -15,11 +15,11 @@ from playwright.sync_api import Browser
 
 from control_plane.ops.binaries import find_ffmpeg
 from tests.support.browsers.webkit import PlayerHangs, WebKit
+from tests.support.media.video import FRAMES_PER_SECOND
 from tests.support.waiting import eventually
 
-FRAMES_PER_SECOND: Final = 25
 ENOUGH_SECONDS: Final = 2.0
-ENOUGH_FRAMES: Final = 25
+ENOUGH_FRAMES: Final = 15
 PATIENCE: Final = 40.0
 PATIENCE_WITH_THE_LOST: Final = 15.0
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from control_plane.ops.binaries import find_ffmpeg
-from tests.support.media.video import live, make_recording
+from tests.support.media.video import FRAMES_PER_SECOND, SEGMENT_SECONDS, live, make_recording
 
 SECONDS: Final = 12
-_SOURCE: Final = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i", "sine=frequency=440")
-_CODECS: Final = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac")
-_HLS: Final = ("-f", "hls", "-hls_time", "2", "-hls_playlist_type", "vod")
+_PICTURE: Final = f"testsrc2=size=320x180:rate={FRAMES_PER_SECOND}"
+_SOURCE: Final = ("-f", "lavfi", "-i", _PICTURE, "-f", "lavfi", "-i", "sine=frequency=440")
+_GROUP: Final = str(SEGMENT_SECONDS * FRAMES_PER_SECOND)
+_CODECS: Final = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", _GROUP, "-c:a", "aac")
+_HLS: Final = ("-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod")
 _FMP4: Final = ("-hls_segment_type", "fmp4")
 _WORDS: Final = "WEBVTT\n\n00:00.000 --> 00:12.000\nEvery word of it\n"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from control_plane.ops.binaries import find_ffmpeg
+from tests.support.media.video import FRAMES_PER_SECOND, SEGMENT_SECONDS
 from tests.support.waiting import eventually
 
-_FRAMES_PER_SECOND: Final = 10  # low, since several encoders and pages run at once
 _RECIPE: Final = Path(__file__).parents[3] / "streams/README.md"
 _HLS: Final = (
     "-c:v libx264 -preset ultrafast -g 50 -c:a aac -f hls -hls_time 2 -hls_list_size 10 "
@@ -45,9 +45,9 @@ class Encoder:
 
     def start(self, size: str | None = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        picture = f"testsrc2=size={size or self.size}:rate={_FRAMES_PER_SECOND}"
+        picture = f"testsrc2=size={size or self.size}:rate={FRAMES_PER_SECOND}"
         inputs = f"-re -f lavfi -i {picture} -re -f lavfi -i sine=frequency=440"
-        ours = f"-pix_fmt yuv420p -g {2 * _FRAMES_PER_SECOND}"
+        ours = f"-pix_fmt yuv420p -g {SEGMENT_SECONDS * FRAMES_PER_SECOND}"
         command = f"exec '{find_ffmpeg()}' -v error {inputs} {_NAMED[self.naming]} {ours} stream.m3u8"
         self._process = subprocess.Popen(["bash", "-c", command], cwd=self.folder, stdin=subprocess.DEVNULL)
 

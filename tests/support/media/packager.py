@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.media.streams import Folder, put
-from tests.support.media.video import SEGMENT_SECONDS, make_recording
+from tests.support.media.video import LONG_RECORDING, SEGMENT_SECONDS, make_recording
 
 _WINDOW = 5
 _ENTRY = f"#EXTINF:{SEGMENT_SECONDS}.0,\n"
@@ -71,9 +71,9 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def make_films(folder: Path) -> None:
-    """Add two films of four minutes, with different picture sizes."""
+    """Add two films of five minutes, with different picture sizes."""
     made = folder / "made"
-    make_recording(made, seconds=240)
+    make_recording(made, LONG_RECORDING)
     for film, rendition in (("one", "1"), ("two", "0")):
         for segment in (made / rendition).glob("*.ts"):
             shutil.copy(segment, folder / f"{film}{segment.name}")

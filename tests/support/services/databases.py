@@ -12,19 +12,14 @@ ON_BOTH_DATABASES = pytest.mark.parametrize("gate", ["sqlite", "postgresql"], in
 
 
 @contextmanager
-def running_stack(request: pytest.FixtureRequest, home: Path) -> Iterator[StackUnderTest]:
+def running_stack(request: pytest.FixtureRequest, home: Path, **settings: str) -> Iterator[StackUnderTest]:
     """Run one on the database that the fixture's parameter names; on SQLite without a parameter."""
-    with _settings(request) as settings:
-        running = StackUnderTest(home, settings=settings)
-        try:
-            running.start()
-            yield running
-        finally:
-            running.stop()
+    with _database(request) as database, StackUnderTest(home, settings=database | settings) as running:
+        yield running
 
 
 @contextmanager
-def _settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+def _database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield {}
         return

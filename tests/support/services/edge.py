@@ -39,11 +39,5 @@ class EdgeUnderTest:
 def edge_of_an_origin(home: Path, **settings: str) -> Iterator[EdgeUnderTest]:
     """Run an origin and, in `home`, a gate that fetches missing files from it."""
     origin = Origin()
-    gate = StackUnderTest(home, settings={"UPSTREAM_ORIGIN": f"{origin.url}/"} | settings)
-    try:
-        origin.start()
-        gate.start()
+    with origin, StackUnderTest(home, settings={"UPSTREAM_ORIGIN": f"{origin.url}/"} | settings) as gate:
         yield EdgeUnderTest(gate, origin)
-    finally:
-        gate.stop()
-        origin.stop()

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from alembic.migration import MigrationContext
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     DateTime,
     Engine,
     Float,
@@ -45,6 +47,7 @@ class SchemaAt:
     """One database, accessed synchronously and without the application's engine."""
 
     url: str
+    _reflected: dict[str, list[Table]] = field(default_factory=dict)  # by migration; reflecting takes long
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:
@@ -85,7 +88,7 @@ class SchemaAt:
     def fill(self) -> None:
         """Write one row into each empty table, parent tables first."""
         with self.engine() as engine, engine.begin() as connection:
-            for table in _reflected(engine):
+            for table in self._tables(connection):
                 if not connection.scalar(select(func.count()).select_from(table)):
                     connection.execute(insert(table).values(_row(table)))
 
@@ -93,14 +96,16 @@ class SchemaAt:
         with self.engine() as engine, engine.begin() as connection:
             return {
                 table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
-                for table in _reflected(engine)
+                for table in self._tables(connection)
             }
 
-
-def _reflected(engine: Engine) -> list[Table]:
-    metadata = MetaData()
-    metadata.reflect(engine, only=lambda name, _: not name.startswith(_NOT_OURS))
-    return metadata.sorted_tables
+    def _tables(self, connection: Connection) -> list[Table]:
+        revision = MigrationContext.configure(connection).get_current_revision() or ""
+        if revision not in self._reflected:
+            metadata = MetaData()
+            metadata.reflect(connection, only=lambda name, _: not name.startswith(_NOT_OURS))
+            self._reflected[revision] = metadata.sorted_tables
+        return self._reflected[revision]
 
 
 def _row(table: Table) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from anyio.abc import TaskStatus
 from authz_sidecar.link import ControlPlaneLink
 from authz_sidecar.read_ahead import ReadAhead
 from authz_sidecar.settings import SidecarSettings
+from control_plane.__main__ import KEEP_ALIVE_SECONDS
 from control_plane.app import create_app
 from control_plane.settings import Settings
 from tests.support.clients.api import INTERNAL_KEY
@@ -36,7 +37,8 @@ class _UvicornServer(uvicorn.Server):
 async def serving(settings: Settings, socket: Path) -> AsyncIterator[None]:
     """Serve the control plane on a unix socket."""
     app = create_app(settings)
-    server = _UvicornServer(uvicorn.Config(app, uds=str(socket), log_level="warning", access_log=False))
+    options: dict[str, Any] = {"log_level": "warning", "access_log": False, "timeout_keep_alive": KEEP_ALIVE_SECONDS}
+    server = _UvicornServer(uvicorn.Config(app, uds=str(socket), **options))
     async with anyio.create_task_group() as tasks:
         await tasks.start(lambda task_status: server.run_beside(task_status=task_status))
         yield

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, ClassVar, Final, TypeVar
+from typing import IO, ClassVar, Final, Self, TypeVar
 
 from argon2 import PasswordHasher
 
@@ -124,7 +124,7 @@ def _started(
 
 
 class StackUnderTest:
-    """Control plane, sidecars and nginx of one home, on a free port unless one is given."""
+    """Control plane, sidecars and nginx of one home, on a free port unless one is given. They run in a `with` block."""
 
     def __init__(
         self,
@@ -161,6 +161,17 @@ class StackUnderTest:
     @property
     def services(self) -> list[Service]:
         return [self.control_plane, *self.sidecars, *self.fetchers, self.nginx]
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         for service in self.services:
