@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from control_plane.jobs.leases import Leasable
 from control_plane.models import COUNTED, SEALED, UUID, Base, new_id
 
 
@@ -110,7 +111,7 @@ class AuditEntry(Base):
     __table_args__ = (Index(None, "at"), Index(None, "action", "at"), Index(None, "actor", "at"))
 
 
-class Webhook(Base):
+class Webhook(Leasable, Base):
     """A server that is notified of what happens; `topics` is words separated by spaces."""
 
     __tablename__ = "webhook"
@@ -122,7 +123,6 @@ class Webhook(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
     failures: Mapped[int] = mapped_column(default=0)  # consecutive
-    free_at: Mapped[datetime | None]  # until then a process holds its lease, or it is paused after a failure
 
 
 class WebhookDelivery(Base):

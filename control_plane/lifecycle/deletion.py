@@ -30,8 +30,7 @@ async def delete_event(db: AsyncSession, event_id: str, title: str, now: datetim
     event = await events.find(db, event_id, for_update=True)
     if event.title != title:
         raise Conflict(_UNCONFIRMED)
-    ticket_ids = select(Ticket.id).where(Ticket.event_id == event.id)
-    await _delete_sessions(db, Kind.EVENT, event.id, ViewingSession.ticket_id.in_(ticket_ids), now)
+    await _delete_sessions(db, Kind.EVENT, event.id, ending.of_event(event), now)
     await db.execute(delete(Ticket).where(Ticket.event_id == event.id), execution_options=_NO_SYNC)
     await db.execute(delete(Poster).where(Poster.event_id == event.id), execution_options=_NO_SYNC)
     await db.execute(delete(Event).where(Event.id == event.id), execution_options=_NO_SYNC)
@@ -42,7 +41,7 @@ async def delete_event(db: AsyncSession, event_id: str, title: str, now: datetim
 async def delete_ticket(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     """Delete a ticket and return it as it was. Raise NotFound."""
     ticket, _ = await tickets.hold(db, ticket_id)
-    await _delete_sessions(db, Kind.CODE, ticket.code, ViewingSession.ticket_id == ticket.id, now)
+    await _delete_sessions(db, Kind.CODE, ticket.code, ending.of_ticket(ticket), now)
     await db.execute(delete(Ticket).where(Ticket.id == ticket.id), execution_options=_NO_SYNC)
     db.expunge(ticket)
     return ticket

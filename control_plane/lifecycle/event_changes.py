@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -103,26 +103,21 @@ async def _move_expiry(db: AsyncSession, event: Event, old_expiry: datetime, now
 
 
 async def _shorten(db: AsyncSession, event: Event, expiry: datetime, now: datetime) -> None:
-    await ending.hold_live(db, _of_event(event))
+    await ending.hold_live(db, ending.of_event(event))
     latest = int(expiry.timestamp()) + sessions.TOKEN_GRACE_SECONDS
-    outlasting = _LIVE, _of_event(event), ViewingSession.token_expires_at > max(latest, now.timestamp())
+    outlasting = _LIVE, ending.of_event(event), ViewingSession.token_expires_at > max(latest, now.timestamp())
     newest = await db.scalar(select(func.max(ViewingSession.token_issued_at)).where(*outlasting))
     if expiry <= now:
-        await _end_all(db, event, now)
+        await ending.end_of_event(db, event, EndReason.EXPIRED, now)
     if newest is not None:  # refuse what was minted before the next second
         event.tokens_not_before = max(event.tokens_not_before, newest + 1, int(now.timestamp()) + 1)
 
 
-async def _end_all(db: AsyncSession, event: Event, now: datetime) -> None:
-    ended = await ending.end_all(db, _of_event(event), EndReason.EXPIRED, now)
-    ending.record(db, len(ended), EndReason.EXPIRED, now, event_id=event.id)
-
-
 async def _end_surplus(db: AsyncSession, event: Event, now: datetime) -> None:
     """End the quietest sessions of each ticket that has more than are now allowed; the others move up."""
-    await ending.hold_live(db, _of_event(event))
+    await ending.hold_live(db, ending.of_event(event))
     session, by_ticket = ViewingSession, defaultdict(list)
-    crowded = select(session.ticket_id).where(_LIVE, session.seat >= event.max_devices, _of_event(event))
+    crowded = select(session.ticket_id).where(_LIVE, session.seat >= event.max_devices, ending.of_event(event))
     quietest_last = session.last_seen_at.desc(), session.sid
     for one in await db.scalars(select(session).where(_LIVE, session.ticket_id.in_(crowded)).order_by(*quietest_last)):
         by_ticket[one.ticket_id].append(one)
@@ -139,7 +134,3 @@ async def _move_up(db: AsyncSession, staying: Sequence[ViewingSession], seats: i
         if session.seat >= seats:
             session.seat = free.pop(0)
     await db.flush()
-
-
-def _of_event(event: Event) -> ColumnElement[bool]:
-    return ViewingSession.ticket_id.in_(select(Ticket.id).where(Ticket.event_id == event.id))

@@ -32,10 +32,9 @@ async def revoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
     if not ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = True, now
         await news.report_ticket(db, Topic.TICKET_REVOKED, ticket, now)
-        ended = await ending.end_all(db, _of_ticket(ticket), EndReason.REVOKED, now)
-        expires_at = await ending.latest_expiry(db, _of_ticket(ticket), now)
+        await ending.end_of_ticket(db, ticket, EndReason.REVOKED, now)
+        expires_at = await ending.latest_expiry(db, ending.of_ticket(ticket), now)
         await revocation_feed.append(db, Change(Kind.CODE, ticket.code, True, None, now.timestamp(), expires_at))
-        ending.record(db, len(ended), EndReason.REVOKED, now, event_id=ticket.event_id, ticket_id=ticket.id)
     return ticket
 
 
@@ -65,8 +64,8 @@ async def unrevoke(db: AsyncSession, ticket_id: str, now: datetime) -> Ticket:
         raise Conflict("This ticket has expired; un-revoking it would have no effect.")
     if ticket.is_revoked:
         ticket.is_revoked, ticket.revoked_at = False, None
-        since = ticket.tokens_not_before = await _refuse_older_tokens(db, _of_ticket(ticket), now)
-        expires_at = await ending.latest_expiry(db, _of_ticket(ticket), now)
+        since = ticket.tokens_not_before = await _refuse_older_tokens(db, ending.of_ticket(ticket), now)
+        expires_at = await ending.latest_expiry(db, ending.of_ticket(ticket), now)
         await revocation_feed.append(db, Change(Kind.CODE, ticket.code, False, since, now.timestamp(), expires_at))
     return ticket
 
@@ -76,9 +75,8 @@ async def deactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     event = await events.find(db, event_id, for_update=True)
     if event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = False, now, now
-        ended = await ending.end_all(db, _of_event(event), EndReason.EVENT, now)
+        await ending.end_of_event(db, event, EndReason.EVENT, now)
         await doors.update_feed(db, event, now)
-        ending.record(db, len(ended), EndReason.EVENT, now, event_id=event.id)
     return event
 
 
@@ -87,7 +85,7 @@ async def reactivate(db: AsyncSession, event_id: str, now: datetime) -> Event:
     event = await events.find(db, event_id, for_update=True)
     if not event.is_active:
         event.is_active, event.deactivated_at, event.updated_at = True, None, now
-        event.tokens_not_before = await _refuse_older_tokens(db, _of_event(event), now)
+        event.tokens_not_before = await _refuse_older_tokens(db, ending.of_event(event), now)
         await doors.update_feed(db, event, now)
     return event
 
@@ -118,11 +116,3 @@ async def _refuse_older_tokens(db: AsyncSession, sessions: ColumnElement[bool], 
     for session in same_second.all():
         await revocation_feed.append(db, ending.end_of_session(session, now))
     return not_before
-
-
-def _of_ticket(ticket: Ticket) -> ColumnElement[bool]:
-    return ViewingSession.ticket_id == ticket.id
-
-
-def _of_event(event: Event) -> ColumnElement[bool]:
-    return ViewingSession.ticket_id.in_(select(Ticket.id).where(Ticket.event_id == event.id))

@@ -1,6 +1,6 @@
 """End sessions: one, or many at once. What happens when sessions end is the list `ON_END`.
 
-The caller of `end_all` writes the entries of the feed and the audit log: one of each covers all of the sessions.
+The caller of `end_all` writes the entry of the feed, which covers all of the sessions.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +14,7 @@ from authz_sidecar.contract.feed import Change, Kind
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.end_reasons import EndReason
-from control_plane.models import Ticket, ViewingSession
+from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
@@ -48,10 +48,30 @@ def end_of_session(session: ViewingSession, now: datetime) -> Change:
     return Change(Kind.SESSION, session.sid, True, None, now.timestamp(), session.token_expires_at)
 
 
+def of_ticket(ticket: Ticket) -> ColumnElement[bool]:
+    return ViewingSession.ticket_id == ticket.id
+
+
+def of_event(event: Event) -> ColumnElement[bool]:
+    return ViewingSession.ticket_id.in_(select(Ticket.id).where(Ticket.event_id == event.id))
+
+
+async def end_of_ticket(db: AsyncSession, ticket: Ticket, reason: EndReason, now: datetime) -> None:
+    """End the live sessions of a ticket, with one entry in the audit log."""
+    ended = await end_all(db, of_ticket(ticket), reason, now)
+    record(db, len(ended), reason, now, event_id=ticket.event_id, ticket_id=ticket.id)
+
+
+async def end_of_event(db: AsyncSession, event: Event, reason: EndReason, now: datetime) -> None:
+    """End the live sessions of an event, with one entry in the audit log."""
+    ended = await end_all(db, of_event(event), reason, now)
+    record(db, len(ended), reason, now, event_id=event.id)
+
+
 async def end_all(
     db: AsyncSession, which: ColumnElement[bool], reason: EndReason, now: datetime
 ) -> Sequence[Row[str, str]]:
-    """End the live sessions among these. Return the sid and the ticket id of each."""
+    """End the live sessions among these, without an entry in the audit log. Return the sid and ticket id of each."""
     live = await hold_live(db, which)
     values = {"ended_at": now, "end_reason": reason.value, "seen_until": ViewingSession.last_seen_at}
     await db.execute(update(ViewingSession).where(which, ViewingSession.ended_at.is_(None)).values(values))

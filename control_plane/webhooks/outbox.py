@@ -6,19 +6,20 @@ the process dies, the lease expires and the messages are sent again.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Integer, String, Text, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Integer, String, Text, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.db.database import UtcDateTime
 from control_plane.db.interest import INTEREST, Interest
 from control_plane.db.sealing import SealBroken, sealer_of
+from control_plane.jobs import leases
 from control_plane.models_admin import Webhook, WebhookDelivery
 from control_plane.webhooks.retries import next_attempt, rest_until
 
@@ -54,6 +55,7 @@ class Message:
     body: str
     created_at: datetime
     attempts: int
+    due_at: datetime | None
 
     @property
     def message_id(self) -> str:
@@ -66,6 +68,7 @@ class Lease:
     """The messages that its holder may send now, in this order. `failures` counts the consecutive failures."""
 
     webhook_id: str
+    until: datetime
     url: str
     secret: str
     failures: int
@@ -122,47 +125,59 @@ async def due(db: AsyncSession, now: datetime) -> list[str]:
     waiting = select(WebhookDelivery.id).where(
         WebhookDelivery.webhook_id == Webhook.id, WebhookDelivery.next_attempt_at <= now
     )
-    return list(await db.scalars(select(Webhook.id).where(*_can_be_leased(now), waiting.exists())))
+    can_be_leased = Webhook.is_active, leases.is_free(Webhook, now)
+    return list(await db.scalars(select(Webhook.id).where(*can_be_leased, waiting.exists())))
 
 
 async def take_lease(db: AsyncSession, webhook_id: str, now: datetime) -> Lease | None:
     """Take a lease on a webhook; return None if it is leased or paused, or its secret cannot be opened."""
-    taken = update(Webhook).where(Webhook.id == webhook_id, *_can_be_leased(now)).values(free_at=now + LEASE)
+    until, which = now + LEASE, Webhook.id == webhook_id
     columns = Webhook.url, Webhook.secret, Webhook.failures
-    row = (await db.execute(taken.returning(*columns).execution_options(synchronize_session=False))).one_or_none()
+    row = await leases.take(db, Webhook, and_(which, Webhook.is_active), now, until, columns)
     if row is None:
         return None
     try:
         secret = sealer_of(db).open(row.secret)
     except SealBroken:
-        pause: dict[str, Any] = {"failures": row.failures + 1, "free_at": rest_until(row.failures + 1, now)}
-        await db.execute(update(Webhook).where(Webhook.id == webhook_id).values(**pause))
+        failures = row.failures + 1
+        await leases.give_back(db, Webhook, which, until, rest_until(failures, now), failures=failures)
         log.error("webhook_secret_not_opened", webhook=webhook_id)
         return None
     delivery = WebhookDelivery
     waiting = (
-        select(delivery.id, delivery.body, delivery.created_at, delivery.attempts)
+        select(delivery.id, delivery.body, delivery.created_at, delivery.attempts, delivery.next_attempt_at)
         .where(delivery.webhook_id == webhook_id, delivery.next_attempt_at <= now)
         .order_by(delivery.id)
         .limit(_MAX_MESSAGES)
     )
-    return Lease(webhook_id, row.url, secret, row.failures, [Message(*found) for found in await db.execute(waiting)])
+    messages = [Message(*found) for found in await db.execute(waiting)]
+    return Lease(webhook_id, until, row.url, secret, row.failures, messages)
 
 
-async def end_lease(db: AsyncSession, lease: Lease, outcomes: Iterable[Outcome], now: datetime) -> None:
-    """Record the outcomes and release the lease. After a failure the whole webhook pauses for a while."""
-    failures, is_gone = lease.failures, False
+async def end_lease(db: AsyncSession, lease: Lease, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Record the outcomes and give the lease back. After a failure the whole webhook pauses for a while.
+
+    If the lease has run out and another process holds the next one, only what was delivered is recorded.
+    """
+    failures = lease.failures
     for outcome in outcomes:
-        await db.execute(
-            update(WebhookDelivery).where(WebhookDelivery.id == outcome.message.id).values(**_delivery_values(outcome))
-        )
         failures = failures + 1 if outcome.error else 0
-        is_gone = is_gone or outcome.is_gone
-    values: dict[str, Any] = {"failures": failures, "free_at": rest_until(failures, now)}
-    await db.execute(update(Webhook).where(Webhook.id == lease.webhook_id).values(**values))
-    if is_gone:
+    free_at = rest_until(failures, now)
+    which = Webhook.id == lease.webhook_id
+    is_held = await leases.give_back(db, Webhook, which, lease.until, free_at, failures=failures)
+    for outcome in outcomes:
+        if is_held or outcome.error is None:
+            await _record(db, outcome)
+    if is_held and any(outcome.is_gone for outcome in outcomes):
         await _give_up(db, lease.webhook_id)
         interest_of(db).forget()
+
+
+async def _record(db: AsyncSession, outcome: Outcome) -> None:
+    """Record an outcome, unless the message was changed meanwhile: then somebody wants it sent again."""
+    delivery, message = WebhookDelivery, outcome.message
+    unchanged = delivery.id == message.id, delivery.next_attempt_at == message.due_at
+    await db.execute(update(delivery).where(*unchanged).values(**_delivery_values(outcome)))
 
 
 async def forget(db: AsyncSession, now: datetime) -> tuple[int, Counter[str]]:
@@ -198,10 +213,6 @@ async def _subscribers(db: AsyncSession, topic: Topic, now: datetime) -> Sequenc
         interest.learn(by_topic, now)
         known = by_topic.get(topic.value, ())
     return known
-
-
-def _can_be_leased(now: datetime) -> tuple[Any, ...]:
-    return Webhook.is_active, or_(Webhook.free_at.is_(None), Webhook.free_at <= now)
 
 
 def _delivery_values(outcome: Outcome) -> dict[str, Any]:

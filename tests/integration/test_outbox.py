@@ -257,3 +257,31 @@ async def test_messages_are_deleted_after_a_week(database: Database) -> None:
         assert (await outbox.forget(db, NOW))[0] == 2
         assert (await outbox.forget(db, NOW))[0] == 0
     assert [json.loads(message.body)["data"] for message in await outbox_of(database)] == [{"number": 2}]
+
+
+async def test_a_message_that_is_to_be_sent_again_while_it_is_being_sent_is_sent_again(database: Database) -> None:
+    webhook = await add_webhook(database, URL)
+    await put(database)
+    lease = await take(database, webhook)
+    assert lease
+    async with database.write() as db:
+        await webhooks.retry(db, webhook.id, lease.messages[0].id, NOW + timedelta(seconds=1))
+    await end(database, lease, 200, seconds=2)
+    again = await take(database, webhook, seconds=3)
+    assert again
+    assert [message.id for message in again.messages] == [lease.messages[0].id]
+
+
+@pytest.mark.parametrize("late", [200, 500])
+async def test_a_process_whose_lease_has_run_out_changes_nothing_of_the_next_one(database: Database, late: int) -> None:
+    webhook = await add_webhook(database, URL)
+    await put(database)
+    slow = await take(database, webhook)
+    fast = await take(database, webhook, seconds=21)
+    assert slow
+    assert fast
+    await end(database, slow, late, seconds=22)
+    assert await take(database, webhook, seconds=23) is None
+    await end(database, fast, 200, seconds=24)
+    [message] = await outbox_of(database)
+    assert (message.next_attempt_at, message.last_status) == (None, 200)
