@@ -16,14 +16,12 @@ from control_plane.models import Event
 from control_plane.schemas.tickets import ExportQuery, ImportQuery, ImportReport, LineProblem
 from control_plane.tickets import csv_text, ticket_csv, ticket_export, ticket_import
 from control_plane.tickets.ticket_csv import ParsedCodes, Problem
-from control_plane.tickets.ticket_export import Exported
 from control_plane.tickets.tickets import TicketStatus
 from control_plane.web import answers
 from control_plane.web.answers import Data
 from control_plane.web.endpoints import Call, endpoint
 
 _CSV: Final = "text/csv"
-_HEADINGS: Final = ("Code", "Event Title", "Expires At", "Label", "Status")
 _UNSAFE: Final = re.compile(r"[^0-9A-Za-z]+")
 _LONGEST_NAME: Final = 60
 
@@ -66,15 +64,9 @@ async def export_tickets(call: Call, query: ExportQuery) -> Response:
 
 
 async def _lines(call: Call, event: Event, status: TicketStatus | None) -> AsyncIterator[str]:
-    yield csv_text.MARK + csv_text.line(_HEADINGS)
+    yield csv_text.MARK + csv_text.line(ticket_export.HEADINGS)
     async for batch in ticket_export.batches(call.app.database, event.id, status, call.now):
-        yield await to_thread.run_sync(_csv_lines, event.title, batch)
-
-
-def _csv_lines(title: str, batch: Sequence[Exported]) -> str:
-    return "".join(
-        csv_text.line((each.code, title, each.expires_at.isoformat(), each.label, each.status)) for each in batch
-    )
+        yield await to_thread.run_sync(ticket_export.lines, event.title, batch)
 
 
 def _attachment(event: Event) -> str:

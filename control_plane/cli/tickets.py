@@ -28,7 +28,7 @@ from control_plane.lifecycle import revocation
 from control_plane.models import Ticket
 from control_plane.revocations import revocation_feed
 from control_plane.schemas import EVENT_ID_PATTERN, TicketOrder, TicketQuery, TicketView
-from control_plane.tickets import csv_text, tickets
+from control_plane.tickets import csv_text, ticket_export, tickets
 from control_plane.tickets.tickets import TicketFilter
 from control_plane.web.answers import Changed, Data, Searched
 
@@ -117,9 +117,7 @@ def _names(given: list[str]) -> list[str]:
 
 
 def _print_csv(title: str, views: list[TicketView]) -> None:
-    heading = "Code", "Event Title", "Expires At", "Label", "Status"
-    rows = [(view.code, title, view.expires_at.isoformat(), view.label, view.status) for view in views]
-    typer.echo("".join(map(csv_text.line, (heading, *rows))), nl=False)
+    typer.echo(csv_text.line(ticket_export.HEADINGS) + ticket_export.lines(title, views), nl=False)
 
 
 def _generate(home: Path, event_id: str, **values: object) -> tuple[str, Data[list[TicketView]]]:

@@ -4,15 +4,15 @@ Between two reads nothing is held, neither a transaction nor memory, however man
 client is. Tickets created meanwhile come at the end; none comes twice.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy import literal, select, tuple_
 
 from control_plane.db.database import Database, UtcDateTime
 from control_plane.models import Ticket
-from control_plane.tickets import tickets
+from control_plane.tickets import csv_text, tickets
 from control_plane.tickets.ticket_search import has_status
 from control_plane.tickets.tickets import TicketStatus
 
@@ -21,11 +21,34 @@ _POSITION: Final = (Ticket.created_at, Ticket.id)
 _COLUMNS: Final = (Ticket.code, Ticket.expires_at, Ticket.label, Ticket.redeemed_at, Ticket.is_revoked)
 
 
+HEADINGS: Final = ("Code", "Event Title", "Expires At", "Label", "Status")
+
+
+class Exportable(Protocol):
+    """What a line of the file tells about a ticket."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def status(self) -> TicketStatus: ...
+
+
 class Exported(NamedTuple):
     code: str
     expires_at: datetime
     label: str | None
     status: TicketStatus
+
+
+def lines(title: str, exported: Iterable[Exportable]) -> str:
+    """Return the CSV lines of tickets of the event with this title."""
+    return "".join(
+        csv_text.line((one.code, title, one.expires_at.isoformat(), one.label, one.status)) for one in exported
+    )
 
 
 async def batches(
