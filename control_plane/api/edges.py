@@ -10,7 +10,8 @@ from control_plane.access.audited_change import Action
 from control_plane.errors import NotFound
 from control_plane.revocations import edges, revocation_feed
 from control_plane.revocations.edges import EdgeState
-from control_plane.schemas import EdgeReceipt, EdgeView, EndedSession, Receipt, SessionQuery, WatcherView
+from control_plane.schemas.edges import EdgeReceipt, EdgeView, Receipt
+from control_plane.schemas.sessions import EndedSession, SessionQuery, WatcherView
 from control_plane.sessions import watching
 from control_plane.sessions.reports import NAME
 from control_plane.sessions.watching import Watcher

@@ -21,7 +21,7 @@ from control_plane.events.events import EventFilter
 from control_plane.lifecycle import deletion, event_changes, event_trouble, revocation
 from control_plane.models import Event
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import (
+from control_plane.schemas.events import (
     EventDraft,
     EventQuery,
     EventUpdate,

@@ -8,7 +8,7 @@ from control_plane.access.audited_change import Action
 from control_plane.api.events import changed_event_view
 from control_plane.errors import FieldRefused, MalformedRequest
 from control_plane.events import events, posters
-from control_plane.schemas import EventView
+from control_plane.schemas.events import EventView
 from control_plane.tickets import event_figures
 from control_plane.web import answers
 from control_plane.web.answers import Data

@@ -8,7 +8,8 @@ from control_plane.accounts.accounts import Client
 from control_plane.accounts.sign_in import SignIn, SignInAttempt
 from control_plane.clock import utc_now
 from control_plane.errors import SignInFailed, TooBusy, TooManyAttempts
-from control_plane.schemas import Schema, SignInForm
+from control_plane.schemas import Schema
+from control_plane.schemas.accounts import SignInForm
 from control_plane.services import Request
 from control_plane.web import answers
 from control_plane.web.answers import Data

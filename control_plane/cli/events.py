@@ -20,7 +20,8 @@ from control_plane.events import doors, events
 from control_plane.lifecycle import event_changes, revocation
 from control_plane.ops.home import read_environment
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import EventDraft, EventView, Paging
+from control_plane.schemas import Paging
+from control_plane.schemas.events import EventDraft, EventView
 from control_plane.tickets import event_figures
 from control_plane.web.answers import Changed, Data, Page
 

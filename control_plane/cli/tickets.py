@@ -27,7 +27,8 @@ from control_plane.events import events
 from control_plane.lifecycle import revocation
 from control_plane.models import Ticket
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import EVENT_ID_PATTERN, TicketOrder, TicketQuery, TicketView
+from control_plane.schemas import EVENT_ID_PATTERN
+from control_plane.schemas.tickets import TicketOrder, TicketQuery, TicketView
 from control_plane.tickets import csv_text, ticket_export, tickets
 from control_plane.tickets.tickets import TicketFilter
 from control_plane.web.answers import Changed, Data, Searched

@@ -11,7 +11,8 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from control_plane.schemas import EventDraft, TicketOrder
+from control_plane.schemas.events import EventDraft
+from control_plane.schemas.tickets import TicketOrder
 
 EVENT_LABELS: Final = {
     "title": "Title",

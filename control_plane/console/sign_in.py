@@ -15,7 +15,7 @@ from control_plane.console.frame import (
     render,
 )
 from control_plane.errors import Refusal, SignInFailed, SignInRequired, TooBusy, TooManyAttempts
-from control_plane.schemas import SignInForm
+from control_plane.schemas.accounts import SignInForm
 from control_plane.services import Request
 from control_plane.web import forms
 from control_plane.web.authentication import set_admin_cookie, signed_in

@@ -27,7 +27,7 @@ from control_plane.events import doors, events
 from control_plane.events.doors import Doors
 from control_plane.models import Event, Ticket, ViewingSession, new_id
 from control_plane.revocations import revival
-from control_plane.schemas import EventDraft, EventUpdate
+from control_plane.schemas.events import EventDraft, EventUpdate
 from control_plane.sessions import ending, sessions
 from control_plane.streams import origins
 

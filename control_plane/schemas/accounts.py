@@ -8,6 +8,15 @@ from pydantic import AfterValidator, Field, StringConstraints
 from control_plane.access.actors import Role, Scope
 from control_plane.schemas import Schema, Text
 
+
+class SignInForm(Schema):
+    """The credentials of a user. `totp` is the app's code or a recovery code, if the user has a second factor."""
+
+    username: Annotated[str, Field(min_length=1, max_length=64)] = "admin"
+    password: Annotated[str, Field(min_length=1, max_length=1000, repr=False)]
+    totp: Annotated[str | None, Field(max_length=40, repr=False)] = None
+
+
 MINIMUM_PASSWORD_LENGTH = 12
 MAXIMUM_PASSWORD_LENGTH = 1000
 

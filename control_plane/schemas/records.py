@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from control_plane.schemas import EVENT_ID_PATTERN, EdgeView, Moment, Paging, Schema, Text
+from control_plane.schemas import EVENT_ID_PATTERN, Moment, Paging, Schema, Text
+from control_plane.schemas.edges import EdgeView
 from control_plane.streams.event_status import StatusDetail
 
 _Word = Annotated[Text, Field(max_length=100)]

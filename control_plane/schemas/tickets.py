@@ -1,12 +1,44 @@
-"""API schemas for tickets in bulk, for files of codes, and for the history of a ticket."""
+"""API schemas for tickets, files of codes, and the history of a ticket."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from control_plane.schemas import EVENT_ID_PATTERN, Schema, TicketView
+from control_plane.schemas import EVENT_ID_PATTERN, Label, Paging, Schema, Text
 from control_plane.tickets.tickets import TicketStatus
+
+
+class TicketOrder(Schema):
+    """How many codes to generate, and the label of all of them."""
+
+    count: Annotated[int, Field(ge=1, le=1000)]
+    label: Label | None = None
+
+
+class TicketsOfEventQuery(Paging):
+    """Filters for a list of tickets; `search` is part of a code or label."""
+
+    status: TicketStatus | None = None
+    search: Annotated[Text, Field(max_length=200)] = ""
+
+
+class TicketQuery(TicketsOfEventQuery):
+    event_id: Annotated[str, Field(pattern=EVENT_ID_PATTERN)] | None = None
+
+
+class TicketView(Schema):
+    id: str
+    code: str
+    event_id: str
+    label: str | None
+    status: TicketStatus
+    revoked_at: datetime | None
+    redeemed_at: datetime | None
+    expires_at: datetime
+    created_at: datetime
+    watching: int = 0
+
 
 _Id = Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
 

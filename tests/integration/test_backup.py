@@ -16,7 +16,7 @@ from control_plane.db.database import Database, _alembic_config, upgrade_schema
 from control_plane.errors import OperatorError
 from control_plane.lifecycle import event_changes
 from control_plane.ops.backups import backup, backup_file
-from control_plane.schemas import EventDraft
+from control_plane.schemas.events import EventDraft
 from control_plane.tickets import tickets
 from tests.support.clients.api import SEALER, Admin, ControlPlane, event_body, make_settings, running
 from tests.support.data.backups import append_change, lines_of

@@ -12,7 +12,7 @@ from control_plane.db.database import Database
 from control_plane.errors import Conflict, EventUnavailable
 from control_plane.events import doors, events
 from control_plane.lifecycle import deletion, event_changes, revocation
-from control_plane.schemas import EventDraft
+from control_plane.schemas.events import EventDraft
 from control_plane.streams import preview
 from tests.support.data.scenario import NOON, PHONE, Scenario, after, new_scenario
 

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from control_plane.schemas import EventDraft, Paging, SignInForm, TicketOrder
+from control_plane.schemas import Paging
+from control_plane.schemas.accounts import SignInForm
+from control_plane.schemas.events import EventDraft
+from control_plane.schemas.tickets import TicketOrder
 
 EVENT: dict[str, Any] = {
     "title": "Concert",

@@ -15,7 +15,7 @@ from control_plane.events import events
 from control_plane.lifecycle import event_changes
 from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
-from control_plane.schemas import EventDraft, EventUpdate
+from control_plane.schemas.events import EventDraft, EventUpdate
 from control_plane.sessions import ending, redeeming, sessions, tv
 from control_plane.sessions.sessions import Device, Grant, SeatRules
 from control_plane.tickets import tickets
