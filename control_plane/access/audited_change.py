@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access import audit
-from control_plane.access.actors import Actor, Permission
+from control_plane.access.actors import Actor, Owned, Permission
 from control_plane.access.audit import About
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
@@ -85,16 +85,16 @@ class AuditedChange:
 
 @asynccontextmanager
 async def audited_change(
-    database: Database, actor: Actor, action: Action, subject: str | None = None
+    database: Database, actor: Actor, action: Action, subject: str | None = None, on: Owned | None = None
 ) -> AsyncIterator[AuditedChange]:
-    """Provide a transaction for the change. Raise Forbidden if the actor lacks the permission.
+    """Provide a transaction for the change. Raise Forbidden if the actor lacks the permission, also as owner of `on`.
 
     That and every refusal from within the block are recorded and raised again. The JSON API checks the permission
     before it gets here, and records its refusals in the background (web/authentication.py).
     """
     change = None
     try:
-        actor.require(action.permission)
+        actor.require(action.permission, on)
         async with database.write() as db:
             await db.connection()  # begins: on SQLite this waits for a writer in another process
             change = AuditedChange(db, utc_now(), subject)

@@ -61,7 +61,7 @@ async def list_events(call: Call, query: EventQuery) -> Response:
 async def create_event(call: Call, body: EventDraft) -> Response:
     """Create an event."""
     async with call.audited_change(Action.EVENT_CREATE) as change:
-        event = await event_changes.create_event(change.db, body, call.app.settings.allowed_places)
+        event = await event_changes.create_event(change.db, body, change.now, call.app.settings.allowed_places)
         change.subject = change.event_id = event.id
     return answers.data(changed_event_view(call, event), 201)
 

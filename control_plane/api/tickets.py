@@ -37,7 +37,7 @@ async def generate_tickets(call: Call, body: TicketOrder) -> Response:
     """Generate tickets with new codes, all of them or none."""
     async with call.audited_change(Action.TICKET_GENERATE, call.id("event_id")) as change:
         event = await events.find(change.db, call.id("event_id"))
-        generated = await tickets.generate(change.db, event, body.count, body.label)
+        generated = await tickets.generate(change.db, event, body.count, change.now, body.label)
         change.event_id, change.detail = event.id, {"count": body.count}
     return answers.data([ticket_view(ticket) for ticket in generated], 201)
 

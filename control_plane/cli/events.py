@@ -127,7 +127,7 @@ def _create(home: Path, **values: object) -> Data[EventView]:
     allowed = _allowed(read_environment(home))
 
     async def work(change: AuditedChange) -> Data[EventView]:
-        event = await event_changes.create_event(change.db, draft, allowed)
+        event = await event_changes.create_event(change.db, draft, change.now, allowed)
         change.subject = change.event_id = event.id
         return Data(data=event_view(event))
 

@@ -131,7 +131,7 @@ def _generate(home: Path, event_id: str, **values: object) -> tuple[str, Data[li
             event = await events.find(change.db, event_id)
         except NotFound:
             raise NotFound("There is no event with this id.") from None
-        generated = await tickets.generate(change.db, event, order.count, order.label)
+        generated = await tickets.generate(change.db, event, order.count, change.now, order.label)
         change.event_id, change.detail = event.id, {"count": order.count}
         return event.title, Data(data=[ticket_view(ticket) for ticket in generated])
 

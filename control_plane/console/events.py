@@ -54,7 +54,9 @@ async def create_event(request: Request) -> Response:
     try:
         draft = fields.event_draft(typed)
         async with audited_action(request, Action.EVENT_CREATE) as change:
-            event = await event_changes.create_event(change.db, draft, services(request).settings.allowed_places)
+            event = await event_changes.create_event(
+                change.db, draft, change.now, services(request).settings.allowed_places
+            )
             change.subject = change.event_id = event.id
     except ValidationError as error:
         return _event_form(request, SubmittedForm(typed, fields.messages(error)), 422)

@@ -37,7 +37,7 @@ async def generate_codes(request: Request) -> Response:
         return await event_page(request, SubmittedForm(typed, fields.messages(error)), 422)
     async with audited_action(request, Action.TICKET_GENERATE) as change:
         event = await events.find(change.db, event_id_of(request))
-        generated = await tickets.generate(change.db, event, order.count, order.label)
+        generated = await tickets.generate(change.db, event, order.count, change.now, order.label)
         change.subject = change.event_id = event.id
         change.detail = {"count": order.count}
     return redirect(f"{address_of(event)}/codes", batch=f"{generated[0].created_at:{_BATCH}}")

@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from authz_sidecar.contract.feed import Kind
 from authz_sidecar.contract.origin_addresses import OriginServer
 from control_plane.access.actors import Actor
-from control_plane.clock import utc_now
 from control_plane.db.announcements import announce
 from control_plane.end_reasons import EndReason
 from control_plane.errors import Conflict
@@ -36,9 +35,11 @@ _SYSTEM: Final = Actor.system()
 _LIVE: Final = ViewingSession.ended_at.is_(None)
 
 
-async def create_event(db: AsyncSession, draft: EventDraft, allowed: Collection[OriginServer] = ()) -> Event:
+async def create_event(
+    db: AsyncSession, draft: EventDraft, now: datetime, allowed: Collection[OriginServer] = ()
+) -> Event:
     """Add an event. Raise Conflict if the id is taken, or FieldRefused if the origin is not allowed."""
-    now, source = utc_now(), origins.checked(draft.stream_url, allowed)
+    source = origins.checked(draft.stream_url, allowed)
     values = draft.model_dump() | {"id": draft.id or new_id(), "stream_url": source}
     not_before = await revival.lift_deleted(db, Kind.EVENT, [draft.id], now) if draft.id else {}
     event = Event(**values, created_at=now, updated_at=now, tokens_not_before=not_before.get(values["id"], 0))

@@ -91,13 +91,13 @@ def _drafts(now: datetime) -> tuple[EventDraft, EventDraft]:
 
 async def _ensure_event(database: Database, draft: EventDraft) -> DemoEvent:
     async with database.write() as db:
+        now = datetime.now(UTC)
         try:
             event = await events.find(db, draft.id or "")
         except NotFound:
-            event = await event_changes.create_event(db, draft)
-        now = datetime.now(UTC)
+            event = await event_changes.create_event(db, draft, now)
         found, _, _ = await ticket_search.page(db, TicketFilter(event_id=event.id), now, 0, CODES_EACH)
-        found = found or await tickets.generate(db, event, CODES_EACH, "Demo")
+        found = found or await tickets.generate(db, event, CODES_EACH, now, "Demo")
         _extend(event, draft)
         for ticket in found:
             ticket.expires_at = max(ticket.expires_at, events.ticket_expiry(event))

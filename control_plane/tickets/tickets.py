@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, lit
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from control_plane.clock import utc_now
 from control_plane.codes import canonical, new_code
 from control_plane.db.database import Lock, queue_for
 from control_plane.db.direct import Direct, DirectQuery
@@ -32,11 +31,12 @@ class TicketFilter:
     created_at: datetime | None = None
 
 
-async def generate(db: AsyncSession, event: Event, count: int, label: str | None = None) -> Sequence[Ticket]:
+async def generate(
+    db: AsyncSession, event: Event, count: int, now: datetime, label: str | None = None
+) -> Sequence[Ticket]:
     """Create `count` tickets with new codes, all or none (the transaction is the caller's)."""
     event = await hold_event(db, event.id)
-    now, expires_at = utc_now(), ticket_expiry(event)
-    shared = {"event_id": event.id, "label": label or None, "expires_at": expires_at, "created_at": now}
+    shared = {"event_id": event.id, "label": label or None, "expires_at": ticket_expiry(event), "created_at": now}
     rows = [{"code": new_code(), **shared} for _ in range(count)]
     return (await db.scalars(insert(Ticket).returning(Ticket), rows)).all()
 

@@ -145,7 +145,7 @@ async def _tickets(url: str, count: int) -> list[str]:
     async with database.write() as db:
         db.add(event := Event(title="Concert", created_at=now, updated_at=now, **window))
         await db.flush()
-        made = await tickets.generate(db, event, count)
+        made = await tickets.generate(db, event, count, utc_now())
     await database.close()
     return [ticket.code for ticket in made]
 

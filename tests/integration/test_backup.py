@@ -12,6 +12,7 @@ from alembic import command
 from anyio import to_thread
 from sqlalchemy import text
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database, _alembic_config, upgrade_schema
 from control_plane.errors import OperatorError
 from control_plane.lifecycle import event_changes
@@ -191,8 +192,8 @@ async def test_a_backup_is_consistent_during_writes(database_url: str, file: Pat
     async def write() -> None:
         while not is_enough.is_set():
             async with database.write() as db:
-                event = await event_changes.create_event(db, EventDraft.model_validate(event_body()))
-                await tickets.generate(db, event, 3)
+                event = await event_changes.create_event(db, EventDraft.model_validate(event_body()), utc_now())
+                await tickets.generate(db, event, 3, utc_now())
             has_begun.set()
 
     async with anyio.create_task_group() as tasks:

@@ -8,6 +8,7 @@ import pytest
 
 from authz_sidecar.contract.playback_token import PREVIEW_SID
 from control_plane.api.events import Rule
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import Conflict, EventUnavailable
 from control_plane.events import doors, events
@@ -142,7 +143,7 @@ async def test_a_recreated_event_is_held_again_and_old_tokens_stay_refused(scena
         await deletion.delete_event(db, scenario.event.id, scenario.event.title, after(-50))
     draft = {"id": scenario.event.id, "title": "Again", "starts_at": NOON, "ends_at": after(7200)}
     async with scenario.database.write() as db:
-        await event_changes.create_event(db, EventDraft.model_validate(draft))
+        await event_changes.create_event(db, EventDraft.model_validate(draft), utc_now())
     [entry] = await scenario.feed()
     assert entry.until == NOON.timestamp()
     assert not await scenario.plays(old.claims, after(-40))

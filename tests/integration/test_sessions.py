@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import SessionOver, TicketExpired, TicketInUse, TokenFinal, TokenUnusable
 from control_plane.lifecycle import event_changes, revocation
@@ -53,8 +54,8 @@ class SeatScenario:
 async def new_scenario(database: Database, **event: object) -> SeatScenario:
     draft = {"title": "Concert", "starts_at": NOON, "ends_at": NOON + timedelta(hours=2), "access_window_hours": 1}
     async with database.write() as db:
-        made: Event = await event_changes.create_event(db, EventDraft.model_validate(draft | event))
-        return SeatScenario(database, (await tickets.generate(db, made, 1))[0])
+        made: Event = await event_changes.create_event(db, EventDraft.model_validate(draft | event), utc_now())
+        return SeatScenario(database, (await tickets.generate(db, made, 1, utc_now()))[0])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text, update
 
+from control_plane.clock import utc_now
 from control_plane.codes import canonical
 from control_plane.db.database import Database
 from control_plane.lifecycle import deletion
@@ -93,7 +94,7 @@ async def test_the_search_keeps_in_step_with_every_change(database: Database) ->
 async def test_rolled_back_tickets_are_not_found(database: Database) -> None:
     concert = await add_event(database)
     async with database.write() as db:
-        await tickets.generate(db, concert, 1, "Never")
+        await tickets.generate(db, concert, 1, utc_now(), "Never")
         await db.rollback()
     assert await ids(database, "never") == set()
 
@@ -180,6 +181,6 @@ async def test_the_number_of_tickets_keeps_in_step_with_every_change(database: D
         await deletion.delete_event(db, second.id, second.title, NOW)
     assert await totals() == [2, 2, 0]
     async with database.write() as db:
-        await tickets.generate(db, first, 5)
+        await tickets.generate(db, first, 5, utc_now())
         await db.rollback()
     assert await totals() == [2, 2, 0]

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from authz_sidecar.contract.feed import Change
 from authz_sidecar.contract.playback_token import Claims
 from authz_sidecar.revocations import Revocations
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.end_reasons import EndReason
 from control_plane.events import events
@@ -96,5 +97,5 @@ async def new_scenario(database: Database, **values: object) -> Scenario:
     draft = {"title": "Concert", "starts_at": NOON, "ends_at": after(7200), "access_window_hours": 1}
     draft |= {"hold_until_start": False}
     async with database.write() as db:
-        event = await event_changes.create_event(db, EventDraft.model_validate(draft | values))
-        return Scenario(database, event, await tickets.generate(db, event, 2))
+        event = await event_changes.create_event(db, EventDraft.model_validate(draft | values), utc_now())
+        return Scenario(database, event, await tickets.generate(db, event, 2, utc_now()))

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import event_changes
 from control_plane.models import Event
@@ -17,12 +18,12 @@ NOW = datetime.now(UTC)
 async def add_event(database: Database, hours: float = 5) -> Event:
     draft = {"title": "Concert", "starts_at": NOW - timedelta(days=9), "ends_at": NOW + timedelta(hours=hours)}
     async with database.write() as db:
-        return await event_changes.create_event(db, EventDraft.model_validate(draft))
+        return await event_changes.create_event(db, EventDraft.model_validate(draft), utc_now())
 
 
 async def add(database: Database, event: Event, label: str | None, count: int = 1) -> list[str]:
     async with database.write() as db:
-        return [ticket.id for ticket in await tickets.generate(db, event, count, label)]
+        return [ticket.id for ticket in await tickets.generate(db, event, count, utc_now(), label)]
 
 
 async def find(database: Database, search: str, offset: int = 0, limit: int = 50, **wanted: Any) -> SearchPage:
