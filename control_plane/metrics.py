@@ -1,4 +1,4 @@
-"""The control plane's metrics for Prometheus: what is counted here, and what is read at each scrape.
+"""The control plane's metrics for Prometheus that are counted as it runs; api/metrics.py reads the others at a scrape.
 
 They must never be served on nginx's public port, and no label names a viewer, ticket or session. Each process reports
 its own counts; values that it reads from the database are the same in all processes.
