@@ -24,12 +24,17 @@ class Clients:
         self._cleared_at = 0.0
 
     def note(self, report: ActivityReport, now: datetime) -> None:
-        seconds = now.timestamp()
+        seconds, known = now.timestamp(), self._last_seen
         for sid, at, names in zip(*report, strict=True):
-            clients = self._last_seen.setdefault(sid, {}) if names else {}
-            seen = min(at, seconds)
+            if not names:
+                continue
+            clients = known.get(sid)
+            if clients is None:
+                clients = known[sid] = {}
+            seen = min(seconds, at)
             for client in names:
-                if clients.get(client, 0) < seen and (client in clients or len(clients) < _MAX_CLIENTS):
+                before = clients.get(client)
+                if len(clients) < _MAX_CLIENTS if before is None else before < seen:
                     clients[client] = seen
         if seconds - self._cleared_at > CLIENTS_REMEMBERED_SECONDS:
             self._remove_old(seconds)
