@@ -29,10 +29,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run what does not depend on the database on SQLite only, unless LONG=1."""
-    left_out = _needs_postgresql if config.getoption("--one-database") else _is_a_twin
-    items_left_out = [item for item in items if left_out(item)]
-    config.hook.pytest_deselected(items=items_left_out)
-    items[:] = [item for item in items if item not in set(items_left_out)]
+    is_left_out = _needs_postgresql if config.getoption("--one-database") else _is_a_twin
+    left_out = [item for item in items if is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not is_left_out(item)]
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:

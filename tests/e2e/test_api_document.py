@@ -31,7 +31,6 @@ CHECKS: Final = (
 MANY: Final = 3
 FEW: Final = 2
 SECONDS: Final = 900
-
 ROOT: Final = Path(__file__).parents[2]
 FOR_KEYS: Final = {permission.value for permissions in SCOPE_PERMISSIONS.values() for permission in permissions}
 # At least one valid case of each operation; existing ids come from our hooks, not from responses.

@@ -63,11 +63,13 @@ def _encode(kept: Path, options: tuple[str, ...]) -> None:
     """Make a folder that is whole as soon as it exists, also when two workers make it at the same time."""
     _KEPT.mkdir(parents=True, exist_ok=True)
     making = Path(mkdtemp(dir=_KEPT))
-    subprocess.run((find_ffmpeg(), *options), cwd=making, check=True, stdin=subprocess.DEVNULL)
-    making.chmod(0o755)
-    with suppress(OSError):  # another worker was first
-        making.rename(kept)
-    shutil.rmtree(making, ignore_errors=True)
+    try:
+        subprocess.run((find_ffmpeg(), *options), cwd=making, check=True, stdin=subprocess.DEVNULL)
+        making.chmod(0o755)
+        with suppress(OSError):  # another worker was first
+            making.rename(kept)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 @contextmanager
