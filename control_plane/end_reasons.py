@@ -38,7 +38,7 @@ INTENDED: Final = MOVED | {
 }
 
 _OVER: Final = "This session has ended. Please enter your access code again."
-SENTENCES: Final[Mapping[str, str]] = {
+SENTENCES: Final[Mapping[EndReason, str]] = {
     EndReason.RELEASED: _OVER,
     EndReason.REPLACED: "This is now playing in another tab of this browser.",
     EndReason.TIMEOUT: "Your session has expired due to inactivity. Please re-enter your access code.",

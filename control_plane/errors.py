@@ -62,13 +62,13 @@ class TicketInUse(Refusal):
 
 
 class SessionOver(Refusal):
-    """The session has ended. `reason` is a word of `EndReason`; an unknown, newer word gets a general sentence."""
+    """The session has ended."""
 
     reasons = tuple(reason.value for reason in EndReason if reason not in MOVED)
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(SENTENCES.get(reason, SENTENCES[EndReason.UNKNOWN]))
+    def __init__(self, reason: EndReason) -> None:
+        self.reason = reason.value
+        super().__init__(SENTENCES[reason])
 
 
 class SessionTakenOver(SessionOver):
@@ -76,7 +76,7 @@ class SessionTakenOver(SessionOver):
 
     reasons = tuple(reason.value for reason in EndReason if reason in MOVED)
 
-    def __init__(self, reason: str = EndReason.TAKEN_OVER) -> None:
+    def __init__(self, reason: EndReason = EndReason.TAKEN_OVER) -> None:
         super().__init__(reason)
 
 

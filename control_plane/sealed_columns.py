@@ -13,8 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from control_plane.db.database import DatabaseUnusable, create_engine, hold_schema
 from control_plane.db.sealing import SETTING, SealBroken, Sealer
-from control_plane.models import Event, SealCheck
-from control_plane.models_admin import AdminUser, Webhook
+from control_plane.tables import AdminUser, Event, SealCheck, Webhook
 
 SEALED: Final[tuple[InstrumentedAttribute[Any], ...]] = (
     AdminUser.totp_secret,

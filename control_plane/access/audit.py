@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.fingerprint import fingerprint
 from control_plane.access.actors import Actor
-from control_plane.models_admin import AuditEntry
+from control_plane.tables import AuditEntry
 
 DONE: Final = "ok"
 

@@ -23,7 +23,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.codes import canonical
 from control_plane.db.database import Database
-from control_plane.models import Ticket, ViewingSession
+from control_plane.tables import Ticket, ViewingSession
 from control_plane.tasks import every
 
 _WRITE_EVERY_SECONDS: Final = 1.0

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.db.database import Database
-from control_plane.models_admin import AuditEntry
+from control_plane.tables import AuditEntry
 
 _BATCH_SIZE: Final = 1_000
 _NEWEST_FIRST: Final = (AuditEntry.at.desc(), AuditEntry.id.desc())

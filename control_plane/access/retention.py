@@ -17,8 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from control_plane.db.database import Database, Lock, hold
-from control_plane.models import Base, LastSeen, Ticket, ViewingSession
-from control_plane.models_admin import AdminSession, AuditEntry
+from control_plane.tables import AdminSession, AuditEntry, Base, LastSeen, Ticket, ViewingSession
 
 SHORTENED_AFTER: Final = timedelta(days=30)
 EVERY: Final = timedelta(hours=1)

@@ -15,7 +15,7 @@ from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
 from control_plane.digests import digest
 from control_plane.errors import FieldRefused, NotFound
-from control_plane.models_admin import AdminSession, AdminUser
+from control_plane.tables import AdminSession, AdminUser
 
 SESSION_HOURS: Final = 8
 WRONG_PASSWORD: Final = "This is not your password."  # noqa: S105 - a sentence

@@ -16,7 +16,7 @@ from control_plane.access.actors import Role
 from control_plane.accounts import accounts, second_factor
 from control_plane.db.database import Lock, hold
 from control_plane.errors import Conflict
-from control_plane.models_admin import AdminUser
+from control_plane.tables import AdminUser
 
 _PASSWORD_BYTES: Final = 15
 

@@ -18,7 +18,7 @@ from control_plane.access.actors import SCOPE_PERMISSIONS, Actor, ActorKind, Per
 from control_plane.db.database import Database
 from control_plane.digests import digest
 from control_plane.errors import Conflict, NotFound
-from control_plane.models_admin import ApiKey
+from control_plane.tables import ApiKey
 from control_plane.tasks import every
 
 PREFIX: Final = "sgk_"

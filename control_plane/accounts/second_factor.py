@@ -15,7 +15,7 @@ from control_plane.accounts import totp
 from control_plane.db.sealing import SealBroken, sealer_of
 from control_plane.digests import digest
 from control_plane.errors import Conflict, FieldRefused
-from control_plane.models_admin import AdminUser, RecoveryCode
+from control_plane.tables import AdminUser, RecoveryCode
 
 RECOVERY_CODES: Final = 10
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # no look-alike characters

@@ -22,7 +22,7 @@ from control_plane.accounts import accounts
 from control_plane.db.database import Database, Lock, hold
 from control_plane.digests import digest
 from control_plane.errors import Conflict, SetupLinkUnusable
-from control_plane.models_admin import AdminUser, SetupLink
+from control_plane.tables import AdminUser, SetupLink
 
 PATH: Final = "/admin/setup"
 LIFE: Final = timedelta(hours=24)

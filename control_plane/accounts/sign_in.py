@@ -21,7 +21,7 @@ from control_plane.accounts.passwords import PasswordChecker
 from control_plane.db.database import Database
 from control_plane.errors import FieldRefused, Refusal, SignInFailed, TooBusy, TooManyAttempts
 from control_plane.limits.limits import Limits
-from control_plane.models_admin import AdminUser
+from control_plane.tables import AdminUser
 
 _SIGN_IN: Final = "sign-in"
 _SIGN_OUT: Final = "sign-out"

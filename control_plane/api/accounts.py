@@ -6,9 +6,9 @@ from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
 from control_plane.accounts import accounts, admin_users, second_factor
 from control_plane.errors import Conflict, TooBusy
-from control_plane.models_admin import AdminUser
 from control_plane.schemas import Paging
 from control_plane.schemas.accounts import PasswordReset, RoleChange, UserDraft, UserView, UserWithPassword
+from control_plane.tables import AdminUser
 from control_plane.web import answers
 from control_plane.web.answers import Data, Page
 from control_plane.web.endpoints import Call, endpoint

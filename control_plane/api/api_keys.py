@@ -7,9 +7,9 @@ from control_plane.access.audited_change import Action
 from control_plane.accounts import api_keys
 from control_plane.accounts.api_keys import LastUses
 from control_plane.errors import Conflict
-from control_plane.models_admin import ApiKey
 from control_plane.schemas import Paging
 from control_plane.schemas.accounts import KeyDraft, KeyView, NewKeyView
+from control_plane.tables import ApiKey
 from control_plane.web import answers
 from control_plane.web.answers import Data, Page
 from control_plane.web.endpoints import Call, endpoint

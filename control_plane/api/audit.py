@@ -9,8 +9,8 @@ from starlette.responses import Response, StreamingResponse
 from control_plane.access import audit_trail
 from control_plane.access.actors import Permission
 from control_plane.access.audit_trail import AuditFilter
-from control_plane.models_admin import AuditEntry
 from control_plane.schemas.records import AuditQuery, AuditSelection, AuditView
+from control_plane.tables import AuditEntry
 from control_plane.tickets import csv_text
 from control_plane.web import answers
 from control_plane.web.answers import Page

@@ -19,7 +19,6 @@ from control_plane.errors import Conflict, FieldRefused, MalformedRequest
 from control_plane.events import doors, events, posters
 from control_plane.events.events import EventFilter
 from control_plane.lifecycle import deletion, event_changes, event_trouble, revocation
-from control_plane.models import Event
 from control_plane.revocations import revocation_feed
 from control_plane.schemas.events import (
     EventDraft,
@@ -33,6 +32,7 @@ from control_plane.schemas.events import (
 )
 from control_plane.streams import origins
 from control_plane.streams.event_status import Status, detail_of
+from control_plane.tables import Event
 from control_plane.tickets import event_figures
 from control_plane.web import answers
 from control_plane.web.answers import Changed, Data, Page

@@ -12,7 +12,6 @@ from control_plane.api.accounts import user_view
 from control_plane.api.sign_in import sign_in_service
 from control_plane.api.tv import qr_code
 from control_plane.errors import Conflict, FieldRefused, TooBusy, TooManyAttempts
-from control_plane.models_admin import AdminSession
 from control_plane.schemas.accounts import (
     AccountView,
     AdminSessionView,
@@ -23,6 +22,7 @@ from control_plane.schemas.accounts import (
     RecoveryCodes,
     TotpEnrolment,
 )
+from control_plane.tables import AdminSession
 from control_plane.web import answers
 from control_plane.web.answers import Data
 from control_plane.web.authentication import clear_admin_cookie

@@ -27,7 +27,6 @@ from control_plane.errors import (
     UnknownCode,
 )
 from control_plane.events import doors, posters
-from control_plane.models import Event, Ticket
 from control_plane.schemas.viewer import (
     Alive,
     Granted,
@@ -42,6 +41,7 @@ from control_plane.services import Request, Services
 from control_plane.sessions import redeeming, sessions
 from control_plane.sessions.sessions import Device, Grant
 from control_plane.streams.event_status import Status
+from control_plane.tables import Event, Ticket
 from control_plane.tickets import tickets
 from control_plane.web.answers import as_json
 from control_plane.web.endpoints import Call, endpoint

@@ -12,8 +12,8 @@ from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
 from control_plane.errors import Conflict, ImportRefused, MalformedRequest
 from control_plane.events import events
-from control_plane.models import Event
 from control_plane.schemas.tickets import ExportQuery, ImportQuery, ImportReport, LineProblem
+from control_plane.tables import Event
 from control_plane.tickets import csv_text, ticket_csv, ticket_export, ticket_import
 from control_plane.tickets.ticket_csv import ParsedCodes, Problem
 from control_plane.tickets.tickets import TicketStatus

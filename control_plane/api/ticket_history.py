@@ -7,10 +7,9 @@ from starlette.responses import Response
 from control_plane.access.actors import Permission
 from control_plane.api.tickets import ticket_view
 from control_plane.lifecycle import diagnosis
-from control_plane.models import ViewingSession
-from control_plane.models_admin import AuditEntry
 from control_plane.schemas import Paging
 from control_plane.schemas.tickets import DiagnosisView, HappeningView, HistoryEntry, HistoryView, PastSession
+from control_plane.tables import AuditEntry, ViewingSession
 from control_plane.tickets import history
 from control_plane.tickets.history import HistoryItem
 from control_plane.web import answers

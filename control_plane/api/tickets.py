@@ -15,10 +15,10 @@ from control_plane.clock import utc_now
 from control_plane.errors import Conflict, NotFound
 from control_plane.events import events
 from control_plane.lifecycle import deletion, revocation
-from control_plane.models import Ticket
 from control_plane.revocations import revocation_feed
 from control_plane.schemas import Paging
 from control_plane.schemas.tickets import TicketIds, TicketOrder, TicketQuery, TicketsOfEventQuery, TicketView
+from control_plane.tables import Ticket
 from control_plane.tickets import ticket_search, tickets
 from control_plane.tickets.tickets import TicketFilter
 from control_plane.web import answers

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from control_plane.access.actors import Permission
 from control_plane.access.audited_change import Action
 from control_plane.errors import Conflict, FieldRefused
-from control_plane.models_admin import Webhook, WebhookDelivery
 from control_plane.schemas import Paging
 from control_plane.schemas.webhooks import DeliveryView, NewWebhookView, WebhookDraft, WebhookView
+from control_plane.tables import Webhook, WebhookDelivery
 from control_plane.web import answers
 from control_plane.web.answers import Data, Page
 from control_plane.web.endpoints import Call, endpoint

@@ -25,10 +25,10 @@ from control_plane.db.database import Database
 from control_plane.errors import MalformedRequest, NotFound, UnknownCode, UsageError
 from control_plane.events import events
 from control_plane.lifecycle import revocation
-from control_plane.models import Ticket
 from control_plane.revocations import revocation_feed
 from control_plane.schemas import EVENT_ID_PATTERN
 from control_plane.schemas.tickets import TicketOrder, TicketQuery, TicketView
+from control_plane.tables import Ticket
 from control_plane.tickets import csv_text, ticket_export, tickets
 from control_plane.tickets.tickets import TicketFilter
 from control_plane.web.answers import Changed, Data, Searched

@@ -21,10 +21,10 @@ from control_plane.console.frame import (
 from control_plane.errors import FieldRefused
 from control_plane.events import doors, events, posters
 from control_plane.lifecycle import event_changes, event_trouble
-from control_plane.models import Event
 from control_plane.schemas import Paging
 from control_plane.services import Request
 from control_plane.streams import origins
+from control_plane.tables import Event
 from control_plane.tickets import event_figures
 from control_plane.tickets.tickets import STATUSES, TicketFilter
 from control_plane.web import forms

@@ -17,8 +17,8 @@ from control_plane.access.audited_change import Action
 from control_plane.console.frame import HOME, audited_action, console_page, redirect, render
 from control_plane.errors import Conflict, ImportRefused, MalformedRequest
 from control_plane.events import events
-from control_plane.models import Event
 from control_plane.services import Request
+from control_plane.tables import Event
 from control_plane.tickets import ticket_csv, ticket_import
 from control_plane.tickets.ticket_csv import Doubtful, ParsedCodes, Problem
 from control_plane.web import forms

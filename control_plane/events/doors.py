@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from authz_sidecar.contract.feed import Change, Kind
 from control_plane.errors import Conflict
 from control_plane.events import events
-from control_plane.models import Event, RevocationChange, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
+from control_plane.tables import Event, RevocationChange, Ticket, ViewingSession
 
 UNTIL_OPENED: Final = datetime(9000, 1, 1, tzinfo=UTC)  # no event is later (schemas.Moment)
 _TOKENS_OUTLIVE_TICKETS: Final = timedelta(seconds=60)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.db.database import Lock, queue_for
 from control_plane.errors import NotFound
-from control_plane.models import Event
+from control_plane.tables import Event
 
 StatusFilter = Literal["active", "deactivated", "archived", "upcoming", "live", "ended"]
 Timeframe = Literal["upcoming", "current", "past"]

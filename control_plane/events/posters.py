@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.errors import FieldRefused, NotFound
-from control_plane.models import Event, Poster
+from control_plane.tables import Event, Poster
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 MEDIA_TYPE: Final = "image/webp"

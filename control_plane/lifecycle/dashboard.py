@@ -17,8 +17,7 @@ from control_plane.access import audit
 from control_plane.cost_limited_cache import CostLimitedCache
 from control_plane.db.database import Database
 from control_plane.events import events
-from control_plane.models import Event, LastSeen, ViewingSession, is_watching
-from control_plane.models_admin import AuditEntry
+from control_plane.tables import AuditEntry, Event, LastSeen, ViewingSession, is_watching
 from control_plane.tickets import ticket_counts, tickets
 
 T = TypeVar("T")

@@ -15,10 +15,10 @@ from control_plane.db.announcements import announce
 from control_plane.end_reasons import EndReason
 from control_plane.errors import Conflict
 from control_plane.events import events
-from control_plane.models import Event, Poster, RevocationChange, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.sessions import ending
 from control_plane.streams import origins
+from control_plane.tables import Event, Poster, RevocationChange, Ticket, ViewingSession
 from control_plane.tickets import tickets
 
 _UNCONFIRMED: Final = "This would delete the event, all of its tickets and their history. Confirm it with its title."

@@ -10,10 +10,9 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.models import Event, Ticket, ViewingSession
-from control_plane.models_admin import AuditEntry
 from control_plane.sessions import takeovers
 from control_plane.sessions.sessions import SeatRules
+from control_plane.tables import AuditEntry, Event, Ticket, ViewingSession
 from control_plane.tickets.history import Subject
 
 _MINUTE_SECONDS: Final = 60

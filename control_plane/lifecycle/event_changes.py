@@ -24,11 +24,11 @@ from control_plane.end_reasons import EndReason
 from control_plane.errors import Conflict
 from control_plane.events import doors, events
 from control_plane.events.doors import Doors
-from control_plane.models import Event, Ticket, ViewingSession, new_id
 from control_plane.revocations import revival
 from control_plane.schemas.events import EventDraft, EventUpdate
 from control_plane.sessions import ending, sessions
 from control_plane.streams import origins
+from control_plane.tables import Event, Ticket, ViewingSession, new_id
 
 _STALE: Final = "Somebody has changed this event since you loaded it. Please load it again."
 _SYSTEM: Final = Actor.system()

@@ -15,10 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.events import events
-from control_plane.models import Event
-from control_plane.models_admin import EventNews
 from control_plane.streams.event_status import Status
 from control_plane.streams.probe import Probe
+from control_plane.tables import Event, EventNews
 from control_plane.tasks import repeat
 from control_plane.webhooks import news, outbox
 from control_plane.webhooks.outbox import Topic

@@ -19,11 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.events import doors
-from control_plane.models import Event
-from control_plane.models_admin import EventTrouble
 from control_plane.sessions.trouble import TroubleReports
 from control_plane.streams.faults import Fault, FaultReason, Severity
 from control_plane.streams.stream_watch import StreamWatch
+from control_plane.tables import Event, EventTrouble
 from control_plane.tasks import repeat
 from control_plane.webhooks import news
 

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane import sealed_columns
 from control_plane.accounts import second_factor, totp
 from control_plane.db.sealing import SealBroken, sealer_of
-from control_plane.models import Event
-from control_plane.models_admin import AdminUser, Webhook
+from control_plane.tables import AdminUser, Event, Webhook
 from control_plane.webhooks.webhook_client import new_secret
 
 

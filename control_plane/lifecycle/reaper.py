@@ -13,9 +13,9 @@ from control_plane.access.retention import Retention
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.end_reasons import EndReason
-from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.sessions import ending, sessions, tv_codes
+from control_plane.tables import LastSeen, Ticket, ViewingSession
 from control_plane.tasks import idle, repeat
 
 _EVERY_SECONDS: Final = 60

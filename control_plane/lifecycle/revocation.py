@@ -16,9 +16,9 @@ from authz_sidecar.contract.feed import Change, Kind
 from control_plane.end_reasons import EndReason
 from control_plane.errors import Conflict, NotFound
 from control_plane.events import doors, events
-from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.sessions import ending
+from control_plane.tables import Event, Ticket, ViewingSession
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic

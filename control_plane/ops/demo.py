@@ -13,13 +13,13 @@ from control_plane.db.database import Database, upgrade_schema
 from control_plane.errors import NotFound
 from control_plane.events import events
 from control_plane.lifecycle import event_changes
-from control_plane.models import Event
 from control_plane.ops import demo_streams, nginx_version, supervisor
 from control_plane.ops.binaries import find_nginx
 from control_plane.ops.home import create_home, new_password, read_environment, settings_file, stream_root
 from control_plane.ops.processes import ProcessSpec, common_environment, describe_stack, prepare_stack
 from control_plane.schemas.events import EventDraft
 from control_plane.settings import Settings
+from control_plane.tables import Event
 from control_plane.tickets import ticket_search, tickets
 from control_plane.tickets.tickets import TicketFilter
 

@@ -22,8 +22,8 @@ from authz_sidecar.contract.feed import Cursor
 from control_plane.batches import batches
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.models import Edge
 from control_plane.revocations import revocation_feed
+from control_plane.tables import Edge
 from control_plane.tasks import every
 
 LIVE_SECONDS: Final = 90

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Cursor
-from control_plane.models import FeedMark, RevocationChange
+from control_plane.tables import FeedMark, RevocationChange
 
 _BYTES = 4
 

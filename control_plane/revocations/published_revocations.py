@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from authz_sidecar.contract.feed import Kind
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.models import Event, RevocationChange, Ticket
+from control_plane.tables import Event, RevocationChange, Ticket
 
 _UNDER_WAY: Final = timedelta(seconds=60)  # longer than a transaction may wait for its locks
 

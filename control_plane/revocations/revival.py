@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authz_sidecar.contract.feed import Change, Kind
 from control_plane.batches import batches
-from control_plane.models import RevocationChange
 from control_plane.revocations import revocation_feed
+from control_plane.tables import RevocationChange
 
 _BATCH_SIZE: Final = 500  # subjects in a statement
 

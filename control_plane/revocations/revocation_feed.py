@@ -21,8 +21,8 @@ from authz_sidecar.contract.feed import MAX_PAGE_CHANGES, Change, Cursor, FeedPa
 from control_plane.db.announcements import announce
 from control_plane.db.database import Database, Lock, hold
 from control_plane.errors import NotFound
-from control_plane.models import FeedEpoch, RevocationChange
 from control_plane.revocations import feed_marks
+from control_plane.tables import FeedEpoch, RevocationChange
 from control_plane.tasks import repeat
 
 TOPIC: Final = "revocations"

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from control_plane.end_reasons import EndReason
 from control_plane.schemas import EVENT_ID_PATTERN, Paging, Schema
 
 
@@ -31,4 +32,4 @@ class WatcherView(Schema):
 class EndedSession(Schema):
     sid: str
     ended_at: datetime | None
-    end_reason: str | None
+    end_reason: EndReason | None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from control_plane.end_reasons import EndReason
 from control_plane.schemas import EVENT_ID_PATTERN, Label, Paging, Schema, Text
 from control_plane.tickets.tickets import TicketStatus
 
@@ -95,7 +96,7 @@ class PastSession(Schema):
     started_at: datetime
     last_seen_at: datetime
     ended_at: datetime | None
-    end_reason: str | None
+    end_reason: EndReason | None
     seconds: int
 
 

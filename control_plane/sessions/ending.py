@@ -14,8 +14,8 @@ from authz_sidecar.contract.feed import Change, Kind
 from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.end_reasons import EndReason
-from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
+from control_plane.tables import Event, Ticket, ViewingSession
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic
 
@@ -34,7 +34,7 @@ _SYSTEM: Final = Actor.system()
 
 async def end(db: AsyncSession, session: ViewingSession, reason: EndReason, now: datetime, by: Actor = _SYSTEM) -> None:
     """End one live session, with its own entries in the feed and the audit log."""
-    session.ended_at, session.end_reason, session.seen_until = now, reason.value, session.last_seen_at
+    session.ended_at, session.end_reason, session.seen_until = now, reason, session.last_seen_at
     ticket = await db.get(Ticket, session.ticket_id)
     about = audit.About(session.sid, ticket.event_id if ticket else None, session.ticket_id, {"reason": reason.value})
     audit.record(db, by, audit.END, now, about)
@@ -73,7 +73,7 @@ async def end_all(
 ) -> Sequence[Row[str, str]]:
     """End the live sessions among these, without an entry in the audit log. Return the sid and ticket id of each."""
     live = await hold_live(db, which)
-    values = {"ended_at": now, "end_reason": reason.value, "seen_until": ViewingSession.last_seen_at}
+    values = {"ended_at": now, "end_reason": reason, "seen_until": ViewingSession.last_seen_at}
     await db.execute(update(ViewingSession).where(which, ViewingSession.ended_at.is_(None)).values(values))
     await _after(db, [sid for sid, _ in live], now, reason)
     return live

@@ -20,8 +20,8 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.batches import batches
 from control_plane.db.database import Database
 from control_plane.end_reasons import EndReason
-from control_plane.models import Ticket, ViewingSession
 from control_plane.sessions import last_seen, sessions
+from control_plane.tables import Ticket, ViewingSession
 from control_plane.tasks import every, idle
 
 _PAUSE_SECONDS: Final = 0.02  # between two queries: ten thousand players cause fifty a second, not 333
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 class _SessionState:
     """A session in the database: why it ended, or None if it is live, and when it was last seen."""
 
-    end_reason: str | None
+    end_reason: EndReason | None
     last_seen: datetime
 
 

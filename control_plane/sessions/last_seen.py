@@ -20,7 +20,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from control_plane.db.database import Lock
 from control_plane.db.direct import Direct, run_on_sqlite, sqlite_time
 from control_plane.db.together import change_of
-from control_plane.models import LastSeen, ViewingSession
+from control_plane.tables import LastSeen, ViewingSession
 
 _MICRO: Final = 1e6  # integers are written and parsed faster than fractions
 # The advisory lock is taken before the first row is locked: a row of the join needs all of its sources.

@@ -18,10 +18,9 @@ from control_plane.db.together import WriteBatch, change_of, columns_of, named, 
 from control_plane.digests import digest
 from control_plane.end_reasons import EndReason
 from control_plane.errors import TakenOverTooOften, TicketInUse
-from control_plane.models import LastSeen, Ticket, ViewingSession
-from control_plane.models_admin import AuditEntry
 from control_plane.sessions import ending, sessions, takeovers
 from control_plane.sessions.sessions import Device, Grant, SeatRequest, SeatRules
+from control_plane.tables import AuditEntry, LastSeen, Ticket, ViewingSession
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic

@@ -18,9 +18,9 @@ from control_plane.access.audit import Intent
 from control_plane.digests import digest
 from control_plane.end_reasons import INTENDED, EndReason
 from control_plane.errors import NoSession
-from control_plane.models import ViewingSession
 from control_plane.sessions import redeeming, sessions
 from control_plane.sessions.sessions import Device, Grant, SeatRequest, SeatRules
+from control_plane.tables import ViewingSession
 from control_plane.tickets import tickets
 
 

@@ -22,9 +22,8 @@ from control_plane.db.together import WriteBatch, change_of, columns_of, named, 
 from control_plane.digests import digest
 from control_plane.end_reasons import MOVED, EndReason
 from control_plane.errors import SessionOver, SessionTakenOver, TokenFinal, TokenUnusable
-from control_plane.models import Event, LastSeen, Ticket, ViewingSession
-from control_plane.models_admin import AuditEntry
 from control_plane.sessions import ending, last_seen
+from control_plane.tables import AuditEntry, Event, LastSeen, Ticket, ViewingSession
 from control_plane.tickets import tickets
 
 TOKEN_GRACE_SECONDS = 60  # how long a token outlives its ticket, and may be refreshed after its own expiry
@@ -198,5 +197,5 @@ def why_over(session: ViewingSession) -> SessionOver:
     return over_because(session.end_reason or EndReason.UNKNOWN)
 
 
-def over_because(reason: str) -> SessionOver:
+def over_because(reason: EndReason) -> SessionOver:
     return SessionTakenOver(reason) if reason in MOVED else SessionOver(reason)

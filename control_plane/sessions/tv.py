@@ -18,9 +18,9 @@ from control_plane.access.actors import Actor
 from control_plane.digests import digest
 from control_plane.end_reasons import EndReason
 from control_plane.errors import TicketInUse, TokenUnusable
-from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.sessions import ending, last_seen, redeeming, sessions
 from control_plane.sessions.sessions import Device, SeatRequest, SeatRules
+from control_plane.tables import Event, LastSeen, Ticket, ViewingSession
 from control_plane.tickets import tickets
 from control_plane.webhooks import news
 from control_plane.webhooks.outbox import Topic

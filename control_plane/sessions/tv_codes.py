@@ -16,9 +16,9 @@ from authz_sidecar.contract.playback_token import Claims
 from control_plane.digests import digest
 from control_plane.end_reasons import EndReason
 from control_plane.errors import NotFound, TokenUnusable, TvCodeUnusable
-from control_plane.models import Event, Ticket, TvCode, ViewingSession
 from control_plane.sessions import last_seen, redeeming, sessions
 from control_plane.sessions.sessions import Device, Grant, SeatRequest, SeatRules
+from control_plane.tables import Event, Ticket, TvCode, ViewingSession
 from control_plane.tickets import tickets
 
 LIFE: Final = timedelta(minutes=10)

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.digests import digest
 from control_plane.end_reasons import EndReason
 from control_plane.errors import NotFound
-from control_plane.models import Event, LastSeen, Ticket, ViewingSession, is_watching
 from control_plane.sessions import ending
 from control_plane.sessions.resuming import Tab
+from control_plane.tables import Event, LastSeen, Ticket, ViewingSession, is_watching
 
 
 @dataclass(frozen=True, slots=True)

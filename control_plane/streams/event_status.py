@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Final
 
 from control_plane.events import doors, events
-from control_plane.models import Event
 from control_plane.streams.playlists import Media, Position
+from control_plane.tables import Event
 
 _STILL_MOVING_TARGETS: Final = 3.0  # target durations without a change after which a live playlist has stopped
 _ROUNDING_SECONDS: Final = 1.0  # Last-Modified has whole seconds

@@ -17,7 +17,7 @@ from authz_sidecar.contract.origin_credentials import Credentials
 from control_plane.db.announcements import announce
 from control_plane.db.sealing import SealBroken, sealer_of
 from control_plane.errors import Conflict, FieldRefused
-from control_plane.models import Event
+from control_plane.tables import Event
 
 TOPIC: Final = "origins"  # announced wherever an event's own origin may have changed
 _MAX_ACCESS_WINDOW: Final = timedelta(hours=168)

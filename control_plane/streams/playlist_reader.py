@@ -14,7 +14,7 @@ import httpx2
 
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.playback_token import READER_SID, READER_SUB, Claims, mint, stream_prefix
-from control_plane.models import Event
+from control_plane.tables import Event
 
 MAX_PLAYLIST_BYTES: Final = 16 * 1024 * 1024  # ten hours of two-second segments with signed addresses take 8 MB
 _TOKEN_SECONDS: Final = 10

@@ -8,7 +8,7 @@ from typing import Final
 
 from authz_sidecar.contract.playback_token import PREVIEW_SID, PREVIEW_SUB, Claims
 from control_plane.errors import Conflict
-from control_plane.models import Event
+from control_plane.tables import Event
 
 _TOKEN_SECONDS: Final = 300
 

@@ -15,7 +15,6 @@ import structlog
 from cachetools import LRUCache
 
 from control_plane.events import events
-from control_plane.models import Event
 from control_plane.streams.addresses import resolve
 from control_plane.streams.event_status import NOTHING_YET, Movement, Status, Stream, decide, follow, stream_of
 from control_plane.streams.faults import Failed, FaultReason, error
@@ -23,6 +22,7 @@ from control_plane.streams.inspection import MASTER, Inspection, inspect
 from control_plane.streams.playlist_reader import FetchedPlaylist, PlaylistReader, ReadFailed
 from control_plane.streams.playlists import Master, Media, NoPlaylist, read
 from control_plane.streams.stream_files import GateFiles
+from control_plane.tables import Event
 
 REMEMBERED_SECONDS: Final = 5.0
 WAITING_SECONDS: Final = 40.0

@@ -12,10 +12,10 @@ from typing import Final, Protocol
 
 import anyio
 
-from control_plane.models import Event
 from control_plane.streams.addresses import Address
 from control_plane.streams.faults import Failed, FaultReason
 from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES, FetchedPlaylist, PlaylistReader, ReadFailed
+from control_plane.tables import Event
 
 _NOT_THERE: Final = "It is not there (404)."
 _STATUS: Final = {

@@ -10,12 +10,12 @@ from typing import Final
 
 import anyio
 
-from control_plane.models import Event
 from control_plane.streams.faults import Fault, FaultReason, Severity, error
 from control_plane.streams.inspection import MASTER, survey
 from control_plane.streams.judging import InspectedRendition
 from control_plane.streams.playlists import Position
 from control_plane.streams.probe import Probe
+from control_plane.tables import Event
 
 _CERTAIN_AFTER: Final = 2  # checks in a row
 _CONCURRENT_CHECKS: Final = 8

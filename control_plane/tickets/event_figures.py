@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.clock import utc_now
 from control_plane.events.events import ended
-from control_plane.models import Ticket, ViewingSession, is_watching
+from control_plane.tables import Ticket, ViewingSession, is_watching
 from control_plane.tickets import ticket_counts
 from control_plane.tickets.ticket_counts import Counts
 

@@ -14,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access import audit
 from control_plane.errors import NotFound
-from control_plane.models import Event, Ticket, ViewingSession
-from control_plane.models_admin import AuditEntry
+from control_plane.tables import AuditEntry, Event, Ticket, ViewingSession
 
 
 @dataclass(frozen=True, slots=True)

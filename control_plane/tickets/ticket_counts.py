@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, column, func, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.models import Ticket
+from control_plane.tables import Ticket
 
 _TALLY: Final = table("ticket_tally", column("event_id"), column("total"))
 _REVOKED: Final = (Ticket.is_revoked.is_(True),)

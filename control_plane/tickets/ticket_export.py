@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from sqlalchemy import literal, select, tuple_
 
 from control_plane.db.database import Database, UtcDateTime
-from control_plane.models import Ticket
+from control_plane.tables import Ticket
 from control_plane.tickets import csv_text, tickets
 from control_plane.tickets.ticket_search import has_status
 from control_plane.tickets.tickets import TicketStatus

@@ -15,8 +15,8 @@ from authz_sidecar.contract.feed import Kind
 from control_plane.batches import batches
 from control_plane.errors import Conflict, ImportRefused
 from control_plane.events import events
-from control_plane.models import Event, Ticket, new_id
 from control_plane.revocations import revival
+from control_plane.tables import Event, Ticket, new_id
 from control_plane.tickets import tickets
 from control_plane.tickets.ticket_csv import CodeLine, ParsedCodes, Problem
 

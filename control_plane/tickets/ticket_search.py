@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from control_plane.codes import bare, canonical
 from control_plane.events import events
-from control_plane.models import Ticket
+from control_plane.tables import Ticket
 from control_plane.tickets import ticket_counts
 from control_plane.tickets.tickets import TicketFilter, TicketStatus
 

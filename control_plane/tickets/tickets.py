@@ -15,7 +15,7 @@ from control_plane.db.database import Lock, queue_for
 from control_plane.db.direct import Direct, DirectQuery
 from control_plane.errors import EventUnavailable, NotFound, TicketExpired, TicketRevoked, UnknownCode
 from control_plane.events.events import ticket_expiry
-from control_plane.models import Event, Ticket, ViewingSession, is_watching
+from control_plane.tables import Event, Ticket, ViewingSession, is_watching
 
 TicketStatus = Literal["revoked", "expired", "redeemed", "unused"]
 STATUSES: Final[tuple[TicketStatus, ...]] = ("revoked", "expired", "redeemed", "unused")

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.batches import batches
 from control_plane.end_reasons import EndReason
-from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.streams.faults import Fault
+from control_plane.tables import Event, Ticket, ViewingSession
 from control_plane.webhooks import outbox
 from control_plane.webhooks.outbox import Topic
 

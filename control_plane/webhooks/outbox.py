@@ -20,7 +20,7 @@ from control_plane.db.database import UtcDateTime
 from control_plane.db.interest import INTEREST, Interest
 from control_plane.db.sealing import SealBroken, sealer_of
 from control_plane.jobs import leases
-from control_plane.models_admin import Webhook, WebhookDelivery
+from control_plane.tables import Webhook, WebhookDelivery
 from control_plane.webhooks.retries import next_attempt, rest_until
 
 LEASE: Final = timedelta(seconds=20)

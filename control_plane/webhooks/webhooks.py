@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.db.database import Lock, hold
 from control_plane.db.sealing import sealer_of
 from control_plane.errors import Conflict, NotFound
-from control_plane.models_admin import Webhook, WebhookDelivery
+from control_plane.tables import Webhook, WebhookDelivery
 from control_plane.webhooks import outbox
 from control_plane.webhooks.outbox import Topic
 from control_plane.webhooks.webhook_client import new_secret

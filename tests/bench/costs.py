@@ -22,7 +22,7 @@ import jwt
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database, upgrade_schema
-from control_plane.models import Event
+from control_plane.tables import Event
 from control_plane.tickets import tickets
 from tests.bench import targets
 from tests.bench.doors_load import Connection

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.clock import utc_now
 from control_plane.codes import new_code
 from control_plane.db.database import Database
-from control_plane.models import LastSeen, Ticket, ViewingSession, new_id
+from control_plane.tables import LastSeen, Ticket, ViewingSession, new_id
 from tests.support.data.tokens import Minter
 from tests.support.services.stack import in_thread
 

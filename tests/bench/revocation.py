@@ -27,7 +27,7 @@ from sqlalchemy import insert
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.models import RevocationChange
+from control_plane.tables import RevocationChange
 from tests.bench import targets
 from tests.support.clients.people import IssuedTicket, Organiser, Viewer
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest, in_thread

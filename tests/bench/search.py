@@ -20,7 +20,7 @@ from sqlalchemy import insert, select, text
 
 from control_plane.codes import ALPHABET
 from control_plane.db.database import Database, create_engine, upgrade_schema
-from control_plane.models import Event, Ticket
+from control_plane.tables import Event, Ticket
 from control_plane.tickets import ticket_search
 from control_plane.tickets.tickets import TicketFilter
 from tests.bench import targets

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from control_plane.clock import utc_now
-from control_plane.models import LastSeen, Ticket, ViewingSession
+from control_plane.tables import LastSeen, Ticket, ViewingSession
 from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, ViewerClient, claims_of
 
 pytestmark = pytest.mark.anyio

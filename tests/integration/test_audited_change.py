@@ -8,7 +8,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.audited_change import Action, audited_change
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.models_admin import AuditEntry
+from control_plane.tables import AuditEntry
 
 pytestmark = pytest.mark.anyio
 

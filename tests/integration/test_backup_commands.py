@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from control_plane.db.database import Database
 from control_plane.db.sealing import Sealer
-from control_plane.models_admin import AdminUser, Webhook
 from control_plane.ops.home import read_environment, settings_file
 from control_plane.ops.key_file import rotate
 from control_plane.ops.supervisor import exclusive_lock
+from control_plane.tables import AdminUser, Webhook
 from tests.support.data.backups import lines_of, write_lines
 from tests.support.data.rows import but_for_the_restore, contents, fill
 from tests.support.services.command import Streamgate

@@ -11,7 +11,7 @@ from control_plane.access import audit
 from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.lifecycle import dashboard
-from control_plane.models import Event, LastSeen, Ticket, ViewingSession
+from control_plane.tables import Event, LastSeen, Ticket, ViewingSession
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from control_plane.db.database import Database, Lock, hold
-from control_plane.models_admin import AdminUser
+from control_plane.tables import AdminUser
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)

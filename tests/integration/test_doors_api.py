@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from authz_sidecar.contract.playback_token import PREVIEW_SID, PREVIEW_SUB
-from control_plane.models import LastSeen
+from control_plane.tables import LastSeen
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, older
 
 pytestmark = pytest.mark.anyio

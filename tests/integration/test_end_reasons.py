@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from control_plane.clock import utc_now
 from control_plane.end_reasons import MOVED, SENTENCES, EndReason
 from control_plane.lifecycle import reaper
-from control_plane.models import LastSeen, Ticket, ViewingSession
+from control_plane.tables import LastSeen, Ticket, ViewingSession
 from control_plane.webhooks.outbox import Topic
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of
 from tests.support.data.hooks import add_webhook, outbox_of
@@ -179,3 +179,11 @@ async def test_each_end_reason_is_the_same_word_from_the_database_to_the_viewer(
     told = [json.loads(message.body)["data"] for message in await outbox_of(scene.plane.services.database)]
     expected = [] if ending in NOT_TOLD else [ending.value]
     assert [one["reason"] for one in told if one["sid"] == claims_of(scene.token).sid] == expected
+
+
+async def test_a_word_of_a_newer_version_gets_the_general_sentence(scene: Scene) -> None:
+    await released(scene)
+    async with scene.plane.services.database.write() as db:
+        await db.execute(text("UPDATE viewing_session SET end_reason = 'abducted'"))
+    answer = await scene.phone.heartbeat(scene.token)
+    assert (answer.status_code, answer.json()) == (404, {"error": SENTENCES[EndReason.UNKNOWN], "reason": "session"})

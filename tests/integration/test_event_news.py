@@ -11,8 +11,8 @@ from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import revocation
 from control_plane.lifecycle.event_news import check_events
-from control_plane.models import Event
 from control_plane.streams.probe import Probe
+from control_plane.tables import Event
 from control_plane.webhooks.outbox import Topic
 from tests.support.clients.api import SEALER
 from tests.support.data.hooks import add_event, add_webhook, outbox_of

@@ -11,11 +11,10 @@ from structlog.testing import capture_logs
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import event_trouble
-from control_plane.models import Event
-from control_plane.models_admin import EventTrouble
 from control_plane.sessions.trouble import Trouble, TroubleKind, TroubleReports
 from control_plane.streams.probe import Probe
 from control_plane.streams.stream_watch import StreamWatch
+from control_plane.tables import Event, EventTrouble
 from control_plane.webhooks.outbox import Topic
 from tests.support.clients.api import SEALER, Admin, ControlPlane
 from tests.support.data.hooks import add_event, add_webhook, outbox_of

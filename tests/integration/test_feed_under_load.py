@@ -19,8 +19,8 @@ from authz_sidecar.follower import Feed, Follower
 from authz_sidecar.revocations import Revocations
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.models import FeedEpoch, RevocationChange
 from control_plane.revocations import revocation_feed
+from control_plane.tables import FeedEpoch, RevocationChange
 from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, make_settings
 from tests.support.services.serving import feed_of, serving
 

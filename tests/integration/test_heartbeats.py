@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 from authz_sidecar.contract.playback_token import Claims
 from control_plane.clock import utc_now
 from control_plane.errors import SessionOver, SessionTakenOver
-from control_plane.models import LastSeen, ViewingSession
 from control_plane.sessions import activity
 from control_plane.sessions.heartbeats import Heartbeats
 from control_plane.sessions.reports import ActivityReport
+from control_plane.tables import LastSeen, ViewingSession
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, make_settings, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]

@@ -8,7 +8,6 @@ import anyio
 import pytest
 
 from control_plane.clock import utc_now
-from control_plane.models import Event, new_id
 from control_plane.ops.binaries import find_ffmpeg
 from control_plane.streams.addresses import Address
 from control_plane.streams.event_status import Stream
@@ -16,6 +15,7 @@ from control_plane.streams.faults import FaultReason, Severity
 from control_plane.streams.inspection import Inspection, inspect
 from control_plane.streams.playlist_reader import FetchedPlaylist
 from control_plane.streams.stream_files import FolderFiles
+from control_plane.tables import Event, new_id
 
 pytestmark = pytest.mark.anyio
 SEGMENT = "#EXTINF:1,\nstream0.ts\n#EXT-X-ENDLIST\n"

@@ -11,8 +11,8 @@ from control_plane.access.retention import Retention
 from control_plane.clock import utc_now
 from control_plane.db.database import Lock, hold
 from control_plane.lifecycle import revocation
-from control_plane.models import LastSeen, Ticket, ViewingSession
 from control_plane.sessions import last_seen
+from control_plane.tables import LastSeen, Ticket, ViewingSession
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from control_plane import cost_limited_cache
 from control_plane.access.audit_queue import AuditQueue, RefusedAction
 from control_plane.clock import utc_now
-from control_plane.models import Base
+from control_plane.tables import Base
 from tests.support.clients.api import (
     INTERNAL_KEY,
     UNKNOWN_ID,

@@ -1,4 +1,4 @@
-"""Migrations: upgrades and downgrades with data, and agreement with the models."""
+"""Migrations: upgrades and downgrades with data, and agreement with the tables."""
 
 import asyncio
 import subprocess
@@ -14,15 +14,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, inspect
 from sqlalchemy.exc import IntegrityError
 
-from control_plane import models_admin
 from control_plane.db import schema_versions
 from control_plane.db.database import Database, _alembic_config, upgrade_schema
-from control_plane.models import Base
+from control_plane.tables import Base
 from control_plane.tickets import ticket_search
 from control_plane.tickets.tickets import TicketFilter
 from tests.support.services.schema import NOON, SchemaAt
 
-assert models_admin  # registers its tables in the metadata
 ROOT = Path(__file__).parents[2]
 REVISIONS = schema_versions.known()
 # Tables of admins, which are recreated so that everyone signs in again, and the feed's epoch.

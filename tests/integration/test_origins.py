@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import update
 
-from control_plane.models import Event
+from control_plane.tables import Event
 from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, event_body, make_settings, running
 
 pytestmark = pytest.mark.anyio

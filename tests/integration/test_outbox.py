@@ -13,9 +13,9 @@ from control_plane.access.actors import Actor
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import revocation
-from control_plane.models_admin import Webhook, WebhookDelivery
 from control_plane.sessions import redeeming, sessions
 from control_plane.sessions.sessions import Device, SeatRules
+from control_plane.tables import Webhook, WebhookDelivery
 from control_plane.webhooks import outbox, webhooks
 from control_plane.webhooks.outbox import LEASE, Lease, Outcome, Topic
 from tests.support.clients.api import SEALER

@@ -20,7 +20,7 @@ from control_plane.api.admin_routes import ADMIN_ENDPOINTS
 from control_plane.api.viewer_routes import VIEWER_ENDPOINTS
 from control_plane.app import ROUTES
 from control_plane.clock import utc_now
-from control_plane.models_admin import AdminSession, AdminUser
+from control_plane.tables import AdminSession, AdminUser
 from control_plane.web.endpoints import Endpoint
 from tests.support.clients.api import INTERNAL_KEY, PASSWORD_HASH, UNKNOWN_ID, Admin, ControlPlane
 

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from authz_sidecar.contract.playback_token import verify
 from control_plane.clock import utc_now
 from control_plane.lifecycle import reaper
-from control_plane.models import LastSeen, RevocationChange, Ticket, ViewingSession
+from control_plane.tables import LastSeen, RevocationChange, Ticket, ViewingSession
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 from tests.support.data.forging import RING
 

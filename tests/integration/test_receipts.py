@@ -9,8 +9,8 @@ from sqlalchemy import update
 
 from authz_sidecar.contract.feed import Cursor
 from control_plane.clock import utc_now
-from control_plane.models import FeedEpoch
 from control_plane.revocations import edges
+from control_plane.tables import FeedEpoch
 from tests.support.clients.api import INTERNAL_KEY, Admin, ControlPlane, make_settings, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]

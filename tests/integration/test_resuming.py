@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from control_plane.models import ViewingSession
+from control_plane.tables import ViewingSession
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, cookies_of, older
 
 pytestmark = pytest.mark.anyio

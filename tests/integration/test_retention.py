@@ -13,8 +13,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.audit import About
 from control_plane.access.retention import Retention, shortened
 from control_plane.db.database import Database
-from control_plane.models import Event, LastSeen, Ticket, ViewingSession
-from control_plane.models_admin import AdminSession, AdminUser, AuditEntry
+from control_plane.tables import AdminSession, AdminUser, AuditEntry, Event, LastSeen, Ticket, ViewingSession
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

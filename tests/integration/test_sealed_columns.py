@@ -9,8 +9,8 @@ from sqlalchemy import delete, select, text, update
 from control_plane.db.database import Database, DatabaseUnusable, upgrade_schema
 from control_plane.db.sealing import Sealer
 from control_plane.lifecycle import lost_secrets
-from control_plane.models_admin import AdminUser, RecoveryCode, Webhook
 from control_plane.sealed_columns import seal_all
+from control_plane.tables import AdminUser, RecoveryCode, Webhook
 from tests.support.clients.api import SEALER, SECRETS_KEY, Admin, ControlPlane, make_settings, running
 from tests.support.clients.staff import code_now, use_codes
 from tests.support.services.server import ControlPlaneProcess

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from control_plane.models import Base
+from control_plane.tables import Base
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, make_settings, running
 
 pytestmark = pytest.mark.anyio

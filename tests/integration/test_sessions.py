@@ -10,10 +10,10 @@ from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import SessionOver, TicketExpired, TicketInUse, TokenFinal, TokenUnusable
 from control_plane.lifecycle import event_changes, revocation
-from control_plane.models import Event, Ticket, ViewingSession
 from control_plane.schemas.events import EventDraft
 from control_plane.sessions import redeeming, sessions
 from control_plane.sessions.sessions import Device, Grant, SeatRules
+from control_plane.tables import Event, Ticket, ViewingSession
 from control_plane.tickets import tickets
 from tests.support.clients.beating import beat
 

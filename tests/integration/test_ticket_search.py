@@ -10,7 +10,7 @@ from control_plane.clock import utc_now
 from control_plane.codes import canonical
 from control_plane.db.database import Database
 from control_plane.lifecycle import deletion
-from control_plane.models import Ticket
+from control_plane.tables import Ticket
 from control_plane.tickets import ticket_search, tickets
 from control_plane.tickets.tickets import TicketFilter
 from tests.support.clients.api import Admin

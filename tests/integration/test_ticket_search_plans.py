@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, text, update
 
 from control_plane.db.database import Database, upgrade_schema
-from control_plane.models import Ticket
+from control_plane.tables import Ticket
 from control_plane.tickets import ticket_search
 from control_plane.tickets.tickets import TicketFilter
 from tests.support.data.searches import NOW, add, add_event, ids

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from control_plane.db.database import Database
 from control_plane.db.direct import DirectQuery
 from control_plane.db.together import WriteBatch, change_of, columns_of, named, row_of
-from control_plane.models import Event, RevocationChange, TvCode
+from control_plane.tables import Event, RevocationChange, TvCode
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)

@@ -12,8 +12,8 @@ from sqlalchemy import func, select, text, update
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import deletion, reaper
-from control_plane.models import TvCode
 from control_plane.sessions import sessions, tv_codes
+from control_plane.tables import TvCode
 from control_plane.tickets import tickets
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient, claims_of, cookies_of
 from tests.support.leaks import remember

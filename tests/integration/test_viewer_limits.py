@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.models import Event, Ticket
+from control_plane.tables import Event, Ticket
 from control_plane.tickets import tickets
 from tests.support.clients.api import Admin, ControlPlane, ViewerClient
 

@@ -14,9 +14,8 @@ from control_plane.access import audit
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import reaper
-from control_plane.models import LastSeen, Ticket
-from control_plane.models_admin import AuditEntry
 from control_plane.sessions import redeeming, sessions
+from control_plane.tables import AuditEntry, LastSeen, Ticket
 from tests.support.clients.api import (
     Admin,
     ControlPlane,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from control_plane.models_admin import AuditEntry
+from control_plane.tables import AuditEntry
 from control_plane.webhooks.outbox import Topic
 from tests.support.clients.api import UNKNOWN_ID, Admin, ControlPlane, ViewerClient, make_settings, running
 from tests.support.clients.webhook_receiver import Receiver

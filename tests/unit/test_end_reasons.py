@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from control_plane.end_reasons import INTENDED, MOVED, SENTENCES, EndReason
-from control_plane.errors import SessionOver
 from control_plane.portal import locales
 
 REFERENCE = (Path(__file__).parents[2] / "docs/reference/end-reasons.md").read_text(encoding="utf-8")
@@ -40,7 +39,3 @@ def test_each_word_fits_the_database_and_never_changes() -> None:
     published = "released replaced timeout taken-over kicked devices expired revoked event deleted session"
     assert set(published.split()) <= set(EndReason)
     assert MOVED < INTENDED
-
-
-def test_a_word_of_a_newer_version_gets_a_generic_sentence() -> None:
-    assert str(SessionOver("abducted")) == SENTENCES[EndReason.UNKNOWN]

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from control_plane.models import Event
 from control_plane.streams.event_status import Movement, Status, Stream, decide, follow, stream_of
 from control_plane.streams.playlists import Media, Position
+from control_plane.tables import Event
 
 START = datetime(2027, 1, 15, 20, tzinfo=UTC)
 END = START + timedelta(hours=2)

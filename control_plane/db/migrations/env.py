@@ -5,9 +5,8 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection
 
-from control_plane import models_admin  # noqa: F401 - its tables belong to the metadata
 from control_plane.db.database import create_engine, hold_schema
-from control_plane.models import Base
+from control_plane.tables import Base
 
 
 def run(connection: Connection) -> None:

@@ -43,7 +43,6 @@ from control_plane.db.database import DatabaseUnusable, hold_schema
 from control_plane.db.engines import make_engine
 from control_plane.db.sealing import SETTING, Sealer
 from control_plane.errors import OperatorError
-from control_plane.models import Base, FeedEpoch, FeedMark, SealCheck
 from control_plane.ops import home_database
 from control_plane.ops.backups import backup_counters, backup_file
 from control_plane.ops.backups.backup_file import (
@@ -56,6 +55,7 @@ from control_plane.ops.backups.backup_file import (
 )
 from control_plane.revocations.revocation_feed import TOPIC
 from control_plane.sealed_columns import seal_within
+from control_plane.tables import Base, FeedEpoch, FeedMark, SealCheck
 
 _ROWS_PER_BATCH: Final = 1_000
 _PICTURES_PER_BATCH: Final = 10

@@ -14,14 +14,13 @@ from control_plane.db.database import Database
 from control_plane.db.sealing import SETTING
 from control_plane.errors import OperatorError
 from control_plane.events.events import ticket_expiry
-from control_plane.models import Event
-from control_plane.models_admin import AdminUser
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.doctor.machine import health
 from control_plane.ops.home_database import database_url, open_url, sealer
 from control_plane.revocations import edges, revocation_feed
 from control_plane.revocations.edges import LIVE_SECONDS, EdgeState, Receipts
 from control_plane.sealed_columns import holds_secrets, is_of_this_key
+from control_plane.tables import AdminUser, Event
 
 _TOLERATED_SKEW_SECONDS: Final = 3.0
 _LATE: Final = timedelta(seconds=60)

@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
-from control_plane.models import Event
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home import stream_root
 from control_plane.streams.names import is_playlist
+from control_plane.tables import Event
 
 _MASTER: Final = "stream.m3u8"
 _LIVE_WITHIN_SECONDS: Final = 30

@@ -12,7 +12,6 @@ from anyio import to_thread
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from control_plane.clock import utc_now
-from control_plane.models import Event
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.doctor.machine import health
 from control_plane.ops.doctor.streams import about
@@ -21,6 +20,7 @@ from control_plane.streams.faults import Fault, FaultReason, Severity
 from control_plane.streams.inspection import Inspection, inspect
 from control_plane.streams.playlist_reader import PlaylistReader
 from control_plane.streams.stream_files import FolderFiles, GateFiles, StreamFiles
+from control_plane.tables import Event
 
 _MAX_CONCURRENT: Final = 4
 _MAX_FAULTS: Final = 20  # per event

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from control_plane.db.database import Database
-from control_plane.models_admin import EventTrouble
+from control_plane.tables import EventTrouble
 from tests.support.browsers.console import EVENT, NOWHERE, answer_yes, create, generate, question, validate
 
 

@@ -17,8 +17,8 @@ from sqlalchemy import func, select
 from authz_sidecar.contract.playback_token import Claims
 from authz_sidecar.revocations import Revocations
 from control_plane.db.database import Database
-from control_plane.models import Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
+from control_plane.tables import Ticket, ViewingSession
 from tests.support.clients.api import Admin, ViewerClient, claims_of
 from tests.support.clients.races import at_once, followed
 from tests.support.services.server import ControlPlaneProcess

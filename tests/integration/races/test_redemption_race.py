@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from control_plane.db.database import Database
-from control_plane.models import Ticket, ViewingSession
 from control_plane.sessions import takeovers
+from control_plane.tables import Ticket, ViewingSession
 from tests.support.clients.api import Admin, ViewerClient, claims_of
 from tests.support.clients.races import at_once, followed, live, statuses
 from tests.support.services.server import ControlPlaneProcess

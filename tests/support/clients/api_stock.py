@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from control_plane.access.actors import Role
 from control_plane.accounts import totp
 from control_plane.clock import utc_now
-from control_plane.models_admin import AdminSession, AdminUser
+from control_plane.tables import AdminSession, AdminUser
 from tests.support.clients.api import PASSWORD, PASSWORD_HASH
 
 TITLE: Final = "Zoë's concert"

@@ -14,8 +14,8 @@ import httpx2
 from sqlalchemy import func, select
 
 from control_plane.db.database import Database
-from control_plane.models import ViewingSession
 from control_plane.revocations import revocation_feed
+from control_plane.tables import ViewingSession
 from tests.support.clients.api import INTERNAL_KEY, Admin
 from tests.support.services.server import ControlPlaneProcess
 

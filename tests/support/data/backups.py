@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from authz_sidecar.contract.feed import Change, Kind
 from control_plane.db.database import Database
-from control_plane.models import RevocationChange
 from control_plane.revocations import revocation_feed
+from control_plane.tables import RevocationChange
 
 Lines = list[Any]
 

@@ -9,8 +9,7 @@ from sqlalchemy import select
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
-from control_plane.models import Event, Ticket
-from control_plane.models_admin import Webhook, WebhookDelivery
+from control_plane.tables import Event, Ticket, Webhook, WebhookDelivery
 from control_plane.webhooks import webhooks
 from control_plane.webhooks.outbox import Topic
 

@@ -7,11 +7,10 @@ from uuid import NAMESPACE_URL, uuid5
 from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_plane import models_admin  # noqa: F401 - registers its tables in the metadata
 from control_plane.db.database import UtcDateTime
 from control_plane.db.engines import make_engine
-from control_plane.models import Base, FeedEpoch, FeedMark, SealCheck
 from control_plane.sealed_columns import SEALED
+from control_plane.tables import Base, FeedEpoch, FeedMark, SealCheck
 
 ROWS: Final = 3
 NOON: Final = datetime(2027, 1, 15, 12, tzinfo=UTC)

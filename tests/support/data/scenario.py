@@ -14,11 +14,11 @@ from control_plane.db.database import Database
 from control_plane.end_reasons import EndReason
 from control_plane.events import events
 from control_plane.lifecycle import event_changes
-from control_plane.models import Event, LastSeen, Ticket, ViewingSession
 from control_plane.revocations import revocation_feed
 from control_plane.schemas.events import EventDraft, EventUpdate
 from control_plane.sessions import ending, redeeming, sessions, tv
 from control_plane.sessions.sessions import Device, Grant, SeatRules
+from control_plane.tables import Event, LastSeen, Ticket, ViewingSession
 from control_plane.tickets import tickets
 
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)

@@ -6,8 +6,8 @@ from typing import Any
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import event_changes
-from control_plane.models import Event
 from control_plane.schemas.events import EventDraft
+from control_plane.tables import Event
 from control_plane.tickets import ticket_search, tickets
 from control_plane.tickets.ticket_search import SearchPage
 from control_plane.tickets.tickets import TicketFilter

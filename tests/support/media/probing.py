@@ -6,8 +6,8 @@ from typing import Final
 from authz_sidecar.contract.key_source import KeySource
 from authz_sidecar.contract.keys import KeyRing
 from control_plane.clock import utc_now
-from control_plane.models import Event, new_id
 from control_plane.streams.playlist_reader import PlaylistReader
+from control_plane.tables import Event, new_id
 from tests.support.data.forging import SECRET
 from tests.support.media.origin import Origin
 
