@@ -29,7 +29,7 @@ from tests.bench.doors_load import Connection
 from tests.bench.doors_stack import DATABASES, postgresql
 from tests.support.clients.api import INTERNAL_KEY
 from tests.support.services.server import ControlPlaneProcess
-from tests.support.services.stack import in_thread
+from tests.support.threads import in_thread
 
 _CONNECTIONS: Final = 16
 _BEATS_AT_ONCE: Final = 32  # requests that arrive between two database reads on a fully busy core

@@ -16,7 +16,7 @@ from control_plane.codes import new_code
 from control_plane.db.database import Database
 from control_plane.tables import LastSeen, Ticket, ViewingSession, new_id
 from tests.support.data.tokens import Minter
-from tests.support.services.stack import in_thread
+from tests.support.threads import in_thread
 
 T = TypeVar("T")
 

@@ -30,7 +30,8 @@ from control_plane.db.database import Database
 from control_plane.tables import RevocationChange
 from tests.bench import targets
 from tests.support.clients.people import IssuedTicket, Organiser, Viewer
-from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 ROOT: Final = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from shutil import which
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.support.browsers.screen import BrowserDevice, new_device
 from tests.support.clients.people import Organiser
@@ -53,13 +53,19 @@ def organiser(gate: StackUnderTest) -> Iterator[Organiser]:
     person.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, driven by Playwright, whose event loop must be closed before the next module begins."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox", "--disable-quic"])
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    """Its event loop runs in the tests' thread until the last of these tests is over: see `in_thread`."""
+    with sync_playwright() as running:
         yield running
-        running.close()
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's Chromium."""
+    running = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox", "--disable-quic"])
+    yield running
+    running.close()
 
 
 @pytest.fixture

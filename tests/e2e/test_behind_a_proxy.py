@@ -5,7 +5,7 @@ from shutil import which
 
 import pytest
 from dotenv import dotenv_values
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright
 
 from control_plane.ops.doctor import Finding, Installation, Level, proxies
 from tests.support.browsers.screen import BrowserDevice, new_device
@@ -38,14 +38,13 @@ def front(gate: StackUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(playwright: Playwright) -> Iterator[Browser]:
     """A Chromium that resolves both names to this machine."""
     rules = f"--host-resolver-rules=MAP {NAME} 127.0.0.1, MAP {OTHER_NAME} 127.0.0.1"
-    with sync_playwright() as playwright:
-        args = ["--no-sandbox", "--disable-quic", rules]
-        running = playwright.chromium.launch(executable_path=which("chromium"), args=args)
-        yield running
-        running.close()
+    args = ["--no-sandbox", "--disable-quic", rules]
+    running = playwright.chromium.launch(executable_path=which("chromium"), args=args)
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="module")

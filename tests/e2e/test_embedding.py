@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx2
 import pytest
-from playwright.sync_api import BrowserContext, Frame, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Frame, Page, Playwright, expect
 
 from tests.support.browsers.screen import accessibility_faults_in, plays_in
 from tests.support.clients.people import Organiser
@@ -70,27 +70,26 @@ def portal(gate: StackUnderTest, site_port: int) -> Iterator[str]:
 
 
 @contextmanager
-def strict_browser(profile: Path) -> Iterator[BrowserContext]:
+def strict_browser(playwright: Playwright, profile: Path) -> Iterator[BrowserContext]:
     """Run a Chromium that blocks third-party cookies, as its settings do, and resolves all names to this machine."""
     (profile / "Default").mkdir(parents=True)
     block = {"profile": {"cookie_controls_mode": 1, "block_third_party_cookies": True}}
     (profile / "Default" / "Preferences").write_text(json.dumps(block))
     args = ["--no-sandbox", "--disable-quic", "--host-resolver-rules=MAP *.test 127.0.0.1, MAP *.example 127.0.0.1"]
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=which("chromium"),
-            args=args,
-            locale="en-GB",
-            viewport={"width": 1200, "height": 900},
-        )
-        yield context
-        context.close()
+    context = playwright.chromium.launch_persistent_context(
+        profile,
+        executable_path=which("chromium"),
+        args=args,
+        locale="en-GB",
+        viewport={"width": 1200, "height": 900},
+    )
+    yield context
+    context.close()
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    with strict_browser(tmp_path_factory.mktemp("profile") / "chromium") as running:
+def context(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    with strict_browser(playwright, tmp_path_factory.mktemp("profile") / "chromium") as running:
         yield running
 
 

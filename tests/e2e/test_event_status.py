@@ -15,7 +15,8 @@ import pytest
 from authz_sidecar.contract.playback_token import READER_SUB
 from tests.support.clients.people import Organiser
 from tests.support.media.video import live, make_recording
-from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest, in_thread
+from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.own_stack

@@ -10,7 +10,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright
 
 from tests.support.media.origin import Asked, Origin, Reply
 from tests.support.services.certificates import certificate
@@ -53,7 +53,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory, loud: Origin, shown: Path) ->
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory, shown: Path) -> Iterator[BrowserContext]:
+def context(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory, shown: Path) -> Iterator[BrowserContext]:
     """Run a Chromium that trusts the certificate and sends its reports at once."""
     der = ssl.PEM_cert_to_DER_cert(shown.read_text().partition("-----BEGIN PRIVATE")[0])
     public = subprocess.run(
@@ -61,13 +61,10 @@ def context(tmp_path_factory: pytest.TempPathFactory, shown: Path) -> Iterator[B
     ).stdout
     spki = base64.b64encode(hashlib.sha256(ssl.PEM_cert_to_DER_cert(_as_certificate(public))).digest()).decode()
     arguments = ["--no-sandbox", "--short-reporting-delay", f"--ignore-certificate-errors-spki-list={spki}"]
-    with sync_playwright() as playwright:
-        profile = str(tmp_path_factory.mktemp("profile"))
-        running = playwright.chromium.launch_persistent_context(
-            profile, executable_path=which("chromium"), args=arguments
-        )
-        yield running
-        running.close()
+    profile = str(tmp_path_factory.mktemp("profile"))
+    running = playwright.chromium.launch_persistent_context(profile, executable_path=which("chromium"), args=arguments)
+    yield running
+    running.close()
 
 
 def _as_certificate(public: bytes) -> str:

@@ -18,7 +18,6 @@ from control_plane.ops.binaries import find_nginx
 from control_plane.ops.nginx_site import shipped_folder
 from control_plane.ops.processes import prepare_stack
 from tests.support.services.home import new_home
-from tests.support.services.stack import in_thread
 
 MODES = {
     "local": {},
@@ -63,7 +62,7 @@ class Directive:
 
 
 def _made_by_up(home: Path, mode: str) -> Path:
-    in_thread(lambda: new_home(home))
+    new_home(home)
     with (home / ".env").open("a") as file:
         file.writelines(f"{name}={value}\n" for name, value in MODES[mode].items())
         file.write("CORS_ALLOWED_ORIGIN=https://portal.example\n")

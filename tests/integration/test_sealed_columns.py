@@ -14,7 +14,7 @@ from control_plane.tables import AdminUser, RecoveryCode, Webhook
 from tests.support.clients.api import SEALER, SECRETS_KEY, Admin, ControlPlane, make_settings, running
 from tests.support.clients.staff import code_now, use_codes
 from tests.support.services.server import ControlPlaneProcess
-from tests.support.services.stack import in_thread
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_databases]

@@ -18,7 +18,7 @@ from control_plane.settings import Settings
 from tests.support.clients.api import Admin, ControlPlane, cookies_of, make_settings, running
 from tests.support.clients.staff import audit_of
 from tests.support.services.ports import free_port
-from tests.support.services.stack import in_thread
+from tests.support.threads import in_thread
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "a long enough password"

@@ -103,7 +103,7 @@ class BrowserDevice:
         self.context.close()
 
 
-def new_device(browser: Browser, url: str, width: int = 1440, height: int = 900, **options: Any) -> BrowserDevice:
+def new_device(browser: Browser, url: str, width: int = 1024, height: int = 576, **options: Any) -> BrowserDevice:
     options.setdefault("locale", "en-GB")
     return BrowserDevice(browser.new_context(viewport={"width": width, "height": height}, **options), url)
 

@@ -5,7 +5,7 @@ import time
 
 import httpx2
 
-from tests.support.services.stack import in_thread
+from tests.support.threads import in_thread
 
 
 def fetch_together(url: str, token: str, viewers: int, timeout: float = 60) -> list[httpx2.Response]:

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, ClassVar, Final, Self, TypeVar
@@ -18,6 +17,7 @@ from tests.support import leaks
 from tests.support.services.forks import PYTHON, Fork, fork
 from tests.support.services.home import new_home
 from tests.support.services.ports import free_port
+from tests.support.threads import in_thread
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -25,12 +25,6 @@ ADMIN_PASSWORD = "correct horse battery staple"
 # Deliberately weak: every test's organiser signs in, and a strong hash takes a tenth of a second each time.
 _WEAK_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(ADMIN_PASSWORD)
 _REDACT: Final = (sys.executable, "-m", "authz_sidecar.redact")
-
-
-def in_thread(work: Callable[[], T]) -> T:
-    """Run in a separate thread: Playwright keeps an event loop running in the tests' thread, which asyncio refuses."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(work).result()
 
 
 class Service:
@@ -135,7 +129,7 @@ class StackUnderTest:
         port: int | None = None,
     ) -> None:
         self.home = home
-        in_thread(lambda: new_home(home, ADMIN_PASSWORD, port or free_port()))
+        new_home(home, ADMIN_PASSWORD, port or free_port())
         with (home / ".env").open("a") as file:
             file.write(f"ADMIN_PASSWORD_HASH='{_WEAK_HASH}'\n")
             file.writelines(f"{name}={value}\n" for name, value in (settings or {}).items())
