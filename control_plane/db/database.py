@@ -8,7 +8,7 @@ events, tickets and sessions, each by their id, then the feed, and at the very e
 """
 
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -24,7 +24,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator
 
-from control_plane.db.announcements import ANNOUNCED, CHANNEL, Announcements, Notice
+from control_plane.db import notices
+from control_plane.db.announcements import ANNOUNCED, Announcements
 from control_plane.db.engines import Purpose, make_engine
 from control_plane.db.sealing import SEALER, Sealer
 from control_plane.db.sqlite_changes import SqliteChanges
@@ -94,15 +95,14 @@ class Database:
         announced: set[str] = set()
         async with self._queue(), _closing(self._writing_session(announced)) as session:
             yield session
-            await self._notify_others(session, announced)
+            number = await self._notify_others(session, announced)
             await session.commit()
+            self.announcements.receive_own(number)
         self.announcements.wake(announced)
 
-    async def _notify_others(self, session: AsyncSession, topics: Iterable[str]) -> None:
-        """Have PostgreSQL notify the other processes once this transaction is committed."""
-        if not self.is_sqlite:
-            for topic in topics:
-                await session.execute(select(func.pg_notify(CHANNEL, str(Notice(topic, self.name)))))
+    async def _notify_others(self, session: AsyncSession, topics: Collection[str]) -> int | None:
+        """Send notices; return their number on SQLite."""
+        return await (await session.connection()).run_sync(notices.send, topics, self.name) if topics else None
 
     def _writing_session(self, announced: set[str]) -> AsyncSession:
         info = {ANNOUNCED: announced, _KEPT: self._kept, SEALER: self.sealer}
