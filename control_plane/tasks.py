@@ -21,13 +21,15 @@ async def repeat(
     stop: anyio.Event,
     on_failure: Callable[[str], None],
     after_failure: float | None = None,
+    wake_up: Callable[[], anyio.Event] | None = None,
 ) -> None:
     """Do the work at once and after each pause, until `stop` is set.
 
     If the database fails, `on_failure` gets the error's name, and the next pause is `after_failure` if that is given.
+    `wake_up` is called before the work, so that nothing is missed. Its event ends the next pause, and is set at `stop`.
     """
     while not stop.is_set():
-        pause = None
+        pause, woken = None, wake_up() if wake_up else stop
         try:
             await work()
         except SQLAlchemyError as error:
@@ -35,7 +37,7 @@ async def repeat(
             pause = after_failure
         if pause is None:
             pause = seconds() if callable(seconds) else seconds
-        await idle(pause, stop)
+        await idle(pause, woken)
 
 
 async def every(seconds: float, stop: anyio.Event) -> AsyncIterator[None]:

@@ -1,32 +1,16 @@
 """Wakes waiting tasks when a transaction was committed: never before, and never after a rollback.
 
-Tasks in other processes are woken by a notice, see listening.py.
+Tasks in other processes are woken by a notice: notices.py sends it, listening.py receives it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final, NamedTuple, Self
+from typing import Final
 
 import anyio
 from sqlalchemy.ext.asyncio import AsyncSession
 
 ANNOUNCED: Final = "announced"
-CHANNEL: Final = "streamgate"
-
-
-class Notice(NamedTuple):
-    """What one process sends to the others: the topic, and the name of the process."""
-
-    topic: str
-    sender: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        topic, _, sender = text.partition(" ")
-        return cls(topic, sender)
-
-    def __str__(self) -> str:
-        return f"{self.topic} {self.sender}"
 
 
 class Announcements:
@@ -36,6 +20,7 @@ class Announcements:
         self._events: defaultdict[str, anyio.Event] = defaultdict(anyio.Event)
         self.is_closed = False
         self.receives_notices = False  # whether notices of other processes arrive: there is little need to poll, then
+        self._received_until = -1  # the number of a notice on SQLite; it and all before it have woken their waiters
 
     def next(self, topic: str) -> anyio.Event:
         return self._events[topic]
@@ -44,6 +29,17 @@ class Announcements:
         """Wake all waiting tasks: the process is about to stop."""
         self.is_closed = True
         self.wake_all()
+
+    def receive_own(self, number: int | None) -> None:
+        """Note that this process has sent a notice, unless notices of others before it are yet to be received."""
+        if number == self._received_until + 1:
+            self._received_until = number
+
+    def receive_all_until(self, number: int) -> None:
+        """Wake all waiting tasks if there are notices that were not received."""
+        if number != self._received_until:
+            self._received_until = number
+            self.wake_all()
 
     def wake_all(self) -> None:
         self.wake(list(self._events))
@@ -55,5 +51,5 @@ class Announcements:
 
 
 def announce(db: AsyncSession, topic: str) -> None:
-    """Wake the topic's waiters once this transaction is committed."""
+    """Wake the topic's waiters in all processes once this transaction is committed."""
     db.info[ANNOUNCED].add(topic)

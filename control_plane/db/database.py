@@ -8,12 +8,12 @@ events, tickets and sessions, each by their id, then the feed, and at the very e
 """
 
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import anyio
 from alembic import command
@@ -24,11 +24,14 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator
 
-from control_plane.db.announcements import ANNOUNCED, CHANNEL, Announcements, Notice
+from control_plane.db import notices
+from control_plane.db.announcements import ANNOUNCED, Announcements
 from control_plane.db.engines import Purpose, make_engine
-from control_plane.db.interest import INTEREST, Interest
 from control_plane.db.sealing import SEALER, Sealer
 from control_plane.db.sqlite_changes import SqliteChanges
+
+_KEPT: Final = "kept"
+T = TypeVar("T")
 
 
 class Lock(IntEnum):
@@ -77,7 +80,7 @@ class Database:
         self._writers = anyio.Lock() if self.is_sqlite else None
         self._changes = SqliteChanges(self.engine) if self.is_sqlite else None
         self.announcements = Announcements()
-        self.interest = Interest()
+        self._kept: dict[type, Any] = {}
         self.sealer = sealer or Sealer()
 
     @asynccontextmanager
@@ -92,18 +95,17 @@ class Database:
         announced: set[str] = set()
         async with self._queue(), _closing(self._writing_session(announced)) as session:
             yield session
-            await self._notify_others(session, announced)
+            number = await self._notify_others(session, announced)
             await session.commit()
+            self.announcements.receive_own(number)
         self.announcements.wake(announced)
 
-    async def _notify_others(self, session: AsyncSession, topics: Iterable[str]) -> None:
-        """Have PostgreSQL notify the other processes once this transaction is committed."""
-        if not self.is_sqlite:
-            for topic in topics:
-                await session.execute(select(func.pg_notify(CHANNEL, str(Notice(topic, self.name)))))
+    async def _notify_others(self, session: AsyncSession, topics: Collection[str]) -> int | None:
+        """Send notices; return their number on SQLite."""
+        return await (await session.connection()).run_sync(notices.send, topics, self.name) if topics else None
 
     def _writing_session(self, announced: set[str]) -> AsyncSession:
-        info = {ANNOUNCED: announced, INTEREST: self.interest, SEALER: self.sealer}
+        info = {ANNOUNCED: announced, _KEPT: self._kept, SEALER: self.sealer}
         return AsyncSession(self._writing_engine, expire_on_commit=False, info=info)
 
     def _queue(self) -> AbstractAsyncContextManager[Any]:
@@ -150,6 +152,12 @@ async def hold(db: AsyncSession, lock: Lock) -> None:
     """Wait for a lock, and hold it until the transaction ends. Do nothing on SQLite, which has one writer anyway."""
     if db.get_bind().dialect.name == "postgresql":
         await db.execute(select(func.pg_advisory_xact_lock(lock.value)))
+
+
+def per_process(db: AsyncSession, kind: type[T]) -> T:
+    """Return the object of this class that all writing transactions of this process share: a cache, for example."""
+    kept: dict[type, T] = db.info.get(_KEPT, {})
+    return kept.setdefault(kind, kind())
 
 
 def queue_for(lock: Lock, ids: Select[str], *, shared: bool) -> Select[Any]:

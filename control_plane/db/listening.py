@@ -1,7 +1,8 @@
 """Receives notices of what other processes have committed: PostgreSQL sends them right after the commit.
 
 A notice that nobody receives is lost: so all waiting tasks are woken whenever the connection is new, and the feed is
-still polled now and then. Must never begin a transaction, because it is cancelled at any point.
+still polled now and then. Must never begin a transaction, because it is cancelled at any point. On SQLite,
+sqlite_listening.py does all this.
 """
 
 from collections.abc import AsyncIterator
@@ -13,9 +14,11 @@ import structlog
 from psycopg import AsyncConnection, Error, sql
 
 from authz_sidecar.contract.backoff import Backoff
-from control_plane.db.announcements import CHANNEL, Announcements, Notice
+from control_plane.db import sqlite_listening
+from control_plane.db.announcements import Announcements
 from control_plane.db.database import Database
 from control_plane.db.engines import direct_arguments
+from control_plane.db.notices import CHANNEL, Notice
 
 _TEST_EVERY_SECONDS: Final = 10.0
 _FIRST_PAUSE_SECONDS: Final = 0.1
@@ -24,8 +27,9 @@ log = structlog.get_logger()
 
 
 async def run(database: Database, stop: anyio.Event) -> None:
-    """Listen until `stop`, on a connection of its own that is reopened when it breaks. Do nothing on SQLite."""
+    """Listen until `stop`, on a connection of its own that is reopened when it breaks."""
     if database.is_sqlite:
+        await sqlite_listening.run(database, stop)
         return
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_listen, database)

@@ -6,7 +6,6 @@ even with several writers, and a reader can never skip a change that is yet to b
 
 import json
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -28,7 +27,7 @@ from control_plane.tasks import repeat
 TOPIC: Final = "revocations"
 _FORGET_MARGIN: Final = timedelta(minutes=2)
 _POLL_SECONDS: Final = 0.2
-_SLOW_POLL_SECONDS: Final = 5.0  # if the database itself notifies of changes
+_SLOW_POLL_SECONDS: Final = 5.0  # if notices of changes arrive
 _PAUSE_AFTER_FAILURE_SECONDS: Final = 5.0
 _SQLITE_COUNTER: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'revocation_change'"
 _POSTGRESQL_COUNTER: Final = "SELECT last_value FROM revocation_change_n_seq"
@@ -125,9 +124,8 @@ async def begin_epoch(database: Database, epoch: str) -> None:
 
 
 async def watch(database: Database, stop: anyio.Event) -> None:
-    """Wake waiting tasks for changes of another process (a command, another control plane), until `stop`.
+    """Wake waiting tasks for changes of another process that no notice has come for (listening.py), until `stop`.
 
-    PostgreSQL notifies of them itself (listening.py); then this is for what may have been missed.
     If the newest mark has disappeared, the database was set back, as by a failover that lost commits.
     """
 
@@ -142,19 +140,14 @@ async def watch(database: Database, stop: anyio.Event) -> None:
 
 @dataclass
 class _Poll:
-    """What was seen last, and when (-inf after a failure)."""
+    """What was seen last."""
 
     database: Database
     newest: str = ""
     mark: Cursor = field(default_factory=lambda: Cursor("none", 0))
-    polled_at: float = float("-inf")
 
     async def check(self) -> None:
-        if not await self.database.may_have_changed() and time.monotonic() - self.polled_at <= _SLOW_POLL_SECONDS:
-            return
-        self.polled_at = float("-inf")
         newest, self.mark = await _poll(self.database, self.mark)
-        self.polled_at = time.monotonic()
         if newest != self.newest:
             self.database.announcements.wake([TOPIC])
         self.newest = newest

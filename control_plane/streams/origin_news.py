@@ -6,20 +6,21 @@ The list contains credentials, so it is in no log and no page of the feed; sidec
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 import anyio
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
 from control_plane.streams import origins
+from control_plane.tasks import repeat
 
-_CHECK_EVERY_SECONDS: Final = 2.0  # for changes by another process, and for events whose window has passed
+_CHECK_EVERY_SECONDS: Final = 2.0  # for events whose window has passed, and for a notice that was lost
 log = structlog.get_logger()
 
 
@@ -52,15 +53,13 @@ class OriginNews:
         return known is not None and self.tag is not None and known != self.tag
 
     async def run(self, stop: anyio.Event) -> None:
-        """Check repeatedly, and at once after a change, until `stop`. Never cancel it, like revocation_feed.watch."""
-        while not stop.is_set():
-            changed = self.database.announcements.next(origins.TOPIC)
-            try:
-                await self.check()
-            except SQLAlchemyError as error:
-                log.error("origins_not_watched", error=type(error).__name__)
-            with anyio.move_on_after(_CHECK_EVERY_SECONDS):
-                await changed.wait()
+        """Check repeatedly, and at once after a change, until `stop`; announcements are closed then, too."""
+
+        def on_failure(error: str) -> None:
+            log.error("origins_not_watched", error=error)
+
+        changed = partial(self.database.announcements.next, origins.TOPIC)
+        await repeat(self.check, _CHECK_EVERY_SECONDS, stop, on_failure, wake_up=changed)
 
     async def check(self) -> None:
         """Wake the followers of the feed if the list has changed."""

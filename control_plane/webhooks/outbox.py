@@ -17,10 +17,10 @@ from sqlalchemy import Integer, String, Text, and_, bindparam, delete, func, ins
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.db.database import UtcDateTime
-from control_plane.db.interest import INTEREST, Interest
 from control_plane.db.sealing import SealBroken, sealer_of
 from control_plane.jobs import leases
 from control_plane.tables import Webhook, WebhookDelivery
+from control_plane.webhooks.interest import interest_of
 from control_plane.webhooks.retries import next_attempt, rest_until
 
 LEASE: Final = timedelta(seconds=20)
@@ -193,11 +193,6 @@ async def forget(db: AsyncSession, now: datetime) -> tuple[int, Counter[str]]:
     columns = WebhookDelivery.webhook_id, WebhookDelivery.next_attempt_at
     dropped = (await db.execute(delete(WebhookDelivery).where(*old).returning(*columns))).all()
     return len(dropped), Counter(webhook_id for webhook_id, due_at in dropped if due_at)
-
-
-def interest_of(db: AsyncSession) -> Interest:
-    interest = db.info.get(INTEREST)
-    return interest if isinstance(interest, Interest) else Interest()
 
 
 async def _subscribers(db: AsyncSession, topic: Topic, now: datetime) -> Sequence[str]:

@@ -12,6 +12,7 @@ from control_plane.db.sealing import sealer_of
 from control_plane.errors import Conflict, NotFound
 from control_plane.tables import Webhook, WebhookDelivery
 from control_plane.webhooks import outbox
+from control_plane.webhooks.interest import interest_of
 from control_plane.webhooks.outbox import Topic
 from control_plane.webhooks.webhook_client import new_secret
 
@@ -32,7 +33,7 @@ async def create(
     webhook = Webhook(url=url, secret=sealed, topics=_joined(topics), is_active=is_active, created_at=now, failures=0)
     db.add(webhook)
     await db.flush()
-    outbox.interest_of(db).forget()
+    interest_of(db).forget()
     return webhook, secret
 
 
@@ -41,14 +42,14 @@ async def change(db: AsyncSession, webhook_id: str, url: str, topics: Iterable[T
     webhook = await find(db, webhook_id)
     webhook.url, webhook.topics, webhook.is_active = url, _joined(topics), is_active
     webhook.failures = 0
-    outbox.interest_of(db).forget()
+    interest_of(db).forget()
     return webhook
 
 
 async def remove(db: AsyncSession, webhook_id: str) -> None:
     """Delete a webhook with all its messages, delivered or not. Raise NotFound."""
     await db.delete(await find(db, webhook_id))
-    outbox.interest_of(db).forget()
+    interest_of(db).forget()
 
 
 async def find(db: AsyncSession, webhook_id: str) -> Webhook:

@@ -3,8 +3,6 @@
 import gc
 import time
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import anyio
 import psycopg
@@ -12,33 +10,14 @@ import pytest
 from psycopg import waiting
 
 from authz_sidecar.contract.feed import Change, Kind
-from control_plane.db import listening
 from control_plane.db.announcements import announce
 from control_plane.db.database import Database
 from control_plane.revocations import revocation_feed
 from tests.support.clients.api import make_settings, running
+from tests.support.listening import PATIENCE_SECONDS, is_listening, process
 
 pytestmark = pytest.mark.anyio
 TOPIC = revocation_feed.TOPIC
-_PATIENCE_SECONDS = 30  # nothing polls here: an announcement arrives, or never does
-
-
-@asynccontextmanager
-async def process(url: str) -> AsyncIterator[Database]:
-    """A database with a listener, which stands for a process here."""
-    database, stop = Database(url), anyio.Event()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(listening.run, database, stop)
-        await is_listening(database)
-        yield database
-        stop.set()
-    await database.close()
-
-
-async def is_listening(database: Database) -> None:
-    with anyio.fail_after(_PATIENCE_SECONDS):
-        while not database.announcements.receives_notices:  # noqa: ASYNC110 - there is no event to wait for
-            await anyio.sleep(0.01)
 
 
 async def test_a_commit_wakes_waiters_in_another_process(postgres_url: str) -> None:
@@ -47,7 +26,7 @@ async def test_a_commit_wakes_waiters_in_another_process(postgres_url: str) -> N
         async with one.write() as db:
             announce(db, TOPIC)
             assert not woken.is_set()
-        with anyio.fail_after(_PATIENCE_SECONDS):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await woken.wait()
 
 
@@ -58,7 +37,7 @@ async def test_a_rollback_wakes_no_waiter_and_a_topic_only_its_own_waiters(postg
             await fail(one)
         async with one.write() as db:
             announce(db, "fence")
-        with anyio.fail_after(_PATIENCE_SECONDS):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await fence.wait()
         assert not woken.is_set()
 
@@ -76,7 +55,7 @@ async def test_no_waiter_is_woken_twice_by_a_commit_of_its_own_process(postgres_
         again, fence = one.announcements.next(TOPIC), one.announcements.next("fence")
         async with other.write() as db:
             announce(db, "fence")
-        with anyio.fail_after(_PATIENCE_SECONDS):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await fence.wait()
         assert not again.is_set()
 
@@ -89,7 +68,7 @@ async def test_waiters_are_woken_when_a_lost_connection_is_restored(postgres_url
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND query LIKE 'LISTEN%'"
             )
-        with anyio.fail_after(_PATIENCE_SECONDS):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await woken.wait()
         await is_listening(one)
 
@@ -107,13 +86,14 @@ async def test_the_connection_is_closed_however_busy_the_process_is_when_it_stop
     assert [str(warning.message) for warning in left] == []
 
 
+@pytest.mark.both_databases
 async def test_a_feed_that_another_process_writes_to_is_pushed(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing polls here, so only a push can end the wait for each change."""
+    """The feed is not polled here, so only a notice can end the wait for each change."""
     monkeypatch.setattr(revocation_feed, "_SLOW_POLL_SECONDS", 3600.0)
-    writer = Database(postgres_url)
-    async with running(make_settings(postgres_url)) as plane:
+    writer = Database(database_url)
+    async with running(make_settings(database_url)) as plane:
         await is_listening(plane.services.database)
         cursor = (await plane.feed())["cursor"]
         for number in range(5):
@@ -128,7 +108,7 @@ async def test_a_feed_that_another_process_writes_to_is_pushed(
 
 async def append_soon(writer: Database, reader: Database, code: str) -> None:
     """Append once somebody waits for it."""
-    with anyio.fail_after(_PATIENCE_SECONDS):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while TOPIC not in reader.announcements._events:  # noqa: ASYNC110 - there is no event to wait for
             await anyio.sleep(0.001)
     now = time.time()

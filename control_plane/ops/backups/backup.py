@@ -20,7 +20,6 @@ from sqlalchemy import (
     TableClause,
     column,
     delete,
-    func,
     insert,
     inspect,
     select,
@@ -37,8 +36,7 @@ from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
 from control_plane.batches import batches
 from control_plane.clock import utc_now
-from control_plane.db import schema_versions
-from control_plane.db.announcements import CHANNEL, Notice
+from control_plane.db import notices, schema_versions
 from control_plane.db.database import DatabaseUnusable, hold_schema
 from control_plane.db.engines import make_engine
 from control_plane.db.sealing import SETTING, Sealer
@@ -236,8 +234,7 @@ def _start_epoch(connection: Connection) -> None:
     epoch = secrets.token_hex(4)
     if connection.execute(text("UPDATE feed_epoch SET epoch = :epoch"), {"epoch": epoch}).rowcount != 1:
         raise DamagedBackupError("no epoch")
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_notify(CHANNEL, str(Notice(TOPIC, epoch)))))
+    notices.send(connection, [TOPIC])
 
 
 def _record(connection: Connection, heading: BackupHeader) -> None:

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-INTEREST: Final = "interest"
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.db.database import per_process
+
 _CACHED_FOR: Final = timedelta(seconds=2)
 
 
@@ -27,3 +30,7 @@ class Interest:
 
     def forget(self) -> None:
         self._learned_at = None
+
+
+def interest_of(db: AsyncSession) -> Interest:
+    return per_process(db, Interest)
