@@ -36,7 +36,7 @@ class EndReasonWord(TypeDecorator[EndReason]):
     cache_ok = True
 
     def process_bind_param(self, value: EndReason | None, _dialect: Dialect) -> str | None:
-        return value and value.value
+        return value and str(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> EndReason | None:
         if value is None:

@@ -1,4 +1,4 @@
-"""Rows for every table, generated from the models, so that new tables are always covered."""
+"""Rows for every table, generated from their columns, so that new tables are always covered."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.db.database import UtcDateTime
 from control_plane.db.engines import make_engine
+from control_plane.end_reasons import EndReason
 from control_plane.sealed_columns import SEALED
 from control_plane.tables import Base, FeedEpoch, FeedMark, SealCheck
+from control_plane.tables.base import EndReasonWord
 
 ROWS: Final = 3
 NOON: Final = datetime(2027, 1, 15, 12, tzinfo=UTC)
@@ -81,6 +83,8 @@ def _value(column: Column[Any], number: int) -> Any:
 
 def _of_type(column: Column[Any], number: int) -> Any:
     kind = column.type
+    if isinstance(kind, EndReasonWord):
+        return list(EndReason)[number % ROWS]
     if isinstance(kind, UtcDateTime):
         return NOON + timedelta(hours=number, microseconds=number)
     if isinstance(kind, Boolean):
