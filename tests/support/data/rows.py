@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.db.database import UtcDateTime
 from control_plane.db.engines import make_engine
+from control_plane.end_reasons import EndReason
 from control_plane.sealed_columns import SEALED
 from control_plane.tables import Base, FeedEpoch, FeedMark, SealCheck
 
@@ -22,6 +23,7 @@ _CHOSEN: Final[dict[str, Any]] = {
     "event.starts_at": NOON,
     "event.ends_at": NOON + timedelta(hours=3),
     "admin_user.role": "owner",
+    "viewing_session.end_reason": EndReason.REVOKED,
 }
 WRITTEN_BY_ITSELF: Final = {one.__tablename__ for one in (FeedEpoch, FeedMark, SealCheck)}  # filled by the services
 _SEALED: Final = {f"{column.class_.__tablename__}.{column.key}" for column in SEALED}
