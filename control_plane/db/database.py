@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeDecorator
 
 from control_plane.db.announcements import ANNOUNCED, CHANNEL, Announcements, Notice
+from control_plane.db.direct import driver_connection
 from control_plane.db.engines import Purpose, make_engine
 from control_plane.db.interest import INTEREST, Interest
 from control_plane.db.sealing import SEALER, Sealer
@@ -88,9 +89,13 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """Provide a session whose changes are committed together when the block ends, or not at all."""
+        """Provide a session whose changes are committed together when the block ends, or not at all.
+
+        The transaction has begun when the block is entered: a time that is read in it is that of the transaction.
+        """
         announced: set[str] = set()
         async with self._queue(), _closing(self._writing_session(announced)) as session:
+            await driver_connection(session)  # begins: on SQLite this waits for a writer in another process
             yield session
             await self._notify_others(session, announced)
             await session.commit()
