@@ -143,4 +143,4 @@ async def _prepare(services: Services) -> None:
             await hold(db, Lock.FIRST_OWNER)  # another process may start at the same moment
             await accounts.ensure_owner(db, password_hash, utc_now())
     origin = services.settings.platform_app_url or services.settings.hls_server_internal_url
-    await setup_link.offer(services.database, services.settings.setup_link_file, origin, utc_now())
+    await setup_link.offer(services.database, services.settings.setup_link_file, origin)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from authz_sidecar.contract.key_source import KeySource
@@ -16,6 +16,13 @@ from control_plane.web_origins import parse_hosts
 
 _WEB_ADDRESS = re.compile(r"https?://[!-~]+")
 _CONTACT = re.compile(r"https?://[!-~]+|tel:[+0-9-]+|[!-9;-?A-~]+@[0-9A-Za-z.-]+")
+
+
+def check_database_url(url: str) -> str:
+    """Raise ValueError if the database is neither SQLite nor PostgreSQL."""
+    if not url.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
+        raise ValueError("must start with sqlite+aiosqlite:/// or postgresql+psycopg://")
+    return url
 
 
 class Settings(BaseSettings):
@@ -30,7 +37,7 @@ class Settings(BaseSettings):
     secrets_key: SecretStr | None = None
     admin_password_hash: SecretStr | None = None
     setup_link_file: Path | None = None
-    database_url: str = "sqlite+aiosqlite:///streamgate.db"
+    database_url: Annotated[str, AfterValidator(check_database_url)] = "sqlite+aiosqlite:///streamgate.db"
     redis_url: SecretStr | None = None
     session_timeout_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
     audit_retention_days: Annotated[int, Field(ge=1, le=3650)] = 180
@@ -48,13 +55,6 @@ class Settings(BaseSettings):
     stream_root: Path | None = None
     upstream_allowed_hosts: str = ""
     webhook_allow_private: bool = False
-
-    @field_validator("database_url")
-    @classmethod
-    def _has_a_known_driver(cls, value: str) -> str:
-        if not value.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
-            raise ValueError("must start with sqlite+aiosqlite:/// or postgresql+psycopg://")
-        return value
 
     @field_validator("organiser_contact")
     @classmethod

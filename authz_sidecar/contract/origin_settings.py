@@ -36,11 +36,7 @@ class OriginSettings:
         header, query = (_secret(name, environment) for name in ("UPSTREAM_ORIGIN_HEADER", "UPSTREAM_ORIGIN_QUERY"))
         if (header or query) and common is None:
             raise ValueError("UPSTREAM_ORIGIN_HEADER and UPSTREAM_ORIGIN_QUERY need an UPSTREAM_ORIGIN.")
-        try:
-            allowed = frozenset(read_allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", "")))
-        except ValueError as error:
-            raise ValueError(f"UPSTREAM_ALLOWED_HOSTS {error}.") from None
-        return cls(common, Credentials(header, query), allowed)
+        return cls(common, Credentials(header, query), frozenset(allowed_hosts(environment)))
 
     @property
     def is_empty(self) -> bool:
@@ -49,6 +45,19 @@ class OriginSettings:
     @property
     def uses_tls(self) -> bool:
         return any(place.scheme == "https" for place in (*self.allowed, *(self.common or ())[:1]))
+
+
+def allowed_hosts(environment: Mapping[str, str]) -> tuple[OriginServer, ...]:
+    """Return the origins that events may name. Raise ValueError with one sentence."""
+    try:
+        return read_allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", ""))
+    except ValueError as error:
+        raise ValueError(f"UPSTREAM_ALLOWED_HOSTS {error}.") from None
+
+
+def names_origin(environment: Mapping[str, str]) -> bool:
+    """Return whether there is an origin, even if its settings are invalid."""
+    return any(environment.get(name) for name in ("UPSTREAM_ORIGIN", "UPSTREAM_ALLOWED_HOSTS"))
 
 
 def trusted_authorities(environment: Mapping[str, str]) -> Path | None:

@@ -96,7 +96,6 @@ async def audited_change(
     try:
         actor.require(action.permission, on)
         async with database.write() as db:
-            await db.connection()  # begins: on SQLite this waits for a writer in another process
             change = AuditedChange(db, utc_now(), subject)
             yield change
             audit.record(db, actor, action.word, change.now, change.about())

@@ -19,6 +19,7 @@ from control_plane.access.actors import Actor, Role
 from control_plane.access.audit import About
 from control_plane.access.audited_change import Action
 from control_plane.accounts import accounts
+from control_plane.clock import utc_now
 from control_plane.db.database import Database, Lock, hold
 from control_plane.digests import digest
 from control_plane.errors import Conflict, SetupLinkUnusable
@@ -66,7 +67,7 @@ async def redeem(db: AsyncSession, token: str, username: str, password_hash: str
     return owner
 
 
-async def offer(database: Database, file: Path | None, origin: str, now: datetime) -> None:
+async def offer(database: Database, file: Path | None, origin: str) -> None:
     """Write a new link to the file while there is no account; remove the file once there is one."""
     async with database.read() as db:
         is_needed = not await accounts.has_any(db)
@@ -75,7 +76,7 @@ async def offer(database: Database, file: Path | None, origin: str, now: datetim
     elif file is None:
         log.warning("no_account", fix="`streamgate setup-link` prints a link to make one")
     else:
-        await _write_new(database, file, origin, now)
+        await _write_new(database, file, origin)
 
 
 def withdraw(file: Path | None) -> None:
@@ -87,9 +88,10 @@ def withdraw(file: Path | None) -> None:
         log.warning("setup_link_not_removed", file=str(file), error=type(error).__name__)
 
 
-async def _write_new(database: Database, file: Path, origin: str, now: datetime) -> None:
+async def _write_new(database: Database, file: Path, origin: str) -> None:
     try:
         async with database.write() as db:
+            now = utc_now()
             token = await make(db, now)
             audit.record(db, Actor.system(), Action.SETUP_LINK_CREATE.word, now, About())
             with replacing(file) as writer:

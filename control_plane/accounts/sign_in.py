@@ -18,6 +18,7 @@ from control_plane.access.audit_queue import AuditQueue, RefusedAction
 from control_plane.accounts import accounts, second_factor
 from control_plane.accounts.accounts import WRONG_PASSWORD, Client
 from control_plane.accounts.passwords import PasswordChecker
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.errors import FieldRefused, Refusal, SignInFailed, TooBusy, TooManyAttempts
 from control_plane.limits.limits import Limits
@@ -72,13 +73,18 @@ class SignIn:
             raise
 
     async def sign_in(self, attempt: SignInAttempt, now: datetime) -> tuple[str, AdminUser]:
-        """Return the secret of a new admin session and its user. Raise SignInFailed. Call `admit` first."""
+        """Return the secret of a new admin session and its user. Raise SignInFailed. Call `admit` first.
+
+        `now` is the time of the request. Checking its password takes time, so the attempt is judged and stamped later,
+        when its transaction begins.
+        """
         checked = await self._check_password(attempt, now)
         async with self.database.write() as db:
+            began = utc_now()
             user = await accounts.find(db, attempt.username, lock=True)
-            failure = await _failure(db, user, checked, attempt.code, now)
-            secret = await accounts.begin_session(db, user.id, attempt.client, now) if user and not failure else None
-            _record(db, attempt, user, failure, now)
+            failure = await _failure(db, user, checked, attempt.code, began)
+            secret = await accounts.begin_session(db, user.id, attempt.client, began) if user and not failure else None
+            _record(db, attempt, user, failure, began)
         if user is None or secret is None:
             raise SignInFailed
         await self._renew_hash(user, attempt.password)

@@ -38,10 +38,9 @@ async def link(call: Call) -> Response:
         await app.limits.count_refresh(f"tv of {claims.sid}")
         own = await _wants_own_session(request)
         async with app.database.write() as db:
-            tv_link = await tv.link(db, claims, client_address(request), app.rules, utc_now(), own=own)
-            record_done(
-                db, request, audit.LINK, tv_link.claims, tv_link.ticket.id, {"ownSession": tv_link.is_own_session}
-            )
+            now = utc_now()
+            tv_link = await tv.link(db, claims, client_address(request), app.rules, now, own=own)
+            record_done(db, request, audit.LINK, tv_link, now, {"ownSession": tv_link.is_own_session})
     base = streams_origin(request) or own_origin(request)
     url = f"{base}/t/{mint(tv_link.claims, app.ring)}{tv_link.claims.sp}stream.m3u8"
     view = TvLink(url=url, qr=qr_code(url), expires_at=tv_link.ticket.expires_at, own_session=tv_link.is_own_session)

@@ -1,5 +1,7 @@
 """Watch on TV without typing a link: the TV shows a code, and a phone approves it."""
 
+from datetime import datetime
+
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
@@ -75,9 +77,10 @@ async def collect(call: Call) -> Response:
     body = await _parse(request, TvPoll, "deviceCode must be the one that /api/tv/codes returned.")
     await app.limits.count_tv_poll(body.device_code)
     async with app.database.write() as db:
-        grant = await tv_codes.collect(db, body.device_code, device_of(request), app.rules, utc_now())
+        now = utc_now()
+        grant = await tv_codes.collect(db, body.device_code, device_of(request), app.rules, now)
         if grant:
-            record_done(db, request, audit.LINK, grant.claims, grant.ticket.id, {"tvCode": True})
+            record_done(db, request, audit.LINK, grant, now, {"tvCode": True})
     if grant is None:
         return JSONResponse(as_json(TvWaiting(interval=tv_codes.POLL_SECONDS)), 202)
     return granted(request, grant)
@@ -102,10 +105,11 @@ async def approve_by_code(call: Call) -> Response:
             body = await _parse(request, TvApproval, NO_CODE)
             attempt.code = code = parse_code(body.code)
             async with app.database.write() as db:
+                now = utc_now()
                 approval = await tv_codes.approve_by_code(
-                    db, code, body.user_code, device_of(request), app.rules, utc_now(), takeover=body.takeover
+                    db, code, body.user_code, device_of(request), app.rules, now, takeover=body.takeover
                 )
-                _record(db, request, approval)
+                _record(db, request, approval, now)
     return JSONResponse(as_json(TvApproved(approved=True, moved=approval.moved)))
 
 
@@ -130,8 +134,9 @@ async def approve_by_page(call: Call) -> Response:
         async with app.limits.guess(address, wrong=(MalformedRequest, TvCodeUnusable)):
             body = await _parse(request, TvPageApproval, "userCode must be the code shown on the TV.")
             async with app.database.write() as db:
-                approval = await tv_codes.approve_by_page(db, claims, body.user_code, app.rules, utc_now())
-                _record(db, request, approval)
+                now = utc_now()
+                approval = await tv_codes.approve_by_page(db, claims, body.user_code, app.rules, now)
+                _record(db, request, approval, now)
     return JSONResponse(as_json(TvApproved(approved=True, moved=approval.moved)))
 
 
@@ -152,9 +157,8 @@ async def plan(call: Call) -> Response:
     return JSONResponse(as_json(TvPlan(pauses_here=pauses)))
 
 
-def _record(db: AsyncSession, request: Request, approval: Approval) -> None:
-    grant = approval.grant
-    record_done(db, request, audit.APPROVE, grant.claims, grant.ticket.id, {"moved": True} if approval.moved else None)
+def _record(db: AsyncSession, request: Request, approval: Approval, now: datetime) -> None:
+    record_done(db, request, audit.APPROVE, approval.grant, now, {"moved": True} if approval.moved else None)
 
 
 async def _parse(request: Request, schema: type[SchemaT], sentence: str) -> SchemaT:

@@ -7,6 +7,7 @@ first visit with no session to resume is not recorded as a refusal.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +19,8 @@ from control_plane.clock import utc_now
 from control_plane.digests import digest
 from control_plane.errors import NoSession, Refusal, TooManyAttempts
 from control_plane.services import Request
+from control_plane.sessions.sessions import Grant
+from control_plane.sessions.tv import Link
 from control_plane.web.requests import client_address, services
 
 
@@ -53,13 +56,13 @@ def record_done(
     db: AsyncSession,
     request: Request,
     action: str,
-    claims: Claims,
-    ticket_id: str,
+    done: Grant | Link,
+    now: datetime,
     detail: Mapping[str, str | int | bool | None] | None = None,
 ) -> None:
-    """Record what a viewer has done, in the same transaction."""
-    about = audit.About(claims.sid, claims.eid, ticket_id, detail)
-    audit.record(db, Actor.viewer(client_address(request)), action, utc_now(), about)
+    """Record what a viewer has done, in the same transaction and at the same time."""
+    about = audit.About(done.claims.sid, done.claims.eid, done.ticket.id, detail)
+    audit.record(db, Actor.viewer(client_address(request)), action, now, about)
 
 
 def _refused(request: Request, action: str, attempt: ViewerAttempt, refusal: Refusal) -> RefusedAction:

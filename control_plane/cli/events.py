@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from authz_sidecar.contract.origin_addresses import OriginServer, read_allowed
+from authz_sidecar.contract.origin_addresses import OriginServer
+from authz_sidecar.contract.origin_settings import allowed_hosts
 from control_plane.access.audited_change import Action, AuditedChange
 from control_plane.api.events import Rule, event_view
 from control_plane.cli import commands
@@ -164,6 +165,6 @@ def _change(home: Path, event_id: str, action: Action, rule: Rule) -> Changed[Ev
 
 def _allowed(environment: Mapping[str, str]) -> tuple[OriginServer, ...]:
     try:
-        return read_allowed(environment.get("UPSTREAM_ALLOWED_HOSTS", ""))
+        return allowed_hosts(environment)
     except ValueError as error:
-        raise OperatorError(f"UPSTREAM_ALLOWED_HOSTS {error}.") from None
+        raise OperatorError(str(error)) from None

@@ -26,6 +26,7 @@ from sqlalchemy.types import TypeDecorator
 
 from control_plane.db import notices
 from control_plane.db.announcements import ANNOUNCED, Announcements
+from control_plane.db.direct import driver_connection
 from control_plane.db.engines import Purpose, make_engine
 from control_plane.db.sealing import SEALER, Sealer
 from control_plane.db.sqlite_changes import SqliteChanges
@@ -91,9 +92,13 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """Provide a session whose changes are committed together when the block ends, or not at all."""
+        """Provide a session whose changes are committed together when the block ends, or not at all.
+
+        The transaction has begun when the block is entered: a time that is read in it is that of the transaction.
+        """
         announced: set[str] = set()
         async with self._queue(), _closing(self._writing_session(announced)) as session:
+            await driver_connection(session)  # begins: on SQLite this waits for a writer in another process
             yield session
             number = await self._notify_others(session, announced)
             await session.commit()

@@ -37,7 +37,7 @@ class Direct:
 
     async def run(self, db: AsyncSession, values: Values) -> None:
         """Run the statement on PostgreSQL. Raise the same errors as SQLAlchemy."""
-        connection = await _driver_connection(db)
+        connection = await driver_connection(db)
         text, given = self.on_postgresql(values)
         with _wrapping_errors(text):
             await connection.execute(text, given)
@@ -73,7 +73,7 @@ class DirectQuery:
 
     async def one(self, db: AsyncSession, values: Values) -> list[Any] | None:
         """Return one object per table, or None if there is no row. Raise the same errors as SQLAlchemy."""
-        connection = await _driver_connection(db)
+        connection = await driver_connection(db)
         is_sqlite = isinstance(connection, aiosqlite.Connection)
         text, given = (self._statement.on_sqlite if is_sqlite else self._statement.on_postgresql)(values)
         cursor = connection.cursor()
@@ -103,7 +103,7 @@ def _readers(model: Any, dialect: Dialect) -> Sequence[tuple[str, Callable[[Any]
 
 async def run_on_sqlite(db: AsyncSession, statements: list[Direct], values: Values) -> None:
     """Run the statements in order, in one trip to the connection's thread. Raise the same errors as SQLAlchemy."""
-    connection, prepared = await _driver_connection(db), [statement.on_sqlite(values) for statement in statements]
+    connection, prepared = await driver_connection(db), [statement.on_sqlite(values) for statement in statements]
     with _wrapping_errors("several statements"):
         if isinstance(connection, TripConnection):
             await connection.run_all(prepared)
@@ -122,7 +122,7 @@ def _as_stored(value: Any) -> Any:
     return sqlite_time(value) if isinstance(value, datetime) else value
 
 
-async def _driver_connection(db: AsyncSession) -> Any:
+async def driver_connection(db: AsyncSession) -> Any:
     """Return the driver's connection. It is cached, because looking it up takes a fifth of a statement's time."""
     transaction, connection = db.info.get(_CONNECTION, (None, None))
     if connection is None or transaction is not db.sync_session.get_transaction():

@@ -16,9 +16,9 @@ from control_plane.lifecycle import event_changes
 from control_plane.ops import demo_streams, nginx_version, supervisor
 from control_plane.ops.binaries import find_nginx
 from control_plane.ops.home import create_home, new_password, read_environment, settings_file, stream_root
+from control_plane.ops.home_database import database_url
 from control_plane.ops.processes import ProcessSpec, common_environment, describe_stack, prepare_stack
 from control_plane.schemas.events import EventDraft
-from control_plane.settings import Settings
 from control_plane.tables import Event
 from control_plane.tickets import ticket_search, tickets
 from control_plane.tickets.tickets import TicketFilter
@@ -42,7 +42,7 @@ def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
     home = home.absolute()
     password = _ensure_home(home, port)
     environment = read_environment(home)
-    folders = stream_root(home, environment)
+    folders = stream_root(home, environment) or home / "streams"
     running = prepare_stack(home, sidecars, host)
     _ensure_recording(folders / RECORDING_ID)
     demo_events = prepare_events(environment)
@@ -57,7 +57,7 @@ def run_demo(home: Path, port: int, sidecars: int, host: str) -> None:
 
 def prepare_events(environment: Mapping[str, str]) -> list[DemoEvent]:
     """Create both events, or extend those of an earlier demo, and return them with their codes."""
-    url = environment.get("DATABASE_URL") or str(Settings.model_fields["database_url"].default)
+    url = database_url(environment)
     upgrade_schema(url)
     return anyio.run(_prepare_events, url)
 

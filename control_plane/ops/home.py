@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from authz_sidecar.contract.key_source import FILE
 from authz_sidecar.contract.whole_files import replacing
 from control_plane.accounts.passwords import hash_password
 from control_plane.db.database import upgrade_schema
@@ -73,9 +74,9 @@ def read_environment(folder: Path) -> dict[str, str]:
     return {**settings, **os.environ}
 
 
-def default_keys_file(folder: Path) -> Path:
-    """Return the default key file of a home: alone in its folder, so that watching the folder sees nothing else."""
-    return folder / "keys" / "playback.json"
+def keys_file(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Return the key file: by default alone in its folder, so that watching the folder sees nothing else."""
+    return Path(environment.get(FILE) or folder / "keys" / "playback.json")
 
 
 def setup_link_file(folder: Path) -> Path:
@@ -106,13 +107,20 @@ def add_setting(folder: Path, name: str, value: str) -> None:
         os.fchmod(writer.fileno(), stat.S_IMODE(found.st_mode))
 
 
-def stream_root(folder: Path, environment: Mapping[str, str]) -> Path:
-    return Path(environment.get("STREAM_ROOT") or folder / "streams").absolute()
+def stream_root(folder: Path, environment: Mapping[str, str]) -> Path | None:
+    """Return the folder of the streams, or None if STREAM_ROOT is set but empty: all of them come from origins."""
+    root = environment.get("STREAM_ROOT", folder / "streams")
+    return Path(root).absolute() if root else None
+
+
+def segment_cache(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Return the folder in which nginx keeps what it fetched from origins, if there are any."""
+    return Path(environment.get("SEGMENT_CACHE_ROOT") or folder / "cache").absolute()
 
 
 def public_port(environment: Mapping[str, str]) -> int:
     """Return the port that nginx listens on. Raise OperatorError if PORT is invalid."""
-    return UpSettings.read({"PORT": environment.get("PORT", "")}).port
+    return UpSettings.read(environment, only=("port",)).port
 
 
 def new_password() -> str:
@@ -137,7 +145,7 @@ def _new_settings(folder: Path, password: str | None, port: int, root: Path | No
         "INTERNAL_API_KEY": secrets.token_urlsafe(_SECRET_BYTES),
         "ADMIN_PASSWORD_HASH": hash_password(password) if password is not None else "",
         "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite+aiosqlite:///{folder}/streamgate.db",
-        "STREAM_ROOT": str(root.absolute() if root else stream_root(folder, os.environ)),
+        "STREAM_ROOT": str((root or stream_root(folder, os.environ) or folder / "streams").absolute()),
         "PORT": str(port),
     }
 

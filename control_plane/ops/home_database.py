@@ -11,15 +11,21 @@ from control_plane.db import schema_versions
 from control_plane.db.database import Database
 from control_plane.db.sealing import SETTING, Sealer, split_keys
 from control_plane.errors import OperatorError
-from control_plane.settings import Settings
+from control_plane.settings import Settings, check_database_url
 
 
 def database_url(environment: Mapping[str, str]) -> str:
     """Return the URL of the database. Raise OperatorError if it is neither SQLite nor PostgreSQL."""
-    url = environment.get("DATABASE_URL") or str(Settings.model_fields["database_url"].default)
-    if not url.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
-        raise OperatorError("DATABASE_URL must start with sqlite+aiosqlite:/// or postgresql+psycopg://.")
-    return url
+    try:
+        return check_database_url(environment.get("DATABASE_URL") or Settings.model_fields["database_url"].default)
+    except ValueError as error:
+        raise OperatorError(f"DATABASE_URL {error}.") from None
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite database; None for one in memory, and for PostgreSQL."""
+    path = make_url(url).database if url.startswith("sqlite") else None
+    return Path(path) if path else None
 
 
 def sealer(environment: Mapping[str, str]) -> Sealer:
@@ -46,9 +52,9 @@ async def open_url(url: str, sealer: Sealer | None = None) -> AsyncIterator[Data
 
 def check_it_exists(url: str) -> None:
     """Raise OperatorError if the SQLite file does not exist: opening it would create it."""
-    path = make_url(url).database if url.startswith("sqlite") else None
-    if path and not Path(path).is_file():
-        raise OperatorError(f"There is no database at {path}; `streamgate migrate` creates one.")
+    file = sqlite_file(url)
+    if file and not file.is_file():
+        raise OperatorError(f"There is no database at {file}; `streamgate migrate` creates one.")
 
 
 def first_line(error: DBAPIError) -> str:

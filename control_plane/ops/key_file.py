@@ -25,7 +25,7 @@ from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.strict_json import parse_object
 from authz_sidecar.contract.whole_files import replacing
 from control_plane.errors import OperatorError, UsageError
-from control_plane.ops.home import add_setting, default_keys_file, read_environment, settings_file
+from control_plane.ops.home import add_setting, keys_file, read_environment, settings_file
 
 _SECRET_BYTES: Final = 48
 
@@ -104,10 +104,10 @@ def public_keys(home: Path) -> dict[str, list[Jwk]]:
 
 
 def _file(home: Path, environment: Mapping[str, str]) -> Path:
-    named = environment.get(FILE)
-    if named and not Path(named).is_absolute():
+    file = keys_file(home.absolute(), environment)
+    if not file.is_absolute():
         raise OperatorError(f"{FILE} must be an absolute path.")
-    return Path(named).resolve() if named else default_keys_file(home.absolute())
+    return file.resolve() if environment.get(FILE) else file
 
 
 def _current_keys(file: Path, environment: Mapping[str, str]) -> list[Jwk]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
 from control_plane.errors import OperatorError
+from control_plane.ops.home import segment_cache
 from control_plane.ops.nginx_words import quoted
 from control_plane.ops.up_settings import UpSettings
 
@@ -34,7 +35,7 @@ class NginxOrigin:
     in_slices: bool = False  # nginx has the slice module
 
 
-def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -> NginxOrigin | None:
+def read_origins(environment: Mapping[str, str], home: Path, nginx: str) -> NginxOrigin | None:
     """Return the settings, or None if there is no origin. Raise OperatorError for invalid values."""
     try:
         settings = OriginSettings.read(environment)
@@ -47,7 +48,7 @@ def read_origins(environment: Mapping[str, str], cache_root: Path, nginx: str) -
     cache = UpSettings.read(environment)
     return NginxOrigin(
         settings,
-        (cache.segment_cache_root or cache_root).absolute(),
+        segment_cache(home, environment),
         cache.segment_cache_max_size_gb,
         cache.segment_cache_max_age_hours,
         has_slices(nginx),

@@ -22,7 +22,7 @@ from authz_sidecar.contract import origin_settings
 from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.access_log import AccessLog
 from control_plane.ops.binaries import find_nginx
-from control_plane.ops.home import default_keys_file, ensure_secrets_key, setup_link_file, stream_root
+from control_plane.ops.home import ensure_secrets_key, keys_file, setup_link_file, stream_root
 from control_plane.ops.nginx_origin import NginxOrigin, read_origins
 from control_plane.ops.nginx_site import Site, write_site
 from control_plane.ops.up_settings import UpSettings
@@ -125,7 +125,7 @@ def describe_stack(home: Path, sidecars: int = 1, host: str = "127.0.0.1", worke
     for_control_plane = {"SETUP_LINK_FILE": str(setup_link_file(home)), **environment}
     control_plane = _control_plane(for_control_plane, sockets / "control.sock", local_url(*listen))
     names = [f"sidecar-{number}" for number in range(1, sidecars + 1)]
-    origins = read_origins(environment, home / "cache", find_nginx())
+    origins = read_origins(environment, home, find_nginx())
     site = Site(
         folder=run_folder / "nginx",
         access_log=AccessLog.of(settings, home / "log"),
@@ -220,10 +220,9 @@ def _python(module: str, socket: Path) -> tuple[str, ...]:
 
 def _with_keys_file(home: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
     """Set the key file even before it exists, so that the first `key rotate` needs no restart."""
-    if environment.get("PLAYBACK_KEYS_FILE"):
-        return environment
-    file = default_keys_file(home)
-    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file = keys_file(home, environment)
+    if file == keys_file(home, {}):
+        file.parent.mkdir(mode=0o700, exist_ok=True)
     return {**environment, "PLAYBACK_KEYS_FILE": str(file)}
 
 
@@ -234,12 +233,12 @@ def _with_segment_cache(environment: Mapping[str, str], origins: NginxOrigin | N
 
 def _existing_stream_root(home: Path, environment: Mapping[str, str], origins: NginxOrigin | None) -> Path | None:
     """Return the stream folder, None if STREAM_ROOT is set but empty. Raise OperatorError if there is no source."""
-    if environment.get("STREAM_ROOT") == "":
+    root = stream_root(home, environment)
+    if root is None:
         if origins is None:
             raise OperatorError("Neither STREAM_ROOT nor UPSTREAM_ORIGIN is set: there are no streams to serve.")
         return None
-    root = stream_root(home, environment)
-    if root == home / "streams":
+    if root == stream_root(home, {}):
         root.mkdir(exist_ok=True)
     if not root.is_dir():
         raise OperatorError(f"STREAM_ROOT is not a folder: {root}")

@@ -1,9 +1,8 @@
 """The settings that `up` reads for itself: the public port, nginx's access log, proxies and the segment cache."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -45,14 +44,16 @@ class UpSettings(BaseModel):
     access_log_max_size_mb: Annotated[int, _whole_number(KEPT_LOG_FILES, 1_000_000)] = 1024
     trusted_proxies: str = ""
     cors_allowed_origin: str = ""
-    segment_cache_root: Path | None = None
     segment_cache_max_size_gb: Annotated[int, _whole_number(1, 100_000)] = 50
     segment_cache_max_age_hours: Annotated[int, _whole_number(1, 8_760)] = 72
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Self:
-        """Raise OperatorError with one sentence per invalid setting, which names it and not its value."""
-        given = {name: value for name in cls.model_fields if (value := environment.get(name.upper()))}
+    def read(cls, environment: Mapping[str, str], only: Collection[str] = ()) -> Self:
+        """Read all settings, or `only` these fields.
+
+        Raise OperatorError with one sentence per invalid setting, which names it and not its value.
+        """
+        given = {name: value for name in only or cls.model_fields if (value := environment.get(name.upper()))}
         try:
             return cls.model_validate(given)
         except ValidationError as invalid:

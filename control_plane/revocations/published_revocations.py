@@ -23,9 +23,9 @@ _UNDER_WAY: Final = timedelta(seconds=60)  # longer than a transaction may wait 
 async def since(database: Database, moment: datetime) -> dict[str, Any]:
     """Return what was revoked or deactivated at `moment` or later and has not been lifted.
 
-    A revocation has the time of its request, and is committed later. On SQLite this process has one writer at a
-    time: a read in its queue finds none in progress. On PostgreSQL the last minute is returned twice, which does no
-    harm.
+    A revocation has the time at which its transaction began, and is committed later. On SQLite this process has one
+    writer at a time: a read in its queue finds none in progress. On PostgreSQL the last minute is returned twice,
+    which does no harm.
     """
     async with database.write() as db:
         now = utc_now()

@@ -3,17 +3,22 @@
 import asyncio
 import time
 from collections import Counter
+from datetime import timedelta
 from threading import Event
 from typing import Any, Literal
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import select
 
 from control_plane.access.actors import Role
 from control_plane.accounts import accounts, admin_users
+from control_plane.accounts.accounts import SESSION_HOURS, Client
 from control_plane.accounts.passwords import MOST_AT_ONCE, MOST_WAITING
+from control_plane.accounts.sign_in import SignIn, SignInAttempt
 from control_plane.clock import utc_now
 from control_plane.errors import SignInFailed
+from control_plane.tables import AdminSession, AuditEntry
 from tests.support.clients.api import HASHER, PASSWORD, PASSWORD_HASH, Admin, ControlPlane, make_settings, running
 from tests.support.clients.staff import audit_of, code_now, hire, use_codes
 
@@ -120,6 +125,24 @@ async def test_the_code_that_confirmed_the_secret_does_not_sign_in_again(plane: 
     assert (await admin.http.post("/api/admin/account/totp/confirm", json={"code": code})).status_code == 200
     async with plane.browser() as http:
         assert (await Admin(http).sign_in(totp=code)).status_code == 401
+
+
+async def test_an_attempt_whose_check_took_long_is_judged_and_stamped_when_its_transaction_begins(
+    plane: ControlPlane, admin: Admin
+) -> None:
+    secret, _ = await use_codes(admin)
+    app, now = plane.services, utc_now()
+    requested = now - timedelta(minutes=10)
+    attempt = SignInAttempt("admin", PASSWORD, code_now(secret, 1), Client("192.0.2.5", ""))
+    _, user = await SignIn(app.database, app.passwords, app.limits, app.audit_queue).sign_in(attempt, requested)
+    async with app.database.read() as db:
+        session = await db.scalar(select(AdminSession).where(AdminSession.address == "192.0.2.5"))
+        entry = await db.scalar(select(AuditEntry).where(AuditEntry.address == "192.0.2.5"))
+        signed_in = await accounts.get(db, user.id)
+    assert session
+    assert entry
+    assert signed_in.last_sign_in_at == session.created_at == entry.at >= now
+    assert session.expires_at == session.created_at + timedelta(hours=SESSION_HOURS)
 
 
 async def test_a_code_typed_in_groups_is_the_same_code(plane: ControlPlane, admin: Admin) -> None:

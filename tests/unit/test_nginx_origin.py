@@ -7,17 +7,17 @@ import pytest
 from control_plane.errors import OperatorError
 from control_plane.ops.nginx_origin import NginxOrigin, origin_conf, read_origins
 
-CACHE = Path("/srv/streamgate/cache")
+HOME = Path("/srv/streamgate")
 
 
 def read(**settings: str) -> NginxOrigin:
-    origins = read_origins(settings, CACHE, "/bin/true")
+    origins = read_origins(settings, HOME, "/bin/true")
     assert origins
     return origins
 
 
 def test_without_an_origin_there_is_neither_a_cache_nor_an_upstream() -> None:
-    assert read_origins({"UPSTREAM_ORIGIN": " "}, CACHE, "/bin/true") is None
+    assert read_origins({"UPSTREAM_ORIGIN": " "}, HOME, "/bin/true") is None
     assert "proxy_cache_path" not in origin_conf(None)
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import anyio
 
+from authz_sidecar.contract.key_source import FILE
 from authz_sidecar.contract.whole_files import replacing
 from control_plane.db.sealing import SETTING, Sealer, split_keys
 from control_plane.errors import OperatorError
@@ -21,16 +21,14 @@ from control_plane.ops.backups import backup, backup_file, saved_settings
 from control_plane.ops.backups.backup_file import BackupTrailer, SavedSettings
 from control_plane.ops.home import (
     add_setting,
-    default_keys_file,
     ensure_secrets_key,
     has_settings,
+    keys_file,
     read_environment,
     settings_file,
     stream_root,
 )
-from control_plane.ops.home_database import database_url
-
-_KEYS: Final = "PLAYBACK_KEYS_FILE"
+from control_plane.ops.home_database import database_url, sqlite_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def restore(home: Path, file: Path, *, force: bool) -> Restored:
 
 
 def _saved_settings(home: Path, environment: Mapping[str, str]) -> SavedSettings:
-    keys = Path(environment.get(_KEYS) or default_keys_file(home))
+    keys = keys_file(home, environment)
     with _reporting_os_errors(home):
         text = keys.read_text(encoding="utf-8") if keys.exists() else None
         return SavedSettings(str(home), settings_file(home).read_text(encoding="utf-8"), text)
@@ -89,10 +87,9 @@ def _sealer(environment: Mapping[str, str], saved: SavedSettings | None) -> Seal
 
 def _check_database_is_inside(home: Path, url: str) -> None:
     """Raise OperatorError if a link leads from the new home to a database elsewhere: it may belong to another home."""
-    if url.startswith(saved_settings.SQLITE):
-        file = Path(url.removeprefix(saved_settings.SQLITE)).resolve()
-        if not file.is_relative_to(home.resolve()):
-            raise OperatorError(f"{url.removeprefix(saved_settings.SQLITE)} leads out of {home}; nothing was changed.")
+    file = sqlite_file(url)
+    if file and not file.resolve().is_relative_to(home.resolve()):
+        raise OperatorError(f"{file} leads out of {home}; nothing was changed.")
 
 
 @contextmanager
@@ -109,9 +106,8 @@ def locked_home(home: Path, url: str) -> Iterator[None]:
 
 def _run_folders_above(url: str) -> list[Path]:
     """Return the run folders of the homes that contain the SQLite file, with links resolved."""
-    if not url.startswith(saved_settings.SQLITE):
-        return []
-    above = Path(url.removeprefix(saved_settings.SQLITE)).resolve().parents
+    file = sqlite_file(url)
+    above = file.resolve().parents if file else ()
     return [folder / "run" for folder in above if (folder / "run" / supervisor.LOCK_FILE).is_file()]
 
 
@@ -136,12 +132,12 @@ def _write_settings(home: Path, saved: SavedSettings, written: list[Path]) -> No
     for name, value in saved_settings.moved(saved, home).items():
         add_setting(home, name, value)
     if saved.keys:
-        keys = default_keys_file(home)
+        keys = keys_file(home, {})
         keys.parent.mkdir(mode=0o700, exist_ok=True)
         _write_new(keys, saved.keys, written)
-        add_setting(home, _KEYS, str(keys))
+        add_setting(home, FILE, str(keys))
     root = stream_root(home, read_environment(home))
-    if root.is_relative_to(home):
+    if root and root.is_relative_to(home):
         root.mkdir(parents=True, exist_ok=True)
 
 

@@ -16,27 +16,15 @@ from dotenv.parser import parse_stream
 from authz_sidecar.contract import origin_settings
 from control_plane.ops.backups.backup_file import SavedSettings
 from control_plane.ops.processes import SIDECAR_SETTINGS
+from control_plane.ops.up_settings import UpSettings
 from control_plane.settings import Settings
 
 SQLITE: Final = "sqlite+aiosqlite:///"
 _DATABASE: Final = "streamgate.db"
 _PATHS: Final = ("STREAM_ROOT", "SEGMENT_CACHE_ROOT", "APP_LOGO_FILE")
-_SETTINGS_OF_UP: Final = (
-    "ACCESS_LOG",
-    "ACCESS_LOG_MAX_SIZE_MB",
-    "CONTROL_PLANE_URL",
-    "CORS_ALLOWED_ORIGIN",
-    "PORT",
-    "SEGMENT_CACHE_MAX_AGE_HOURS",
-    "SEGMENT_CACHE_MAX_SIZE_GB",
-    "SIDECAR_STATE_FILE",
-    "STREAM_ROOT",
-    "TRUSTED_PROXIES",
-    "UPSTREAM_ORIGIN",
-)
-OURS: Final = frozenset(
-    (*(name.upper() for name in Settings.model_fields), *SIDECAR_SETTINGS, *origin_settings.SETTINGS, *_SETTINGS_OF_UP)
-)
+_SET_BY_UP: Final = ("CONTROL_PLANE_URL", "SIDECAR_STATE_FILE")
+_FIELDS: Final = (name.upper() for model in (Settings, UpSettings) for name in model.model_fields)
+OURS: Final = frozenset((*_FIELDS, *SIDECAR_SETTINGS, *origin_settings.SETTINGS, *_SET_BY_UP))
 
 
 def values(saved: SavedSettings) -> dict[str, str]:

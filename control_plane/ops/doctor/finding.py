@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from control_plane.errors import OperatorError
+from control_plane.ops.home_database import database_url, sqlite_file
+
 
 class Level(StrEnum):
     OK = "ok"
@@ -24,11 +27,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The installation to check: its effective settings, and the home that they come from if it is known."""
+    """The installation to check: its effective settings, and its home (an absolute path)."""
 
     environment: Mapping[str, str] = field(repr=False)
-    home: Path | None = None
+    home: Path
     watch_seconds: float = 5.0  # how long playlists are watched while their encoder writes them
+
+    @property
+    def database_file(self) -> Path | None:
+        """SQLite's file; None for PostgreSQL, and for an invalid URL, which is reported with the settings."""
+        try:
+            return sqlite_file(database_url(self.environment))
+        except OperatorError:
+            return None
 
 
 def ok(about: str, what: str) -> Finding:

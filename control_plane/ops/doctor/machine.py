@@ -13,8 +13,7 @@ import httpx2
 
 from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
-from control_plane.ops.home import public_port, stream_root
-from control_plane.ops.home_database import database_url
+from control_plane.ops.home import public_port, segment_cache, stream_root
 
 _UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
 _SIZE_OF_TIMEX: Final = 512  # larger than on any architecture; all zeros: read only
@@ -58,18 +57,12 @@ def _disks(installation: Installation) -> Iterator[Finding]:
 
 
 def _folders(installation: Installation) -> Iterator[Path]:
-    if installation.home:
-        yield installation.home
-    try:
-        url = database_url(installation.environment)
-    except OperatorError:
-        url = ""
-    if url.startswith("sqlite"):
-        yield Path(url.partition(":///")[2]).parent
-    if installation.home or installation.environment.get("STREAM_ROOT"):
-        yield stream_root(installation.home or Path(), installation.environment)
-    if cache := installation.environment.get("SEGMENT_CACHE_ROOT"):
-        yield Path(cache)
+    yield installation.home
+    if installation.database_file:
+        yield installation.database_file.parent
+    if root := stream_root(installation.home, installation.environment):
+        yield root
+    yield segment_cache(installation.home, installation.environment)
 
 
 def _port(installation: Installation) -> Iterator[Finding]:

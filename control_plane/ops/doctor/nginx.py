@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
+from authz_sidecar.contract.origin_settings import names_origin
 from control_plane.errors import OperatorError
 from control_plane.ops import nginx_check, nginx_version
 from control_plane.ops.access_log import AccessLog
@@ -41,8 +41,7 @@ def _modules(nginx: str, installation: Installation) -> Iterator[Finding]:
     if missing:
         fix = "Install an nginx that has them, such as the packages of Debian or nginx.org."
         yield error("nginx", f"It was built without {' and '.join(missing)}.", fix)
-    has_origin = any(installation.environment.get(name) for name in ("UPSTREAM_ORIGIN", "UPSTREAM_ALLOWED_HOSTS"))
-    if has_origin and f"--with-{_SLICE_MODULE}_module" not in built_with:
+    if names_origin(installation.environment) and f"--with-{_SLICE_MODULE}_module" not in built_with:
         yield warning(
             "nginx",
             f"It was built without {_SLICE_MODULE}: large files come in one piece.",
@@ -64,15 +63,14 @@ def _configuration(nginx: str, installation: Installation) -> Iterator[Finding]:
 
 
 def _site(nginx: str, installation: Installation) -> Site:
-    folder = (installation.home or Path()) / "run"
-    origins = read_origins({**installation.environment, "SEGMENT_CACHE_ROOT": ""}, folder / "cache", nginx)
-    settings, root = UpSettings.read(installation.environment), installation.environment.get("STREAM_ROOT")
-    here = installation.home or Path()
+    folder, environment = installation.home / "run", installation.environment
+    origins = read_origins({**environment, "SEGMENT_CACHE_ROOT": ""}, folder, nginx)
+    settings = UpSettings.read(environment)
     return Site(
         folder=folder / "nginx",
         access_log=AccessLog.of(settings, folder),
         listen=f"127.0.0.1:{settings.port}",
-        stream_root=None if root == "" else stream_root(here, installation.environment),
+        stream_root=stream_root(installation.home, environment),
         sidecars=[folder / "sidecar.sock"],
         control_plane=folder / "control.sock",
         fetcher=folder / "fetcher.sock",

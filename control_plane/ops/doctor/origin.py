@@ -18,7 +18,7 @@ from authz_sidecar.contract.origin_settings import OriginSettings, trusted_autho
 from authz_sidecar.origin_fetcher.answers import describe_answer, explain
 from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
-from control_plane.ops.home_database import database_url
+from control_plane.ops.home import segment_cache
 from control_plane.ops.up_settings import UpSettings
 
 _PATIENCE_SECONDS: Final = 3.0
@@ -76,14 +76,13 @@ def _response_findings(answer: httpx2.Response) -> Iterator[Finding]:
 
 def _cache_space(installation: Installation, settings: OriginSettings) -> Iterator[Finding]:
     """Warn if the cache may grow until the database's disk is nearly full."""
-    cache = Path(installation.environment.get("SEGMENT_CACHE_ROOT") or (installation.home or Path()) / "cache")
-    database = _database_folder(installation)
-    if settings.is_empty or database is None or not database.is_dir():
+    cache, database = segment_cache(installation.home, installation.environment), installation.database_file
+    if settings.is_empty or database is None or not database.parent.is_dir():
         return
     folder = next((one for one in (cache, *cache.parents) if one.is_dir()), Path("/"))
     limit = _gigabytes(installation) * _GIGABYTE
     space = disk_usage(folder).free + sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
-    if folder.stat().st_dev == database.stat().st_dev and limit > space:
+    if folder.stat().st_dev == database.parent.stat().st_dev and limit > space:
         yield warning(
             "cache",
             f"It may grow to {limit / _GIGABYTE:.0f} GB, and the database's disk has room for {space / _GIGABYTE:.0f}. "
@@ -94,14 +93,6 @@ def _cache_space(installation: Installation, settings: OriginSettings) -> Iterat
 
 def _gigabytes(installation: Installation) -> int:
     try:
-        return UpSettings.read(installation.environment).segment_cache_max_size_gb
+        return UpSettings.read(installation.environment, only=("segment_cache_max_size_gb",)).segment_cache_max_size_gb
     except OperatorError:
         return 0  # reported with the configuration
-
-
-def _database_folder(installation: Installation) -> Path | None:
-    try:
-        url = database_url(installation.environment)
-    except OperatorError:
-        return None
-    return Path(url.partition(":///")[2]).parent if url.startswith("sqlite") else None

@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS: Final = 3.0
 
 def examine(installation: Installation) -> list[Finding]:
     """Ask the control plane of this home. Return nothing if it is not running."""
-    if installation.home is None or not control_socket(installation.home).is_socket():
+    if not control_socket(installation.home).is_socket():
         return []
     trusted = installation.environment.get(SETTING, "")
     return [*_findings(_unnamed_proxies(control_socket(installation.home)), trusted)]

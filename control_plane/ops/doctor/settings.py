@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from authz_sidecar.contract.settings_errors import sentences
-from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
-from control_plane.ops.home import default_keys_file, settings_file
-from control_plane.ops.home_database import database_url
+from control_plane.ops.home import keys_file, settings_file
 from control_plane.settings import Settings
 
 _SECRETS: Final = ("PLAYBACK_SIGNING_SECRET", "INTERNAL_API_KEY")
@@ -89,21 +85,13 @@ def _strength(installation: Installation) -> Iterator[Finding]:
 
 def _database_files(installation: Installation) -> list[Path]:
     """Return SQLite's file and those beside it: older versions created them readable by every user."""
-    try:
-        url = make_url(database_url(installation.environment))
-    except (OperatorError, ArgumentError):
-        return []
-    is_file = url.drivername.startswith("sqlite") and url.database
-    return [Path(f"{url.database}{ending}") for ending in ("", "-wal", "-shm")] if is_file else []
+    file = installation.database_file
+    return [Path(f"{file}{ending}") for ending in ("", "-wal", "-shm")] if file else []
 
 
 def _permissions(installation: Installation) -> Iterator[Finding]:
-    files = [settings_file(installation.home)] if installation.home else []
-    files += _database_files(installation)
-    named = installation.environment.get("PLAYBACK_KEYS_FILE")
-    if named or installation.home:
-        files.append(Path(named) if named else default_keys_file(installation.home or Path()))
-    for file in files:
+    keys = keys_file(installation.home, installation.environment)
+    for file in (settings_file(installation.home), *_database_files(installation), keys):
         if not file.exists():
             continue
         mode = stat.S_IMODE(file.stat().st_mode)

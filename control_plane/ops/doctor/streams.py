@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
+from authz_sidecar.contract.origin_settings import names_origin
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home import stream_root
 from control_plane.streams.names import is_playlist
@@ -29,15 +30,14 @@ _RENAME: Final = (
 
 
 def examine(installation: Installation, events: Sequence[Event], now: datetime) -> list[Finding]:
-    environment = installation.environment
-    if environment.get("STREAM_ROOT") == "" or (installation.home is None and not environment.get("STREAM_ROOT")):
+    root = stream_root(installation.home, installation.environment)
+    if root is None:
         return []
-    root = stream_root(installation.home or Path(), environment)
     if not root.is_dir():
         return [
             error(str(root), "STREAM_ROOT is not a folder.", "Create it, or set STREAM_ROOT to where the streams are.")
         ]
-    has_origin = bool(environment.get("UPSTREAM_ORIGIN") or environment.get("UPSTREAM_ALLOWED_HOSTS"))
+    has_origin = names_origin(installation.environment)
     findings = [finding for event in events for finding in _event(root / event.id, event, now, has_origin=has_origin)]
     return findings + _watch([root / event.id for event in events], installation.watch_seconds)
 

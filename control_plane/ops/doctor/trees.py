@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -15,7 +14,7 @@ from control_plane.clock import utc_now
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.doctor.machine import health
 from control_plane.ops.doctor.streams import about
-from control_plane.ops.home import default_keys_file, public_port, stream_root
+from control_plane.ops.home import keys_file, public_port, stream_root
 from control_plane.streams.faults import Fault, FaultReason, Severity
 from control_plane.streams.inspection import Inspection, inspect
 from control_plane.streams.playlist_reader import PlaylistReader
@@ -74,18 +73,14 @@ async def _source(installation: Installation) -> AsyncIterator[FilesOf | None]:
             yield lambda event: GateFiles(event, utc_now, reader)
         finally:
             await reader.close()
-    elif installation.environment.get("STREAM_ROOT") == "" or not (
-        installation.home or installation.environment.get("STREAM_ROOT")
-    ):
-        yield None
-    else:
-        root = stream_root(installation.home or Path(), installation.environment)
+    elif root := stream_root(installation.home, installation.environment):
         yield lambda event: FolderFiles(event, utc_now, root / event.id)
+    else:
+        yield None
 
 
 def _keys(installation: Installation) -> KeySource | None:
-    named = installation.environment.get("PLAYBACK_KEYS_FILE")
-    file = Path(named) if named else default_keys_file(installation.home) if installation.home else None
+    file = keys_file(installation.home, installation.environment)
     try:
         return KeySource.open(file, installation.environment.get("PLAYBACK_SIGNING_SECRET"), KeyRing.for_signing)
     except KeysRefused:

@@ -24,6 +24,7 @@ _CHOSEN: Final[dict[str, Any]] = {
     "event.starts_at": NOON,
     "event.ends_at": NOON + timedelta(hours=3),
     "admin_user.role": "owner",
+    "viewing_session.end_reason": EndReason.REVOKED,
 }
 WRITTEN_BY_ITSELF: Final = {one.__tablename__ for one in (FeedEpoch, FeedMark, SealCheck)}  # filled by the services
 _SEALED: Final = {f"{column.class_.__tablename__}.{column.key}" for column in SEALED}
