@@ -27,8 +27,8 @@ test-setup:
 	@deploy/setup.sh test
 
 .PHONY: test
-test: lint ## Lint, then run all tests: units, real neighbours, real nginx, real browser (FAST=1: units and SQLite only; LONG=1: all cases)
-	LONG=$(LONG) $(BIN)/pytest $(if $(FAST),--one-database tests/integration tests/unit)
+test: test-setup ## Run all tests: lint, units, real neighbours, real nginx, real browser (FAST=1: lint, units, SQLite; LONG=1: all cases)
+	LONG=$(LONG) $(BIN)/pytest $(if $(FAST),--one-database tests/lint tests/integration tests/unit)
 
 .PHONY: lint
 lint: test-setup ## Check style, types and which module may import which

@@ -198,16 +198,19 @@ def test_boundary_values_start(environment: pytest.MonkeyPatch, name: str, value
 
 
 @pytest.mark.parametrize(
-    "password_hash",
+    "parameters",
     [
-        PASSWORD_HASH,
-        hashed(65_536, 3, 4),  # the parameters of `streamgate hash-password`
-        hashed(19_456, 2, digest=64),
-        hashed(256 * 1024),
-        hashed(passes=16),
+        {},
+        {"kib": 65_536, "passes": 3, "threads": 4},  # those of `streamgate hash-password`
+        {"kib": 19_456, "passes": 2, "digest": 64},
+        {"kib": 256 * 1024},
+        {"passes": 16},
     ],
 )
-def test_a_complete_hash_of_any_parameters_is_accepted(environment: pytest.MonkeyPatch, password_hash: str) -> None:
+def test_a_complete_hash_of_any_parameters_is_accepted(
+    environment: pytest.MonkeyPatch, parameters: dict[str, int]
+) -> None:
+    password_hash = hashed(**parameters)
     environment.setenv("ADMIN_PASSWORD_HASH", password_hash)
     taken = Settings().admin_password_hash
     assert taken
