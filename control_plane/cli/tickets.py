@@ -96,7 +96,7 @@ def revoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonOpt
     if as_json:
         print_json(changed)
     else:
-        typer.echo(f"Revoked: {len(changed.data)}.")
+        typer.echo(_sentence("Revoked", len(changed.data)))
 
 
 @app.command("unrevoke")
@@ -106,7 +106,11 @@ def unrevoke_tickets(tickets: NamesArgument, home: HomeOption, *, as_json: JsonO
     if as_json:
         print_json(changed)
     else:
-        typer.echo(f"Un-revoked: {len(changed.data)}.")
+        typer.echo(_sentence("Un-revoked", len(changed.data)))
+
+
+def _sentence(done: str, count: int) -> str:
+    return f"{done} {count} {'ticket' if count == 1 else 'tickets'}."
 
 
 def _names(given: list[str]) -> list[str]:

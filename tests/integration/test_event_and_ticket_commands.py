@@ -173,7 +173,7 @@ def test_several_tickets_are_revoked_and_restored_by_code_or_id(streamgate: Stre
     one, two, three = codes(streamgate, home, event, 3)
     ids = {row["code"]: row["id"] for row in rows(streamgate, home)}
     said = streamgate("ticket", "revoke", one, ids[two], one, "--home", home)
-    assert (said.code, said.out) == (0, "Revoked: 2.\n")
+    assert (said.code, said.out) == (0, "Revoked 2 tickets.\n")
     assert statuses(streamgate, home) == {one: "revoked", two: "revoked", three: "unused"}
 
     answer = json.loads(streamgate("ticket", "unrevoke", two, "--home", home, "--json").out)
@@ -185,7 +185,7 @@ def test_several_tickets_are_revoked_and_restored_by_code_or_id(streamgate: Stre
 def test_a_ticket_is_found_by_any_spelling_of_its_code(streamgate: Streamgate, home: Path, event: str) -> None:
     [code] = codes(streamgate, home, event)
     for name in (f"{code[:4]}-{code[4:]}", code.lower(), f"https://tickets.example/#{code}", f"Code: {code}."):
-        assert streamgate("ticket", "revoke", name, "--home", home).out == "Revoked: 1.\n"
+        assert streamgate("ticket", "revoke", name, "--home", home).out == "Revoked 1 ticket.\n"
         assert streamgate("ticket", "unrevoke", name, "--home", home).code == 0
     assert streamgate("ticket", "revoke", "--home", home, "--", "?").code == 1
 
@@ -206,7 +206,7 @@ def test_tickets_can_be_named_on_standard_input(
 ) -> None:
     made = codes(streamgate, home, event, 2)
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join([*made, ""])))
-    assert streamgate("ticket", "revoke", "-", "--home", home).out == "Revoked: 2.\n"
+    assert streamgate("ticket", "revoke", "-", "--home", home).out == "Revoked 2 tickets.\n"
     said = streamgate("ticket", "revoke", "-", "--home", home)
     assert said.code == 2
     assert "Standard input" in said.err
