@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import sysconfig
-import tomllib
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,11 @@ import httpx2
 import pytest
 
 from tests.support import leaks
+from tests.support.services.checkout import VERSION
 from tests.support.services.ports import free_port
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 # Where each folder of the checkout is in the wheel, without compiled files and the build of web/static/vendor.
 SHIPPED = {"authz_sidecar": "authz_sidecar", "control_plane": "control_plane", "nginx": "control_plane/nginx"}
 LEFT_OUT = {"__pycache__", "vendoring"}

@@ -1,6 +1,7 @@
 """The documents are correct: every link, path and command in them exists.
 
-Nothing is executed: command lines are compared with the Typer app, and paths with the repository.
+Nothing is executed here: command lines are compared with the Typer app, and paths with the repository.
+tests/e2e/test_documents.py runs the commands.
 """
 
 import re
@@ -15,14 +16,10 @@ from typer.main import get_command
 from control_plane.api.admin_routes import ADMIN_ENDPOINTS
 from control_plane.api.viewer_routes import VIEWER_ENDPOINTS
 from control_plane.cli import app
+from tests.support.documents import DOCUMENTS, ROOT, code, prose, text
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 MOST_LINES_OF_THE_README = 150
-DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "streams/README.md")),
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
 RECORDS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 COMMANDS = get_command(app)
 ROUTES = {
@@ -30,8 +27,6 @@ ROUTES = {
     for prefix, endpoints in (("/api", VIEWER_ENDPOINTS), ("/api/admin", ADMIN_ENDPOINTS))
     for one in endpoints
 }
-_FENCE = re.compile(r"^[ ]*```.*?^[ ]*```$", re.MULTILINE | re.DOTALL)
-_CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
 # What looks like a path of the repository: below one of its folders, or the end of a path, of a source file.
@@ -44,32 +39,15 @@ _ROUTE = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) (/api/[\w/{}-]+)")
 _COMMAND = re.compile(r"(?:^|[\s/])streamgate ([a-z-].*)")
 
 
-def _text(document: Path) -> str:
-    return document.read_text(encoding="utf-8")
-
-
-@cache
-def _prose(document: Path) -> str:
-    return _FENCE.sub("", _text(document))
-
-
-@cache
-def _code(document: Path) -> list[str]:
-    """Return the text in backticks, and the lines of code blocks without comments."""
-    blocks = "\n".join(_FENCE.findall(_text(document))).replace("\\\n", " ")
-    lines = (line.split("  #")[0].strip() for line in blocks.splitlines() if "```" not in line)
-    return [*_CODE.findall(_prose(document)), *filter(None, lines)]
-
-
 @cache
 def _links(document: Path) -> list[str]:
-    return [link for link in _LINK.findall(_prose(document)) if "://" not in link]
+    return [link for link in _LINK.findall(prose(document)) if "://" not in link]
 
 
 @cache
 def _anchors(document: Path) -> set[str]:
     """Return the anchors that GitHub generates for the headings."""
-    plain = (re.sub(r"[`*]|\[|\]\([^)]*\)", "", heading) for heading in _HEADING.findall(_prose(document)))
+    plain = (re.sub(r"[`*]|\[|\]\([^)]*\)", "", heading) for heading in _HEADING.findall(prose(document)))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
 
 
@@ -90,7 +68,7 @@ def _is_broken(document: Path, link: str) -> bool:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(_text(README).splitlines()) <= MOST_LINES_OF_THE_README
+    assert len(text(README).splitlines()) <= MOST_LINES_OF_THE_README
 
 
 def test_every_link_is_valid() -> None:
@@ -109,7 +87,7 @@ def _is_missing(path: str) -> bool:
 
 
 def _missing_paths(document: Path) -> list[str]:
-    words = {word for code in _CODE.findall(_prose(document)) for word in code.split()}
+    words = {word for line in code(document) for word in line.split()}
     paths = {word for word in words if _IN_A_FOLDER.fullmatch(word) or _SOURCE_FILE.fullmatch(word)}
     return sorted(filter(_is_missing, paths - _IN_THE_WHEEL))
 
@@ -119,7 +97,7 @@ def test_every_path_of_the_repository_exists() -> None:
 
 
 def _all_found(document: Path, pattern: re.Pattern[str]) -> set[str]:
-    return {match[1] for code in _code(document) for match in pattern.finditer(code)}
+    return {match[1] for line in code(document) for match in pattern.finditer(line)}
 
 
 def test_every_module_exists() -> None:
@@ -127,19 +105,19 @@ def test_every_module_exists() -> None:
 
 
 def test_every_make_target_exists() -> None:
-    targets = {*re.findall(r"^([a-z-]+):", _text(ROOT / "Makefile"), re.MULTILINE)}
+    targets = {*re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), re.MULTILINE)}
     assert _faults(lambda document: _all_found(document, _MAKE) - targets) == {}
 
 
 def test_every_route_exists() -> None:
-    assert _faults(lambda document: {*re.findall(_ROUTE, "\n".join(_code(document)))} - ROUTES) == {}
+    assert _faults(lambda document: {*re.findall(_ROUTE, "\n".join(code(document)))} - ROUTES) == {}
 
 
 def _command_lines(document: Path) -> Iterator[list[str]]:
     """Yield the words after `streamgate` of each command line, without synopsis notation."""
-    for code in _code(document):
-        if found := _COMMAND.search(code):
-            yield re.sub(r"[\[\]]|\.\.\.", " ", found[1].split(" > ")[0]).split()
+    for line in code(document):
+        if found := _COMMAND.search(line):
+            yield re.sub(r"[][|\\]|\.\.\.", " ", found[1].split(" > ")[0]).split()
 
 
 def _unknown(words: Iterable[str]) -> str:
@@ -161,6 +139,11 @@ def test_every_command_line_parses() -> None:
     assert _faults(lambda document: [line for line in _command_lines(document) if _unknown(line)]) == {}
 
 
+def test_every_block_of_code_has_fences() -> None:
+    """Commands in a block that is only indented would not be found."""
+    assert _faults(lambda document: re.findall(r"^\n {4,}(?![ -]).*", prose(document), re.MULTILINE)) == {}
+
+
 def test_command_lines_are_found_and_checked() -> None:
     """A check of the checks: otherwise nothing might be compared above."""
     assert len([*_command_lines(ROOT / "docs/reference/commands.md")]) > 15
@@ -170,11 +153,11 @@ def test_command_lines_are_found_and_checked() -> None:
 
 
 def test_every_decision_lists_rejected_options() -> None:
-    parts = {record.name: re.findall(r"^## (.+)\n\n\S", _text(record), re.MULTILINE) for record in RECORDS}
+    parts = {record.name: re.findall(r"^## (.+)\n\n\S", text(record), re.MULTILINE) for record in RECORDS}
     wanted = ["Context", "Decision", "Rejected", "Consequences"]
     assert {name: found for name, found in parts.items() if found != wanted} == {}
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:
     assert [int(record.name[:4]) for record in RECORDS] == [*range(1, len(RECORDS) + 1)]
-    assert [record.name for record in RECORDS if not _text(record).startswith(f"# {int(record.name[:4])}. ")] == []
+    assert [record.name for record in RECORDS if not text(record).startswith(f"# {int(record.name[:4])}. ")] == []

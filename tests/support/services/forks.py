@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
@@ -48,22 +49,27 @@ class Fork:
         return self.process.exitcode
 
 
-def fork(argv: Sequence[str], env: Mapping[str, str], output: Path, errors: Path | None = None) -> Fork:
-    """Run `python -m MODULE WORDS` in its own session; append its output to one file, or to two."""
+def fork(
+    argv: Sequence[str], env: Mapping[str, str], output: Path, errors: Path | None = None, answers: str = ""
+) -> Fork:
+    """Run `python -m MODULE WORDS` in its own session; append its output to one file, or to two. It reads `answers`."""
     assert argv[:2] == PYTHON, argv
-    process = _server().Process(target=_run, args=(argv[2:], dict(env), (output, errors or output)), daemon=True)
+    given = (argv[2:], dict(env), (output, errors or output), answers)
+    process = _server().Process(target=_run, args=given, daemon=True)
     process.start()
     running = Fork(argv, process)
     eventually(lambda: _leads_its_group(running.pid), every=0.001, what="a signal to its group finds it")
     return running
 
 
-def run(*argv: object, env: Mapping[str, str] = os.environ, within: float = 60) -> CompletedProcess[str]:
+def run(
+    *argv: object, env: Mapping[str, str] = os.environ, within: float = 60, answers: str = ""
+) -> CompletedProcess[str]:
     """Run `python -m MODULE WORDS` like `subprocess.run`; return its output."""
     words = (*PYTHON, *map(str, argv))
     with TemporaryDirectory() as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
-        code = fork(words, env, output, errors).wait(within)
+        code = fork(words, env, output, errors, answers).wait(within)
         return CompletedProcess(words, code, output.read_text(), errors.read_text())
 
 
@@ -86,8 +92,9 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _run(words: Sequence[str], env: Mapping[str, str], printed: tuple[Path, Path]) -> None:
+def _run(words: Sequence[str], env: Mapping[str, str], printed: tuple[Path, Path], answers: str) -> None:
     os.setsid()
+    sys.stdin = StringIO(answers)
     for stream, file in enumerate(printed, start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), stream)
     sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
