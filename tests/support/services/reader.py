@@ -17,7 +17,7 @@ from tests.support.services.checkout import VERSION, new_checkout
 from tests.support.services.home import new_home
 from tests.support.services.ports import free_port
 from tests.support.services.shell import Shell
-from tests.support.services.stack import Service, in_thread
+from tests.support.services.stack import Service
 
 _RUNS_UNTIL_STOPPED: Final = re.compile(r".*\bstreamgate (?:up|demo) |.*\bmake demo|python -m [\w.]+ --uds ")
 # Which `DIR` is meant, if it is not the home of the running service: a new folder, or a home that is not up.
@@ -83,7 +83,7 @@ def _settings(command: str, folder: Path) -> dict[str, str]:
 def _stopped_home(folder: Path) -> Path:
     home = folder / "stopped"
     if not home.exists():
-        in_thread(lambda: new_home(home, port=free_port()))
+        new_home(home, port=free_port())
     return home
 
 
