@@ -12,6 +12,7 @@ from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.pictures import picture
 from tests.support.services.stack import ADMIN_PASSWORD
+from tests.support.variants import short_or_long
 
 pytestmark = pytest.mark.own_stack
 
@@ -26,7 +27,7 @@ def signed_in(device: BrowserDevice, path: str) -> Page:
     return device.page
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", short_or_long(SIZES[:1], SIZES))
 def test_an_uploaded_poster_is_shown_to_waiting_viewers(
     open_device: OpenDevice, organiser: Organiser, tmp_path: Path, size: tuple[int, int]
 ) -> None:
@@ -50,7 +51,7 @@ def test_an_uploaded_poster_is_shown_to_waiting_viewers(
     page.get_by_text("The poster was removed.").wait_for()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", short_or_long(SIZES[1:], SIZES))
 def test_a_spreadsheets_file_is_imported_once_its_questions_are_answered(
     open_device: OpenDevice, organiser: Organiser, tmp_path: Path, size: tuple[int, int]
 ) -> None:

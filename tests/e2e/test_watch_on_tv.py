@@ -11,6 +11,7 @@ from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.media.video import make_recording
 from tests.support.services.stack import StackUnderTest
+from tests.support.variants import short_or_long
 from tests.support.waiting import PUSHED_WITHIN, eventually, stays
 
 OpenDevice = Callable[..., BrowserDevice]
@@ -47,7 +48,7 @@ def is_paused(device: BrowserDevice) -> bool:
     return seen is not None and seen.is_paused
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", short_or_long(SIZES[:1], SIZES))
 def test_with_a_second_seat_page_and_tv_both_play_until_the_tv_is_stopped(
     open_device: OpenDevice, organiser: Organiser, pair: str, size: tuple[int, int]
 ) -> None:
@@ -70,7 +71,7 @@ def test_with_a_second_seat_page_and_tv_both_play_until_the_tv_is_stopped(
     device.plays()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", short_or_long(SIZES[1:], SIZES))
 def test_without_a_second_seat_the_page_pauses_says_so_and_resumes_on_request(
     open_device: OpenDevice, organiser: Organiser, recording: str, size: tuple[int, int]
 ) -> None:
