@@ -16,6 +16,7 @@ from tests.support.clients.api import Admin, ViewerClient
 from tests.support.data.tokens import Minter
 from tests.support.media.streams import make_folder
 from tests.support.services.stack import ADMIN_PASSWORD, StackUnderTest
+from tests.support.threads import in_thread
 
 _EVENTS = 3
 _REDEEMING_AT_ONCE = 8
@@ -160,4 +161,4 @@ def _strangers(gate: StackUnderTest, streams: list[LiveStream]) -> list[Spectato
 def run(home: Path, plan: Plan) -> SoakOutcome:
     """Start a stack with two sidecars, soak it and stop it."""
     with StackUnderTest(home, sidecars=2, nginx_workers="2") as gate:
-        return asyncio.run(soak(gate, plan))
+        return in_thread(lambda: asyncio.run(soak(gate, plan)))
