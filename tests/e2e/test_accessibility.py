@@ -33,7 +33,7 @@ def test_code_entry_and_its_refusals(open_device: OpenDevice, size: tuple[int, i
     is_faultless(device)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", short_or_long(SIZES[1:], SIZES))
 def test_before_the_start(open_device: OpenDevice, organiser: Organiser, size: tuple[int, int]) -> None:
     soon = datetime.now(UTC) + timedelta(hours=2)
     event_id = organiser.create_event(
@@ -45,7 +45,7 @@ def test_before_the_start(open_device: OpenDevice, organiser: Organiser, size: t
     is_faultless(device)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", short_or_long(SIZES[:1], SIZES))
 def test_the_player_and_its_end(
     open_device: OpenDevice, organiser: Organiser, recording: str, size: tuple[int, int]
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.browsers.firefox import Firefox
 from tests.support.clients.people import Organiser
 from tests.support.services.stack import StackUnderTest
+from tests.support.variants import short_or_long
 from tests.support.waiting import eventually
 
 PICTURE = """(video => video?.getVideoPlaybackQuality
@@ -21,7 +22,7 @@ def firefox(tmp_path: Path) -> Iterator[Firefox]:
         yield running
 
 
-@pytest.mark.parametrize("kind", ["recording", "live"])
+@pytest.mark.parametrize("kind", short_or_long(["live"], ["recording", "live"]))
 def test_a_code_shows_the_picture_with_its_sound(
     gate: StackUnderTest, organiser: Organiser, firefox: Firefox, request: pytest.FixtureRequest, kind: str
 ) -> None:

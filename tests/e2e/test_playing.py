@@ -10,12 +10,13 @@ from playwright.sync_api import expect
 from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser, Viewer
 from tests.support.services.stack import StackUnderTest
+from tests.support.variants import short_or_long
 from tests.support.waiting import PUSHED_WITHIN, eventually
 
 OpenDevice = Callable[..., BrowserDevice]
 
 
-@pytest.fixture(params=["recording", "live"])
+@pytest.fixture(params=short_or_long(["live"], ["recording", "live"]))
 def event_id(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("recording" if request.param == "recording" else "live_event"))
 

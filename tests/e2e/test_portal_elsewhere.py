@@ -13,6 +13,7 @@ from tests.support.browsers.elsewhere import is_playing, media_of, native_url, p
 from tests.support.browsers.screen import BrowserDevice
 from tests.support.clients.people import Organiser
 from tests.support.services.stack import StackUnderTest
+from tests.support.variants import short_or_long
 from tests.support.waiting import eventually, stays
 
 OpenDevice = Callable[..., BrowserDevice]
@@ -34,7 +35,7 @@ def open_native(open_device: OpenDevice) -> Callable[[], BrowserDevice]:
     return open_one
 
 
-@pytest.mark.parametrize("kind", ["recording", "live_event"])
+@pytest.mark.parametrize("kind", short_or_long(["live_event"], ["recording", "live_event"]))
 def test_hls_js_plays_with_the_header_until_the_ticket_is_revoked(
     open_device: OpenDevice, organiser: Organiser, gate: StackUnderTest, kind: str, request: pytest.FixtureRequest
 ) -> None:
