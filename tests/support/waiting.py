@@ -8,6 +8,8 @@ from typing import TypeVar
 T = TypeVar("T")
 # For pushed changes: polling alone would take up to 30 s. `make bench` measures the real delay.
 PUSHED_WITHIN = 10.0
+# Of processor time. Quadratic code takes minutes with the input of the tests that use this.
+HANGS_AFTER_SECONDS = 10.0
 _MOST_BETWEEN = 0.25  # seconds; many tests wait at the same time, and polling competes with the code they wait for
 _SLOWER = 1.2
 _never = threading.Event()

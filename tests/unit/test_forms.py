@@ -7,9 +7,9 @@ import pytest
 
 from control_plane.errors import MalformedRequest
 from control_plane.web.forms import read
+from tests.support.waiting import HANGS_AFTER_SECONDS
 
 SIZE = 64 * 1024
-SECOND = 1.0  # of processor time; a quadratic parser takes minutes
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_invalid_utf_8_and_too_many_fields_are_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("unit", [b"&", b"=", b"+", b"%41", b"%C3%A9", b"%zz", b"%", b"a=b&", "é%41".encode(), b"%41b"])
-def test_parsing_a_form_of_64_kb_takes_linear_time(unit: bytes) -> None:
+def test_a_form_of_64_kb_does_not_hang(unit: bytes) -> None:
     begun = time.process_time()
     with suppress(MalformedRequest):
         read(b"a=" + unit * (SIZE // len(unit)))
-    assert time.process_time() - begun < SECOND
+    assert time.process_time() - begun < HANGS_AFTER_SECONDS

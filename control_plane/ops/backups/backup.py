@@ -45,10 +45,10 @@ from control_plane.ops import home_database
 from control_plane.ops.backups import backup_counters, backup_file
 from control_plane.ops.backups.backup_file import (
     BackupHeader,
+    BackupReader,
     BackupTrailer,
     DamagedBackupError,
     NewerBackupError,
-    Reader,
     SavedSettings,
 )
 from control_plane.revocations.revocation_feed import TOPIC
@@ -155,7 +155,7 @@ def _as_json(value: Any) -> Any:
     return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
 
 
-def _restore(connection: Connection, reader: Reader, sealer: Sealer, *, force: bool) -> BackupTrailer:
+def _restore(connection: Connection, reader: BackupReader, sealer: Sealer, *, force: bool) -> BackupTrailer:
     heading, _ = reader.heading(), reader.settings()
     if heading.schema not in schema_versions.known():
         raise NewerBackupError
@@ -196,7 +196,7 @@ def _clear(connection: Connection) -> None:
         connection.execute(delete(stored))
 
 
-def _fill(connection: Connection, reader: Reader) -> None:
+def _fill(connection: Connection, reader: BackupReader) -> None:
     tables = {stored.name: stored for stored in _tables(connection)}
     for saved in reader.tables():
         stored = tables.pop(saved.name)

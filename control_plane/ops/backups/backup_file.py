@@ -115,7 +115,7 @@ class Writer:
         self._file.write(line.encode() + b"\n")
 
 
-class Reader:
+class BackupReader:
     """Reads a backup once, in order. Every method may raise DamagedBackupError; use it only within `reading`."""
 
     def __init__(self, file: GzipFile) -> None:
@@ -195,11 +195,11 @@ def writing(file: Path) -> Iterator[Writer]:
 
 
 @contextmanager
-def reading(file: Path) -> Iterator[Reader]:
+def reading(file: Path) -> Iterator[BackupReader]:
     """Open a backup. Raise OperatorError, also if the file turns out to be damaged while it is read."""
     try:
         with GzipFile(file, "rb") as decompressed:
-            yield Reader(decompressed)
+            yield BackupReader(decompressed)
     except NewerBackupError:
         raise OperatorError(f"{file} {_NEWER}") from None
     except (EOFError, zlib.error, BadGzipFile, *_DAMAGES):

@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.support.browsers.console import EVENT, sign_in
+from tests.support.waiting import HANGS_AFTER_SECONDS
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 SENTENCE = "Send this form as application/x-www-form-urlencoded in UTF-8."
@@ -14,13 +15,15 @@ PARTS = b'--x\r\nContent-Disposition: form-data; name="username"\r\n\r\n' + b"xn
 
 @pytest.mark.parametrize("charset", ["punycode", "idna", "rot13", "zip", "utf-7", "utf-8", "unicode_escape"])
 @pytest.mark.parametrize("path", ["/admin/login", "/admin/setup"])
-def test_a_multipart_form_is_refused_at_once_with_any_charset(visitor: TestClient, path: str, charset: str) -> None:
+def test_a_multipart_form_is_refused_with_any_charset_and_does_not_hang(
+    visitor: TestClient, path: str, charset: str
+) -> None:
     begun = time.process_time()
     kind = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
     answer = visitor.post(path, content=PARTS, headers=kind)
     assert (answer.status_code, SENTENCE in answer.text) == (415, True)
     assert answer.headers["content-type"].startswith("text/html")
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < HANGS_AFTER_SECONDS
 
 
 @pytest.mark.parametrize(

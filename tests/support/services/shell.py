@@ -23,7 +23,7 @@ _SETTINGS: Final = {
 }
 
 
-class Said(NamedTuple):
+class ShellResult(NamedTuple):
     """A command's exit code, and what it printed."""
 
     code: int
@@ -41,12 +41,12 @@ class Shell:
         for name, settings in _SETTINGS.items():
             (home / name).write_text(settings)
 
-    def run(self, command: str, answers: str = "") -> Said:
+    def run(self, command: str, answers: str = "") -> ShellResult:
         """Run a command to its end. `answers` is what it reads."""
         if _FORKED.fullmatch(command):
             words = shlex.split(command)[1:]
             done = forks.run("control_plane.cli", *words, env=self._env, within=_WITHIN, answers=answers)
-            return Said(done.returncode, done.stdout + done.stderr)
+            return ShellResult(done.returncode, done.stdout + done.stderr)
         argv = ("bash", "-euo", "pipefail", "-c", f"{command}\npwd >'{self._left}'")
         printed = subprocess.run(
             argv,
@@ -61,7 +61,7 @@ class Shell:
         )
         if printed.returncode == 0:
             self.folder = Path(self._left.read_text().strip())
-        return Said(printed.returncode, printed.stdout)
+        return ShellResult(printed.returncode, printed.stdout)
 
     def start(self, command: str, log: Path, is_ready: Callable[[], bool], settings: Mapping[str, str]) -> Service:
         """Start a command that runs until it is stopped, with these settings, and wait until it is ready."""
