@@ -1,9 +1,10 @@
 """The current time, and times parsed from text and checked as seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+Clock = Callable[[], datetime]
 # Ticket and token times are calculated from these; within this range no such sum overflows a datetime.
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _LATEST_SECONDS: Final = LATEST.timestamp()

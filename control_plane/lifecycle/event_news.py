@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from control_plane.clock import utc_now
+from control_plane.clock import Clock, utc_now
 from control_plane.db.database import Database
 from control_plane.events import events
 from control_plane.streams.event_status import Status
@@ -36,13 +36,14 @@ async def run(database: Database, probe: Probe, stop: anyio.Event) -> None:
     """Check every few seconds until `stop`."""
 
     async def check() -> None:
-        await check_events(database, probe, utc_now())
+        await check_events(database, probe, utc_now)
 
     await repeat(check, _EVERY_SECONDS, stop, lambda error: log.error("events_not_watched", error=error))
 
 
-async def check_events(database: Database, probe: Probe, now: datetime) -> None:
+async def check_events(database: Database, probe: Probe, clock: Clock) -> None:
     """Announce what is new. Streams are probed only if a webhook wants to know."""
+    now = clock()
     async with database.read() as db:
         query = select(Event, _announced(Topic.EVENT_LIVE)).where(_is_due(now)).order_by(Event.ends_at)
         candidates = [(row[0], row[1]) for row in await db.execute(query.limit(_BATCH_SIZE))]
@@ -54,7 +55,7 @@ async def check_events(database: Database, probe: Probe, now: datetime) -> None:
         status = statuses.get(event.id, Status(events.status_by_clock(event, now)))
         topic = _topic_of(event, status, now)
         if topic and not (has_begun and topic is Topic.EVENT_LIVE):
-            await _announce(database, event, topic, now)
+            await _announce(database, event, topic, clock)
 
 
 def _topic_of(event: Event, status: Status, now: datetime) -> Topic | None:
@@ -65,10 +66,11 @@ def _topic_of(event: Event, status: Status, now: datetime) -> Topic | None:
     return None if runs_over else Topic.EVENT_ENDED
 
 
-async def _announce(database: Database, event: Event, topic: Topic, now: datetime) -> None:
+async def _announce(database: Database, event: Event, topic: Topic, clock: Clock) -> None:
     """Make the announcement, unless another process was first."""
     try:
         async with database.write() as db:
+            now = clock()
             db.add(EventNews(event_id=event.id, topic=topic.value, at=now))
             await db.flush()
             await news.report_event(db, topic, event, now)

@@ -16,7 +16,7 @@ from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.clock import utc_now
+from control_plane.clock import Clock, utc_now
 from control_plane.db.database import Database
 from control_plane.events import doors
 from control_plane.sessions.trouble import TroubleReports
@@ -39,15 +39,16 @@ async def run(database: Database, watch: StreamWatch, reports: TroubleReports, s
     """Check every ten seconds until `stop`."""
 
     async def check() -> None:
-        await check_events(database, watch, reports, utc_now(), time.monotonic())
+        await check_events(database, watch, reports, utc_now, time.monotonic())
 
     await repeat(check, EVERY_SECONDS, stop, lambda error: log.error("event_trouble_not_watched", error=error))
 
 
 async def check_events(
-    database: Database, watch: StreamWatch, reports: TroubleReports, now: datetime, seconds: float
+    database: Database, watch: StreamWatch, reports: TroubleReports, clock: Clock, seconds: float
 ) -> None:
     """Check all running streams and announce what is new. `seconds` are those of a monotonic clock."""
+    now = clock()
     is_running = Event.is_active & (Event.starts_at <= now) & (Event.ends_at > now)
     async with database.read() as db:
         query = select(Event, EventTrouble).outerjoin(EventTrouble, EventTrouble.event_id == Event.id)
@@ -60,7 +61,7 @@ async def check_events(
         faults = [*found_faults.get(event.id, ()), *_reported(reports, event, seconds)]
         if event not in running or (known is None and now < event.starts_at + GRACE):
             faults = []
-        await _update(database, event, known, faults[:_MAX_FAULTS], now)
+        await _update(database, event, known, faults[:_MAX_FAULTS], clock)
 
 
 async def of_events(db: AsyncSession, event_ids: Sequence[str]) -> dict[str, tuple[datetime, list[Fault]]]:
@@ -82,24 +83,25 @@ def _reported(reports: TroubleReports, event: Event, seconds: float) -> list[Fau
 
 
 async def _update(
-    database: Database, event: Event, known: EventTrouble | None, faults: Sequence[Fault], now: datetime
+    database: Database, event: Event, known: EventTrouble | None, faults: Sequence[Fault], clock: Clock
 ) -> None:
     if faults and known is None:
-        await _begin(database, event, faults, now)
-    elif faults and known and (now - known.seen_at >= _UPDATE_AFTER or known.faults != _serialized(faults)):
-        values = {"seen_at": now, "faults": _serialized(faults)}
+        await _begin(database, event, faults, clock)
+    elif faults and known and (clock() - known.seen_at >= _UPDATE_AFTER or known.faults != _serialized(faults)):
         async with database.write() as db:
+            values = {"seen_at": clock(), "faults": _serialized(faults)}
             await db.execute(update(EventTrouble).where(EventTrouble.event_id == event.id).values(**values))
-    elif known and not faults and now - known.seen_at >= QUIET:
-        await _end(database, event, known, now)
+    elif known and not faults and clock() - known.seen_at >= QUIET:
+        await _end(database, event, known, clock)
 
 
-async def _begin(database: Database, event: Event, faults: Sequence[Fault], now: datetime) -> None:
+async def _begin(database: Database, event: Event, faults: Sequence[Fault], clock: Clock) -> None:
     """Record and announce trouble, unless another process was first or the event was deleted."""
     try:
         async with database.write() as db:
             if not await db.scalar(select(exists().where(Event.id == event.id))):
                 return
+            now = clock()
             db.add(EventTrouble(event_id=event.id, since=now, seen_at=now, faults=_serialized(faults)))
             await db.flush()
             await news.report_trouble(db, event, now, faults, now)
@@ -109,10 +111,11 @@ async def _begin(database: Database, event: Event, faults: Sequence[Fault], now:
     log.warning("event_trouble", event_id=event.id, reason=first.reason.value, file=first.file)
 
 
-async def _end(database: Database, event: Event, known: EventTrouble, now: datetime) -> None:
+async def _end(database: Database, event: Event, known: EventTrouble, clock: Clock) -> None:
     """Delete the record and announce the end, unless another process has just seen trouble."""
-    conditions = EventTrouble.event_id == event.id, EventTrouble.seen_at <= now - QUIET
     async with database.write() as db:
+        now = clock()
+        conditions = EventTrouble.event_id == event.id, EventTrouble.seen_at <= now - QUIET
         deleted = await db.execute(delete(EventTrouble).where(*conditions).returning(EventTrouble.event_id))
         if deleted.one_or_none() is None:
             return

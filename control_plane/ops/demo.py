@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import anyio
 
+from control_plane.clock import utc_now
 from control_plane.db.database import Database, upgrade_schema
 from control_plane.errors import NotFound
 from control_plane.events import events
@@ -65,7 +66,7 @@ def prepare_events(environment: Mapping[str, str]) -> list[DemoEvent]:
 async def _prepare_events(url: str) -> list[DemoEvent]:
     database = Database(url)
     try:
-        return [await _ensure_event(database, draft) for draft in _drafts(datetime.now(UTC))]
+        return [await _ensure_event(database, draft) for draft in _drafts(utc_now())]
     finally:
         await database.close()
 
@@ -91,7 +92,7 @@ def _drafts(now: datetime) -> tuple[EventDraft, EventDraft]:
 
 async def _ensure_event(database: Database, draft: EventDraft) -> DemoEvent:
     async with database.write() as db:
-        now = datetime.now(UTC)
+        now = utc_now()
         try:
             event = await events.find(db, draft.id or "")
         except NotFound:
@@ -106,7 +107,7 @@ async def _ensure_event(database: Database, draft: EventDraft) -> DemoEvent:
 
 def _extend(event: Event, draft: EventDraft) -> None:
     """Move the end of an event that ends within a day, so that an old demo can be run again."""
-    if events.ticket_expiry(event) < datetime.now(UTC) + timedelta(days=1):
+    if events.ticket_expiry(event) < utc_now() + timedelta(days=1):
         event.ends_at = draft.ends_at
 
 

@@ -12,7 +12,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +23,7 @@ from authz_sidecar.contract.key_source import FILE, SECRET
 from authz_sidecar.contract.keys import KeyRing, KeysRefused
 from authz_sidecar.contract.strict_json import parse_object
 from authz_sidecar.contract.whole_files import replacing
+from control_plane.clock import utc_now
 from control_plane.errors import OperatorError, UsageError
 from control_plane.ops.home import add_setting, keys_file, read_environment, settings_file
 
@@ -131,7 +131,7 @@ def _algorithm_of_first(keys: list[Jwk]) -> Algorithm:
 
 def _new_key(algorithm: Algorithm) -> Jwk:
     """Create a key; its kid contains the date, and 64 random bits that make it unique (RFC 7517 section 4.5)."""
-    common = {"kid": f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(8)}", "use": "sig", "alg": str(algorithm)}
+    common = {"kid": f"{utc_now():%Y%m%d}-{secrets.token_hex(8)}", "use": "sig", "alg": str(algorithm)}
     if algorithm is Algorithm.HS256:
         return {"kty": "oct", **common, "k": _base64url(secrets.token_bytes(_SECRET_BYTES))}
     private = Ed25519PrivateKey.generate()

@@ -5,7 +5,7 @@ background for later callers. A stream that could not be read is unknown, and th
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ import anyio
 import structlog
 from cachetools import LRUCache
 
+from control_plane.clock import Clock
 from control_plane.events import events
 from control_plane.streams.addresses import resolve
 from control_plane.streams.event_status import NOTHING_YET, Movement, Status, Stream, decide, follow, stream_of
@@ -84,7 +85,7 @@ class Probe:
                     tasks.start_soon(self.status, event, now)
         return {event.id: self.cached_status(event, now) for event in found}
 
-    async def inspect(self, event: Event, clock: Callable[[], datetime]) -> Inspection:
+    async def inspect(self, event: Event, clock: Clock) -> Inspection:
         """Inspect the whole stream to find out what is wrong; only a few inspections run at once."""
         if self._reader is None:
             no_gate = error(MASTER, FaultReason.GATE, "HLS_SERVER_INTERNAL_URL is empty: no stream can be read.")
@@ -92,7 +93,7 @@ class Probe:
         async with self._inspections:
             return await inspect(GateFiles(event, clock, self._reader))
 
-    def files(self, event: Event, clock: Callable[[], datetime]) -> GateFiles | None:
+    def files(self, event: Event, clock: Clock) -> GateFiles | None:
         """Return the files of an event as the gate serves them, or None if no gate is configured."""
         return GateFiles(event, clock, self._reader) if self._reader else None
 

@@ -4,14 +4,13 @@ Neither reads more of a file than requested, nor anything outside the event's ow
 """
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 import anyio
 
+from control_plane.clock import Clock
 from control_plane.streams.addresses import Address
 from control_plane.streams.faults import Failed, FaultReason
 from control_plane.streams.playlist_reader import MAX_PLAYLIST_BYTES, FetchedPlaylist, PlaylistReader, ReadFailed
@@ -42,7 +41,7 @@ class StreamFiles(Protocol):
     def event(self) -> Event: ...
 
     @property
-    def clock(self) -> Callable[[], datetime]: ...
+    def clock(self) -> Clock: ...
 
     async def page(self, address: Address) -> FetchedPlaylist:
         """Return a playlist. Raise Failed."""
@@ -56,7 +55,7 @@ class GateFiles:
     """Reads through the gate as a viewer does. `clock` dates the tokens; each request has its own."""
 
     event: Event
-    clock: Callable[[], datetime]
+    clock: Clock
     reader: PlaylistReader
 
     async def page(self, address: Address) -> FetchedPlaylist:
@@ -78,7 +77,7 @@ class FolderFiles:
     """Reads the event's folder directly, if the gate is not running. Like nginx, it follows no symbolic links."""
 
     event: Event
-    clock: Callable[[], datetime]
+    clock: Clock
     folder: Path
 
     async def page(self, address: Address) -> FetchedPlaylist:

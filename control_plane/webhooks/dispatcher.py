@@ -5,14 +5,13 @@ the request in progress, which counts as not sent, and releases the lease.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from control_plane.clock import utc_now
+from control_plane.clock import Clock, utc_now
 from control_plane.db.database import Database
 from control_plane.tasks import repeat
 from control_plane.webhooks import outbox
@@ -34,7 +33,7 @@ class Dispatcher:
         self,
         database: Database,
         clients: WebhookClients,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = utc_now,
         count: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
         self._database = database

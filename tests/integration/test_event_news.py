@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import anyio
 import pytest
+from sqlalchemy import select
 
 from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.lifecycle import revocation
 from control_plane.lifecycle.event_news import check_events
 from control_plane.streams.probe import Probe
-from control_plane.tables import Event
+from control_plane.tables import Event, EventNews
 from control_plane.webhooks.outbox import Topic
 from tests.support.clients.api import SEALER
 from tests.support.data.hooks import add_event, add_webhook, outbox_of
@@ -32,7 +33,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def look(database: Database, minutes: float, probe: Probe = BLIND, seconds: float = 0) -> None:
-    await check_events(database, probe, START + timedelta(minutes=minutes, seconds=seconds))
+    await check_events(database, probe, lambda: START + timedelta(minutes=minutes, seconds=seconds))
 
 
 async def reported(database: Database) -> list[tuple[str, str]]:
@@ -45,6 +46,14 @@ async def go_on(gate: Origin, event: Event, database: Database, probe: Probe, mi
     for number, seconds in ((1, 0), (2, 6)):
         gate.put(f"/streams/{event.id}/stream.m3u8", LIVE.format(n=int(minutes * 100) + number))
         await look(database, minutes, probe, seconds)
+
+
+async def test_news_has_the_time_of_its_transaction_not_of_the_probe_before_it(database: Database) -> None:
+    await add_event(database, START)
+    times = iter([START, START + timedelta(seconds=7)])
+    await check_events(database, BLIND, lambda: next(times))
+    async with database.read() as db:
+        assert await db.scalar(select(EventNews.at)) == START + timedelta(seconds=7)
 
 
 async def test_the_clock_starts_and_ends_an_event_once(database: Database) -> None:

@@ -44,7 +44,7 @@ class Watched:
             self.seconds += event_trouble.EVERY_SECONDS
             for event, name in moving:
                 self.put(event, name)
-            await event_trouble.check_events(self.database, self.watch, self.reports, self.now, self.seconds)
+            await event_trouble.check_events(self.database, self.watch, self.reports, lambda: self.now, self.seconds)
 
     def put(self, event: Event, name: str) -> None:
         """Write a live playlist with a new segment."""

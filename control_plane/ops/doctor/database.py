@@ -1,7 +1,7 @@
 """Check that the database is reachable with the current schema, that an owner can sign in, and that edges keep up."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from anyio import to_thread
@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Role
+from control_plane.clock import utc_now
 from control_plane.db.database import Database
 from control_plane.db.sealing import SETTING
 from control_plane.errors import OperatorError
@@ -49,7 +50,7 @@ async def _clock(database: Database, db: AsyncSession) -> list[Finding]:
     if database.is_sqlite:
         return []
     server_time = await db.scalar(text("SELECT clock_timestamp()"))
-    skew = abs((datetime.now(UTC) - server_time).total_seconds()) if server_time else 0.0
+    skew = abs((utc_now() - server_time).total_seconds()) if server_time else 0.0
     if skew > _TOLERATED_SKEW_SECONDS:
         return [
             warning("clock", f"It differs from the database server's by {skew:.0f} s.", "Synchronise both with NTP.")

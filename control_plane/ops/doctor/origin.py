@@ -5,7 +5,7 @@ Credentials are sent to the origin alone: no redirect is followed, and no findin
 
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from shutil import disk_usage
@@ -16,6 +16,7 @@ import httpx2
 from authz_sidecar.contract.origin_credentials import read_header
 from authz_sidecar.contract.origin_settings import OriginSettings, trusted_authorities
 from authz_sidecar.origin_fetcher.answers import describe_answer, explain
+from control_plane.clock import utc_now
 from control_plane.errors import OperatorError
 from control_plane.ops.doctor.finding import Finding, Installation, error, ok, warning
 from control_plane.ops.home import segment_cache
@@ -69,7 +70,7 @@ def _response_findings(answer: httpx2.Response) -> Iterator[Finding]:
         server_time = parsedate_to_datetime(answer.headers.get("Date", ""))
     except ValueError:
         return
-    skew = abs((datetime.now(UTC) - server_time.replace(tzinfo=server_time.tzinfo or UTC)).total_seconds())
+    skew = abs((utc_now() - server_time.replace(tzinfo=server_time.tzinfo or UTC)).total_seconds())
     if skew > _TOLERATED_SKEW_SECONDS:
         yield warning("clock", f"It differs from the origin's by {skew:.0f} s.", "Synchronise both with NTP.")
 
