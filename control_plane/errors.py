@@ -1,6 +1,6 @@
 """All refusals that a viewer or an admin can get. Each has a word for programs and a sentence for people.
 
-Only views translate them to HTTP. They must not reveal more about other people than the sentence does.
+Only `web/errors.py` translates them to HTTP. They must not reveal more about other people than the sentence does.
 """
 
 from collections.abc import Sequence

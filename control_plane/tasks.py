@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 
 async def idle(seconds: float, stop: anyio.Event) -> None:
-    """Wait for so many seconds, or until `stop` is set."""
+    """Wait for `seconds`, or until `stop` is set."""
     with anyio.move_on_after(seconds):
         await stop.wait()
 

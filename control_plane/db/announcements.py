@@ -19,7 +19,7 @@ class Announcements:
     def __init__(self) -> None:
         self._events: defaultdict[str, anyio.Event] = defaultdict(anyio.Event)
         self.is_closed = False
-        self.receives_notices = False  # whether notices of other processes arrive: there is little need to poll, then
+        self.receives_notices = False  # whether notices of other processes arrive: then polling is rarely needed
         self._received_until = -1  # the number of a notice on SQLite; it and all before it have woken their waiters
 
     def next(self, topic: str) -> anyio.Event:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped
 
 
 class Leasable:
-    """Part of a table whose rows can be leased. Until `free_at` a row is leased, or rests after a failure."""
+    """Part of a table whose rows can be leased. Until `free_at` a row is leased, or paused after a failure."""
 
     free_at: Mapped[datetime | None]
 

@@ -32,7 +32,7 @@ class SharedCounts(SharedPlaces, Protocol):
 class Limits:
     """Counts in memory and, if there are shared counts, also there; these decide while they are available.
 
-    So what this process has counted is still known when they become unavailable. Times are those of the process's
+    This process therefore still has its own counts if they become unavailable. Times are those of the process's
     monotonic clock; shared counts use their own clock. Every attempt is counted before it is checked.
     """
 

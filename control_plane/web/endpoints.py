@@ -140,8 +140,8 @@ def endpoint(  # noqa: PLR0913 - keyword arguments
 ) -> Callable[[Handler], Endpoint]:
     """Turn a handler into an endpoint; `route` is a method and a path like "PATCH /events/{event_id:uuid}/archive".
 
-    The types of the handler's parameters `query` and `body` are the schemas that the request is validated by. An answer
-    that is a string is a media type.
+    The types of the handler's parameters `query` and `body` are the schemas that the request is validated by. A
+    response given as a string is a media type.
     """
     method, path = route.split(" ", 1)
 
